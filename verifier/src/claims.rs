@@ -1,0 +1,134 @@
+//! The claims of an access token (RFC 9068 §2.2), typed. Read only after the signature was found right.
+
+use alloc::borrow::ToOwned;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use crate::Seconds;
+use crate::error::{Code, Refusal};
+use crate::header::code_of;
+use crate::json::{self, Object, Value};
+
+/// Claims with the right types; whether they are the right values is `verify`'s question.
+#[derive(Clone, Debug)]
+pub(crate) struct Claims {
+    pub(crate) issuer: String,
+    pub(crate) subject: String,
+    pub(crate) client_id: String,
+    pub(crate) token_id: String,
+    pub(crate) audiences: Vec<String>,
+    pub(crate) expires_at: Seconds,
+    pub(crate) issued_at: Seconds,
+    pub(crate) not_before: Option<Seconds>,
+    pub(crate) session: Option<String>,
+    pub(crate) roles: Vec<String>,
+    /// Scope tokens separated by single spaces, or empty.
+    pub(crate) scope: String,
+}
+
+impl Claims {
+    pub(crate) fn parse(payload: &[u8]) -> Result<Self, Refusal> {
+        let node = json::parse(payload).map_err(|error| code_of(error, Code::ClaimsJson))?;
+        let claims = node.value.as_object().ok_or(Code::ClaimsJson)?;
+        check_types(claims)?;
+
+        let parsed = Self {
+            issuer: required(text(claims, "iss")?, "iss")?,
+            audiences: required(audiences(claims)?, "aud")?,
+            subject: required(text(claims, "sub")?, "sub")?,
+            client_id: required(text(claims, "client_id")?, "client_id")?,
+            token_id: required(text(claims, "jti")?, "jti")?,
+            expires_at: required(date(claims, "exp")?, "exp")?,
+            issued_at: required(date(claims, "iat")?, "iat")?,
+            not_before: date(claims, "nbf")?,
+            session: text(claims, "sid")?,
+            roles: strings(claims, "roles")?.unwrap_or_default(),
+            scope: scope(claims)?,
+        };
+        // Our own issuer says so a second time; a refresh or ID token of another profile would say something else.
+        match text(claims, "type")?.as_deref() {
+            None | Some("access") => Ok(parsed),
+            Some(_) => Err(Code::Typ.into()),
+        }
+    }
+}
+
+/// Claims that later checks read as numbers, and the proof of possession that a bearer cannot give (RFC 7800 §3.1).
+fn check_types(claims: &Object<'_>) -> Result<(), Refusal> {
+    for name in ["auth_time", "sv", "cv"] {
+        date(claims, name)?;
+    }
+    if claims.get("cnf").is_some() { Err(Code::Binding.into()) } else { Ok(()) }
+}
+
+fn required<T>(claim: Option<T>, name: &'static str) -> Result<T, Refusal> {
+    claim.ok_or(Refusal::claim(Code::MissingClaim, name))
+}
+
+fn text(claims: &Object<'_>, name: &'static str) -> Result<Option<String>, Refusal> {
+    let Some(node) = claims.get(name) else { return Ok(None) };
+    match node.value.as_str() {
+        Some(text) if !text.is_empty() => Ok(Some(text.to_owned())),
+        _ => Err(Refusal::claim(Code::ClaimType, name)),
+    }
+}
+
+/// RFC 7519 §2: a JSON number. A string is an error, not an absent date (CVE-2026-25537).
+fn date(claims: &Object<'_>, name: &'static str) -> Result<Option<Seconds>, Refusal> {
+    let Some(node) = claims.get(name) else { return Ok(None) };
+    node.value.as_u64().map(Some).ok_or(Refusal::claim(Code::ClaimType, name))
+}
+
+fn strings(claims: &Object<'_>, name: &'static str) -> Result<Option<Vec<String>>, Refusal> {
+    let Some(node) = claims.get(name) else { return Ok(None) };
+    let items = node.value.as_array();
+    let texts =
+        items.and_then(|items| items.iter().map(|item| item.value.as_str().map(ToOwned::to_owned)).collect());
+    texts.map(Some).ok_or(Refusal::claim(Code::ClaimType, name))
+}
+
+/// RFC 7519 §4.1.3: one string or an array of strings.
+fn audiences(claims: &Object<'_>) -> Result<Option<Vec<String>>, Refusal> {
+    match claims.get("aud").map(|node| &node.value) {
+        Some(Value::String(one)) => Ok(Some(Vec::from([one.to_string()]))),
+        _ => strings(claims, "aud"),
+    }
+}
+
+/// The `scope` string; array forms that other gateways read must say the same, or a reader could be misled.
+fn scope(claims: &Object<'_>) -> Result<String, Refusal> {
+    let scope = match claims.get("scope").map(|node| &node.value) {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(scope)) => scope.to_string(),
+        Some(_) => return Err(Refusal::claim(Code::ClaimType, "scope")),
+    };
+    if !scope.is_empty() && !scope.split(' ').all(is_scope_token) {
+        return Err(Code::ScopeSyntax.into());
+    }
+    for name in ["scopes", "scp"] {
+        let other = match claims.get(name).map(|node| &node.value) {
+            None => continue,
+            Some(Value::String(other)) => other.split(' ').map(ToOwned::to_owned).collect(),
+            Some(_) => strings(claims, name)?.unwrap_or_default(),
+        };
+        if !same_set(&scope, &other) {
+            return Err(Code::ScopeMismatch.into());
+        }
+    }
+    Ok(scope)
+}
+
+fn same_set(scope: &str, other: &[String]) -> bool {
+    let mut left: Vec<&str> = scope.split(' ').filter(|token| !token.is_empty()).collect();
+    let mut right: Vec<&str> = other.iter().map(String::as_str).filter(|token| !token.is_empty()).collect();
+    for side in [&mut left, &mut right] {
+        side.sort_unstable();
+        side.dedup();
+    }
+    left == right
+}
+
+/// RFC 6749 §3.3: printable ASCII without space, quote and backslash.
+pub(crate) fn is_scope_token(token: &str) -> bool {
+    !token.is_empty() && token.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+}

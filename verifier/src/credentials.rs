@@ -1,0 +1,76 @@
+//! The bearer token of a request: exactly one, in exactly one place (RFC 6750 §2.1).
+
+use crate::error::Code;
+
+/// The token in the values of `Authorization`, one for each field line.
+pub(crate) fn bearer_token<'a>(values: &[&'a [u8]]) -> Result<&'a [u8], Code> {
+    let value = match values {
+        [] | [[]] => return Err(Code::NoCredentials),
+        [value] => *value,
+        _ => return Err(Code::MultipleCredentials),
+    };
+    // Neither a scheme nor a token holds a comma: an intermediary joined several lines (RFC 9110 §5.3).
+    if value.contains(&b',') {
+        return Err(Code::MultipleCredentials);
+    }
+
+    let mut parts = value.split(|&byte| byte == b' ');
+    let scheme = parts.next().unwrap_or_default();
+    match (parts.next(), parts.next()) {
+        (Some(token), None)
+            if scheme.eq_ignore_ascii_case(b"bearer") && !token.is_empty() && !token.contains(&b'\t') =>
+        {
+            Ok(token)
+        }
+        (None, _) if scheme.eq_ignore_ascii_case(b"bearer") => Err(Code::NoCredentials),
+        // `BearerT0` and `Bearer<TAB>T0` are slips of a client that has a token; `Basic` and others bring none.
+        (_, None) if !scheme.get(..6).is_some_and(|word| word.eq_ignore_ascii_case(b"bearer")) => {
+            Err(Code::NoCredentials)
+        }
+        _ => Err(Code::BadAuthorization),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_token_after_the_scheme_in_any_case() {
+        for value in ["Bearer T0", "bearer T0", "BEARER T0"] {
+            assert_eq!(bearer_token(&[value.as_bytes()]), Ok(&b"T0"[..]), "{value}");
+        }
+    }
+
+    #[test]
+    fn no_token_is_no_credentials() {
+        assert_eq!(bearer_token(&[]), Err(Code::NoCredentials));
+        for value in ["", "Bearer", "Basic YTpi", "DPoP T0", "foo"] {
+            assert_eq!(bearer_token(&[value.as_bytes()]), Err(Code::NoCredentials), "{value}");
+        }
+    }
+
+    #[test]
+    fn two_tokens_are_refused_however_they_are_sent() {
+        assert_eq!(bearer_token(&[b"Bearer T0", b"Bearer T0"]), Err(Code::MultipleCredentials));
+        assert_eq!(bearer_token(&[b"Bearer T0", b""]), Err(Code::MultipleCredentials));
+        for value in ["Bearer T0, Bearer T1", "Bearer T0,T1", "Basic YTpi, Bearer T0"] {
+            assert_eq!(bearer_token(&[value.as_bytes()]), Err(Code::MultipleCredentials), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_token_in_a_wrong_place_is_not_searched_for() {
+        for value in [
+            "Bearer ",
+            "Bearer  T0",
+            "Bearer\tT0",
+            "Bearer \tT0",
+            "BearerT0",
+            "Bearer T0 bar",
+            "foo Bearer T0 bar",
+        ] {
+            assert_eq!(bearer_token(&[value.as_bytes()]), Err(Code::BadAuthorization), "{value:?}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+use alloc::format;
+use alloc::string::ToString;
+
+use super::*;
+use crate::fixture::{HEADER, NOW, claims, jwks, sign};
+
+fn gate(issuers: &str) -> Gate {
+    let policy = format!(
+        r#"{{"version":1,"issuers":[{issuers}],
+        "routes":[
+          {{"methods":["GET"],"path":"/","public":true}},
+          {{"methods":["GET","DELETE"],"path":"/orders","require":{{"all":["orders:read"]}}}},
+          {{"methods":["POST"],"path":"/orders","require":{{"all":["orders:read","orders:write"]}}}},
+          {{"methods":["PUT"],"path":"/orders/{{id}}","require":{{"any":["orders:write","orders:read"]}}}},
+          {{"methods":["GET"],"path":"/me","authenticated":true}},
+          {{"methods":["GET"],"path":"/desk","authenticated":true,"roles":["clerk","chief"]}}],
+        "identity_headers":{{"subject":"x-keystone-subject","scope":"x-keystone-scope","session":"x-keystone-session","roles":"x-keystone-roles"}}}}"#
+    );
+    Gate::new(Policy::parse(policy.as_bytes()).unwrap())
+}
+
+fn inline(issuer: &str) -> String {
+    format!(r#"{{"issuer":"{issuer}","audiences":["https://api.example"],"keys":{{"inline":{}}}}}"#, jwks())
+}
+
+const REMOTE: &str = r#"{"issuer":"https://as.example","audiences":["https://api.example"],"keys":{"url":"https://as.example/jwks","cluster":"as"}}"#;
+
+fn decide(gate: &mut Gate, line: &str, authorization: &[&[u8]]) -> String {
+    let (method, path) = line.split_once(' ').unwrap();
+    let request = RequestView { method: method.as_bytes(), path: path.as_bytes(), authorization };
+    match gate.decide(&request, NOW) {
+        Decision::Public => "public".to_string(),
+        Decision::Allow(token) => token.subject().to_string(),
+        Decision::Deny(refusal) => refusal.code().to_string(),
+    }
+}
+
+fn bearer(replace: &[(&str, &str)]) -> String {
+    format!("Bearer {}", sign(HEADER, &claims(replace)))
+}
+
+#[test]
+fn every_route_gets_what_it_asks_for_and_nothing_else_passes() {
+    let mut gate = gate(&inline("https://as.example"));
+    let reader = bearer(&[]);
+    let reader: &[&[u8]] = &[reader.as_bytes()];
+
+    assert_eq!(decide(&mut gate, "GET /", &[]), "public");
+    assert_eq!(decide(&mut gate, "GET /orders?x=1", reader), "u1");
+    assert_eq!(decide(&mut gate, "POST /orders", reader), "insufficient_scope");
+    assert_eq!(decide(&mut gate, "PUT /orders/7", reader), "u1");
+    assert_eq!(decide(&mut gate, "GET /me", reader), "u1");
+    assert_eq!(decide(&mut gate, "GET /orders", &[]), "no_credentials");
+    assert_eq!(decide(&mut gate, "GET /me", &[b"Bearer x"]), "malformed");
+    for line in ["PATCH /orders", "get /orders", "GET /order", "GET /orders/7", "OPTIONS /"] {
+        assert_eq!(decide(&mut gate, line, reader), "no_route", "{line}");
+    }
+    assert_eq!(decide(&mut gate, "GET /orders/../admin", reader), "bad_path");
+}
+
+#[test]
+fn a_lacking_scope_is_answered_with_all_that_the_route_needs() {
+    let mut gate = gate(&inline("https://as.example"));
+    let value = bearer(&[]);
+    let request = RequestView { method: b"POST", path: b"/orders", authorization: &[value.as_bytes()] };
+
+    let Decision::Deny(refusal) = gate.decide(&request, NOW) else { panic!("must be denied") };
+    assert_eq!(refusal.required_scope(), Some("orders:read orders:write"));
+}
+
+#[test]
+fn one_of_the_roles_is_enough_and_needed() {
+    let mut gate = gate(&inline("https://as.example"));
+    let clerk = bearer(&[("roles", r#"["clerk"]"#)]);
+    let other = bearer(&[("roles", r#"["clerks"]"#)]);
+
+    assert_eq!(decide(&mut gate, "GET /desk", &[clerk.as_bytes()]), "u1");
+    assert_eq!(decide(&mut gate, "GET /desk", &[other.as_bytes()]), "insufficient_role");
+}
+
+#[test]
+fn without_keys_the_answer_is_503_and_never_401() {
+    let mut gate = gate(REMOTE);
+    let value = bearer(&[]);
+
+    assert_eq!(decide(&mut gate, "GET /orders", &[value.as_bytes()]), "keys_unavailable");
+    assert_eq!(decide(&mut gate, "GET /orders", &[]), "no_credentials");
+    gate.keys(0).unwrap().replace(jwks().as_bytes(), NOW).unwrap();
+    assert_eq!(decide(&mut gate, "GET /orders", &[value.as_bytes()]), "u1");
+}
+
+#[test]
+fn an_unknown_kid_asks_for_keys_once() {
+    let mut gate = gate(REMOTE);
+    gate.keys(0).unwrap().replace(jwks().as_bytes(), NOW).unwrap();
+    let value = format!("Bearer {}", sign(&HEADER.replace("k1", "k9"), &claims(&[])));
+
+    assert_eq!(decide(&mut gate, "GET /orders", &[value.as_bytes()]), "unknown_kid");
+    assert!(gate.keys(0).unwrap().wants_fetch(NOW));
+    gate.keys(0).unwrap().replace(jwks().as_bytes(), NOW).unwrap();
+    assert_eq!(decide(&mut gate, "GET /orders", &[value.as_bytes()]), "unknown_kid");
+    assert!(!gate.keys(0).unwrap().wants_fetch(NOW));
+}
+
+#[test]
+fn the_exact_issuer_chooses_the_rules() {
+    let both = format!("{},{}", inline("https://other.example"), inline("https://as.example"));
+    let mut gate = gate(&both);
+    let (ours, foreign) = (bearer(&[]), bearer(&[("iss", r#""https://evil.example""#)]));
+
+    assert_eq!(decide(&mut gate, "GET /orders", &[ours.as_bytes()]), "u1");
+    assert_eq!(decide(&mut gate, "GET /orders", &[foreign.as_bytes()]), "issuer");
+}
+
+#[test]
+fn identity_values_cannot_end_a_header_or_split_a_list() {
+    let gate = gate(&inline("https://as.example"));
+    let token = sign(HEADER, &claims(&[("sub", r#""a\r\nb%,\u00e9""#), ("roles", r#"["x,y","z"]"#)]));
+    let token =
+        crate::verify(token.as_bytes(), &crate::fixture::rules(), &crate::fixture::keys(), NOW).unwrap();
+
+    assert_eq!(
+        gate.identity(&token),
+        [
+            ("x-keystone-subject", "a%0D%0Ab%25%2C%C3%A9".to_string()),
+            ("x-keystone-scope", "orders:read".to_string()),
+            ("x-keystone-roles", "x%2Cy,z".to_string()),
+        ]
+    );
+    assert_eq!(gate.identity_headers().count(), 4);
+}

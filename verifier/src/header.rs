@@ -1,0 +1,85 @@
+//! The three segments and the protected header of a compact JWS (RFC 7515 §4 and §7.1), before anything is trusted.
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+
+use crate::base64url;
+use crate::error::{Code, Refusal};
+use crate::json::{self, JsonError, JsonFault, Node, Object};
+
+/// A token whose header is acceptable and whose signature is not checked. It shows no claims.
+#[derive(Debug)]
+pub(crate) struct Unverified<'a> {
+    /// What the signature is over.
+    pub(crate) signed: &'a [u8],
+    pub(crate) payload: &'a [u8],
+    pub(crate) signature: &'a [u8],
+    pub(crate) kid: String,
+}
+
+impl<'a> Unverified<'a> {
+    pub(crate) fn parse(token: &'a [u8], max_bytes: usize) -> Result<Self, Refusal> {
+        if token.is_empty() {
+            return Err(Code::NoCredentials.into());
+        }
+        if token.len() > max_bytes {
+            return Err(Code::TooLarge.into());
+        }
+        let mut segments = token.split(|&byte| byte == b'.');
+        let (Some(header), Some(payload), Some(signature), None) =
+            (segments.next(), segments.next(), segments.next(), segments.next())
+        else {
+            return Err(Code::Malformed.into());
+        };
+        // An empty signature is left for the signature check to refuse.
+        if header.is_empty() || payload.is_empty() {
+            return Err(Code::Malformed.into());
+        }
+        let signed = token.get(..header.len() + 1 + payload.len()).ok_or(Code::Malformed)?;
+        let kid = check_header(&base64url::decode(header).ok_or(Code::Base64)?)?;
+        Ok(Self { signed, payload, signature, kid })
+    }
+
+    /// The claimed issuer, to choose whose rules and keys apply; nothing else may rest on it.
+    pub(crate) fn claimed_issuer(&self) -> Option<String> {
+        let payload = base64url::decode(self.payload)?;
+        let claims = json::parse(&payload).ok()?;
+        Some(claims.value.as_object()?.get("iss")?.value.as_str()?.to_owned())
+    }
+}
+
+/// Checks the header and returns its `kid`. Keys it carries or points to (`jwk`, `jku`, `x5u`, `x5c`) are never looked at.
+fn check_header(bytes: &[u8]) -> Result<String, Refusal> {
+    let node = json::parse(bytes).map_err(|error| code_of(error, Code::HeaderJson))?;
+    let header = node.value.as_object().ok_or(Code::HeaderJson)?;
+
+    // RFC 8725 §3.1; RFC 9864 §2.2 gives Ed25519 its second name.
+    if !matches!(text(header, "alg"), Some("EdDSA" | "Ed25519")) {
+        return Err(Code::Alg.into());
+    }
+    // RFC 9068 §4; media types compare without case and `application/` may be left out (RFC 7515 §4.1.9).
+    let is_access_token = text(header, "typ").is_some_and(|typ| {
+        typ.eq_ignore_ascii_case("at+jwt") || typ.eq_ignore_ascii_case("application/at+jwt")
+    });
+    if !is_access_token {
+        return Err(Code::Typ.into());
+    }
+    // RFC 7515 §4.1.11, RFC 7797 §7, RFC 8725 §3.6: none of these is ever right in an access token.
+    if ["crit", "b64", "zip"].iter().any(|name| header.get(name).is_some()) {
+        return Err(Code::Crit.into());
+    }
+    text(header, "kid").filter(|kid| !kid.is_empty()).map(ToOwned::to_owned).ok_or(Code::Kid.into())
+}
+
+/// What a JSON fault means in a segment of a token.
+pub(crate) const fn code_of(error: JsonError, syntax: Code) -> Code {
+    match error.fault {
+        JsonFault::Syntax => syntax,
+        JsonFault::DuplicateMember => Code::DuplicateMember,
+        JsonFault::Limits => Code::Limits,
+    }
+}
+
+fn text<'a>(header: &'a Object<'_>, name: &str) -> Option<&'a str> {
+    header.get(name).and_then(|Node { value, .. }| value.as_str())
+}

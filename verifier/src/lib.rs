@@ -1,0 +1,35 @@
+//! The core: a token, keys, a policy and a time go in; a verdict comes out.
+//!
+//! No I/O, no clock, no operating system: the same code gives the same verdict natively, in JavaScript and in
+//! Envoy. Strict RFC 9068; [`verify`] reads top to bottom as the list of checks.
+
+#![no_std]
+#![warn(missing_docs)]
+
+extern crate alloc;
+
+mod base64url;
+mod claims;
+mod credentials;
+mod decide;
+mod error;
+#[cfg(test)]
+mod fixture;
+mod header;
+mod json;
+mod key_cache;
+mod keys;
+mod path;
+mod policy;
+mod signature;
+mod verify;
+
+pub use decide::{Decision, Gate, RequestView};
+pub use error::{Code, Refusal};
+pub use key_cache::KeyCache;
+pub use keys::{KeySet, KeySetError};
+pub use policy::{Access, IdentityField, IssuerPolicy, KeySource, Policy, PolicyError};
+pub use verify::{Rules, Verified, verify};
+
+/// Unix time in seconds (RFC 7519 §2, NumericDate).
+pub type Seconds = u64;

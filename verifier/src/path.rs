@@ -1,0 +1,225 @@
+//! Request paths with exactly one reading, and the templates that match them.
+//!
+//! A proxy, a gateway and a service that read a path differently let requests past a policy. So a path that could be
+//! read in two ways is refused, never normalised and never guessed.
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cmp::Ordering;
+
+/// The segments of an unambiguous path, still percent-encoded; the query is gone. `None`: ambiguous or malformed.
+pub(crate) fn segments(target: &[u8]) -> Option<Vec<&str>> {
+    let target = core::str::from_utf8(target).ok()?;
+    if target.len() > MAX_BYTES
+        || !target.bytes().all(|byte| matches!(byte, 0x21..=0x7e) && !matches!(byte, b'#' | b'\\'))
+    {
+        return None;
+    }
+    let path = target.split('?').next()?.strip_prefix('/')?;
+    let segments: Vec<&str> = path.split('/').collect();
+    let last = segments.len().saturating_sub(1);
+    let clear =
+        |(at, segment): (usize, &&str)| is_unambiguous(segment) && (at == last || !segment.is_empty());
+    segments.iter().enumerate().all(clear).then_some(segments)
+}
+
+const MAX_BYTES: usize = 8192;
+
+/// No dot segments (RFC 3986 §5.2.4), no path parameters, and percent-encoding only where it cannot hide a meaning.
+fn is_unambiguous(segment: &str) -> bool {
+    if matches!(segment, "." | "..") || segment.contains(';') {
+        return false;
+    }
+    segment.split('%').skip(1).all(|piece| {
+        let byte = piece.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        // `from_str_radix` takes a sign; percent-encoding does not.
+        !piece.starts_with('+') && byte.is_some_and(is_safely_encoded)
+    })
+}
+
+/// Unreserved characters need no encoding, so an encoded one is a second spelling (RFC 3986 §2.3); `/ \ % ; ? #` and
+/// controls would mean something else once decoded.
+const fn is_safely_encoded(byte: u8) -> bool {
+    let hides = matches!(byte, 0..=0x1f | 0x7f | b'/' | b'\\' | b'%' | b';' | b'?' | b'#');
+    !hides && !is_unreserved(byte)
+}
+
+const fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
+/// A path with `{name}` for one segment and, at the end, `{*name}` for one or more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Template(Vec<Piece>);
+
+/// In order of preference.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Piece {
+    Literal(String),
+    Segment,
+    Rest,
+}
+
+impl Template {
+    /// Reads a template; `Err` says what is wrong with it.
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
+        let path = text.strip_prefix('/').ok_or("must start with `/`")?;
+        let count = path.split('/').count();
+        let pieces = path.split('/').enumerate().map(|(at, piece)| Piece::parse(piece, at + 1 == count));
+        pieces.collect::<Result<_, _>>().map(Self)
+    }
+
+    pub(crate) fn matches(&self, segments: &[&str]) -> bool {
+        let rest = self.0.last() == Some(&Piece::Rest);
+        let fits = if rest { segments.len() >= self.0.len() } else { segments.len() == self.0.len() };
+        fits && self.0.iter().zip(segments).all(|(piece, segment)| match piece {
+            Piece::Literal(text) => text == segment,
+            Piece::Segment => !segment.is_empty(),
+            Piece::Rest => true,
+        })
+    }
+
+    /// The more specific template first: at the first difference a literal comes before `{name}` before `{*name}`.
+    pub(crate) fn by_precedence(&self, other: &Self) -> Ordering {
+        self.0.cmp(&other.0)
+    }
+}
+
+impl Piece {
+    fn parse(text: &str, last: bool) -> Result<Self, &'static str> {
+        let Some(inner) = text.strip_prefix('{') else { return Self::literal(text, last) };
+        let inner = inner.strip_suffix('}').ok_or("a `{` needs its `}` at the end of the segment")?;
+        let (piece, name) = match inner.strip_prefix('*') {
+            Some(_) if !last => return Err("`{*name}` is allowed only as the last segment"),
+            Some(name) => (Self::Rest, name),
+            None => (Self::Segment, inner),
+        };
+        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            return Err("the name in braces must be letters, digits and `_`");
+        }
+        Ok(piece)
+    }
+
+    fn literal(text: &str, last: bool) -> Result<Self, &'static str> {
+        if text.is_empty() && !last {
+            return Err("must not contain `//`");
+        }
+        if matches!(text, "." | "..") || !text.bytes().all(is_literal) {
+            return Err("a segment is letters, digits and `-._~!$&'()+,=:@`, or one `{name}`");
+        }
+        Ok(Self::Literal(text.to_owned()))
+    }
+}
+
+const fn is_literal(byte: u8) -> bool {
+    is_unreserved(byte)
+        || matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'+' | b',' | b'=' | b':' | b'@')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(template: &str, path: &str) -> bool {
+        Template::parse(template).unwrap().matches(&segments(path.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn paths_with_two_readings_are_refused() {
+        let paths = [
+            "",
+            "*",
+            "orders",
+            "http://evil/orders",
+            "//",
+            "/a//b",
+            "/.",
+            "/..",
+            "/a/../b",
+            "/a/./b",
+            "/a/..",
+            "/%2e%2e/b",
+            "/%2E",
+            "/a%2Fb",
+            "/a%2fb",
+            "/a%5cb",
+            "/a\\b",
+            "/a%00",
+            "/a%252e",
+            "/a%25",
+            "/a%",
+            "/a%2",
+            "/a%zz",
+            "/a%+1",
+            "/a;x=y",
+            "/public;/../admin",
+            "/a%3Bx",
+            "/a#x",
+            "/a?x#y",
+            "/a%23",
+            "/a%3F",
+            "/a b",
+            "/a\t",
+            "/a\u{e9}",
+            "/%61dmin",
+            "/a%7f",
+        ];
+        for path in paths {
+            assert_eq!(segments(path.as_bytes()), None, "{path}");
+        }
+        assert_eq!(segments(b"/a\x80"), None);
+        assert_eq!(segments("/a".repeat(5000).as_bytes()), None);
+    }
+
+    #[test]
+    fn clear_paths_are_split_without_their_query() {
+        assert_eq!(segments(b"/").unwrap(), [""]);
+        assert_eq!(segments(b"/orders?x=/admin/../..").unwrap(), ["orders"]);
+        assert_eq!(segments(b"/orders/").unwrap(), ["orders", ""]);
+        assert_eq!(segments(b"/caf%C3%A9/a%20b/...").unwrap(), ["caf%C3%A9", "a%20b", "..."]);
+    }
+
+    #[test]
+    fn templates_match_whole_segments_only() {
+        assert!(matches("/", "/"));
+        assert!(matches("/orders", "/orders?public=1"));
+        assert!(!matches("/orders", "/orders/"));
+        assert!(!matches("/orders", "/ORDERS"));
+        assert!(!matches("/orders", "/orders2"));
+        assert!(matches("/orders/{id}/items", "/orders/7/items"));
+        assert!(!matches("/orders/{id}", "/orders/"));
+        assert!(!matches("/orders/{id}", "/orders/7/items"));
+        assert!(matches("/assets/{*rest}", "/assets/a/b/c"));
+        assert!(matches("/{*rest}", "/"));
+        assert!(!matches("/assets/{*rest}", "/assets"));
+    }
+
+    #[test]
+    fn the_more_specific_template_comes_first() {
+        let mut texts = ["/{*rest}", "/orders/{id}", "/{kind}/new", "/orders/new"];
+        texts.sort_by(|a, b| Template::parse(a).unwrap().by_precedence(&Template::parse(b).unwrap()));
+
+        assert_eq!(texts, ["/orders/new", "/orders/{id}", "/{kind}/new", "/{*rest}"]);
+    }
+
+    #[test]
+    fn malformed_templates_say_why() {
+        for text in [
+            "orders",
+            "/a//b",
+            "/{*rest}/x",
+            "/{id",
+            "/{}",
+            "/{a-b}",
+            "/x{id}",
+            "/a/../b",
+            "/a b",
+            "/a%20",
+            "/a;b",
+            "/a*",
+        ] {
+            assert!(Template::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The policy file: which issuers are believed and which route needs what. The same file is read everywhere.
+//!
+//! Closed: an unknown member is an error, a route says in words that it is public, and what no route names is denied.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::json;
+use crate::keys::KeySet;
+use crate::path::Template;
+use crate::verify::Rules;
+
+mod error;
+mod read;
+
+pub use error::PolicyError;
+
+/// A policy that holds no contradiction.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    issuers: Vec<IssuerPolicy>,
+    /// The most specific first.
+    routes: Vec<Route>,
+    identity_headers: Vec<(IdentityField, String)>,
+}
+
+impl Policy {
+    /// Reads a policy file (JSON, schema in `docs/policy.schema.json`).
+    pub fn parse(text: &[u8]) -> Result<Self, PolicyError> {
+        let document = json::parse(text).map_err(|error| PolicyError::json(text, error))?;
+        read::policy(&document).map_err(|fault| PolicyError::at_line(text, fault))
+    }
+
+    /// Who is believed, and by which keys.
+    pub fn issuers(&self) -> &[IssuerPolicy] {
+        &self.issuers
+    }
+
+    /// The headers that tell the upstream who calls.
+    pub fn identity_headers(&self) -> &[(IdentityField, String)] {
+        &self.identity_headers
+    }
+
+    /// What the most specific matching route needs. `None`: no route matches.
+    pub(crate) fn access(&self, method: &[u8], segments: &[&str]) -> Option<&Access> {
+        let allows = |route: &&Route| {
+            route.methods.iter().any(|allowed| allowed.as_bytes() == method) && route.path.matches(segments)
+        };
+        self.routes.iter().find(allows).map(|route| &route.access)
+    }
+}
+
+/// One issuer: its rules and where its keys come from. A key never serves two issuers.
+#[derive(Clone, Debug)]
+pub struct IssuerPolicy {
+    /// What its tokens must look like.
+    pub rules: Rules,
+    /// Its keys.
+    pub keys: KeySource,
+}
+
+/// Where an issuer's keys come from.
+#[derive(Clone, Debug)]
+pub enum KeySource {
+    /// Written in the policy.
+    Inline(KeySet),
+    /// Fetched by the host.
+    Remote {
+        /// The absolute URL of the JWK set.
+        url: String,
+        /// The Envoy cluster that serves it; only the Envoy filter needs it.
+        cluster: Option<String>,
+    },
+}
+
+#[derive(Clone, Debug)]
+struct Route {
+    methods: Vec<String>,
+    path: Template,
+    access: Access,
+}
+
+/// What a route asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing.
+    Public,
+    /// A valid token, and more where the lists are not empty.
+    Token {
+        /// Every one of these scopes.
+        all: Vec<String>,
+        /// At least one of these scopes.
+        any: Vec<String>,
+        /// At least one of these roles.
+        roles: Vec<String>,
+    },
+}
+
+/// A claim that can be forwarded as a header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdentityField {
+    /// `sub`
+    Subject,
+    /// `client_id`
+    ClientId,
+    /// `scope`
+    Scope,
+    /// `sid`
+    Session,
+    /// `roles`, separated by commas
+    Roles,
+}
+
+#[cfg(test)]
+mod tests;

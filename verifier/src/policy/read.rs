@@ -1,0 +1,248 @@
+//! From JSON to a policy: every member is known, typed and makes sense together with the others.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::error::Fault;
+use super::{Access, IdentityField, IssuerPolicy, KeySource, Policy, Route};
+use crate::claims::is_scope_token;
+use crate::json::{Node, Value};
+use crate::keys::KeySet;
+use crate::path::Template;
+use crate::verify::Rules;
+
+type Result<T> = core::result::Result<T, Fault>;
+
+pub(super) fn policy(document: &Node<'_>) -> Result<Policy> {
+    let root = Member { node: document, name: String::new() };
+    root.members(&["$schema", "version", "issuers", "routes", "identity_headers"])?;
+    if root.need("version")?.node.value.as_u64() != Some(1) {
+        return Err(root.need("version")?.fault("must be 1"));
+    }
+    Ok(Policy {
+        issuers: issuers(&root.need("issuers")?)?,
+        routes: routes(&root.need("routes")?)?,
+        identity_headers: root
+            .get("identity_headers")
+            .map_or(Ok(Vec::new()), |member| identity_headers(&member))?,
+    })
+}
+
+fn issuers(list: &Member<'_, '_>) -> Result<Vec<IssuerPolicy>> {
+    let mut issuers: Vec<IssuerPolicy> = Vec::new();
+    for member in list.items("at least one issuer")? {
+        let issuer = issuer(&member)?;
+        if issuers.iter().any(|other| other.rules.issuer == issuer.rules.issuer) {
+            return Err(member.need("issuer")?.fault("stands in this list before"));
+        }
+        issuers.push(issuer);
+    }
+    Ok(issuers)
+}
+
+fn issuer(member: &Member<'_, '_>) -> Result<IssuerPolicy> {
+    member.members(&[
+        "issuer",
+        "audiences",
+        "keys",
+        "revocation",
+        "leeway_seconds",
+        "max_lifetime_seconds",
+    ])?;
+    let mut rules = Rules::new(member.need("issuer")?.text()?, member.need("audiences")?.texts()?);
+    if let Some(leeway) = member.get("leeway_seconds") {
+        rules.leeway = leeway.number(0, 120)?;
+    }
+    if let Some(lifetime) = member.get("max_lifetime_seconds") {
+        rules.max_lifetime = lifetime.number(1, 31_536_000)?;
+    }
+    if let Some(revocation) = member.get("revocation").filter(|mode| mode.node.value.as_str() != Some("off"))
+    {
+        return Err(revocation.fault("must be `off`"));
+    }
+    Ok(IssuerPolicy { rules, keys: key_source(&member.need("keys")?)? })
+}
+
+fn key_source(member: &Member<'_, '_>) -> Result<KeySource> {
+    member.members(&["inline", "url", "cluster"])?;
+    match (member.get("inline"), member.get("url"), member.get("cluster")) {
+        (Some(inline), None, None) => KeySet::from_json(&inline.node.value)
+            .map(KeySource::Inline)
+            .map_err(|error| inline.fault(&error.to_string())),
+        (None, Some(url), cluster) => {
+            let text = url.text()?;
+            if !text.starts_with("https://") && !text.starts_with("http://") {
+                return Err(url.fault("must be an absolute http or https URL"));
+            }
+            Ok(KeySource::Remote { url: text, cluster: cluster.map(|cluster| cluster.text()).transpose()? })
+        }
+        _ => Err(member.fault("must hold either `inline`, or `url` and for Envoy a `cluster`")),
+    }
+}
+
+fn routes(list: &Member<'_, '_>) -> Result<Vec<Route>> {
+    let mut routes: Vec<Route> = Vec::new();
+    for member in list.items("at least one route")? {
+        let route = route(&member)?;
+        let twin = |other: &Route| {
+            other.path == route.path && other.methods.iter().any(|method| route.methods.contains(method))
+        };
+        if routes.iter().any(twin) {
+            return Err(
+                member.fault("a route before has the same path and method, so this one would never apply")
+            );
+        }
+        routes.push(route);
+    }
+    routes.sort_by(|a, b| a.path.by_precedence(&b.path));
+    Ok(routes)
+}
+
+fn route(member: &Member<'_, '_>) -> Result<Route> {
+    member.members(&["methods", "path", "public", "authenticated", "require", "roles"])?;
+    let methods = member.need("methods")?;
+    for method in methods.items("at least one method")? {
+        if !method.text()?.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-') {
+            return Err(method.fault("must be a method in upper case, as GET"));
+        }
+    }
+    let path = member.need("path")?;
+    let template = Template::parse(&path.text()?).map_err(|problem| path.fault(problem))?;
+    Ok(Route { methods: methods.texts()?, path: template, access: access(member)? })
+}
+
+fn access(member: &Member<'_, '_>) -> Result<Access> {
+    let roles = member.get("roles");
+    match (member.get("public"), member.get("authenticated"), member.get("require")) {
+        (Some(public), None, None) => {
+            public.must_be_true()?;
+            match roles {
+                Some(roles) => Err(roles.fault("a public route cannot ask for roles")),
+                None => Ok(Access::Public),
+            }
+        }
+        (None, Some(authenticated), None) => {
+            authenticated.must_be_true()?;
+            Ok(Access::Token { all: Vec::new(), any: Vec::new(), roles: optional_texts(roles)? })
+        }
+        (None, None, Some(require)) => {
+            require.members(&["all", "any"])?;
+            let (all, any) = (scopes(require.get("all"))?, scopes(require.get("any"))?);
+            if all.is_empty() && any.is_empty() {
+                return Err(require
+                    .fault("must hold `all` or `any`; for any valid token write `authenticated: true`"));
+            }
+            Ok(Access::Token { all, any, roles: optional_texts(roles)? })
+        }
+        _ => {
+            Err(member.fault("must hold exactly one of `public: true`, `authenticated: true` and `require`"))
+        }
+    }
+}
+
+fn scopes(list: Option<Member<'_, '_>>) -> Result<Vec<String>> {
+    let Some(list) = list else { return Ok(Vec::new()) };
+    for scope in list.items("at least one scope")? {
+        if !is_scope_token(&scope.text()?) {
+            return Err(scope.fault("must be a scope: printable ASCII without space, quote and backslash"));
+        }
+    }
+    list.texts()
+}
+
+fn identity_headers(member: &Member<'_, '_>) -> Result<Vec<(IdentityField, String)>> {
+    const FIELDS: [(&str, IdentityField); 5] = [
+        ("subject", IdentityField::Subject),
+        ("client_id", IdentityField::ClientId),
+        ("scope", IdentityField::Scope),
+        ("session", IdentityField::Session),
+        ("roles", IdentityField::Roles),
+    ];
+    member.members(&FIELDS.map(|(name, _)| name))?;
+    let mut headers: Vec<(IdentityField, String)> = Vec::new();
+    for (name, field) in FIELDS {
+        let Some(header) = member.get(name) else { continue };
+        let text = header.text()?;
+        if !text.starts_with("x-")
+            || !text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+        {
+            return Err(header
+                .fault("must be a header name of its own: `x-`, then lower-case letters, digits and `-`"));
+        }
+        if headers.iter().any(|(_, other)| *other == text) {
+            return Err(header.fault("is used for another claim"));
+        }
+        headers.push((field, text));
+    }
+    Ok(headers)
+}
+
+fn optional_texts(list: Option<Member<'_, '_>>) -> Result<Vec<String>> {
+    list.map_or(Ok(Vec::new()), |list| list.texts())
+}
+
+/// A value and its name, as `routes[1].path`.
+struct Member<'a, 'j> {
+    node: &'a Node<'j>,
+    name: String,
+}
+
+impl<'a, 'j> Member<'a, 'j> {
+    fn fault(&self, problem: &str) -> Fault {
+        Fault { at: self.node.at, member: self.name.clone(), problem: problem.to_owned() }
+    }
+
+    /// Refuses members that are not in `known`.
+    fn members(&self, known: &[&str]) -> Result<()> {
+        let object = self.node.value.as_object().ok_or_else(|| self.fault("must be an object"))?;
+        match object.iter().find(|(name, _)| !known.contains(name)) {
+            Some((name, node)) => Err(Fault::unknown(node.at, &self.child(name), known)),
+            None => Ok(()),
+        }
+    }
+
+    fn get(&self, name: &str) -> Option<Self> {
+        let node = self.node.value.as_object()?.get(name)?;
+        Some(Self { node, name: self.child(name) })
+    }
+
+    fn need(&self, name: &str) -> Result<Self> {
+        self.get(name).ok_or_else(|| self.fault(&format!("the member `{name}` is missing")))
+    }
+
+    fn items(&self, at_least: &str) -> Result<Vec<Self>> {
+        let items = self.node.value.as_array().filter(|items| !items.is_empty());
+        let items = items.ok_or_else(|| self.fault(&format!("must be a list with {at_least}")))?;
+        let named =
+            items.iter().enumerate().map(|(at, node)| Self { node, name: format!("{}[{at}]", self.name) });
+        Ok(named.collect())
+    }
+
+    fn texts(&self) -> Result<Vec<String>> {
+        self.items("at least one text")?.iter().map(Self::text).collect()
+    }
+
+    fn text(&self) -> Result<String> {
+        let text = self.node.value.as_str().filter(|text| !text.is_empty());
+        text.map(ToOwned::to_owned).ok_or_else(|| self.fault("must be a text that is not empty"))
+    }
+
+    fn number(&self, least: u64, most: u64) -> Result<u64> {
+        let number = self.node.value.as_u64().filter(|number| (least..=most).contains(number));
+        number.ok_or_else(|| self.fault(&format!("must be a number from {least} to {most}")))
+    }
+
+    fn must_be_true(&self) -> Result<()> {
+        if self.node.value == Value::Bool(true) {
+            Ok(())
+        } else {
+            Err(self.fault("must be `true`, or be left out"))
+        }
+    }
+
+    fn child(&self, name: &str) -> String {
+        if self.name.is_empty() { name.to_owned() } else { format!("{}.{name}", self.name) }
+    }
+}

@@ -1,0 +1,173 @@
+//! The list of checks. Only [`verify`] can make a [`Verified`].
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::Seconds;
+use crate::base64url;
+use crate::claims::Claims;
+use crate::error::{Code, Refusal};
+use crate::header::Unverified;
+use crate::keys::KeySet;
+
+/// What an issuer's tokens must look like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Compared byte by byte with `iss`.
+    pub issuer: String,
+    /// One of them must be in `aud`.
+    pub audiences: Vec<String>,
+    /// Seconds by which clocks may differ. 30 unless changed.
+    pub leeway: Seconds,
+    /// The longest `exp` − `iat`, in seconds. A day unless changed.
+    pub max_lifetime: Seconds,
+    /// The longest token, in bytes. 8,192 unless changed.
+    pub max_token_bytes: usize,
+}
+
+impl Rules {
+    /// Strict rules for tokens of `issuer` meant for one of `audiences`.
+    pub const fn new(issuer: String, audiences: Vec<String>) -> Self {
+        Self { issuer, audiences, leeway: 30, max_lifetime: 86_400, max_token_bytes: 8192 }
+    }
+}
+
+/// Checks that `token` is a valid access token (RFC 9068 §4) of the issuer that `keys` belong to.
+///
+/// `now` is Unix time in seconds. The first check that fails gives the reason.
+pub fn verify(token: &[u8], rules: &Rules, keys: &KeySet, now: Seconds) -> Result<Verified, Refusal> {
+    let unverified = Unverified::parse(token, rules.max_token_bytes)?;
+    verify_signed(&unverified, rules, keys, now)
+}
+
+pub(crate) fn verify_signed(
+    token: &Unverified<'_>,
+    rules: &Rules,
+    keys: &KeySet,
+    now: Seconds,
+) -> Result<Verified, Refusal> {
+    let key = keys.key(&token.kid).ok_or(Code::UnknownKid)?;
+    let signature = base64url::decode(token.signature).ok_or(Code::Base64)?;
+    if !key.verifies(token.signed, &signature) {
+        return Err(Code::Signature.into());
+    }
+    let payload = base64url::decode(token.payload).ok_or(Code::Base64)?;
+    let claims = Claims::parse(&payload)?;
+
+    if claims.issuer != rules.issuer {
+        return Err(Code::Issuer.into());
+    }
+    if !claims.audiences.iter().any(|audience| rules.audiences.contains(audience)) {
+        return Err(Code::Audience.into());
+    }
+    check_times(&claims, rules, now)?;
+
+    // Parsed as JSON above, so it is UTF-8.
+    let json = String::from_utf8(payload).map_err(|_| Code::ClaimsJson)?;
+    Ok(Verified { claims, json })
+}
+
+/// RFC 7519 §4.1.4 to §4.1.6: `exp` is exclusive; nothing comes from the future; nothing lives for ever.
+fn check_times(claims: &Claims, rules: &Rules, now: Seconds) -> Result<(), Refusal> {
+    let latest = now.saturating_add(rules.leeway);
+    if claims.expires_at.saturating_add(rules.leeway) <= now {
+        return Err(Code::Expired.into());
+    }
+    if claims.not_before.is_some_and(|not_before| not_before > latest) {
+        return Err(Code::NotYetValid.into());
+    }
+    if claims.issued_at > latest {
+        return Err(Code::IssuedInFuture.into());
+    }
+    if claims.expires_at.saturating_sub(claims.issued_at) > rules.max_lifetime {
+        return Err(Code::Lifetime.into());
+    }
+    Ok(())
+}
+
+/// A token that passed every check. It holds the claims, not the token.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    claims: Claims,
+    json: String,
+}
+
+impl Verified {
+    /// `iss`.
+    pub fn issuer(&self) -> &str {
+        &self.claims.issuer
+    }
+
+    /// `sub`.
+    pub fn subject(&self) -> &str {
+        &self.claims.subject
+    }
+
+    /// `client_id`.
+    pub fn client_id(&self) -> &str {
+        &self.claims.client_id
+    }
+
+    /// `jti`.
+    pub fn token_id(&self) -> &str {
+        &self.claims.token_id
+    }
+
+    /// `aud`.
+    pub fn audiences(&self) -> &[String] {
+        &self.claims.audiences
+    }
+
+    /// `iat`, Unix time in seconds.
+    pub const fn issued_at(&self) -> Seconds {
+        self.claims.issued_at
+    }
+
+    /// `exp`, Unix time in seconds.
+    pub const fn expires_at(&self) -> Seconds {
+        self.claims.expires_at
+    }
+
+    /// `sid`. `None`: the token belongs to no session.
+    pub fn session(&self) -> Option<&str> {
+        self.claims.session.as_deref()
+    }
+
+    /// `scope`: scope tokens separated by single spaces, or empty.
+    pub fn scope(&self) -> &str {
+        &self.claims.scope
+    }
+
+    /// The scope tokens.
+    pub fn scopes(&self) -> impl Iterator<Item = &str> {
+        self.claims.scope.split(' ').filter(|token| !token.is_empty())
+    }
+
+    /// `roles`.
+    pub fn roles(&self) -> impl Iterator<Item = &str> {
+        self.claims.roles.iter().map(String::as_str)
+    }
+
+    /// Whether the token holds `scope`: whole tokens, case-sensitive, no wildcards (RFC 6749 §3.3).
+    pub fn has(&self, scope: &str) -> bool {
+        self.scopes().any(|token| token == scope)
+    }
+
+    /// Whether the token holds every one of `scopes`.
+    pub fn has_all(&self, scopes: &[&str]) -> bool {
+        scopes.iter().all(|scope| self.has(scope))
+    }
+
+    /// Whether the token holds at least one of `scopes`.
+    pub fn has_any(&self, scopes: &[&str]) -> bool {
+        scopes.iter().any(|scope| self.has(scope))
+    }
+
+    /// The claims as the JSON object that was signed: strict, so every parser reads the same.
+    pub fn claims_json(&self) -> &str {
+        &self.json
+    }
+}
+
+#[cfg(test)]
+mod tests;
