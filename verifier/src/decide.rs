@@ -13,7 +13,7 @@ use crate::header::Unverified;
 use crate::key_cache::KeyCache;
 use crate::path;
 use crate::policy::{Access, IdentityField, KeySource, Policy};
-use crate::verify::{Verified, verify_signed};
+use crate::verify::{Verified, verify_signed_cached};
 
 /// What a decision rests on. Nothing else of a request is ever consulted, whatever it claims its original path was.
 #[derive(Clone, Copy, Debug)]
@@ -129,12 +129,7 @@ fn verify_for_issuer(
         return Err(Code::Issuer.into());
     };
 
-    let keys = cache.current(now).ok_or(Code::KeysUnavailable)?;
-    let verdict = verify_signed(&unverified, &issuer.rules, keys, now);
-    if verdict.as_ref().is_err_and(|refusal| refusal.code() == Code::UnknownKid) {
-        cache.missed(now);
-    }
-    verdict
+    verify_signed_cached(&unverified, &issuer.rules, cache, now)
 }
 
 fn identity_value(field: IdentityField, token: &Verified) -> Option<String> {

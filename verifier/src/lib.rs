@@ -29,7 +29,7 @@ pub use error::{Code, Refusal};
 pub use key_cache::KeyCache;
 pub use keys::{KeySet, KeySetError};
 pub use policy::{Access, IdentityField, IssuerPolicy, KeySource, Policy, PolicyError};
-pub use verify::{Rules, Verified, verify};
+pub use verify::{Rules, Verified, verify, verify_cached};
 
 /// Unix time in seconds (RFC 7519 §2, NumericDate).
 pub type Seconds = u64;

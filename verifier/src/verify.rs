@@ -8,6 +8,7 @@ use crate::base64url;
 use crate::claims::Claims;
 use crate::error::{Code, Refusal};
 use crate::header::Unverified;
+use crate::key_cache::KeyCache;
 use crate::keys::KeySet;
 
 /// What an issuer's tokens must look like.
@@ -40,7 +41,33 @@ pub fn verify(token: &[u8], rules: &Rules, keys: &KeySet, now: Seconds) -> Resul
     verify_signed(&unverified, rules, keys, now)
 }
 
-pub(crate) fn verify_signed(
+/// [`verify`] with the keys that `cache` has at `now`. Without any a sound token is refused as `keys_unavailable`; an
+/// unknown `kid` makes the cache ask for a fetch.
+pub fn verify_cached(
+    token: &[u8],
+    rules: &Rules,
+    cache: &mut KeyCache,
+    now: Seconds,
+) -> Result<Verified, Refusal> {
+    let unverified = Unverified::parse(token, rules.max_token_bytes)?;
+    verify_signed_cached(&unverified, rules, cache, now)
+}
+
+pub(crate) fn verify_signed_cached(
+    token: &Unverified<'_>,
+    rules: &Rules,
+    cache: &mut KeyCache,
+    now: Seconds,
+) -> Result<Verified, Refusal> {
+    let keys = cache.current(now).ok_or(Code::KeysUnavailable)?;
+    let verdict = verify_signed(token, rules, keys, now);
+    if verdict.as_ref().is_err_and(|refusal| refusal.code() == Code::UnknownKid) {
+        cache.missed(now);
+    }
+    verdict
+}
+
+fn verify_signed(
     token: &Unverified<'_>,
     rules: &Rules,
     keys: &KeySet,

@@ -309,3 +309,14 @@ fn scope_is_a_list_with_single_spaces_and_agrees_with_its_array() {
 fn a_bound_token_is_not_accepted_from_a_bearer() {
     assert_eq!(with_claim("cnf", r#"{"jkt":"x"}"#), Some(Code::Binding));
 }
+
+#[test]
+fn a_cache_without_keys_is_the_issuers_fault_only_for_a_sound_token() {
+    let cached = |token: &[u8]| {
+        let verdict = verify_cached(token, &rules(), &mut KeyCache::remote(), NOW);
+        verdict.unwrap_err().code()
+    };
+
+    assert_eq!(cached(sign(HEADER, &claims(&[])).as_bytes()), Code::KeysUnavailable);
+    assert_eq!(cached(b"a.b"), Code::Malformed);
+}
