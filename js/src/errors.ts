@@ -1,0 +1,73 @@
+// Why a token was refused: the same codes as the Rust verifier and the Envoy filter.
+
+/** Every code, in the order of the Rust list; a test compares the two. */
+export const codes = [
+  "no_credentials",
+  "multiple_credentials",
+  "bad_authorization",
+  "malformed",
+  "too_large",
+  "base64",
+  "header_json",
+  "claims_json",
+  "duplicate_member",
+  "limits",
+  "alg",
+  "typ",
+  "crit",
+  "kid",
+  "unknown_kid",
+  "signature",
+  "claim_type",
+  "missing_claim",
+  "issuer",
+  "audience",
+  "expired",
+  "not_yet_valid",
+  "issued_in_future",
+  "lifetime",
+  "binding",
+  "scope_syntax",
+  "scope_mismatch",
+  "revoked",
+  "insufficient_scope",
+  "insufficient_role",
+  "no_route",
+  "bad_path",
+  "keys_unavailable",
+  "revocations_stale",
+] as const;
+Object.freeze(codes);
+
+/** A stable reason. Never renamed; new ones may be added. */
+export type Code = (typeof codes)[number];
+
+/** A refusal. What a service needs to answer is on it: `status`, `challenge`, `retryAfter`. */
+export class KeystoneError extends Error {
+  override readonly name = "KeystoneError";
+  /** Why, for programs. */
+  readonly code: Code;
+  /** The HTTP status to answer with: 400, 401, 403, or 503 when it is not the caller's fault. */
+  readonly status: number;
+  /** The value for `WWW-Authenticate`; undefined where none belongs. */
+  readonly challenge: string | undefined;
+  /** Seconds for `Retry-After`; only with status 503. */
+  readonly retryAfter: number | undefined;
+
+  constructor(refusal: Refusal, cause?: unknown) {
+    super(refusal.message, cause === undefined ? undefined : { cause });
+    this.code = refusal.code;
+    this.status = refusal.status;
+    this.challenge = refusal.challenge;
+    this.retryAfter = refusal.retryAfter;
+  }
+}
+
+/** The parts of a refusal. */
+export interface Refusal {
+  code: Code;
+  status: number;
+  challenge: string | undefined;
+  retryAfter: number | undefined;
+  message: string;
+}

@@ -1,0 +1,145 @@
+// The package as users install it: packed, unpacked elsewhere, imported and required.
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { codes } from "../dist/index.js";
+import { codes as wasmCodes, initSync } from "../pkg/keystone_verifier_wasm.js";
+import { startIssuer } from "./issuer.mjs";
+
+const run = promisify(execFile);
+const project = fileURLToPath(new URL("..", import.meta.url));
+let folder;
+let packed;
+
+before(async () => {
+  folder = mkdtempSync(join(tmpdir(), "keystone-verifier-"));
+  const pack = ["pack", "--json", "--ignore-scripts", "--pack-destination", folder];
+  const { stdout } = await run("npm", pack, { cwd: project });
+  [packed] = Object.values(JSON.parse(stdout));
+  await run("tar", ["xzf", packed.filename], { cwd: folder });
+  mkdirSync(join(folder, "node_modules", "@keystone-auth"), { recursive: true });
+  renameSync(join(folder, "package"), join(folder, "node_modules", "@keystone-auth", "verifier"));
+});
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Runs a program in the folder with the package installed, and gives what it printed once it has ended. */
+async function program(name, text, ...args) {
+  writeFileSync(join(folder, name), text);
+  const { stdout } = await run(process.execPath, [name, ...args], { cwd: folder });
+  return stdout.trim();
+}
+
+const ask = `
+  const [issuer, bearer] = process.argv.slice(2);
+  const verifier = await createVerifier({ issuer, audience: "orders" });
+  const token = verifier.verify(bearer);
+  process.stdout.write(token.subject + " " + token.has("orders:read"));
+`;
+
+async function real(t) {
+  const issuer = await startIssuer(t);
+  issuer.clock = Date.now();
+  return issuer;
+}
+
+test("an ES module imports it, and no timer or socket keeps the process alive", async (t) => {
+  const issuer = await real(t);
+  const text = `import { createVerifier } from "@keystone-auth/verifier"; ${ask}`;
+
+  assert.equal(await program("import.mjs", text, issuer.url, issuer.token()), "alice true");
+});
+
+test("a CommonJS module requires it, and no timer or socket keeps the process alive", async (t) => {
+  const issuer = await real(t);
+  const text = `const { createVerifier } = require("@keystone-auth/verifier"); (async () => { ${ask} })();`;
+
+  assert.equal(await program("require.cjs", text, issuer.url, issuer.token()), "alice true");
+});
+
+test("a process whose issuer is away ends too", async (t) => {
+  const issuer = await real(t);
+  await issuer.stop();
+  const text = `
+    import { createVerifier } from "@keystone-auth/verifier";
+    const verifier = await createVerifier({ issuer: process.argv[2], audience: "orders" });
+    try { verifier.verify(process.argv[3]); } catch (error) { process.stdout.write(error.code); }
+  `;
+
+  assert.equal(await program("away.mjs", text, issuer.url, issuer.token()), "keys_unavailable");
+});
+
+test("the TypeScript list of codes is the Rust list", () => {
+  initSync({ module: new WebAssembly.Module(readFileSync(join(project, "pkg", "keystone_verifier_wasm_bg.wasm"))) });
+
+  assert.deepEqual([...codes], wasmCodes().split(" "));
+});
+
+test("only the files of the list are published", () => {
+  const paths = packed.files.map((file) => file.path).sort();
+  const types = ["errors", "index", "options", "public", "token", "verifier"].map((name) => `${name}.d.ts`);
+
+  assert.deepEqual(
+    paths,
+    [
+      "README.md",
+      "dist/LICENSE-APACHE",
+      "dist/LICENSE-MIT",
+      ...types.map((name) => `dist/cjs/${name}`),
+      "dist/cjs/index.js",
+      "dist/cjs/package.json",
+      ...types.map((name) => `dist/${name}`),
+      "dist/index.js",
+      "dist/keystone_verifier.wasm",
+      "dist/workerd.js",
+      "package.json",
+    ].sort(),
+  );
+});
+
+test("nothing is needed at run time, and nothing is bound to a module system", () => {
+  const manifest = JSON.parse(readFileSync(join(project, "package.json"), "utf8"));
+  assert.equal(manifest.dependencies, undefined);
+  assert.equal(manifest.imports, undefined);
+
+  const bundle = readFileSync(join(project, "dist", "index.js"), "utf8");
+  for (const foreign of ["import.meta", "require(", "console.", "import("]) {
+    assert.equal(bundle.includes(foreign), false, foreign);
+  }
+});
+
+test("the types are right for both module systems", async () => {
+  const use = `
+    const verifier: Verifier = await createVerifier({ issuer: "https://login.example", audience: ["orders"] });
+    const token: Token = verifier.verify("");
+    const held: boolean = token.has("orders:read") && token.hasAll(["a"]) && token.hasAny(["b"]);
+    const session: string | undefined = token.session;
+    const code: Code = new KeystoneError({} as never).code;
+    if (code === "expired" && held && session) token.expiresAt.toFixed();
+    // @ts-expect-error audience is never optional
+    void createVerifier({ issuer: "https://login.example" });
+    // @ts-expect-error results cannot be changed
+    token.scopes.push("admin");
+    // @ts-expect-error an object of the same shape is no verified token
+    const forged: Token = { ...token, has: () => true, hasAll: () => true, hasAny: () => true };
+    // @ts-expect-error there is no such code
+    if (code === "expird") throw forged;
+  `;
+  const names = "type Code, createVerifier, KeystoneError, type Token, type Verifier";
+  const load = `import { ${names} } from "@keystone-auth/verifier";`;
+  writeFileSync(join(folder, "use.mts"), `${load} ${use}`);
+  writeFileSync(join(folder, "use.cts"), `${load} export const used = async () => { ${use} };`);
+  const tsc = createRequire(import.meta.url).resolve("typescript/package.json").replace("package.json", "bin/tsc");
+  const options = ["--noEmit", "--strict", "--skipLibCheck", "false", "--module", "nodenext", "--target", "es2022"];
+
+  const check = run(process.execPath, [tsc, ...options, "use.mts", "use.cts"], { cwd: folder });
+  const { stdout } = await check.catch((error) => error);
+
+  assert.equal(stdout, "");
+});
