@@ -1,0 +1,19 @@
+//! Skin for Envoy (proxy-wasm): request headers in, the verifier's decision out. It marshals and decides nothing.
+//!
+//! A VM serves one worker thread. `abi` speaks to the host, `vm` knows which configuration a request belongs to,
+//! `root` holds one configuration, `keys` (with `lease` and `source`) keeps the keys of one issuer fresh, `request` carries out one decision.
+//!
+//! Nothing here may panic: a trap ends the VM and with it every request of the worker.
+
+#[cfg(target_arch = "wasm32")]
+mod abi;
+#[cfg(test)]
+mod fake;
+pub mod host;
+mod keys;
+mod lease;
+pub mod pairs;
+mod request;
+mod root;
+mod source;
+pub mod vm;
