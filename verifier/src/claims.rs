@@ -119,13 +119,10 @@ fn scope(claims: &Object<'_>) -> Result<String, Refusal> {
 }
 
 fn same_set(scope: &str, other: &[String]) -> bool {
-    let mut left: Vec<&str> = scope.split(' ').filter(|token| !token.is_empty()).collect();
-    let mut right: Vec<&str> = other.iter().map(String::as_str).filter(|token| !token.is_empty()).collect();
-    for side in [&mut left, &mut right] {
-        side.sort_unstable();
-        side.dedup();
-    }
-    left == right
+    let tokens = || scope.split(' ').filter(|token| !token.is_empty());
+    let others = || other.iter().map(String::as_str).filter(|token| !token.is_empty());
+    tokens().all(|token| others().any(|other| other == token))
+        && others().all(|other| tokens().any(|token| token == other))
 }
 
 /// RFC 6749 §3.3: printable ASCII without space, quote and backslash.
