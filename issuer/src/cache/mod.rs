@@ -1,0 +1,45 @@
+//! The only room that speaks to Redis. Everything here may be lost at any moment without a wrong answer.
+
+mod memory;
+mod redis;
+mod target;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+pub use self::memory::MemoryCache;
+pub use self::redis::RedisCache;
+
+/// Counters that replicas share. Redis where configured, this process otherwise.
+#[async_trait]
+pub trait Cache: Send + Sync + fmt::Debug {
+    /// Counts one more hit in `bucket` and returns the count within the running window.
+    ///
+    /// Never fails: with Redis down, the count is this process's own, so a limit is weaker but never off.
+    async fn hit(&self, bucket: &str, window: Duration) -> Hits;
+    /// Forgets `bucket`, after a success.
+    async fn forget(&self, bucket: &str);
+    /// Answers when the shared store does; an in-process one always does.
+    async fn ping(&self) -> Result<(), CacheError>;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hits {
+    pub count: u64,
+    /// Until the window ends.
+    pub remaining: Duration,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    #[error("redis is unavailable: {0}")]
+    Unavailable(#[from] ::redis::RedisError),
+    /// The text never holds a password.
+    #[error("the Redis URL {0}")]
+    Url(String),
+}

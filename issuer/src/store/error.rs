@@ -1,0 +1,50 @@
+//! What can go wrong between a question and the database.
+
+use sqlx::error::ErrorKind;
+use sqlx::migrate::MigrateError;
+
+/// What went wrong below, for the log; a caller can only retry later.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database could not be asked: unreachable, out of connections, too slow, read-only.
+    #[error("the database is unavailable: {0}")]
+    Unavailable(#[source] sqlx::Error),
+    /// A row says what no row may say.
+    #[error("the database holds something impossible: {0}")]
+    Inconsistent(String),
+    /// The schema is not the one this program was built for.
+    #[error("the database schema: {0}")]
+    Migration(#[source] MigrateError),
+    /// The URL or path cannot name a database. The text never holds a password.
+    #[error("{0}")]
+    Configuration(String),
+}
+
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            // The message names the constraint, never the values.
+            sqlx::Error::Database(ref refusal) if !matches!(refusal.kind(), ErrorKind::Other) => {
+                Self::Inconsistent(refusal.message().to_owned())
+            }
+            sqlx::Error::RowNotFound
+            | sqlx::Error::TypeNotFound { .. }
+            | sqlx::Error::ColumnNotFound(_)
+            | sqlx::Error::ColumnIndexOutOfBounds { .. }
+            | sqlx::Error::ColumnDecode { .. }
+            | sqlx::Error::Decode(_) => Self::Inconsistent(error.to_string()),
+            _ => Self::Unavailable(error),
+        }
+    }
+}
+
+impl From<MigrateError> for StoreError {
+    fn from(error: MigrateError) -> Self {
+        match error {
+            MigrateError::Execute(error) => Self::Unavailable(error),
+            _ => Self::Migration(error),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The only room that speaks SQL: one `Store`, two databases, one shared list of tests.
+//!
+//! Each method is one transaction. Time is the database's; randomness comes in with the arguments.
+
+mod bootstrap_rules;
+mod declaration;
+mod error;
+mod ledger;
+mod migrations;
+pub mod postgres;
+mod rotation;
+mod rows;
+pub mod sqlite;
+mod types;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use async_trait::async_trait;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+pub use error::{Result, StoreError};
+pub use types::{
+    Actor, Applied, ApplyError, Bootstrap, Client, Credential, Declaration, DeclaredClient, DeclaredRole,
+    DeclaredScope, GrantType, Lifetimes, NewSession, NewSigningKey, NewUser, PasswordChange, Rotate,
+    Rotation, RotationRefusal, Scope, Session, SessionId, SigningKey, User, UserConflict,
+};
+
+/// The truth (design: PostgreSQL, or SQLite for one machine).
+#[async_trait]
+pub trait Store: Send + Sync + fmt::Debug {
+    /// Answers when the database does.
+    async fn ping(&self) -> Result<()>;
+    /// Descriptions of the migrations that this program has and the database has not.
+    async fn pending_migrations(&self) -> Result<Vec<String>>;
+    /// Brings the schema to this program's.
+    async fn migrate(&self) -> Result<()>;
+    /// The database's clock.
+    async fn now(&self) -> Result<OffsetDateTime>;
+
+    /// The sealed server secret called `name`; stores `candidate` first where there is none. All replicas get the same.
+    async fn server_secret(&self, name: &str, candidate: &[u8]) -> Result<Vec<u8>>;
+    /// Every key that is not removed, oldest first.
+    async fn signing_keys(&self) -> Result<Vec<SigningKey>>;
+    /// Stores the first keys where there are none, and returns what is there. All replicas get the same.
+    async fn first_signing_keys(&self, candidates: &[NewSigningKey]) -> Result<Vec<SigningKey>>;
+
+    /// `None`: there is no such client.
+    async fn client(&self, client_id: &str) -> Result<Option<Client>>;
+    /// What a login needs, by canonical username. `None`: there is no such user.
+    async fn credential(&self, username_key: &str) -> Result<Option<Credential>>;
+    /// The same by id, for a user who changes the password.
+    async fn credential_by_id(&self, user_id: Uuid) -> Result<Option<Credential>>;
+
+    /// Opens a session. `None`: since the password was checked, the user or client was disabled, or the password changed or was used up.
+    async fn open_session(&self, session: &NewSession) -> Result<Option<Session>>;
+    /// The salt of a session's refresh tokens. `None`: there is no such session.
+    async fn session_salt(&self, id: SessionId) -> Result<Option<[u8; 16]>>;
+    /// The scopes a session may ever hold. `None`: there is no such session.
+    async fn session_scope(&self, id: SessionId) -> Result<Option<BTreeSet<String>>>;
+    /// Moves a session from the presented generation to the next, or says why not. Reuse ends the session here.
+    async fn rotate(&self, rotate: &Rotate) -> Result<Rotation>;
+
+    /// Replaces a hash made with other parameters, if it is still the stored one. After `open_session`, which asks for the hash
+    /// that was checked.
+    async fn rehash_password(&self, user_id: Uuid, old: &str, new: &str) -> Result<()>;
+    /// Sets a password, ends the user's sessions other than `keep`, moves the epoch. `false`: the stored hash is no longer `expected`.
+    async fn change_password(&self, change: &PasswordChange) -> Result<bool>;
+
+    /// Creates a user with its roles and its audit row.
+    async fn create_user(
+        &self,
+        actor: &Actor,
+        user: &NewUser,
+    ) -> Result<std::result::Result<User, UserConflict>>;
+    /// The scopes that these roles give, or the first name that is no role.
+    async fn role_scopes(&self, roles: &[String]) -> Result<std::result::Result<BTreeSet<String>, String>>;
+    /// The scopes that a subject holds: a user through roles, a client by assignment.
+    async fn held_scopes(&self, actor: &Actor) -> Result<BTreeSet<String>>;
+    /// Makes the first administrator and the console client, once ever. `false`: it was done before.
+    async fn bootstrap(&self, bootstrap: &Bootstrap) -> Result<bool>;
+    /// Brings scopes, roles and clients to what the declaration says, in one transaction with its audit rows.
+    async fn apply(
+        &self,
+        actor: &Actor,
+        declaration: &Declaration,
+    ) -> Result<std::result::Result<Applied, ApplyError>>;
+}

@@ -1,0 +1,251 @@
+//! Carries out a declaration: reads what is there, makes the planned changes, revokes what they took away.
+
+use std::collections::BTreeMap;
+
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use super::ledger;
+use crate::store::declaration::{Known, KnownClient, Plan};
+use crate::store::ledger::Event;
+use crate::store::{
+    Actor, Applied, ApplyError, Declaration, DeclaredClient, DeclaredRole, DeclaredScope, Result, rows,
+};
+
+/// Nobody changes what the plan is made from until it is carried out; logins and refreshes go on.
+const ALONE: &str = "
+    LOCK TABLE scopes, roles, role_scopes, service_clients, client_grants, client_scopes
+    IN SHARE ROW EXCLUSIVE MODE";
+
+pub(super) async fn apply(
+    pool: &PgPool,
+    actor: &Actor,
+    declaration: &Declaration,
+) -> Result<std::result::Result<Applied, ApplyError>> {
+    let mut transaction = pool.begin().await?;
+    sqlx::query(ALONE).execute(&mut *transaction).await?;
+    let known = known(&mut transaction).await?;
+    let plan = match Plan::new(declaration, &known) {
+        Ok(plan) => plan,
+        Err(error) => return Ok(Err(error)),
+    };
+
+    carry_out(&mut transaction, &plan).await?;
+    let events = revoke(&mut transaction, &plan).await?;
+    ledger::record(&mut transaction, &plan.entries(actor)).await?;
+    ledger::publish(&mut transaction, &events).await?;
+    transaction.commit().await?;
+    Ok(Ok(plan.applied))
+}
+
+const SCOPES: &str = "
+    SELECT name, description, resource
+    FROM scopes";
+
+const ROLES: &str = "
+    SELECT
+        name,
+        description,
+        ARRAY(SELECT scope_name FROM role_scopes WHERE role_name = name)
+    FROM roles";
+
+const CLIENTS: &str = "
+    SELECT
+        client_id,
+        name,
+        public,
+        enabled,
+        ARRAY(SELECT grant_type FROM client_grants AS g WHERE g.client_id = c.client_id) AS grants,
+        ARRAY(SELECT scope_name FROM client_scopes AS cs WHERE cs.client_id = c.client_id) AS scopes,
+        ARRAY(
+            SELECT scope_name FROM client_scopes AS cs WHERE cs.client_id = c.client_id AND is_default
+        ) AS default_scopes
+    FROM service_clients AS c";
+
+async fn known(connection: &mut PgConnection) -> Result<Known> {
+    let scopes: Vec<(String, String, String)> = sqlx::query_as(SCOPES).fetch_all(&mut *connection).await?;
+    let roles: Vec<(String, String, Vec<String>)> = sqlx::query_as(ROLES).fetch_all(&mut *connection).await?;
+    let clients: Vec<ClientRow> = sqlx::query_as(CLIENTS).fetch_all(connection).await?;
+
+    let scope = |(name, description, resource): (String, _, _)| {
+        (name.clone(), DeclaredScope { name, description, resource })
+    };
+    let role = |(name, description, scopes): (String, _, Vec<_>)| {
+        (name.clone(), DeclaredRole { name, description, scopes: scopes.into_iter().collect() })
+    };
+    Ok(Known {
+        scopes: scopes.into_iter().map(scope).collect(),
+        roles: roles.into_iter().map(role).collect(),
+        clients: clients.into_iter().map(ClientRow::known).collect::<Result<BTreeMap<_, _>>>()?,
+    })
+}
+
+async fn carry_out(connection: &mut PgConnection, plan: &Plan<'_>) -> Result<()> {
+    for scope in &plan.scopes {
+        put_scope(connection, scope).await?;
+    }
+    for role in &plan.roles {
+        put_role(connection, role).await?;
+    }
+    for planned in &plan.clients {
+        put_client(connection, planned.client).await?;
+        if planned.takes_secret {
+            put_secret(connection, planned.client).await?;
+        }
+    }
+    Ok(())
+}
+
+const PUT_SCOPE: &str = "
+    INSERT INTO scopes (name, description, resource)
+    VALUES ($1, $2, $3)
+    ON CONFLICT (name) DO UPDATE
+    SET
+        description = excluded.description,
+        resource = excluded.resource";
+
+async fn put_scope(connection: &mut PgConnection, scope: &DeclaredScope) -> Result<()> {
+    sqlx::query(PUT_SCOPE)
+        .bind(&scope.name)
+        .bind(&scope.description)
+        .bind(&scope.resource)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+const PUT_ROLE: &str = "
+    INSERT INTO roles (name, description)
+    VALUES ($1, $2)
+    ON CONFLICT (name) DO UPDATE
+    SET description = excluded.description";
+
+const DROP_ROLE_SCOPES: &str = "
+    DELETE FROM role_scopes
+    WHERE role_name = $1
+        AND scope_name <> ALL ($2)";
+
+const PUT_ROLE_SCOPES: &str = "
+    INSERT INTO role_scopes (role_name, scope_name)
+    SELECT $1, unnest($2::text[])
+    ON CONFLICT DO NOTHING";
+
+async fn put_role(connection: &mut PgConnection, role: &DeclaredRole) -> Result<()> {
+    let scopes: Vec<&str> = role.scopes.iter().map(String::as_str).collect();
+    sqlx::query(PUT_ROLE).bind(&role.name).bind(&role.description).execute(&mut *connection).await?;
+    sqlx::query(DROP_ROLE_SCOPES).bind(&role.name).bind(&scopes).execute(&mut *connection).await?;
+    sqlx::query(PUT_ROLE_SCOPES).bind(&role.name).bind(&scopes).execute(&mut *connection).await?;
+    Ok(())
+}
+
+const PUT_CLIENT: &str = "
+    INSERT INTO service_clients (client_id, name, public, enabled)
+    VALUES ($1, $2, $3, $4)
+    ON CONFLICT (client_id) DO UPDATE
+    SET
+        name = excluded.name,
+        enabled = excluded.enabled,
+        updated_at = now()";
+
+const DROP_GRANTS: &str = "
+    DELETE FROM client_grants
+    WHERE client_id = $1
+        AND grant_type <> ALL ($2)";
+
+const PUT_GRANTS: &str = "
+    INSERT INTO client_grants (client_id, grant_type)
+    SELECT $1, unnest($2::text[])
+    ON CONFLICT DO NOTHING";
+
+const DROP_CLIENT_SCOPES: &str = "
+    DELETE FROM client_scopes
+    WHERE client_id = $1
+        AND scope_name <> ALL ($2)";
+
+const PUT_CLIENT_SCOPES: &str = "
+    INSERT INTO client_scopes (client_id, scope_name, is_default)
+    SELECT $1, name, name = ANY ($3)
+    FROM unnest($2::text[]) AS name
+    ON CONFLICT (client_id, scope_name) DO UPDATE
+    SET is_default = excluded.is_default";
+
+pub(super) async fn put_client(connection: &mut PgConnection, client: &DeclaredClient) -> Result<()> {
+    let id = &client.client_id;
+    let grants: Vec<&str> = client.grants.iter().map(|grant| grant.as_str()).collect();
+    let scopes: Vec<&str> = client.scopes.iter().map(String::as_str).collect();
+    let defaults: Vec<&str> = client.default_scopes.iter().map(String::as_str).collect();
+    sqlx::query(PUT_CLIENT)
+        .bind(id)
+        .bind(&client.name)
+        .bind(client.public)
+        .bind(client.enabled)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query(DROP_GRANTS).bind(id).bind(&grants).execute(&mut *connection).await?;
+    sqlx::query(PUT_GRANTS).bind(id).bind(&grants).execute(&mut *connection).await?;
+    sqlx::query(DROP_CLIENT_SCOPES).bind(id).bind(&scopes).execute(&mut *connection).await?;
+    sqlx::query(PUT_CLIENT_SCOPES).bind(id).bind(&scopes).bind(&defaults).execute(connection).await?;
+    Ok(())
+}
+
+const PUT_SECRET: &str = "
+    INSERT INTO client_secrets (client_id, slot, hash)
+    VALUES ($1, 1, $2)";
+
+async fn put_secret(connection: &mut PgConnection, client: &DeclaredClient) -> Result<()> {
+    sqlx::query(PUT_SECRET)
+        .bind(&client.client_id)
+        .bind(&client.secret_if_new[..])
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+const MOVE_USERS: &str = "
+    UPDATE users
+    SET epoch = epoch + 1
+    WHERE id IN (SELECT user_id FROM user_roles WHERE role_name = ANY ($1))
+    RETURNING id, epoch";
+
+const MOVE_CLIENTS: &str = "
+    UPDATE service_clients
+    SET epoch = epoch + 1
+    WHERE client_id = ANY ($1)
+    RETURNING client_id, epoch";
+
+/// Tokens that hold more than their subject does now are revoked; the events are for the caller to publish last.
+async fn revoke(connection: &mut PgConnection, plan: &Plan<'_>) -> Result<Vec<Event>> {
+    let users: Vec<(Uuid, i64)> =
+        sqlx::query_as(MOVE_USERS).bind(&plan.reduced_roles).fetch_all(&mut *connection).await?;
+    let clients: Vec<(String, i64)> =
+        sqlx::query_as(MOVE_CLIENTS).bind(&plan.reduced_clients).fetch_all(connection).await?;
+
+    let users = users.into_iter().map(|(id, epoch)| Event::user(id, epoch));
+    let clients = clients.into_iter().map(|(client_id, epoch)| Event::client(client_id, epoch));
+    Ok(users.chain(clients).collect())
+}
+
+#[derive(sqlx::FromRow)]
+struct ClientRow {
+    client_id: String,
+    name: String,
+    public: bool,
+    enabled: bool,
+    grants: Vec<String>,
+    scopes: Vec<String>,
+    default_scopes: Vec<String>,
+}
+
+impl ClientRow {
+    fn known(self) -> Result<(String, KnownClient)> {
+        let client = KnownClient {
+            name: self.name,
+            public: self.public,
+            enabled: self.enabled,
+            grants: rows::grants(&self.grants)?,
+            scopes: self.scopes.into_iter().collect(),
+            default_scopes: self.default_scopes.into_iter().collect(),
+        };
+        Ok((self.client_id, client))
+    }
+}

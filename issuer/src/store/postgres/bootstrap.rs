@@ -1,0 +1,61 @@
+//! The first administrator, once ever.
+
+use std::collections::BTreeSet;
+
+use sqlx::{PgConnection, PgPool};
+
+use super::{apply, ledger, users};
+use crate::store::ledger::Entry;
+use crate::store::{Actor, Bootstrap, Result, bootstrap_rules};
+
+/// Two at once: the second waits here for the first one's outcome.
+const ONCE: &str = "
+    INSERT INTO bootstrap_done (administrator)
+    VALUES ($1)
+    ON CONFLICT DO NOTHING";
+
+pub(super) async fn bootstrap(pool: &PgPool, bootstrap: &Bootstrap) -> Result<bool> {
+    let administrator = &bootstrap.administrator;
+    let mut transaction = pool.begin().await?;
+    let done = sqlx::query(ONCE)
+        .bind(administrator.id.to_string())
+        .execute(&mut *transaction)
+        .await?
+        .rows_affected();
+    if done == 0 {
+        return Ok(false);
+    }
+
+    if let Err(conflict) = users::insert(&mut transaction, administrator).await? {
+        return Err(bootstrap_rules::taken(administrator, conflict));
+    }
+    let mut entries = vec![
+        Entry::new(&Actor::Operator, "bootstrap.done", administrator.id),
+        Entry::new(&Actor::Operator, "user.created", administrator.id),
+    ];
+    if console(&mut transaction, &bootstrap.console_client).await? {
+        entries.push(Entry::new(&Actor::Operator, "client.created", &bootstrap.console_client));
+    }
+    ledger::record(&mut transaction, &entries).await?;
+    transaction.commit().await?;
+    Ok(true)
+}
+
+const HAS_CLIENT: &str = "
+    SELECT EXISTS (SELECT FROM service_clients WHERE client_id = $1)";
+
+const OWN_SCOPES: &str = "
+    SELECT name
+    FROM scopes
+    WHERE resource = 'keystone'";
+
+/// `false`: a declaration made it before, and knows better what it is for.
+async fn console(connection: &mut PgConnection, client_id: &str) -> Result<bool> {
+    if sqlx::query_scalar(HAS_CLIENT).bind(client_id).fetch_one(&mut *connection).await? {
+        return Ok(false);
+    }
+    let scopes: Vec<String> = sqlx::query_scalar(OWN_SCOPES).fetch_all(&mut *connection).await?;
+    let console = bootstrap_rules::console(client_id, BTreeSet::from_iter(scopes));
+    apply::put_client(connection, &console).await?;
+    Ok(true)
+}

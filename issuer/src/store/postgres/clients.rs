@@ -1,0 +1,83 @@
+//! What is known of a client: one statement, so that nothing changes between its parts.
+
+use std::collections::BTreeSet;
+
+use sqlx::PgPool;
+use sqlx::types::Json;
+
+use crate::store::{Client, Result, Scope, StoreError, rows};
+
+const CLIENT: &str = "
+    SELECT
+        c.client_id,
+        c.enabled,
+        c.public,
+        c.epoch,
+        ARRAY(
+            SELECT g.grant_type
+            FROM client_grants AS g
+            WHERE g.client_id = c.client_id
+        ) AS grants,
+        coalesce((
+            SELECT json_agg(json_build_object('name', s.name, 'resource', s.resource) ORDER BY s.name)
+            FROM client_scopes AS cs
+            JOIN scopes AS s ON s.name = cs.scope_name
+            WHERE cs.client_id = c.client_id
+        ), '[]') AS scopes,
+        ARRAY(
+            SELECT cs.scope_name
+            FROM client_scopes AS cs
+            WHERE cs.client_id = c.client_id
+                AND cs.is_default
+        ) AS default_scopes,
+        ARRAY(
+            SELECT secret.hash
+            FROM client_secrets AS secret
+            WHERE secret.client_id = c.client_id
+                AND (secret.expires_at IS NULL OR secret.expires_at > now())
+            ORDER BY secret.slot
+        ) AS secrets
+    FROM service_clients AS c
+    WHERE c.client_id = $1";
+
+pub(super) async fn client(pool: &PgPool, client_id: &str) -> Result<Option<Client>> {
+    // A stranger's bytes; PostgreSQL takes no NUL in a text and would call it an error of ours.
+    if client_id.contains('\0') {
+        return Ok(None);
+    }
+    let row: Option<Row> = sqlx::query_as(CLIENT).bind(client_id).fetch_optional(pool).await?;
+    row.map(Client::try_from).transpose()
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    client_id: String,
+    enabled: bool,
+    public: bool,
+    epoch: i64,
+    grants: Vec<String>,
+    scopes: Json<Vec<Scope>>,
+    default_scopes: Vec<String>,
+    secrets: Vec<Vec<u8>>,
+}
+
+impl TryFrom<Row> for Client {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            client_id: row.client_id,
+            enabled: row.enabled,
+            public: row.public,
+            grants: rows::grants(&row.grants)?,
+            scopes: row.scopes.0,
+            default_scopes: BTreeSet::from_iter(row.default_scopes),
+            secrets: row
+                .secrets
+                .iter()
+                .map(|hash| rows::bytes("a secret hash", hash))
+                .collect::<Result<_>>()?,
+            epoch: row.epoch,
+        })
+    }
+}

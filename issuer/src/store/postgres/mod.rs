@@ -1,0 +1,145 @@
+//! The store on PostgreSQL, for any number of replicas.
+
+mod apply;
+mod bootstrap;
+mod clients;
+mod keys;
+mod ledger;
+mod passwords;
+mod pool;
+mod schema;
+mod sessions;
+mod subject;
+mod users;
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use async_trait::async_trait;
+use sqlx::PgPool;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+#[cfg(test)]
+pub(super) use self::schema::MIGRATIONS;
+
+use self::pool::bounded;
+use super::{
+    Actor, Applied, ApplyError, Bootstrap, Client, Credential, Declaration, NewSession, NewSigningKey,
+    NewUser, PasswordChange, Result, Rotate, Rotation, Session, SessionId, SigningKey, Store, User,
+    UserConflict,
+};
+
+#[derive(Clone)]
+pub struct Postgres {
+    pool: PgPool,
+}
+
+impl Postgres {
+    /// Reads the URL; the first question opens the first connection. Needs a running tokio.
+    pub fn connect(url: &str, max_connections: u32) -> Result<Self> {
+        Ok(Self { pool: pool::lazy(url, max_connections)? })
+    }
+}
+
+/// Without the URL, which may hold a password.
+impl fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Postgres").field("connections", &self.pool.size()).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Store for Postgres {
+    async fn ping(&self) -> Result<()> {
+        bounded(schema::ping(&self.pool)).await
+    }
+
+    async fn pending_migrations(&self) -> Result<Vec<String>> {
+        bounded(schema::pending(&self.pool)).await
+    }
+
+    async fn migrate(&self) -> Result<()> {
+        schema::migrate(&self.pool).await
+    }
+
+    async fn now(&self) -> Result<OffsetDateTime> {
+        bounded(schema::now(&self.pool)).await
+    }
+
+    async fn server_secret(&self, name: &str, candidate: &[u8]) -> Result<Vec<u8>> {
+        bounded(keys::server_secret(&self.pool, name, candidate)).await
+    }
+
+    async fn signing_keys(&self) -> Result<Vec<SigningKey>> {
+        bounded(keys::signing_keys(&self.pool)).await
+    }
+
+    async fn first_signing_keys(&self, candidates: &[NewSigningKey]) -> Result<Vec<SigningKey>> {
+        bounded(keys::first_signing_keys(&self.pool, candidates)).await
+    }
+
+    async fn client(&self, client_id: &str) -> Result<Option<Client>> {
+        bounded(clients::client(&self.pool, client_id)).await
+    }
+
+    async fn credential(&self, username_key: &str) -> Result<Option<Credential>> {
+        bounded(passwords::credential(&self.pool, username_key)).await
+    }
+
+    async fn credential_by_id(&self, user_id: Uuid) -> Result<Option<Credential>> {
+        bounded(passwords::credential_by_id(&self.pool, user_id)).await
+    }
+
+    async fn open_session(&self, session: &NewSession) -> Result<Option<Session>> {
+        bounded(sessions::open(&self.pool, session)).await
+    }
+
+    async fn session_salt(&self, id: SessionId) -> Result<Option<[u8; 16]>> {
+        bounded(sessions::salt(&self.pool, id)).await
+    }
+
+    async fn session_scope(&self, id: SessionId) -> Result<Option<BTreeSet<String>>> {
+        bounded(sessions::scope(&self.pool, id)).await
+    }
+
+    async fn rotate(&self, rotate: &Rotate) -> Result<Rotation> {
+        bounded(sessions::rotate(&self.pool, rotate)).await
+    }
+
+    async fn rehash_password(&self, user_id: Uuid, old: &str, new: &str) -> Result<()> {
+        bounded(passwords::rehash(&self.pool, user_id, old, new)).await
+    }
+
+    async fn change_password(&self, change: &PasswordChange) -> Result<bool> {
+        bounded(passwords::change(&self.pool, change)).await
+    }
+
+    async fn create_user(
+        &self,
+        actor: &Actor,
+        user: &NewUser,
+    ) -> Result<std::result::Result<User, UserConflict>> {
+        bounded(users::create(&self.pool, actor, user)).await
+    }
+
+    async fn role_scopes(&self, roles: &[String]) -> Result<std::result::Result<BTreeSet<String>, String>> {
+        bounded(subject::role_scopes(&self.pool, roles)).await
+    }
+
+    async fn held_scopes(&self, actor: &Actor) -> Result<BTreeSet<String>> {
+        bounded(subject::held_scopes(&self.pool, actor)).await
+    }
+
+    async fn bootstrap(&self, bootstrap: &Bootstrap) -> Result<bool> {
+        bootstrap::bootstrap(&self.pool, bootstrap).await
+    }
+
+    async fn apply(
+        &self,
+        actor: &Actor,
+        declaration: &Declaration,
+    ) -> Result<std::result::Result<Applied, ApplyError>> {
+        apply::apply(&self.pool, actor, declaration).await
+    }
+}

@@ -1,0 +1,276 @@
+//! Sessions: opened by a login, moved from one refresh token to the next.
+
+use std::collections::BTreeSet;
+
+use sqlx::types::Json;
+use sqlx::{PgConnection, PgPool};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::ledger;
+use crate::store::ledger::{Entry, Event};
+use crate::store::rotation::{self, Stored, Verdict};
+use crate::store::{
+    Actor, NewSession, Result, Rotate, Rotation, RotationRefusal, Scope, Session, SessionId, StoreError, rows,
+};
+
+/// A live session with its subject, all as of one snapshot: roles, scopes and the epochs that revoke them agree.
+macro_rules! with_subject {
+    ($live:literal) => {
+        concat!(
+            "WITH ",
+            $live,
+            "
+    SELECT
+        live.id,
+        live.salt,
+        live.generation,
+        live.client_id,
+        c.epoch AS client_epoch,
+        live.user_id,
+        u.epoch AS user_epoch,
+        live.auth_time,
+        live.expires_at,
+        ARRAY(
+            SELECT ur.role_name
+            FROM user_roles AS ur
+            WHERE ur.user_id = live.user_id
+            ORDER BY ur.role_name
+        ) AS roles,
+        coalesce((
+            SELECT json_agg(json_build_object('name', s.name, 'resource', s.resource) ORDER BY s.name)
+            FROM scopes AS s
+            WHERE s.name = ANY (live.scope)
+                AND EXISTS (
+                    SELECT
+                    FROM client_scopes AS cs
+                    WHERE cs.client_id = live.client_id
+                        AND cs.scope_name = s.name
+                )
+                AND EXISTS (
+                    SELECT
+                    FROM user_roles AS ur
+                    JOIN role_scopes AS rs ON rs.role_name = ur.role_name
+                    WHERE ur.user_id = live.user_id
+                        AND rs.scope_name = s.name
+                )
+        ), '[]') AS scopes
+    FROM live
+    JOIN users AS u ON u.id = live.user_id
+    JOIN service_clients AS c ON c.client_id = live.client_id"
+        )
+    };
+}
+
+/// The conditional update is what makes two logins with one one-time password one session.
+const OPEN: &str = with_subject!(
+    "subject AS (
+        UPDATE users AS u
+        SET
+            last_login = now(),
+            password_hash = CASE WHEN u.one_time_until IS NULL THEN u.password_hash END,
+            one_time_until = NULL
+        FROM service_clients AS c
+        WHERE u.id = $3
+            AND u.enabled
+            AND u.password_hash = $6
+            AND (u.one_time_until IS NULL OR u.one_time_until > now())
+            AND c.client_id = $4
+            AND c.enabled
+        RETURNING u.id AS user_id, c.client_id
+    ),
+    live AS (
+        INSERT INTO refresh_tokens (id, salt, user_id, client_id, scope, auth_time, last_used_at, expires_at)
+        SELECT $1, $2, user_id, client_id, $5, now(), now(), now() + make_interval(secs => $7)
+        FROM subject
+        RETURNING *
+    )"
+);
+
+pub(super) async fn open(pool: &PgPool, session: &NewSession) -> Result<Option<Session>> {
+    let row: Option<Row> = sqlx::query_as(OPEN)
+        .bind(Uuid::from_bytes(session.id.0))
+        .bind(&session.salt[..])
+        .bind(session.user_id)
+        .bind(&session.client_id)
+        .bind(session.scope.iter().cloned().collect::<Vec<_>>())
+        .bind(&session.checked_hash)
+        .bind(session.lifetimes.absolute.as_secs_f64())
+        .fetch_optional(pool)
+        .await?;
+    row.map(Session::try_from).transpose()
+}
+
+const SALT: &str = "
+    SELECT salt
+    FROM refresh_tokens
+    WHERE id = $1";
+
+pub(super) async fn salt(pool: &PgPool, id: SessionId) -> Result<Option<[u8; 16]>> {
+    let salt: Option<Vec<u8>> =
+        sqlx::query_scalar(SALT).bind(Uuid::from_bytes(id.0)).fetch_optional(pool).await?;
+    salt.map(|salt| rows::bytes("a salt", &salt)).transpose()
+}
+
+const SCOPE: &str = "
+    SELECT scope
+    FROM refresh_tokens
+    WHERE id = $1";
+
+pub(super) async fn scope(pool: &PgPool, id: SessionId) -> Result<Option<BTreeSet<String>>> {
+    let scope: Option<Vec<String>> =
+        sqlx::query_scalar(SCOPE).bind(Uuid::from_bytes(id.0)).fetch_optional(pool).await?;
+    Ok(scope.map(BTreeSet::from_iter))
+}
+
+/// One statement, one commit: the whole of a refresh that goes well.
+const ROTATE: &str = with_subject!(
+    "live AS (
+        UPDATE refresh_tokens AS t
+        SET
+            generation = t.generation + 1,
+            rotated_at = now(),
+            last_used_at = now()
+        FROM users AS u, service_clients AS c
+        WHERE t.id = $1
+            AND t.generation = $2
+            AND t.client_id = $3
+            AND t.ended_at IS NULL
+            AND t.expires_at > now()
+            AND t.last_used_at + make_interval(secs => $4) > now()
+            AND u.id = t.user_id
+            AND u.enabled
+            AND c.client_id = t.client_id
+            AND c.enabled
+        RETURNING t.*
+    )"
+);
+
+async fn advance(executor: impl sqlx::PgExecutor<'_>, rotate: &Rotate) -> Result<Option<Session>> {
+    let row: Option<Row> = sqlx::query_as(ROTATE)
+        .bind(Uuid::from_bytes(rotate.id.0))
+        .bind(i64::from(rotate.presented))
+        .bind(&rotate.client_id)
+        .bind(rotate.inactivity.as_secs_f64())
+        .fetch_optional(executor)
+        .await?;
+    row.map(Session::try_from).transpose()
+}
+
+pub(super) async fn rotate(pool: &PgPool, rotate: &Rotate) -> Result<Rotation> {
+    if let Some(session) = advance(pool, rotate).await? {
+        return Ok(Rotation::Current(Box::new(session)));
+    }
+
+    let mut transaction = pool.begin().await?;
+    let Some(stored) = lock(&mut transaction, rotate).await? else {
+        return Ok(Rotation::Refused(RotationRefusal::Unknown));
+    };
+    let session = match rotation::judge(&stored, rotate) {
+        Verdict::Rotate => advance(&mut *transaction, rotate).await?,
+        Verdict::Repeat => current(&mut transaction, rotate.id).await?,
+        Verdict::Refuse(refusal) => {
+            if let Some(reason) = rotation::end_reason(refusal) {
+                end(&mut transaction, rotate, reason).await?;
+            }
+            transaction.commit().await?;
+            return Ok(Rotation::Refused(refusal));
+        }
+    };
+    transaction.commit().await?;
+    // Nothing here: user or client was disabled while we looked.
+    Ok(session
+        .map_or(Rotation::Refused(RotationRefusal::Ended), |session| Rotation::Current(Box::new(session))))
+}
+
+const LOCK: &str = "
+    SELECT
+        t.generation,
+        t.client_id,
+        t.ended_at IS NOT NULL AS ended,
+        t.expires_at <= now() OR t.last_used_at + make_interval(secs => $2) <= now() AS expired,
+        coalesce(t.rotated_at + make_interval(secs => $3) > now(), false) AS in_grace,
+        u.enabled AND c.enabled AS enabled
+    FROM refresh_tokens AS t
+    JOIN users AS u ON u.id = t.user_id
+    JOIN service_clients AS c ON c.client_id = t.client_id
+    WHERE t.id = $1
+    FOR UPDATE OF t";
+
+async fn lock(connection: &mut PgConnection, rotate: &Rotate) -> Result<Option<Stored>> {
+    let row: Option<(i64, String, bool, bool, bool, bool)> = sqlx::query_as(LOCK)
+        .bind(Uuid::from_bytes(rotate.id.0))
+        .bind(rotate.inactivity.as_secs_f64())
+        .bind(rotate.grace.as_secs_f64())
+        .fetch_optional(connection)
+        .await?;
+    row.map(|(generation, client_id, ended, expired, in_grace, enabled)| {
+        let generation = rows::generation(generation)?;
+        Ok(Stored { generation, client_id, ended, expired, in_grace, enabled })
+    })
+    .transpose()
+}
+
+const CURRENT: &str = with_subject!(
+    "live AS (
+        SELECT *
+        FROM refresh_tokens
+        WHERE id = $1
+    )"
+);
+
+async fn current(connection: &mut PgConnection, id: SessionId) -> Result<Option<Session>> {
+    let row: Option<Row> =
+        sqlx::query_as(CURRENT).bind(Uuid::from_bytes(id.0)).fetch_optional(connection).await?;
+    row.map(Session::try_from).transpose()
+}
+
+const END: &str = "
+    UPDATE refresh_tokens
+    SET
+        ended_at = now(),
+        end_reason = $2
+    WHERE id = $1";
+
+async fn end(connection: &mut PgConnection, rotate: &Rotate, reason: &str) -> Result<()> {
+    sqlx::query(END).bind(Uuid::from_bytes(rotate.id.0)).bind(reason).execute(&mut *connection).await?;
+    let actor = Actor::Client(rotate.client_id.clone());
+    let entry = Entry::new(&actor, format!("session.{reason}"), rotate.id);
+    ledger::record(connection, &[entry]).await?;
+    ledger::publish(connection, &[Event::session(rotate.id)]).await
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: Uuid,
+    salt: Vec<u8>,
+    generation: i64,
+    client_id: String,
+    client_epoch: i64,
+    user_id: Uuid,
+    user_epoch: i64,
+    auth_time: OffsetDateTime,
+    expires_at: OffsetDateTime,
+    roles: Vec<String>,
+    scopes: Json<Vec<Scope>>,
+}
+
+impl TryFrom<Row> for Session {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            id: SessionId(row.id.into_bytes()),
+            salt: rows::bytes("a salt", &row.salt)?,
+            generation: rows::generation(row.generation)?,
+            client_id: row.client_id,
+            client_epoch: row.client_epoch,
+            user_id: row.user_id,
+            user_epoch: row.user_epoch,
+            roles: row.roles,
+            scopes: row.scopes.0,
+            auth_time: row.auth_time,
+            expires_at: row.expires_at,
+        })
+    }
+}

@@ -1,0 +1,55 @@
+//! What roles give, and what a subject holds.
+
+use std::collections::BTreeSet;
+
+use sqlx::PgPool;
+
+use crate::store::{Actor, Result};
+
+const ROLES: &str = "
+    SELECT r.name, rs.scope_name
+    FROM roles AS r
+    LEFT JOIN role_scopes AS rs ON rs.role_name = r.name
+    WHERE r.name = ANY ($1)";
+
+pub(super) async fn role_scopes(
+    pool: &PgPool,
+    roles: &[String],
+) -> Result<std::result::Result<BTreeSet<String>, String>> {
+    let found: Vec<(String, Option<String>)> = sqlx::query_as(ROLES).bind(roles).fetch_all(pool).await?;
+
+    Ok(match roles.iter().find(|role| !found.iter().any(|(name, _)| name == *role)) {
+        Some(unknown) => Err(unknown.clone()),
+        None => Ok(found.into_iter().filter_map(|(_, scope)| scope).collect()),
+    })
+}
+
+const HELD_BY_USER: &str = "
+    SELECT DISTINCT rs.scope_name
+    FROM users AS u
+    JOIN user_roles AS ur ON ur.user_id = u.id
+    JOIN role_scopes AS rs ON rs.role_name = ur.role_name
+    WHERE u.id = $1
+        AND u.enabled";
+
+const HELD_BY_CLIENT: &str = "
+    SELECT cs.scope_name
+    FROM service_clients AS c
+    JOIN client_scopes AS cs ON cs.client_id = c.client_id
+    WHERE c.client_id = $1
+        AND c.enabled";
+
+const HELD_BY_OPERATOR: &str = "
+    SELECT name
+    FROM scopes";
+
+pub(super) async fn held_scopes(pool: &PgPool, actor: &Actor) -> Result<BTreeSet<String>> {
+    let scopes: Vec<String> = match actor {
+        Actor::User(id) => sqlx::query_scalar(HELD_BY_USER).bind(id).fetch_all(pool).await?,
+        Actor::Client(client_id) => {
+            sqlx::query_scalar(HELD_BY_CLIENT).bind(client_id).fetch_all(pool).await?
+        }
+        Actor::Operator => sqlx::query_scalar(HELD_BY_OPERATOR).fetch_all(pool).await?,
+    };
+    Ok(scopes.into_iter().collect())
+}

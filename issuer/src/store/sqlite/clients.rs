@@ -1,0 +1,74 @@
+//! What is known of a client, read from one snapshot.
+
+use sqlx::SqliteConnection;
+
+use super::clock;
+use super::pool::Pools;
+use crate::store::{Client, Result, Scope, rows};
+
+const CLIENT: &str = "
+    SELECT enabled, public, epoch
+    FROM service_clients
+    WHERE client_id = $1";
+
+pub(super) async fn client(pools: &Pools, client_id: &str) -> Result<Option<Client>> {
+    let mut snapshot = pools.read().await?;
+    let row: Option<(bool, bool, i64)> =
+        sqlx::query_as(CLIENT).bind(client_id).fetch_optional(&mut *snapshot).await?;
+    let Some((enabled, public, epoch)) = row else {
+        return Ok(None);
+    };
+
+    let scopes = scopes(&mut snapshot, client_id).await?;
+    Ok(Some(Client {
+        client_id: client_id.to_owned(),
+        enabled,
+        public,
+        grants: rows::grants(&grants(&mut snapshot, client_id).await?)?,
+        default_scopes: scopes.iter().filter(|row| row.is_default).map(|row| row.name.clone()).collect(),
+        scopes: scopes.into_iter().map(|row| Scope { name: row.name, resource: row.resource }).collect(),
+        secrets: secrets(&mut snapshot, client_id).await?,
+        epoch,
+    }))
+}
+
+const GRANTS: &str = "
+    SELECT grant_type
+    FROM client_grants
+    WHERE client_id = $1";
+
+async fn grants(connection: &mut SqliteConnection, client_id: &str) -> Result<Vec<String>> {
+    Ok(sqlx::query_scalar(GRANTS).bind(client_id).fetch_all(connection).await?)
+}
+
+const SCOPES: &str = "
+    SELECT s.name, s.resource, cs.is_default
+    FROM client_scopes AS cs
+    JOIN scopes AS s ON s.name = cs.scope_name
+    WHERE cs.client_id = $1
+    ORDER BY s.name";
+
+#[derive(sqlx::FromRow)]
+struct ScopeRow {
+    name: String,
+    resource: String,
+    is_default: bool,
+}
+
+async fn scopes(connection: &mut SqliteConnection, client_id: &str) -> Result<Vec<ScopeRow>> {
+    Ok(sqlx::query_as(SCOPES).bind(client_id).fetch_all(connection).await?)
+}
+
+const SECRETS: &str = "
+    SELECT hash
+    FROM client_secrets
+    WHERE client_id = $1
+        AND (expires_at IS NULL OR expires_at > $2)
+    ORDER BY slot";
+
+async fn secrets(connection: &mut SqliteConnection, client_id: &str) -> Result<Vec<[u8; 32]>> {
+    let now = clock::now(connection).await?;
+    let hashes: Vec<Vec<u8>> =
+        sqlx::query_scalar(SECRETS).bind(client_id).bind(now).fetch_all(connection).await?;
+    hashes.iter().map(|hash| rows::bytes("a secret hash", hash)).collect()
+}

@@ -1,0 +1,145 @@
+//! The store on one machine: a SQLite file, one writer and many readers.
+
+mod apply;
+mod bootstrap;
+mod clients;
+mod clock;
+mod keys;
+mod ledger;
+mod passwords;
+mod pool;
+mod schema;
+mod sessions;
+mod subject;
+mod users;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::Path;
+
+use async_trait::async_trait;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+#[cfg(test)]
+pub(super) use self::schema::MIGRATIONS;
+
+use self::pool::Pools;
+use super::{
+    Actor, Applied, ApplyError, Bootstrap, Client, Credential, Declaration, NewSession, NewSigningKey,
+    NewUser, PasswordChange, Result, Rotate, Rotation, Session, SessionId, SigningKey, Store, User,
+    UserConflict,
+};
+
+#[derive(Clone)]
+pub struct Sqlite {
+    pools: Pools,
+}
+
+impl Sqlite {
+    /// Opens the file, and creates it for this user's eyes only where there is none. Needs a running tokio.
+    pub fn open(path: &Path) -> Result<Self> {
+        Ok(Self { pools: Pools::open(path)? })
+    }
+}
+
+impl fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sqlite").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Store for Sqlite {
+    async fn ping(&self) -> Result<()> {
+        schema::ping(&self.pools).await
+    }
+
+    async fn pending_migrations(&self) -> Result<Vec<String>> {
+        schema::pending(&self.pools).await
+    }
+
+    async fn migrate(&self) -> Result<()> {
+        schema::migrate(&self.pools).await
+    }
+
+    async fn now(&self) -> Result<OffsetDateTime> {
+        schema::now(&self.pools).await
+    }
+
+    async fn server_secret(&self, name: &str, candidate: &[u8]) -> Result<Vec<u8>> {
+        keys::server_secret(&self.pools, name, candidate).await
+    }
+
+    async fn signing_keys(&self) -> Result<Vec<SigningKey>> {
+        keys::signing_keys(&self.pools).await
+    }
+
+    async fn first_signing_keys(&self, candidates: &[NewSigningKey]) -> Result<Vec<SigningKey>> {
+        keys::first_signing_keys(&self.pools, candidates).await
+    }
+
+    async fn client(&self, client_id: &str) -> Result<Option<Client>> {
+        clients::client(&self.pools, client_id).await
+    }
+
+    async fn credential(&self, username_key: &str) -> Result<Option<Credential>> {
+        passwords::credential(&self.pools, username_key).await
+    }
+
+    async fn credential_by_id(&self, user_id: Uuid) -> Result<Option<Credential>> {
+        passwords::credential_by_id(&self.pools, user_id).await
+    }
+
+    async fn open_session(&self, session: &NewSession) -> Result<Option<Session>> {
+        sessions::open(&self.pools, session).await
+    }
+
+    async fn session_salt(&self, id: SessionId) -> Result<Option<[u8; 16]>> {
+        sessions::salt(&self.pools, id).await
+    }
+
+    async fn session_scope(&self, id: SessionId) -> Result<Option<BTreeSet<String>>> {
+        sessions::scope(&self.pools, id).await
+    }
+
+    async fn rotate(&self, rotate: &Rotate) -> Result<Rotation> {
+        sessions::rotate(&self.pools, rotate).await
+    }
+
+    async fn rehash_password(&self, user_id: Uuid, old: &str, new: &str) -> Result<()> {
+        passwords::rehash(&self.pools, user_id, old, new).await
+    }
+
+    async fn change_password(&self, change: &PasswordChange) -> Result<bool> {
+        passwords::change(&self.pools, change).await
+    }
+
+    async fn create_user(
+        &self,
+        actor: &Actor,
+        user: &NewUser,
+    ) -> Result<std::result::Result<User, UserConflict>> {
+        users::create(&self.pools, actor, user).await
+    }
+
+    async fn role_scopes(&self, roles: &[String]) -> Result<std::result::Result<BTreeSet<String>, String>> {
+        subject::role_scopes(&self.pools, roles).await
+    }
+
+    async fn held_scopes(&self, actor: &Actor) -> Result<BTreeSet<String>> {
+        subject::held_scopes(&self.pools, actor).await
+    }
+
+    async fn bootstrap(&self, bootstrap: &Bootstrap) -> Result<bool> {
+        bootstrap::bootstrap(&self.pools, bootstrap).await
+    }
+
+    async fn apply(
+        &self,
+        actor: &Actor,
+        declaration: &Declaration,
+    ) -> Result<std::result::Result<Applied, ApplyError>> {
+        apply::apply(&self.pools, actor, declaration).await
+    }
+}

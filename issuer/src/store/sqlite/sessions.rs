@@ -1,0 +1,267 @@
+//! Sessions: opened by a login, moved from one refresh token to the next.
+
+use std::collections::BTreeSet;
+
+use sqlx::SqliteConnection;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::pool::Pools;
+use super::{clock, ledger};
+use crate::store::ledger::{Entry, Event};
+use crate::store::rotation::{self, Stored, Verdict};
+use crate::store::{
+    Actor, NewSession, Result, Rotate, Rotation, RotationRefusal, Scope, Session, SessionId, StoreError, rows,
+};
+
+/// The conditional update is what makes two logins with one one-time password one session.
+const LOG_IN: &str = "
+    UPDATE users
+    SET
+        last_login = $4,
+        password_hash = CASE WHEN one_time_until IS NULL THEN password_hash END,
+        one_time_until = NULL
+    WHERE id = $1
+        AND enabled
+        AND password_hash = $2
+        AND (one_time_until IS NULL OR one_time_until > $4)
+        AND EXISTS (
+            SELECT 1
+            FROM service_clients AS c
+            WHERE c.client_id = $3
+                AND c.enabled
+        )";
+
+const OPEN: &str = "
+    INSERT INTO refresh_tokens (id, salt, user_id, client_id, scope, auth_time, last_used_at, expires_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $6, $7)";
+
+pub(super) async fn open(pools: &Pools, session: &NewSession) -> Result<Option<Session>> {
+    let mut transaction = pools.write().await?;
+    let now = clock::now(&mut transaction).await?;
+    let logged_in = sqlx::query(LOG_IN)
+        .bind(session.user_id)
+        .bind(&session.checked_hash)
+        .bind(&session.client_id)
+        .bind(now)
+        .execute(&mut *transaction)
+        .await?
+        .rows_affected();
+    if logged_in == 0 {
+        return Ok(None);
+    }
+
+    sqlx::query(OPEN)
+        .bind(Uuid::from_bytes(session.id.0))
+        .bind(&session.salt[..])
+        .bind(session.user_id)
+        .bind(&session.client_id)
+        .bind(Json(&session.scope))
+        .bind(now)
+        .bind(clock::after(now, session.lifetimes.absolute))
+        .execute(&mut *transaction)
+        .await?;
+    let opened = current(&mut transaction, session.id).await?;
+    transaction.commit().await?;
+    Ok(Some(opened))
+}
+
+const SALT: &str = "
+    SELECT salt
+    FROM refresh_tokens
+    WHERE id = $1";
+
+pub(super) async fn salt(pools: &Pools, id: SessionId) -> Result<Option<[u8; 16]>> {
+    let salt: Option<Vec<u8>> =
+        sqlx::query_scalar(SALT).bind(Uuid::from_bytes(id.0)).fetch_optional(pools.reader()).await?;
+    salt.map(|salt| rows::bytes("a salt", &salt)).transpose()
+}
+
+const SCOPE: &str = "
+    SELECT scope
+    FROM refresh_tokens
+    WHERE id = $1";
+
+pub(super) async fn scope(pools: &Pools, id: SessionId) -> Result<Option<BTreeSet<String>>> {
+    let scope: Option<Json<BTreeSet<String>>> =
+        sqlx::query_scalar(SCOPE).bind(Uuid::from_bytes(id.0)).fetch_optional(pools.reader()).await?;
+    Ok(scope.map(|Json(scope)| scope))
+}
+
+const ROTATE: &str = "
+    UPDATE refresh_tokens AS t
+    SET
+        generation = t.generation + 1,
+        rotated_at = $4,
+        last_used_at = $4
+    FROM users AS u, service_clients AS c
+    WHERE t.id = $1
+        AND t.generation = $2
+        AND t.client_id = $3
+        AND t.ended_at IS NULL
+        AND t.expires_at > $4
+        AND t.last_used_at > $5
+        AND u.id = t.user_id
+        AND u.enabled
+        AND c.client_id = t.client_id
+        AND c.enabled";
+
+pub(super) async fn rotate(pools: &Pools, rotate: &Rotate) -> Result<Rotation> {
+    let mut transaction = pools.write().await?;
+    let now = clock::now(&mut transaction).await?;
+    let rotated = sqlx::query(ROTATE)
+        .bind(Uuid::from_bytes(rotate.id.0))
+        .bind(i64::from(rotate.presented))
+        .bind(&rotate.client_id)
+        .bind(now)
+        .bind(clock::before(now, rotate.inactivity))
+        .execute(&mut *transaction)
+        .await?
+        .rows_affected();
+    let refusal = match rotated {
+        0 => refusal(&mut transaction, rotate, now).await?,
+        _ => None,
+    };
+
+    let rotation = match refusal {
+        None => Rotation::Current(Box::new(current(&mut transaction, rotate.id).await?)),
+        Some(refusal) => {
+            if let Some(reason) = rotation::end_reason(refusal) {
+                end(&mut transaction, rotate, reason).await?;
+            }
+            Rotation::Refused(refusal)
+        }
+    };
+    transaction.commit().await?;
+    Ok(rotation)
+}
+
+const STORED: &str = "
+    SELECT
+        t.generation,
+        t.client_id,
+        t.ended_at IS NOT NULL AS ended,
+        t.expires_at <= $2 OR t.last_used_at <= $3 AS expired,
+        coalesce(t.rotated_at > $4, 0) AS in_grace,
+        u.enabled AND c.enabled AS enabled
+    FROM refresh_tokens AS t
+    JOIN users AS u ON u.id = t.user_id
+    JOIN service_clients AS c ON c.client_id = t.client_id
+    WHERE t.id = $1";
+
+/// `None`: the answer was lost, the current generation is to be given again.
+async fn refusal(
+    connection: &mut SqliteConnection,
+    rotate: &Rotate,
+    now: i64,
+) -> Result<Option<RotationRefusal>> {
+    let row: Option<(i64, String, bool, bool, bool, bool)> = sqlx::query_as(STORED)
+        .bind(Uuid::from_bytes(rotate.id.0))
+        .bind(now)
+        .bind(clock::before(now, rotate.inactivity))
+        .bind(clock::before(now, rotate.grace))
+        .fetch_optional(connection)
+        .await?;
+    let Some((generation, client_id, ended, expired, in_grace, enabled)) = row else {
+        return Ok(Some(RotationRefusal::Unknown));
+    };
+    let generation = rows::generation(generation)?;
+    match rotation::judge(&Stored { generation, client_id, ended, expired, in_grace, enabled }, rotate) {
+        Verdict::Refuse(refusal) => Ok(Some(refusal)),
+        Verdict::Repeat => Ok(None),
+        // Nothing moves between our two questions: there is one writer.
+        Verdict::Rotate => Err(StoreError::Inconsistent(format!("session {} does not rotate", rotate.id))),
+    }
+}
+
+const END: &str = "
+    UPDATE refresh_tokens
+    SET
+        ended_at = $3,
+        end_reason = $2
+    WHERE id = $1";
+
+async fn end(connection: &mut SqliteConnection, rotate: &Rotate, reason: &str) -> Result<()> {
+    let now = clock::now(connection).await?;
+    sqlx::query(END)
+        .bind(Uuid::from_bytes(rotate.id.0))
+        .bind(reason)
+        .bind(now)
+        .execute(&mut *connection)
+        .await?;
+    let actor = Actor::Client(rotate.client_id.clone());
+    let entry = Entry::new(&actor, format!("session.{reason}"), rotate.id);
+    ledger::record(connection, &[entry]).await?;
+    ledger::publish(connection, &[Event::session(rotate.id)]).await
+}
+
+const CURRENT: &str = "
+    SELECT
+        t.salt,
+        t.generation,
+        t.client_id,
+        c.epoch AS client_epoch,
+        t.user_id,
+        u.epoch AS user_epoch,
+        t.auth_time,
+        t.expires_at
+    FROM refresh_tokens AS t
+    JOIN users AS u ON u.id = t.user_id
+    JOIN service_clients AS c ON c.client_id = t.client_id
+    WHERE t.id = $1";
+
+const ROLES: &str = "
+    SELECT role_name
+    FROM user_roles
+    WHERE user_id = $1
+    ORDER BY role_name";
+
+const SCOPES: &str = "
+    SELECT s.name, s.resource
+    FROM refresh_tokens AS t
+    JOIN json_each(t.scope) AS asked
+    JOIN scopes AS s ON s.name = asked.value
+    JOIN client_scopes AS cs ON cs.client_id = t.client_id AND cs.scope_name = s.name
+    WHERE t.id = $1
+        AND EXISTS (
+            SELECT 1
+            FROM user_roles AS ur
+            JOIN role_scopes AS rs ON rs.role_name = ur.role_name
+            WHERE ur.user_id = t.user_id
+                AND rs.scope_name = s.name
+        )
+    ORDER BY s.name";
+
+/// The session and its subject, within a write transaction: nothing moves between the three questions.
+async fn current(connection: &mut SqliteConnection, id: SessionId) -> Result<Session> {
+    let key = Uuid::from_bytes(id.0);
+    let row: Row = sqlx::query_as(CURRENT).bind(key).fetch_one(&mut *connection).await?;
+    let roles = sqlx::query_scalar(ROLES).bind(row.user_id).fetch_all(&mut *connection).await?;
+    let scopes: Vec<(String, String)> = sqlx::query_as(SCOPES).bind(key).fetch_all(connection).await?;
+
+    Ok(Session {
+        id,
+        salt: rows::bytes("a salt", &row.salt)?,
+        generation: rows::generation(row.generation)?,
+        client_id: row.client_id,
+        client_epoch: row.client_epoch,
+        user_id: row.user_id,
+        user_epoch: row.user_epoch,
+        roles,
+        scopes: scopes.into_iter().map(|(name, resource)| Scope { name, resource }).collect(),
+        auth_time: clock::moment(row.auth_time)?,
+        expires_at: clock::moment(row.expires_at)?,
+    })
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    salt: Vec<u8>,
+    generation: i64,
+    client_id: String,
+    client_epoch: i64,
+    user_id: Uuid,
+    user_epoch: i64,
+    auth_time: i64,
+    expires_at: i64,
+}

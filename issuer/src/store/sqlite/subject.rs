@@ -1,0 +1,60 @@
+//! What roles give, and what a subject holds.
+
+use std::collections::BTreeSet;
+
+use super::pool::Pools;
+use crate::store::{Actor, Result};
+
+const ROLE: &str = "
+    SELECT rs.scope_name
+    FROM roles AS r
+    LEFT JOIN role_scopes AS rs ON rs.role_name = r.name
+    WHERE r.name = $1";
+
+pub(super) async fn role_scopes(
+    pools: &Pools,
+    roles: &[String],
+) -> Result<std::result::Result<BTreeSet<String>, String>> {
+    let mut snapshot = pools.read().await?;
+    let mut scopes = BTreeSet::new();
+    for role in roles {
+        let found: Vec<Option<String>> =
+            sqlx::query_scalar(ROLE).bind(role).fetch_all(&mut *snapshot).await?;
+        if found.is_empty() {
+            return Ok(Err(role.clone()));
+        }
+        scopes.extend(found.into_iter().flatten());
+    }
+    Ok(Ok(scopes))
+}
+
+const HELD_BY_USER: &str = "
+    SELECT DISTINCT rs.scope_name
+    FROM users AS u
+    JOIN user_roles AS ur ON ur.user_id = u.id
+    JOIN role_scopes AS rs ON rs.role_name = ur.role_name
+    WHERE u.id = $1
+        AND u.enabled";
+
+const HELD_BY_CLIENT: &str = "
+    SELECT cs.scope_name
+    FROM service_clients AS c
+    JOIN client_scopes AS cs ON cs.client_id = c.client_id
+    WHERE c.client_id = $1
+        AND c.enabled";
+
+const HELD_BY_OPERATOR: &str = "
+    SELECT name
+    FROM scopes";
+
+pub(super) async fn held_scopes(pools: &Pools, actor: &Actor) -> Result<BTreeSet<String>> {
+    let reader = pools.reader();
+    let scopes: Vec<String> = match actor {
+        Actor::User(id) => sqlx::query_scalar(HELD_BY_USER).bind(id).fetch_all(reader).await?,
+        Actor::Client(client_id) => {
+            sqlx::query_scalar(HELD_BY_CLIENT).bind(client_id).fetch_all(reader).await?
+        }
+        Actor::Operator => sqlx::query_scalar(HELD_BY_OPERATOR).fetch_all(reader).await?,
+    };
+    Ok(scopes.into_iter().collect())
+}

@@ -1,0 +1,98 @@
+//! New users.
+
+use sqlx::SqliteConnection;
+
+use super::pool::Pools;
+use super::{clock, ledger};
+use crate::store::ledger::Entry;
+use crate::store::{Actor, NewUser, Result, StoreError, User, UserConflict, rows};
+
+pub(super) async fn create(
+    pools: &Pools,
+    actor: &Actor,
+    user: &NewUser,
+) -> Result<std::result::Result<User, UserConflict>> {
+    let mut transaction = pools.write().await?;
+    let created_at = match insert(&mut transaction, user).await? {
+        Ok(created_at) => created_at,
+        Err(conflict) => return Ok(Err(conflict)),
+    };
+    ledger::record(&mut transaction, &[Entry::new(actor, "user.created", user.id)]).await?;
+    transaction.commit().await?;
+
+    Ok(Ok(User {
+        id: user.id,
+        username: user.username.clone(),
+        email: user.email.clone(),
+        enabled: true,
+        roles: user.roles.clone(),
+        created_at: clock::moment(created_at)?,
+    }))
+}
+
+const INSERT: &str = "
+    INSERT INTO users (
+        id, username, username_key, email, email_key, password_hash, one_time_until, created_at, updated_at
+    )
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+    ON CONFLICT DO NOTHING";
+
+/// Within a transaction that the caller gives up on a conflict. Returns when the user was made.
+pub(super) async fn insert(
+    connection: &mut SqliteConnection,
+    user: &NewUser,
+) -> Result<std::result::Result<i64, UserConflict>> {
+    let now = clock::now(connection).await?;
+    let inserted = sqlx::query(INSERT)
+        .bind(user.id)
+        .bind(&user.username)
+        .bind(&user.username_key)
+        .bind(&user.email)
+        .bind(&user.email_key)
+        .bind(&user.password_hash)
+        .bind(user.one_time_for.map(|good_for| clock::after(now, good_for)))
+        .bind(now)
+        .execute(&mut *connection)
+        .await?
+        .rows_affected();
+    if inserted == 0 {
+        return conflict(connection, user).await.map(Err);
+    }
+    grant_roles(connection, user).await?;
+    Ok(Ok(now))
+}
+
+const CONFLICT: &str = "
+    SELECT
+        EXISTS (SELECT 1 FROM users WHERE username_key = $1) AS username,
+        EXISTS (SELECT 1 FROM users WHERE email_key = $2) AS email";
+
+async fn conflict(connection: &mut SqliteConnection, user: &NewUser) -> Result<UserConflict> {
+    let taken: (bool, bool) =
+        sqlx::query_as(CONFLICT).bind(&user.username_key).bind(&user.email_key).fetch_one(connection).await?;
+    match taken {
+        (true, _) => Ok(UserConflict::Username),
+        (false, true) => Ok(UserConflict::Email),
+        (false, false) => Err(StoreError::Inconsistent(format!("another user with the id {}", user.id))),
+    }
+}
+
+const GRANT_ROLE: &str = "
+    INSERT INTO user_roles (user_id, role_name)
+    SELECT $1, name
+    FROM roles
+    WHERE name = $2
+    ON CONFLICT DO NOTHING";
+
+const HAS_ROLE: &str = "
+    SELECT EXISTS (SELECT 1 FROM user_roles WHERE user_id = $1 AND role_name = $2)";
+
+async fn grant_roles(connection: &mut SqliteConnection, user: &NewUser) -> Result<()> {
+    for role in &user.roles {
+        sqlx::query(GRANT_ROLE).bind(user.id).bind(role).execute(&mut *connection).await?;
+        if !sqlx::query_scalar(HAS_ROLE).bind(user.id).bind(role).fetch_one(&mut *connection).await? {
+            return Err(rows::no_such_role(role));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! One list of promises, kept by both databases.
+//!
+//! A promise is a function over a [`Bed`]. On PostgreSQL it is ignored unless asked for (`--include-ignored`), with
+//! `KEYTEST_POSTGRES` naming a directory that holds `initdb` and `postgres`.
+
+mod accounts;
+mod bed;
+mod cluster;
+mod postgres_only;
+mod schema;
+mod sessions;
+mod setup;
+mod world;
+
+use bed::Bed;
+
+macro_rules! promises {
+    ($($room:ident: $($name:ident),+;)+) => {
+        mod on_sqlite {
+            $($(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    super::$room::$name(&super::Bed::sqlite()).await;
+                }
+            )+)+
+        }
+
+        mod on_postgres {
+            $($(
+                #[ignore = "needs KEYTEST_POSTGRES, a directory with initdb and postgres"]
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    super::$room::$name(&super::Bed::postgres().await).await;
+                }
+            )+)+
+        }
+    };
+}
+
+promises! {
+    schema:
+        migrating_twice_changes_nothing,
+        the_schema_is_the_documented_one,
+        every_reference_has_its_constraint,
+        what_no_row_may_say_is_refused,
+        built_in_scopes_belong_to_the_administrator;
+    sessions:
+        a_login_opens_a_session_with_what_the_user_holds,
+        no_session_opens_for_whom_was_disabled_or_changed_meanwhile,
+        a_session_moves_one_generation_at_a_time,
+        many_refreshes_of_one_token_have_one_successor,
+        a_lost_answer_is_given_again_within_the_grace_window,
+        a_predecessor_after_the_grace_window_ends_the_session,
+        an_older_token_ends_the_session_at_once,
+        a_generation_never_handed_out_revokes_nothing,
+        another_clients_token_ends_the_session,
+        an_unused_session_expires,
+        a_used_session_expires_at_last,
+        a_disabled_user_or_client_refreshes_nothing,
+        a_refresh_holds_what_the_user_holds_now,
+        an_unknown_session_is_unknown;
+    accounts:
+        a_one_time_password_opens_one_session,
+        a_one_time_password_expires,
+        look_alike_names_collide,
+        one_of_many_creations_of_a_name_succeeds,
+        a_user_with_an_unknown_role_is_not_made,
+        a_password_change_ends_the_other_sessions,
+        a_password_change_needs_the_expected_hash,
+        a_rehash_never_undoes_a_change,
+        subjects_hold_what_they_were_given,
+        a_nul_byte_names_nobody;
+    setup:
+        the_first_of_many_bootstraps_wins,
+        a_bootstrap_is_done_for_ever,
+        a_bootstrap_that_fails_can_be_repeated,
+        a_declaration_is_applied_once,
+        a_declaration_changes_what_differs,
+        what_a_declaration_takes_away_is_revoked,
+        a_wrong_declaration_changes_nothing,
+        a_client_is_read_as_it_was_declared,
+        replicas_agree_on_the_first_keys,
+        replicas_agree_on_a_server_secret,
+        the_database_tells_the_time;
+}

@@ -1,0 +1,188 @@
+//! What is promised of users and their passwords.
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::Bed;
+use super::world::*;
+use crate::store::{
+    Actor, NewSession, NewUser, PasswordChange, RotationRefusal, SessionId, StoreError, UserConflict,
+};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn invited() -> NewUser {
+    NewUser { one_time_for: Some(DAY), password_hash: "once".to_owned(), ..user(1) }
+}
+
+fn first_login(number: u8) -> NewSession {
+    NewSession { user_id: invited().id, checked_hash: "once".to_owned(), ..login(number) }
+}
+
+pub(super) async fn a_one_time_password_opens_one_session(bed: &Bed) {
+    world(bed).await;
+    bed.store.create_user(&Actor::Operator, &invited()).await.unwrap().unwrap();
+    let before = bed.store.credential("user1").await.unwrap().unwrap();
+    assert!(before.one_time && !before.expired && before.password_hash.is_some());
+
+    let mut logins = JoinSet::new();
+    for turn in 0..32 {
+        let replica = bed.replica(turn);
+        let session = first_login(u8::try_from(turn).unwrap());
+        logins.spawn(async move { replica.open_session(&session).await.unwrap() });
+    }
+
+    assert_eq!(logins.join_all().await.into_iter().flatten().count(), 1);
+    assert_eq!(bed.count("refresh_tokens").await, 1);
+    let after = bed.store.credential("user1").await.unwrap().unwrap();
+    assert!(!after.one_time && after.password_hash.is_none());
+}
+
+pub(super) async fn a_one_time_password_expires(bed: &Bed) {
+    world(bed).await;
+    bed.store.create_user(&Actor::Operator, &invited()).await.unwrap().unwrap();
+    bed.pass(DAY).await;
+
+    assert!(bed.store.credential("user1").await.unwrap().unwrap().expired);
+    assert!(bed.store.open_session(&first_login(1)).await.unwrap().is_none());
+}
+
+pub(super) async fn look_alike_names_collide(bed: &Bed) {
+    world(bed).await;
+    let name = NewUser { username: "ALICE".to_owned(), username_key: "alice".to_owned(), ..user(1) };
+    let email = NewUser {
+        email: Some("ALICE@example.com".to_owned()),
+        email_key: Some("alice@example.com".to_owned()),
+        ..user(1)
+    };
+
+    assert_eq!(
+        bed.store.create_user(&Actor::Operator, &name).await.unwrap().unwrap_err(),
+        UserConflict::Username
+    );
+    assert_eq!(
+        bed.store.create_user(&Actor::Operator, &email).await.unwrap().unwrap_err(),
+        UserConflict::Email
+    );
+
+    assert_eq!(bed.count("users").await, 1);
+    let alice = bed.store.credential("alice").await.unwrap().unwrap();
+    assert_eq!((alice.user_id, alice.username.as_str(), alice.enabled), (ALICE, "Alice", true));
+    assert_eq!(bed.store.credential_by_id(ALICE).await.unwrap().unwrap().username, "Alice");
+    assert!(bed.store.credential("Alice").await.unwrap().is_none());
+}
+
+pub(super) async fn one_of_many_creations_of_a_name_succeeds(bed: &Bed) {
+    world(bed).await;
+
+    let mut creations = JoinSet::new();
+    for turn in 0..16_u8 {
+        let replica = bed.replica(usize::from(turn));
+        let user = NewUser { id: Uuid::from_u128(100 + u128::from(turn)), ..user(1) };
+        creations.spawn(async move {
+            replica.create_user(&Actor::Client("service".to_owned()), &user).await.unwrap()
+        });
+    }
+
+    let (made, refused): (Vec<_>, Vec<_>) = creations.join_all().await.into_iter().partition(Result::is_ok);
+    assert_eq!((made.len(), refused.len()), (1, 15));
+    let made = made.into_iter().next().unwrap().unwrap();
+    assert_eq!(
+        (made.username.as_str(), made.enabled, made.roles),
+        ("user1", true, vec!["customer".to_owned()])
+    );
+    assert_eq!(audit(bed, "user.created").await[1..], [format!("client:service user.created {}", made.id)]);
+}
+
+pub(super) async fn a_user_with_an_unknown_role_is_not_made(bed: &Bed) {
+    world(bed).await;
+    let strange = NewUser { roles: vec!["customer".to_owned(), "pirate".to_owned()], ..user(1) };
+
+    let error = bed.store.create_user(&Actor::Operator, &strange).await.unwrap_err();
+
+    assert!(matches!(&error, StoreError::Inconsistent(why) if why.contains("pirate")), "{error}");
+    assert_eq!(bed.count("users").await, 1);
+}
+
+pub(super) async fn a_password_change_ends_the_other_sessions(bed: &Bed) {
+    world(bed).await;
+    for number in 1..=3 {
+        open(bed, number).await;
+    }
+    let change = PasswordChange {
+        user_id: ALICE,
+        expected: Some("hash".to_owned()),
+        new_hash: "new".to_owned(),
+        keep: Some(SessionId([2; 16])),
+    };
+
+    assert!(bed.store.change_password(&change).await.unwrap());
+
+    assert_eq!(refused(bed, &refresh(1, 0)).await, RotationRefusal::Ended);
+    assert_eq!(refused(bed, &refresh(3, 0)).await, RotationRefusal::Ended);
+    assert_eq!(rotated(bed, &refresh(2, 0)).await.user_epoch, 1);
+    assert_eq!(events(bed).await, [format!("sub {ALICE} 1")]);
+    assert_eq!(audit(bed, "user.password%").await, [format!("user:{ALICE} user.password_changed {ALICE}")]);
+    assert!(bed.store.open_session(&login(4)).await.unwrap().is_none());
+}
+
+pub(super) async fn a_password_change_needs_the_expected_hash(bed: &Bed) {
+    world(bed).await;
+    bed.store.create_user(&Actor::Operator, &invited()).await.unwrap().unwrap();
+    bed.store.open_session(&first_login(1)).await.unwrap().unwrap();
+    let change = |user_id, expected: Option<&str>| PasswordChange {
+        user_id,
+        expected: expected.map(str::to_owned),
+        new_hash: "new".to_owned(),
+        keep: Some(SessionId([1; 16])),
+    };
+
+    assert!(!bed.store.change_password(&change(ALICE, Some("older"))).await.unwrap());
+    assert!(!bed.store.change_password(&change(ALICE, None)).await.unwrap());
+    assert!(!bed.store.change_password(&change(invited().id, Some("once"))).await.unwrap());
+    assert!(events(bed).await.is_empty());
+
+    assert!(bed.store.change_password(&change(invited().id, None)).await.unwrap());
+    let changed = bed.store.credential("user1").await.unwrap().unwrap();
+    assert_eq!((changed.password_hash.as_deref(), changed.one_time), (Some("new"), false));
+}
+
+pub(super) async fn a_rehash_never_undoes_a_change(bed: &Bed) {
+    world(bed).await;
+
+    bed.store.rehash_password(ALICE, "older", "wrong").await.unwrap();
+    bed.store.rehash_password(ALICE, "hash", "better").await.unwrap();
+
+    let alice = bed.store.credential("alice").await.unwrap().unwrap();
+    assert_eq!(alice.password_hash.as_deref(), Some("better"));
+}
+
+pub(super) async fn subjects_hold_what_they_were_given(bed: &Bed) {
+    world(bed).await;
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let store = &bed.store;
+
+    assert_eq!(store.held_scopes(&Actor::User(ALICE)).await.unwrap(), set(&["orders:read"]));
+    let service = Actor::Client("service".to_owned());
+    assert_eq!(store.held_scopes(&service).await.unwrap(), set(&["orders:read", "orders:write"]));
+    assert!(store.held_scopes(&Actor::Operator).await.unwrap().len() == 15);
+    assert!(store.held_scopes(&Actor::User(Uuid::nil())).await.unwrap().is_empty());
+
+    let both = store.role_scopes(&names(&["customer", "clerk"])).await.unwrap();
+    assert_eq!(both, Ok(set(&["orders:read", "orders:write"])));
+    let unknown = store.role_scopes(&names(&["customer", "pirate"])).await.unwrap();
+    assert_eq!(unknown, Err("pirate".to_owned()));
+    assert_eq!(store.role_scopes(&[]).await.unwrap(), Ok(set(&[])));
+
+    bed.run("UPDATE users SET enabled = NOT enabled").await.unwrap();
+    assert!(store.held_scopes(&Actor::User(ALICE)).await.unwrap().is_empty());
+}
+
+pub(super) async fn a_nul_byte_names_nobody(bed: &Bed) {
+    world(bed).await;
+
+    assert!(bed.store.client("app\0").await.unwrap().is_none());
+    assert!(bed.store.credential("alice\0").await.unwrap().is_none());
+}

@@ -1,0 +1,205 @@
+//! What is promised of sessions and their refresh tokens.
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use super::Bed;
+use super::world::*;
+use crate::store::{NewSession, Rotate, Rotation, RotationRefusal, Scope, SessionId};
+
+pub(super) async fn a_login_opens_a_session_with_what_the_user_holds(bed: &Bed) {
+    world(bed).await;
+
+    let session = open(bed, 1).await;
+
+    assert_eq!((session.id, session.salt, session.generation), (SessionId([1; 16]), [254; 16], 0));
+    assert_eq!((session.user_id, session.client_id.as_str()), (ALICE, "app"));
+    assert_eq!((session.user_epoch, session.client_epoch), (0, 0));
+    assert_eq!(session.roles, ["customer"]);
+    assert_eq!(session.scopes, [Scope { name: "orders:read".to_owned(), resource: "orders".to_owned() }]);
+    assert_eq!(session.expires_at - session.auth_time, ABSOLUTE);
+    assert_eq!(bed.store.session_salt(session.id).await.unwrap(), Some([254; 16]));
+    assert_eq!(bed.store.session_scope(session.id).await.unwrap(), Some(login(1).scope));
+    assert_eq!(bed.count("users WHERE last_login IS NOT NULL").await, 1);
+}
+
+pub(super) async fn no_session_opens_for_whom_was_disabled_or_changed_meanwhile(bed: &Bed) {
+    world(bed).await;
+    let stale = NewSession { checked_hash: "older".to_owned(), ..login(1) };
+    let stranger = NewSession { user_id: uuid::Uuid::from_u128(1), ..login(1) };
+    let homeless = NewSession { client_id: "nobody".to_owned(), ..login(1) };
+
+    for session in [stale, stranger, homeless] {
+        assert!(bed.store.open_session(&session).await.unwrap().is_none());
+    }
+    bed.run("UPDATE users SET enabled = NOT enabled").await.unwrap();
+    assert!(bed.store.open_session(&login(1)).await.unwrap().is_none());
+    bed.run("UPDATE users SET enabled = NOT enabled").await.unwrap();
+    bed.run("UPDATE service_clients SET enabled = NOT enabled").await.unwrap();
+    assert!(bed.store.open_session(&login(1)).await.unwrap().is_none());
+
+    assert_eq!(bed.count("refresh_tokens").await, 0);
+}
+
+pub(super) async fn a_session_moves_one_generation_at_a_time(bed: &Bed) {
+    world(bed).await;
+    let opened = open(bed, 1).await;
+    bed.pass(Duration::from_secs(60)).await;
+
+    let first = rotated(bed, &refresh(1, 0)).await;
+    let second = rotated(bed, &refresh(1, 1)).await;
+
+    assert_eq!((first.generation, second.generation), (1, 2));
+    assert_eq!((second.id, second.salt, second.user_id), (opened.id, opened.salt, opened.user_id));
+    assert_eq!(opened.auth_time - second.auth_time, Duration::from_secs(60));
+    assert_eq!(second.expires_at - second.auth_time, ABSOLUTE);
+    assert_eq!(second.scopes, opened.scopes);
+}
+
+pub(super) async fn many_refreshes_of_one_token_have_one_successor(bed: &Bed) {
+    world(bed).await;
+    open(bed, 1).await;
+
+    let mut refreshes = JoinSet::new();
+    for turn in 0..64 {
+        let replica = bed.replica(turn);
+        refreshes.spawn(async move { replica.rotate(&refresh(1, 0)).await.unwrap() });
+    }
+
+    for rotation in refreshes.join_all().await {
+        let Rotation::Current(session) = rotation else { panic!("{rotation:?}") };
+        assert_eq!(session.generation, 1);
+    }
+    assert_eq!(bed.count("refresh_tokens WHERE generation = 1 AND ended_at IS NULL").await, 1);
+    assert!(events(bed).await.is_empty());
+}
+
+pub(super) async fn a_lost_answer_is_given_again_within_the_grace_window(bed: &Bed) {
+    world(bed).await;
+    open(bed, 1).await;
+    rotated(bed, &refresh(1, 0)).await;
+    bed.pass(GRACE - Duration::from_secs(5)).await;
+
+    let again = rotated(bed, &refresh(1, 0)).await;
+
+    assert_eq!(again.generation, 1);
+    assert_eq!(scope_names(&again), ["orders:read"]);
+    assert_eq!(rotated(bed, &refresh(1, 1)).await.generation, 2);
+}
+
+pub(super) async fn a_predecessor_after_the_grace_window_ends_the_session(bed: &Bed) {
+    world(bed).await;
+    open(bed, 1).await;
+    rotated(bed, &refresh(1, 0)).await;
+    bed.pass(GRACE).await;
+
+    assert_eq!(refused(bed, &refresh(1, 0)).await, RotationRefusal::Reused);
+
+    assert_eq!(refused(bed, &refresh(1, 1)).await, RotationRefusal::Ended);
+}
+
+/// The grace window is the immediate predecessor's alone, however young it is.
+pub(super) async fn an_older_token_ends_the_session_at_once(bed: &Bed) {
+    world(bed).await;
+    open(bed, 1).await;
+    rotated(bed, &refresh(1, 0)).await;
+    rotated(bed, &refresh(1, 1)).await;
+
+    assert_eq!(refused(bed, &refresh(1, 0)).await, RotationRefusal::Reused);
+
+    let sid = "01".repeat(16);
+    assert_eq!(refused(bed, &refresh(1, 2)).await, RotationRefusal::Ended);
+    assert_eq!(refused(bed, &refresh(1, 0)).await, RotationRefusal::Ended);
+    assert_eq!(events(bed).await, [format!("sid {sid}")]);
+    assert_eq!(audit(bed, "session.%").await, [format!("client:app session.reused {sid}")]);
+    assert_eq!(bed.count("refresh_tokens WHERE end_reason = 'reused'").await, 1);
+}
+
+/// A restored backup forgets generations that its clients hold.
+pub(super) async fn a_generation_never_handed_out_revokes_nothing(bed: &Bed) {
+    world(bed).await;
+    open(bed, 1).await;
+
+    assert_eq!(refused(bed, &refresh(1, 1)).await, RotationRefusal::Unknown);
+    assert_eq!(refused(bed, &refresh(1, u32::MAX)).await, RotationRefusal::Unknown);
+
+    assert!(events(bed).await.is_empty());
+    assert_eq!(rotated(bed, &refresh(1, 0)).await.generation, 1);
+}
+
+pub(super) async fn another_clients_token_ends_the_session(bed: &Bed) {
+    world(bed).await;
+    open(bed, 1).await;
+    let foreign = Rotate { client_id: "other".to_owned(), ..refresh(1, 0) };
+
+    assert_eq!(refused(bed, &foreign).await, RotationRefusal::ForeignClient);
+
+    let sid = "01".repeat(16);
+    assert_eq!(refused(bed, &refresh(1, 0)).await, RotationRefusal::Ended);
+    assert_eq!(events(bed).await, [format!("sid {sid}")]);
+    assert_eq!(audit(bed, "session.%").await, [format!("client:other session.foreign_client {sid}")]);
+}
+
+pub(super) async fn an_unused_session_expires(bed: &Bed) {
+    world(bed).await;
+    open(bed, 1).await;
+    bed.pass(INACTIVITY - Duration::from_secs(5)).await;
+    assert_eq!(rotated(bed, &refresh(1, 0)).await.generation, 1);
+    bed.pass(INACTIVITY).await;
+
+    assert_eq!(refused(bed, &refresh(1, 1)).await, RotationRefusal::Expired);
+}
+
+pub(super) async fn a_used_session_expires_at_last(bed: &Bed) {
+    world(bed).await;
+    open(bed, 1).await;
+
+    for generation in 0..3 {
+        bed.pass(ABSOLUTE / 4).await;
+        rotated(bed, &refresh(1, generation)).await;
+    }
+    bed.pass(ABSOLUTE / 4).await;
+
+    assert_eq!(refused(bed, &refresh(1, 3)).await, RotationRefusal::Expired);
+}
+
+pub(super) async fn a_disabled_user_or_client_refreshes_nothing(bed: &Bed) {
+    world(bed).await;
+    open(bed, 1).await;
+
+    for table in ["users", "service_clients"] {
+        bed.run(&format!("UPDATE {table} SET enabled = NOT enabled")).await.unwrap();
+        assert_eq!(refused(bed, &refresh(1, 0)).await, RotationRefusal::Ended);
+        bed.run(&format!("UPDATE {table} SET enabled = NOT enabled")).await.unwrap();
+    }
+
+    assert_eq!(rotated(bed, &refresh(1, 0)).await.generation, 1);
+}
+
+pub(super) async fn a_refresh_holds_what_the_user_holds_now(bed: &Bed) {
+    world(bed).await;
+    let narrow = NewSession { scope: set(&["orders:read"]), ..login(2) };
+    open(bed, 1).await;
+    bed.store.open_session(&narrow).await.unwrap().unwrap();
+
+    bed.run("UPDATE user_roles SET role_name = 'clerk'").await.unwrap();
+    assert_eq!(scope_names(&rotated(bed, &refresh(1, 0)).await), ["orders:read", "orders:write"]);
+    // Never more than what the login asked for.
+    assert_eq!(scope_names(&rotated(bed, &refresh(2, 0)).await), ["orders:read"]);
+
+    bed.run("DELETE FROM client_scopes WHERE scope_name = 'orders:read'").await.unwrap();
+    assert_eq!(scope_names(&rotated(bed, &refresh(1, 1)).await), ["orders:write"]);
+
+    bed.run("DELETE FROM user_roles").await.unwrap();
+    let bare = rotated(bed, &refresh(1, 2)).await;
+    assert!(bare.scopes.is_empty() && bare.roles.is_empty());
+}
+
+pub(super) async fn an_unknown_session_is_unknown(bed: &Bed) {
+    world(bed).await;
+
+    assert_eq!(refused(bed, &refresh(9, 0)).await, RotationRefusal::Unknown);
+    assert_eq!(bed.store.session_salt(SessionId([9; 16])).await.unwrap(), None);
+    assert_eq!(bed.store.session_scope(SessionId([9; 16])).await.unwrap(), None);
+}

@@ -1,0 +1,250 @@
+//! What is promised of the bootstrap, of declarations, and of what replicas share.
+
+use tokio::task::JoinSet;
+
+use super::Bed;
+use super::world::*;
+use crate::store::{
+    Actor, ApplyError, Bootstrap, Declaration, DeclaredClient, GrantType, NewSigningKey, NewUser, Scope,
+    StoreError,
+};
+
+fn bootstrap(number: u128) -> Bootstrap {
+    let administrator = NewUser {
+        username: "admin".to_owned(),
+        username_key: "admin".to_owned(),
+        roles: vec!["administrator".to_owned()],
+        ..user(number)
+    };
+    Bootstrap { administrator, console_client: "keystone-console".to_owned() }
+}
+
+pub(super) async fn the_first_of_many_bootstraps_wins(bed: &Bed) {
+    bed.store.migrate().await.unwrap();
+
+    let mut attempts = JoinSet::new();
+    for turn in 0..20 {
+        let replica = bed.replica(turn);
+        let bootstrap = bootstrap(u128::try_from(turn).unwrap() + 1);
+        attempts.spawn(async move { replica.bootstrap(&bootstrap).await.unwrap() });
+    }
+
+    assert_eq!(attempts.join_all().await.into_iter().filter(|done| *done).count(), 1);
+    assert_eq!(bed.count("users").await, 1);
+    let console = bed.store.client("keystone-console").await.unwrap().unwrap();
+    assert!(console.public && console.enabled);
+    assert_eq!(console.grants, [GrantType::Password, GrantType::RefreshToken].into());
+    assert_eq!(console.scopes.len(), 13);
+    let admin = bed.store.credential("admin").await.unwrap().unwrap();
+    assert_eq!(bed.store.held_scopes(&Actor::User(admin.user_id)).await.unwrap().len(), 13);
+    assert_eq!(audit(bed, "%").await.len(), 3);
+}
+
+/// Whoever deletes the administrator must not become one.
+pub(super) async fn a_bootstrap_is_done_for_ever(bed: &Bed) {
+    bed.store.migrate().await.unwrap();
+    assert!(bed.store.bootstrap(&bootstrap(1)).await.unwrap());
+
+    bed.run("DELETE FROM users").await.unwrap();
+
+    assert!(!bed.store.bootstrap(&bootstrap(2)).await.unwrap());
+    assert_eq!(bed.count("users").await, 0);
+}
+
+pub(super) async fn a_bootstrap_that_fails_can_be_repeated(bed: &Bed) {
+    world(bed).await;
+    let squatted = NewUser { username_key: "admin".to_owned(), ..user(9) };
+    bed.store.create_user(&Actor::Operator, &squatted).await.unwrap().unwrap();
+
+    let error = bed.store.bootstrap(&bootstrap(1)).await.unwrap_err();
+    assert!(matches!(&error, StoreError::Inconsistent(why) if why.contains("`admin`")), "{error}");
+    assert!(bed.store.client("keystone-console").await.unwrap().is_none());
+
+    bed.run("DELETE FROM users WHERE username_key = 'admin'").await.unwrap();
+    assert!(bed.store.bootstrap(&bootstrap(1)).await.unwrap());
+}
+
+pub(super) async fn a_declaration_is_applied_once(bed: &Bed) {
+    bed.store.migrate().await.unwrap();
+
+    let first = bed.store.apply(&Actor::Operator, &declaration()).await.unwrap().unwrap();
+    let second = bed.other.apply(&Actor::Operator, &declaration()).await.unwrap().unwrap();
+
+    assert_eq!(
+        first.created,
+        [
+            "scope orders:read",
+            "scope orders:write",
+            "role customer",
+            "role clerk",
+            "client app",
+            "client other",
+            "client service"
+        ]
+    );
+    assert_eq!(first.secrets_taken, ["service"]);
+    assert!(first.updated.is_empty());
+    assert!(second.created.is_empty() && second.updated.is_empty() && second.secrets_taken.is_empty());
+    assert_eq!(audit(bed, "%.created").await.len(), 7);
+    assert_eq!(audit(bed, "client.created").await[2], "operator client.created service");
+    assert!(events(bed).await.is_empty());
+}
+
+pub(super) async fn a_declaration_changes_what_differs(bed: &Bed) {
+    world(bed).await;
+    let mut changed = declaration();
+    changed.scopes[0].description = "See orders".to_owned();
+    changed.roles[0].scopes = set(&["orders:read", "orders:write"]);
+    changed.clients[0].default_scopes = set(&["orders:write"]);
+    changed.clients[2].secret_if_new = [9; 32];
+
+    let applied = bed.store.apply(&Actor::Operator, &changed).await.unwrap().unwrap();
+
+    assert_eq!(applied.updated, ["scope orders:read", "role customer", "client app"]);
+    assert!(applied.created.is_empty() && applied.secrets_taken.is_empty());
+    assert!(events(bed).await.is_empty());
+    assert_eq!(audit(bed, "%.updated").await.len(), 3);
+    assert_eq!(bed.store.client("app").await.unwrap().unwrap().default_scopes, set(&["orders:write"]));
+    assert_eq!(bed.store.client("service").await.unwrap().unwrap().secrets, [[7; 32]]);
+    let held = bed.store.held_scopes(&Actor::User(ALICE)).await.unwrap();
+    assert_eq!(held, set(&["orders:read", "orders:write"]));
+}
+
+pub(super) async fn what_a_declaration_takes_away_is_revoked(bed: &Bed) {
+    world(bed).await;
+    bed.run("UPDATE user_roles SET role_name = 'clerk'").await.unwrap();
+    let less = Declaration {
+        roles: vec![role("clerk", &["orders:read"])],
+        clients: vec![
+            DeclaredClient { scopes: set(&["orders:read"]), ..app() },
+            DeclaredClient { enabled: false, ..service() },
+        ],
+        ..Declaration::default()
+    };
+
+    bed.store.apply(&Actor::Operator, &less).await.unwrap().unwrap();
+
+    assert_eq!(
+        events(bed).await,
+        [format!("sub {ALICE} 1"), "cid app 1".to_owned(), "cid service 1".to_owned()]
+    );
+    let session = open(bed, 1).await;
+    assert_eq!((session.user_epoch, session.client_epoch), (1, 1));
+    assert!(!bed.store.client("service").await.unwrap().unwrap().enabled);
+}
+
+pub(super) async fn a_wrong_declaration_changes_nothing(bed: &Bed) {
+    world(bed).await;
+    let with_role = |role| Declaration { roles: vec![role], ..declaration() };
+    let with_client = |client| Declaration { clients: vec![client], ..declaration() };
+    let unknown =
+        |holder: &str| ApplyError::UnknownScope { holder: holder.to_owned(), scope: "orders:eat".to_owned() };
+
+    for (wrong, why) in [
+        (with_role(role("cook", &["orders:eat"])), unknown("role `cook`")),
+        (
+            with_client(DeclaredClient { scopes: set(&["orders:eat"]), default_scopes: set(&[]), ..app() }),
+            unknown("client `app`"),
+        ),
+        (
+            with_client(DeclaredClient { default_scopes: set(&["orders:eat"]), ..app() }),
+            ApplyError::DefaultScope { client_id: "app".to_owned(), scope: "orders:eat".to_owned() },
+        ),
+        (
+            with_client(DeclaredClient { public: false, ..app() }),
+            ApplyError::ClientKind {
+                client_id: "app".to_owned(),
+                stored: "public",
+                declared: "confidential",
+            },
+        ),
+        (
+            Declaration { clients: vec![app(), app()], ..declaration() },
+            ApplyError::Twice { what: "client `app`".to_owned() },
+        ),
+    ] {
+        let mut wrong = wrong;
+        wrong.scopes[0].description = "changed".to_owned();
+        assert_eq!(bed.store.apply(&Actor::Operator, &wrong).await.unwrap().unwrap_err(), why);
+    }
+
+    assert_eq!(bed.count("scopes WHERE description = 'changed'").await, 0);
+    assert!(audit(bed, "%.updated").await.is_empty());
+}
+
+pub(super) async fn a_client_is_read_as_it_was_declared(bed: &Bed) {
+    world(bed).await;
+    let scope = |name: &str| Scope { name: name.to_owned(), resource: "orders".to_owned() };
+
+    let service = bed.store.client("service").await.unwrap().unwrap();
+    assert_eq!((service.client_id.as_str(), service.enabled, service.public), ("service", true, false));
+    assert_eq!(service.grants, [GrantType::ClientCredentials].into());
+    assert_eq!(service.scopes, [scope("orders:read"), scope("orders:write")]);
+    assert_eq!(service.default_scopes, set(&["orders:read"]));
+    assert_eq!((service.secrets.as_slice(), service.epoch), ([[7; 32]].as_slice(), 0));
+    assert!(bed.store.client("app").await.unwrap().unwrap().secrets.is_empty());
+    assert!(bed.store.client("nobody").await.unwrap().is_none());
+
+    bed.run(&format!("UPDATE client_secrets SET expires_at = {}", bed.at(-1))).await.unwrap();
+    assert!(bed.store.client("service").await.unwrap().unwrap().secrets.is_empty());
+}
+
+pub(super) fn keys(number: u8) -> [NewSigningKey; 2] {
+    let key = |role: &str, active| NewSigningKey {
+        kid: format!("{role}-{number}"),
+        alg: "EdDSA".to_owned(),
+        public_jwk: format!(r#"{{"kty":"OKP",  "kid":"{role}-{number}"}}"#),
+        sealed: vec![number; 40],
+        active,
+    };
+    [key("standby", false), key("active", true)]
+}
+
+pub(super) async fn replicas_agree_on_the_first_keys(bed: &Bed) {
+    bed.store.migrate().await.unwrap();
+    assert!(bed.store.signing_keys().await.unwrap().is_empty());
+
+    let mut starts = JoinSet::new();
+    for turn in 0..8 {
+        let replica = bed.replica(turn);
+        let keys = keys(u8::try_from(turn).unwrap());
+        starts.spawn(async move { replica.first_signing_keys(&keys).await.unwrap() });
+    }
+
+    let starts = starts.join_all().await;
+    let stored = bed.store.signing_keys().await.unwrap();
+    let [active, standby] = stored.as_slice() else { panic!("{stored:?}") };
+    assert_eq!(bed.count("signing_keys").await, 2);
+    assert_eq!(active.activates_at, Some(active.published_at));
+    assert_eq!(standby.activates_at, None);
+    assert_eq!(active.public_jwk, format!(r#"{{"kty":"OKP",  "kid":"{}"}}"#, active.kid));
+    for seen in starts {
+        assert_eq!(seen.iter().map(|key| &key.kid).collect::<Vec<_>>(), [&active.kid, &standby.kid]);
+        assert_eq!(seen[0].sealed, active.sealed);
+    }
+}
+
+pub(super) async fn replicas_agree_on_a_server_secret(bed: &Bed) {
+    bed.store.migrate().await.unwrap();
+
+    let mut starts = JoinSet::new();
+    for turn in 0..8 {
+        let replica = bed.replica(turn);
+        starts.spawn(async move {
+            replica.server_secret("refresh", &[u8::try_from(turn).unwrap(); 40]).await.unwrap()
+        });
+    }
+
+    let mut seen = starts.join_all().await;
+    seen.dedup();
+    assert_eq!(seen.len(), 1);
+    assert_eq!(bed.store.server_secret("another", &[9; 40]).await.unwrap(), [9; 40]);
+}
+
+pub(super) async fn the_database_tells_the_time(bed: &Bed) {
+    bed.store.ping().await.unwrap();
+    let before = bed.store.now().await.unwrap();
+    let after = bed.other.now().await.unwrap();
+
+    assert!(before <= after && after - before < time::Duration::MINUTE);
+}

@@ -1,0 +1,159 @@
+//! What most tests need: two scopes, two roles, two clients, and alice.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::Bed;
+use crate::store::{
+    Actor, Declaration, DeclaredClient, DeclaredRole, DeclaredScope, GrantType, Lifetimes, NewSession,
+    NewUser, Rotate, Rotation, RotationRefusal, Session, SessionId,
+};
+
+pub(super) const ALICE: Uuid = Uuid::from_u128(0xa11ce);
+pub(super) const GRACE: Duration = Duration::from_secs(10);
+pub(super) const INACTIVITY: Duration = Duration::from_secs(1000);
+pub(super) const ABSOLUTE: Duration = Duration::from_secs(3000);
+
+/// Migrated, declared, and alice is there: a customer with the password hash `hash`.
+pub(super) async fn world(bed: &Bed) {
+    bed.store.migrate().await.unwrap();
+    bed.store.apply(&Actor::Operator, &declaration()).await.unwrap().unwrap();
+    bed.store.create_user(&Actor::Operator, &alice()).await.unwrap().unwrap();
+}
+
+pub(super) fn declaration() -> Declaration {
+    let scope = |name: &str| DeclaredScope {
+        name: name.to_owned(),
+        description: String::new(),
+        resource: "orders".to_owned(),
+    };
+    Declaration {
+        scopes: vec![scope("orders:read"), scope("orders:write")],
+        roles: vec![role("customer", &["orders:read"]), role("clerk", &["orders:read", "orders:write"])],
+        clients: vec![app(), DeclaredClient { client_id: "other".to_owned(), ..app() }, service()],
+    }
+}
+
+pub(super) fn role(name: &str, scopes: &[&str]) -> DeclaredRole {
+    DeclaredRole { name: name.to_owned(), description: String::new(), scopes: set(scopes) }
+}
+
+pub(super) fn app() -> DeclaredClient {
+    DeclaredClient {
+        client_id: "app".to_owned(),
+        name: "The app".to_owned(),
+        public: true,
+        enabled: true,
+        grants: BTreeSet::from([GrantType::Password, GrantType::RefreshToken]),
+        scopes: set(&["orders:read", "orders:write"]),
+        default_scopes: set(&["orders:read"]),
+        secret_if_new: [0; 32],
+    }
+}
+
+pub(super) fn service() -> DeclaredClient {
+    DeclaredClient {
+        client_id: "service".to_owned(),
+        name: "The service".to_owned(),
+        public: false,
+        grants: BTreeSet::from([GrantType::ClientCredentials]),
+        secret_if_new: [7; 32],
+        ..app()
+    }
+}
+
+pub(super) fn alice() -> NewUser {
+    NewUser {
+        id: ALICE,
+        username: "Alice".to_owned(),
+        username_key: "alice".to_owned(),
+        email: Some("Alice@example.com".to_owned()),
+        email_key: Some("alice@example.com".to_owned()),
+        password_hash: "hash".to_owned(),
+        one_time_for: None,
+        roles: vec!["customer".to_owned()],
+    }
+}
+
+/// Someone else than alice.
+pub(super) fn user(number: u128) -> NewUser {
+    NewUser {
+        id: Uuid::from_u128(number),
+        username: format!("user{number}"),
+        username_key: format!("user{number}"),
+        email: None,
+        email_key: None,
+        ..alice()
+    }
+}
+
+pub(super) fn login(number: u8) -> NewSession {
+    NewSession {
+        id: SessionId([number; 16]),
+        salt: [number ^ 0xff; 16],
+        user_id: ALICE,
+        client_id: "app".to_owned(),
+        scope: set(&["orders:read", "orders:write"]),
+        checked_hash: "hash".to_owned(),
+        lifetimes: Lifetimes { inactivity: INACTIVITY, absolute: ABSOLUTE },
+    }
+}
+
+pub(super) async fn open(bed: &Bed, number: u8) -> Session {
+    bed.store.open_session(&login(number)).await.unwrap().expect("alice may log in")
+}
+
+pub(super) fn refresh(number: u8, presented: u32) -> Rotate {
+    Rotate {
+        id: SessionId([number; 16]),
+        presented,
+        client_id: "app".to_owned(),
+        grace: GRACE,
+        inactivity: INACTIVITY,
+    }
+}
+
+pub(super) async fn rotated(bed: &Bed, rotate: &Rotate) -> Session {
+    match bed.store.rotate(rotate).await.unwrap() {
+        Rotation::Current(session) => *session,
+        Rotation::Refused(refusal) => panic!("refused: {refusal:?}"),
+    }
+}
+
+pub(super) async fn refused(bed: &Bed, rotate: &Rotate) -> RotationRefusal {
+    match bed.store.rotate(rotate).await.unwrap() {
+        Rotation::Refused(refusal) => refusal,
+        Rotation::Current(session) => panic!("rotated: {session:?}"),
+    }
+}
+
+/// `kind value min_epoch`, in order.
+pub(super) async fn events(bed: &Bed) -> Vec<String> {
+    bed.text(
+        "SELECT kind || ' ' || value || coalesce(' ' || min_epoch, '')
+         FROM revocation_events
+         ORDER BY seq",
+    )
+    .await
+}
+
+/// `actor action target`, in order, from `action` on.
+pub(super) async fn audit(bed: &Bed, action: &str) -> Vec<String> {
+    bed.text(&format!(
+        "SELECT actor || ' ' || action || ' ' || target
+         FROM audit_log
+         WHERE action LIKE '{action}'
+         ORDER BY id"
+    ))
+    .await
+}
+
+pub(super) fn set(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+pub(super) fn scope_names(session: &Session) -> Vec<&str> {
+    session.scopes.iter().map(|scope| scope.name.as_str()).collect()
+}

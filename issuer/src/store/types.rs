@@ -1,0 +1,294 @@
+//! What goes in and out of the store, without a word of SQL.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// 128 random bits; `sid` in tokens, as lower-case hex.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SessionId(pub [u8; 16]);
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// A grant a client may be allowed (RFC 6749 §4.3, §4.4, §6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GrantType {
+    Password,
+    ClientCredentials,
+    RefreshToken,
+}
+
+impl GrantType {
+    pub const ALL: [Self; 3] = [Self::Password, Self::ClientCredentials, Self::RefreshToken];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::ClientCredentials => "client_credentials",
+            Self::RefreshToken => "refresh_token",
+        }
+    }
+
+    /// `None`: no grant has this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|grant| grant.as_str() == name)
+    }
+}
+
+/// A scope and the resource (audience) it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
+pub struct Scope {
+    pub name: String,
+    pub resource: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct SigningKey {
+    pub kid: String,
+    pub alg: String,
+    /// The public JWK as JSON, without private members.
+    pub public_jwk: String,
+    /// The private key, sealed under the key-encryption key.
+    pub sealed: Vec<u8>,
+    pub published_at: OffsetDateTime,
+    /// `None`: a standby.
+    pub activates_at: Option<OffsetDateTime>,
+}
+
+#[derive(Clone, Debug)]
+pub struct NewSigningKey {
+    pub kid: String,
+    pub alg: String,
+    pub public_jwk: String,
+    pub sealed: Vec<u8>,
+    /// `true`: signs from now on (only safe where no verifier has fetched keys yet); `false`: a standby.
+    pub active: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Client {
+    pub client_id: String,
+    pub enabled: bool,
+    /// Public clients have no secret (RFC 6749 §2.1).
+    pub public: bool,
+    pub grants: BTreeSet<GrantType>,
+    pub scopes: Vec<Scope>,
+    pub default_scopes: BTreeSet<String>,
+    /// Keyed hashes of the live secrets, at most two.
+    pub secrets: Vec<[u8; 32]>,
+    pub epoch: i64,
+}
+
+#[derive(Clone, Debug)]
+pub struct Credential {
+    pub user_id: Uuid,
+    pub username: String,
+    pub enabled: bool,
+    /// PHC string. `None`: no password, or a one-time password already used.
+    pub password_hash: Option<String>,
+    /// The password is good for one login.
+    pub one_time: bool,
+    /// A one-time password past its time.
+    pub expired: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    pub id: SessionId,
+    pub salt: [u8; 16],
+    pub user_id: Uuid,
+    pub client_id: String,
+    /// The scopes the session may ever hold: what was asked and the client may ask.
+    pub scope: BTreeSet<String>,
+    /// The hash that the password was checked against; a one-time password is used up by this session.
+    pub checked_hash: String,
+    pub lifetimes: Lifetimes,
+}
+
+/// How long a session lives without use, and at all.
+#[derive(Clone, Copy, Debug)]
+pub struct Lifetimes {
+    pub inactivity: Duration,
+    pub absolute: Duration,
+}
+
+/// A live session with its subject as the database knows it now.
+#[derive(Clone, Debug)]
+pub struct Session {
+    pub id: SessionId,
+    pub salt: [u8; 16],
+    /// The generation of the refresh token to hand out.
+    pub generation: u32,
+    pub client_id: String,
+    pub client_epoch: i64,
+    pub user_id: Uuid,
+    pub user_epoch: i64,
+    pub roles: Vec<String>,
+    /// The session's scopes that the user still holds through roles and the client may still ask.
+    pub scopes: Vec<Scope>,
+    pub auth_time: OffsetDateTime,
+    /// Nothing issued in this session may outlive it.
+    pub expires_at: OffsetDateTime,
+}
+
+#[derive(Clone, Debug)]
+pub struct Rotate {
+    pub id: SessionId,
+    pub presented: u32,
+    pub client_id: String,
+    /// How long the predecessor of an unused token still gets that same token.
+    pub grace: Duration,
+    pub inactivity: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub enum Rotation {
+    /// The next generation, or, within the grace window, the same one again.
+    Current(Box<Session>),
+    Refused(RotationRefusal),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RotationRefusal {
+    /// No such session, or a generation that was never handed out (a restored backup): nothing is revoked.
+    Unknown,
+    /// Logged out, revoked, or the user or client was disabled.
+    Ended,
+    Expired,
+    /// An old token was presented; the session was ended now and its revocation published.
+    Reused,
+    /// Another client's token; the session was ended now.
+    ForeignClient,
+}
+
+#[derive(Clone, Debug)]
+pub struct PasswordChange {
+    pub user_id: Uuid,
+    /// The hash the old password was checked against; `None` where there was no password any more.
+    pub expected: Option<String>,
+    pub new_hash: String,
+    /// The session that goes on.
+    pub keep: Option<SessionId>,
+}
+
+/// Who did it, for the audit log and the grant-what-you-hold rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Actor {
+    User(Uuid),
+    Client(String),
+    /// The `keystone` command, run by whoever may read its configuration.
+    Operator,
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(id) => write!(f, "user:{id}"),
+            Self::Client(client_id) => write!(f, "client:{client_id}"),
+            Self::Operator => f.write_str("operator"),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    pub id: Uuid,
+    pub username: String,
+    /// `username` in canonical form: look-alikes collide.
+    pub username_key: String,
+    pub email: Option<String>,
+    pub email_key: Option<String>,
+    pub password_hash: String,
+    /// `Some`: the password is good for one login until then.
+    pub one_time_for: Option<Duration>,
+    pub roles: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct User {
+    pub id: Uuid,
+    pub username: String,
+    pub email: Option<String>,
+    pub enabled: bool,
+    pub roles: Vec<String>,
+    pub created_at: OffsetDateTime,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserConflict {
+    Username,
+    Email,
+}
+
+#[derive(Clone, Debug)]
+pub struct Bootstrap {
+    pub administrator: NewUser,
+    pub console_client: String,
+}
+
+/// Scopes, roles and clients as a file says they are.
+#[derive(Clone, Debug, Default)]
+pub struct Declaration {
+    pub scopes: Vec<DeclaredScope>,
+    pub roles: Vec<DeclaredRole>,
+    pub clients: Vec<DeclaredClient>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeclaredScope {
+    pub name: String,
+    pub description: String,
+    pub resource: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeclaredRole {
+    pub name: String,
+    pub description: String,
+    pub scopes: BTreeSet<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct DeclaredClient {
+    pub client_id: String,
+    pub name: String,
+    pub public: bool,
+    pub enabled: bool,
+    pub grants: BTreeSet<GrantType>,
+    pub scopes: BTreeSet<String>,
+    pub default_scopes: BTreeSet<String>,
+    /// Keyed hash of a secret made for the case that the client is new and confidential.
+    pub secret_if_new: [u8; 32],
+}
+
+#[derive(Clone, Debug, Default, serde::Serialize)]
+pub struct Applied {
+    /// `scope orders:read`, `role customer`, `client orders-app`.
+    pub created: Vec<String>,
+    pub updated: Vec<String>,
+    /// The clients that took their `secret_if_new`.
+    #[serde(skip)]
+    pub secrets_taken: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    #[error("{holder} names the scope `{scope}`, which neither the file nor the database has")]
+    UnknownScope { holder: String, scope: String },
+    #[error(
+        "client `{client_id}` is {stored} in the database and {declared} in the file; a client cannot change its kind"
+    )]
+    ClientKind { client_id: String, stored: &'static str, declared: &'static str },
+    #[error("client `{client_id}` has the default scope `{scope}`, which is not among its scopes")]
+    DefaultScope { client_id: String, scope: String },
+    #[error("{what} is declared twice")]
+    Twice { what: String },
+}
