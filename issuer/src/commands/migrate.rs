@@ -1,0 +1,14 @@
+//! `keystone migrate`: brings the schema up to date and says what it did.
+
+use super::{Failure, open};
+use crate::config::Config;
+
+pub(super) async fn run(config: &Config) -> Result<String, Failure> {
+    let store = open::connect(config)?;
+    let pending = store.pending_migrations().await.map_err(open::failed)?;
+    store.migrate().await.map_err(open::failed)?;
+    Ok(match pending.as_slice() {
+        [] => "the schema is up to date".to_owned(),
+        applied => format!("applied {} migrations: {}", applied.len(), applied.join(", ")),
+    })
+}

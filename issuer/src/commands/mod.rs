@@ -1,0 +1,128 @@
+//! What `keystone` does when a person runs it. The only place that writes to the terminal.
+
+mod apply;
+mod bootstrap;
+mod migrate;
+mod open;
+mod serve;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::clock::World;
+use crate::config::{Config, Mistake, Source};
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "keystone",
+    version,
+    about = "The Keystone issuer: short-lived signed tokens for proof of identity"
+)]
+pub struct Arguments {
+    /// Settings; the environment (KEYSTONE_…) overrides them [default: keystone.toml, if there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer requests until stopped
+    Serve {
+        /// Bring the database's schema up to date first
+        #[arg(long)]
+        migrate: bool,
+    },
+    /// Bring the database's schema up to date
+    Migrate,
+    /// Make the first administrator, once, and print a password for one login
+    Bootstrap {
+        /// Print one line of JSON
+        #[arg(long)]
+        json: bool,
+        /// The administrator's username
+        #[arg(long, value_name = "NAME", default_value = "admin")]
+        username: String,
+    },
+    /// Create and update scopes, roles and clients as a file declares them
+    Apply {
+        file: PathBuf,
+        /// Print one line of JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Why a command ends without having done its work. One sentence for the person who ran it.
+#[derive(Debug)]
+pub(crate) struct Failure(String);
+
+impl Failure {
+    fn new(sentence: impl fmt::Display) -> Self {
+        Self(sentence.to_string())
+    }
+}
+
+pub fn run(arguments: &Arguments) -> ExitCode {
+    let config = match load(arguments) {
+        Ok(config) => config,
+        Err(mistakes) => {
+            complain(&mistakes);
+            return ExitCode::from(2);
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&format!("the runtime cannot be started: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(execute(&arguments.command, config)) {
+        Ok(output) => {
+            print(&output);
+            ExitCode::SUCCESS
+        }
+        Err(Failure(sentence)) => {
+            complain(&sentence);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn load(arguments: &Arguments) -> Result<Config, String> {
+    let source = Source::system(arguments.config.as_deref()).map_err(|error| error.to_string())?;
+    Config::load(&source).map_err(|mistakes| {
+        let lines: Vec<String> = mistakes.iter().map(Mistake::to_string).collect();
+        lines.join("\n")
+    })
+}
+
+/// What is to be printed in the end.
+async fn execute(command: &Command, config: Config) -> Result<String, Failure> {
+    let world = World::system();
+    match command {
+        Command::Serve { migrate } => serve::run(config, world, *migrate).await.map(|()| String::new()),
+        Command::Migrate => migrate::run(&config).await,
+        Command::Bootstrap { json, username } => bootstrap::run(&config, &world, username, *json).await,
+        Command::Apply { file, json } => apply::run(&config, &world, file, *json).await,
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "a command's output is what it was run for")]
+fn print(output: &str) {
+    if !output.is_empty() {
+        println!("{output}");
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the person at the terminal reads why a command failed")]
+fn complain(sentences: &str) {
+    for sentence in sentences.lines() {
+        eprintln!("keystone: {sentence}");
+    }
+}

@@ -1,0 +1,145 @@
+//! Opens what the commands work on: the database, and the key that opens its secrets.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Failure;
+use crate::clock::World;
+use crate::config::{Config, Mode};
+use crate::keys::KeyEncryptionKey;
+use crate::secret::Secret;
+use crate::store::Store;
+use crate::store::postgres::Postgres;
+use crate::store::sqlite::Sqlite;
+
+/// What to do about a schema that is not this program's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Schema {
+    Migrate,
+    /// Refuse on PostgreSQL, where other replicas may run; SQLite is ours alone and is always brought up to date.
+    Check,
+}
+
+/// The database as it is.
+pub(super) fn connect(config: &Config) -> Result<Arc<dyn Store>, Failure> {
+    Ok(match &config.database.url {
+        Some(url) => {
+            Arc::new(Postgres::connect(url.expose(), config.database.max_connections).map_err(failed)?)
+        }
+        None => {
+            private_directory(&config.data_dir)?;
+            Arc::new(Sqlite::open(&config.data_dir.join(SQLITE_FILE)).map_err(failed)?)
+        }
+    })
+}
+
+/// The database with the schema that this program was built for.
+pub(super) async fn store(config: &Config, schema: Schema) -> Result<Arc<dyn Store>, Failure> {
+    let store = connect(config)?;
+    if schema == Schema::Migrate || config.database.url.is_none() {
+        store.migrate().await.map_err(failed)?;
+    }
+    let pending = store.pending_migrations().await.map_err(failed)?;
+    if pending.is_empty() {
+        return Ok(store);
+    }
+    let (count, names) = (pending.len(), pending.join(", "));
+    Err(Failure::new(format!(
+        "the database lacks {count} migrations ({names}); run `keystone migrate`, or `keystone serve --migrate`"
+    )))
+}
+
+/// One sentence, without line breaks.
+pub(super) fn failed(error: impl std::fmt::Display) -> Failure {
+    Failure::new(error.to_string().split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// The configured key, or the one in `data_dir`, made at the first start (development only: `Config` sees to that).
+pub(super) fn key_encryption_key(config: &Config, world: &World) -> Result<KeyEncryptionKey, Failure> {
+    if let Some(key) = &config.key_encryption_key {
+        return Ok(key.clone());
+    }
+    if config.mode == Mode::Production {
+        return Err(Failure::new("production needs `key_encryption_key`"));
+    }
+    private_directory(&config.data_dir)?;
+    let path = config.data_dir.join(DEVELOPMENT_KEY_FILE);
+    let fresh = KeyEncryptionKey::generate_development(world);
+    let text = read_or_create(&path, &fresh)
+        .map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+    tracing::warn!(
+        file = %path.display(),
+        "no `key_encryption_key` is set: a development key seals the signing keys; production refuses it"
+    );
+    KeyEncryptionKey::parse(text.trim())
+        .ok_or_else(|| Failure::new(format!("{} does not hold a key-encryption key", path.display())))
+}
+
+/// Of several processes that start at once, all get what the first one wrote.
+fn read_or_create(path: &Path, fresh: &Secret) -> io::Result<String> {
+    if path.exists() {
+        return std::fs::read_to_string(path);
+    }
+    // Written whole under a name of its own first, so that nobody reads half a key.
+    let draft = path.with_extension(format!("key.{}", std::process::id()));
+    write_private(&draft, fresh.expose())?;
+    let linked = std::fs::hard_link(&draft, path);
+    std::fs::remove_file(&draft)?;
+    match linked {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => std::fs::read_to_string(path),
+    }
+}
+
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    use std::io::Write as _;
+
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    writeln!(file, "{text}")?;
+    file.sync_all()
+}
+
+fn private_directory(path: &Path) -> Result<(), Failure> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(|error| Failure::new(format!("`data_dir` {}: {error}", path.display())))
+}
+
+const SQLITE_FILE: &str = "keystone.sqlite3";
+const DEVELOPMENT_KEY_FILE: &str = "development.key";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_key_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("development.key");
+
+        let first = read_or_create(&path, &Secret::new("one")).unwrap();
+        let second = read_or_create(&path, &Secret::new("two")).unwrap();
+
+        assert_eq!((first.trim(), second.trim()), ("one", "one"));
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_owner_reads_the_key() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("development.key");
+
+        read_or_create(&path, &Secret::new("one")).unwrap();
+
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}

@@ -1,0 +1,196 @@
+//! What the operator decided: read once, checked as a whole, every mistake reported at once.
+
+mod reader;
+mod sections;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+pub use self::reader::Mistake;
+use self::reader::Reader;
+pub use self::sections::{Limits, PasswordPolicy, Passwords, Sessions, Tokens};
+pub use self::source::{Document, Source};
+use crate::keys::KeyEncryptionKey;
+use crate::secret::Secret;
+
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub mode: Mode,
+    /// The issuer identifier (RFC 8414 §2): `iss` in tokens, the base of every published URL.
+    pub issuer: String,
+    pub listen: SocketAddr,
+    pub operations_listen: SocketAddr,
+    pub data_dir: PathBuf,
+    pub database: Database,
+    pub redis_url: Option<Secret>,
+    /// `None`: one is generated into `data_dir` (development only).
+    pub key_encryption_key: Option<KeyEncryptionKey>,
+    /// The client that a request without `client_id` is attributed to.
+    pub default_client: Option<String>,
+    /// `tracing` directives, like `info` or `keystone_issuer=debug`.
+    pub log: String,
+    pub tokens: Tokens,
+    pub sessions: Sessions,
+    pub passwords: Passwords,
+    pub limits: Limits,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Development,
+    Production,
+}
+
+/// The database. Without a URL: SQLite in `data_dir`.
+#[derive(Clone, Debug)]
+pub struct Database {
+    pub url: Option<Secret>,
+    pub max_connections: u32,
+}
+
+impl Config {
+    pub fn load(source: &Source) -> Result<Self, Vec<Mistake>> {
+        let mut reader = Reader::new(source);
+        let mode = reader.parsed("mode", "\"development\" or \"production\"").unwrap_or(Mode::Development);
+        let listen = reader.parsed("listen", ADDRESS).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8000)));
+        let operations_listen =
+            reader.parsed("operations_listen", ADDRESS).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9000)));
+        if listen == operations_listen && listen.port() != 0 {
+            reader.mistake::<()>("operations_listen", "must differ from `listen`");
+        }
+        let config = Self {
+            mode,
+            issuer: issuer(&mut reader, mode, listen),
+            listen,
+            operations_listen,
+            data_dir: reader.text("data_dir").unwrap_or_else(|| "keystone-data".to_owned()).into(),
+            database: database(&mut reader),
+            redis_url: redis_url(&mut reader),
+            key_encryption_key: key_encryption_key(&mut reader, source, mode),
+            default_client: reader.text("default_client"),
+            log: reader.text("log").unwrap_or_else(|| "info".to_owned()),
+            tokens: Tokens::read(&mut reader),
+            sessions: Sessions::read(&mut reader),
+            passwords: Passwords::read(&mut reader, mode),
+            limits: Limits::read(&mut reader),
+        };
+        if config.log.parse::<tracing_subscriber::EnvFilter>().is_err() {
+            reader.mistake::<()>("log", "must be a level, like \"info\", or `tracing` directives");
+        }
+        reader.finish().map(|()| config)
+    }
+}
+
+impl std::str::FromStr for Mode {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "development" => Ok(Self::Development),
+            "production" => Ok(Self::Production),
+            _ => Err(()),
+        }
+    }
+}
+
+fn issuer(reader: &mut Reader, mode: Mode, listen: SocketAddr) -> String {
+    let Some(text) = reader.text("issuer") else {
+        if mode == Mode::Production {
+            reader.mistake::<()>("issuer", "is missing; production needs the public https URL");
+        } else if listen.port() == 0 {
+            reader.mistake::<()>("issuer", "is missing; it cannot be guessed while `listen` has the port 0");
+        }
+        let host = if listen.ip().is_unspecified() {
+            SocketAddr::new([127, 0, 0, 1].into(), listen.port())
+        } else {
+            listen
+        };
+        return format!("http://{host}");
+    };
+    match url::Url::parse(&text) {
+        Ok(url) if mode == Mode::Production && url.scheme() != "https" => {
+            reader.mistake::<()>("issuer", "must begin with https:// in production");
+        }
+        // Compared byte by byte by every verifier, so only the one canonical spelling is taken (RFC 8414 §2).
+        Ok(url) if is_canonical(&url, &text) => {}
+        _ => {
+            reader.mistake::<()>(
+                "issuer",
+                "must be an http(s) URL in lower case without user, query, fragment or final slash",
+            );
+        }
+    }
+    text
+}
+
+fn is_canonical(url: &url::Url, text: &str) -> bool {
+    matches!(url.scheme(), "https" | "http")
+        && url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && !text.ends_with('/')
+        && url.as_str().trim_end_matches('/') == text
+}
+
+fn database(reader: &mut Reader) -> Database {
+    let url = reader.text("database_url");
+    if url
+        .as_deref()
+        .is_some_and(|url| !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)))
+    {
+        reader.mistake::<()>(
+            "database_url",
+            "must begin with postgres://; without it, the data is in SQLite in `data_dir`",
+        );
+    }
+    let max_connections = reader.number("database.max_connections", 16, 1..=1000);
+    Database { url: url.map(Secret::new), max_connections: u32::try_from(max_connections).unwrap_or(16) }
+}
+
+fn redis_url(reader: &mut Reader) -> Option<Secret> {
+    let url = reader.text("redis_url")?;
+    if !url.starts_with("redis") {
+        return reader.mistake(
+            "redis_url",
+            "must begin with redis://, rediss://, redis+sentinel:// or redis+cluster://",
+        );
+    }
+    Some(Secret::new(url))
+}
+
+fn key_encryption_key(reader: &mut Reader, source: &Source, mode: Mode) -> Option<KeyEncryptionKey> {
+    let inline = reader.text("key_encryption_key");
+    let file = reader.text("key_encryption_key_file");
+    let (name, text) = match (inline, file) {
+        (Some(_), Some(_)) => {
+            return reader
+                .mistake("key_encryption_key_file", "and `key_encryption_key` are both set; keep one");
+        }
+        (Some(text), None) => ("key_encryption_key", text),
+        (None, Some(path)) => match (source.read)(path.as_ref()) {
+            Ok(text) => ("key_encryption_key_file", text),
+            Err(error) => {
+                return reader.mistake("key_encryption_key_file", format!("cannot be read: {error}"));
+            }
+        },
+        (None, None) if mode == Mode::Production => {
+            return reader
+                .mistake("key_encryption_key", format!("is missing; production needs one. {MAKE_A_KEY}"));
+        }
+        (None, None) => return None,
+    };
+    match KeyEncryptionKey::parse(text.trim()) {
+        None => reader.mistake(name, format!("must be `kskek_` and 64 hexadecimal digits. {MAKE_A_KEY}")),
+        Some(key) if mode == Mode::Production && key.is_development() => {
+            reader.mistake(name, format!("is a development key, which production refuses. {MAKE_A_KEY}"))
+        }
+        key => key,
+    }
+}
+
+const ADDRESS: &str = "an address and a port, like \"127.0.0.1:8000\"";
+const MAKE_A_KEY: &str = "Make one with: echo \"kskek_$(openssl rand -hex 32)\"";

@@ -1,0 +1,122 @@
+use super::*;
+
+fn load(text: &str, environment: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+    let source = Source {
+        document: Some(Document { name: "keystone.toml".to_owned(), text: text.to_owned() }),
+        environment: environment
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
+        read: |path| match path.to_str() {
+            Some("dev.key") => Ok(format!("kskek_dev_{}\n", "0".repeat(64))),
+            Some("good.key") => Ok(format!("kskek_{}\n", "1".repeat(64))),
+            _ => Err(std::io::ErrorKind::NotFound.into()),
+        },
+    };
+    Config::load(&source).map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
+}
+
+const PRODUCTION: &str =
+    "mode = 'production'\nissuer = 'https://id.example.com'\nkey_encryption_key_file = 'good.key'\n";
+
+#[test]
+fn nothing_configured_is_a_development_set_up() {
+    let config = load("", &[]).unwrap();
+
+    assert_eq!(config.mode, Mode::Development);
+    assert_eq!(config.issuer, "http://127.0.0.1:8000");
+    assert_eq!(config.tokens.access_token_lifetime, 900);
+    assert!(config.database.url.is_none() && config.key_encryption_key.is_none());
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let config = load(
+        "listen = '127.0.0.1:1'\n[tokens]\naccess_token_lifetime = 60\nscopes_array = false",
+        &[("KEYSTONE_LISTEN", "127.0.0.1:2"), ("KEYSTONE_TOKENS_SCOPES_ARRAY", "true")],
+    )
+    .unwrap();
+
+    assert_eq!(config.listen.port(), 2);
+    assert_eq!(config.issuer, "http://127.0.0.1:2");
+    assert_eq!(config.tokens.access_token_lifetime, 60);
+    assert!(config.tokens.scopes_array);
+}
+
+#[test]
+fn every_mistake_is_reported_at_once_with_its_key() {
+    let mistakes = load(
+        "listn = '127.0.0.1:1'\nissuer = 'ftp://x'\n[tokens]\nbyte_budget = 'big'\nlifetime = 1\n[sessions]\ngrace = 61",
+        &[("KEYSTONE_DATABASE_URI", "x"), ("KEYSTONE_LIMITS_LOGIN_WINDOW", "soon")],
+    )
+    .unwrap_err();
+
+    assert_eq!(
+        mistakes,
+        [
+            "`issuer` must be an http(s) URL in lower case without user, query, fragment or final slash",
+            "`tokens.byte_budget` must be a whole number, and is a TOML string",
+            "`sessions.grace` must be a whole number from 0 to 60",
+            "`KEYSTONE_LIMITS_LOGIN_WINDOW` must be a whole number from 1 to 86400",
+            "`listn` is not a setting; did you mean `listen`?",
+            "`tokens.lifetime` is not a setting",
+            "`KEYSTONE_DATABASE_URI` is not a setting; did you mean `KEYSTONE_DATABASE_URL`?",
+        ]
+    );
+}
+
+#[test]
+fn a_syntax_error_names_the_line_and_quotes_no_secret() {
+    let mistakes = load("mode = 'development'\ndatabase_url = \"postgres://u:hunter2@db", &[]).unwrap_err();
+
+    assert!(mistakes[0].starts_with("keystone.toml, line 2: "), "{mistakes:?}");
+    assert!(!mistakes.concat().contains("hunter2"), "{mistakes:?}");
+}
+
+#[test]
+fn an_issuer_has_one_spelling() {
+    for wrong in [
+        "https://id.example.com/",
+        "https://ID.example.com",
+        "https://id.example.com:443",
+        "https://u@id.example.com",
+        "https://id.example.com?a",
+        "https://id.example.com#a",
+        "id.example.com",
+        "https://",
+        "https://id.example.com/a/",
+        " https://id.example.com",
+    ] {
+        assert!(load(&format!("issuer = '{wrong}'"), &[]).is_err(), "{wrong}");
+    }
+    assert!(load("issuer = 'https://id.example.com/tenant'", &[]).is_ok());
+}
+
+#[test]
+fn production_accepts_a_complete_set_up() {
+    assert_eq!(load(PRODUCTION, &[]).unwrap().mode, Mode::Production);
+}
+
+#[test]
+fn production_refuses_development_keys_http_and_cheap_hashes() {
+    let without_key = load("mode = 'production'\nissuer = 'https://a.example'", &[]).unwrap_err().concat();
+    let development_key =
+        load(PRODUCTION, &[("KEYSTONE_KEY_ENCRYPTION_KEY_FILE", "dev.key")]).unwrap_err().concat();
+    let http = load(PRODUCTION, &[("KEYSTONE_ISSUER", "http://a.example")]).unwrap_err().concat();
+    let cheap = load(PRODUCTION, &[("KEYSTONE_PASSWORDS_MEMORY_KIB", "1024")]).unwrap_err().concat();
+
+    assert!(without_key.contains("`key_encryption_key` is missing"), "{without_key}");
+    assert!(development_key.contains("is a development key"), "{development_key}");
+    assert!(http.contains("must begin with https://"), "{http}");
+    assert!(cheap.contains("must be at least 12288"), "{cheap}");
+}
+
+#[test]
+fn secrets_print_as_dots() {
+    let key = format!("kskek_{}", "ab".repeat(32));
+    let config =
+        load("database_url = 'postgres://u:hunter2@db/k'", &[("KEYSTONE_KEY_ENCRYPTION_KEY", &key)]).unwrap();
+
+    let printed = format!("{config:?}");
+    assert!(!printed.contains("hunter2") && !printed.contains("abab"), "{printed}");
+}

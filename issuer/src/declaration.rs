@@ -1,0 +1,237 @@
+//! The file that `keystone apply` reads: scopes, roles and clients as they should be.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::Deserialize;
+
+use crate::clients::is_client_id;
+use crate::clock::World;
+use crate::rbac::is_scope_token;
+use crate::secret::Secret;
+use crate::secrets::Secrets;
+use crate::store::{Declaration, DeclaredClient, DeclaredRole, DeclaredScope, GrantType};
+use crate::toml_text;
+
+/// Closed: an unknown key is a mistake, with its line.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    #[serde(default)]
+    pub scopes: Vec<Scope>,
+    #[serde(default)]
+    pub roles: Vec<Role>,
+    #[serde(default)]
+    pub clients: Vec<Client>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scope {
+    pub name: String,
+    #[serde(default)]
+    pub description: String,
+    /// The audience of tokens that hold it.
+    pub resource: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Role {
+    pub name: String,
+    #[serde(default)]
+    pub description: String,
+    pub scopes: BTreeSet<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Client {
+    pub client_id: String,
+    pub name: String,
+    #[serde(default)]
+    pub public: bool,
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// None by default: a grant is allowed by name (ASVS 10.4.4).
+    #[serde(default)]
+    pub grants: BTreeSet<GrantType>,
+    #[serde(default)]
+    pub scopes: BTreeSet<String>,
+    /// All of `scopes` where it is left out.
+    pub default_scopes: Option<BTreeSet<String>>,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// Everything wrong with a file.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Mistakes(Vec<String>);
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl File {
+    pub fn parse(text: &str) -> Result<Self, Mistakes> {
+        let file: Self = toml::from_str(text).map_err(|error| {
+            let line = toml_text::line(text, error.span());
+            Mistakes(vec![format!("line {line}: {}", error.message())])
+        })?;
+        let mistakes = file.mistakes();
+        if mistakes.is_empty() { Ok(file) } else { Err(Mistakes(mistakes)) }
+    }
+
+    /// Every client gets a secret made for the case that it is new; the store says which ones were taken.
+    pub fn declare(self, secrets: &Secrets, world: &World) -> (Declaration, BTreeMap<String, Secret>) {
+        let mut fresh = BTreeMap::new();
+        let scopes = self.scopes.into_iter().map(|Scope { name, description, resource }| DeclaredScope {
+            name,
+            description,
+            resource,
+        });
+        let roles = self.roles.into_iter().map(|Role { name, description, scopes }| DeclaredRole {
+            name,
+            description,
+            scopes,
+        });
+        let clients = self.clients.into_iter().map(|client| {
+            let (secret, secret_if_new) = secrets.new_client_secret(world);
+            fresh.insert(client.client_id.clone(), secret);
+            client.declare(secret_if_new)
+        });
+        let declaration =
+            Declaration { scopes: scopes.collect(), roles: roles.collect(), clients: clients.collect() };
+        (declaration, fresh)
+    }
+
+    fn mistakes(&self) -> Vec<String> {
+        let scopes = self.scopes.iter().flat_map(Scope::mistakes);
+        let roles = self.roles.iter().flat_map(Role::mistakes);
+        let clients = self.clients.iter().flat_map(Client::mistakes);
+        let twice = [
+            twice("scope", self.scopes.iter().map(|scope| &scope.name)),
+            twice("role", self.roles.iter().map(|role| &role.name)),
+            twice("client", self.clients.iter().map(|client| &client.client_id)),
+        ];
+        scopes.chain(roles).chain(clients).chain(twice.into_iter().flatten()).collect()
+    }
+}
+
+impl Scope {
+    fn mistakes(&self) -> Vec<String> {
+        let Self { name, resource, .. } = self;
+        let mut mistakes = Vec::new();
+        if !is_scope_token(name) || name.len() > MOST_NAME {
+            mistakes.push(format!("scope `{name}`: a name is 1 to {MOST_NAME} printable ASCII characters without space, quote and backslash"));
+        }
+        if !is_scope_token(resource) || resource.len() > MOST_NAME {
+            mistakes.push(format!(
+                "scope `{name}`: `resource` is 1 to {MOST_NAME} printable ASCII characters without space"
+            ));
+        }
+        mistakes
+    }
+}
+
+impl Role {
+    fn mistakes(&self) -> Vec<String> {
+        let name = &self.name;
+        // Roles travel in a header, separated by commas.
+        let fits = is_scope_token(name) && name.len() <= MOST_NAME && !name.contains(',');
+        if fits {
+            Vec::new()
+        } else {
+            vec![format!(
+                "role `{name}`: a name is 1 to {MOST_NAME} printable ASCII characters without space and comma"
+            )]
+        }
+    }
+}
+
+impl Client {
+    fn declare(self, secret_if_new: [u8; 32]) -> DeclaredClient {
+        DeclaredClient {
+            default_scopes: self.default_scopes.unwrap_or_else(|| self.scopes.clone()),
+            client_id: self.client_id,
+            name: self.name,
+            public: self.public,
+            enabled: self.enabled,
+            grants: self.grants,
+            scopes: self.scopes,
+            secret_if_new,
+        }
+    }
+
+    fn mistakes(&self) -> Vec<String> {
+        let client_id = &self.client_id;
+        let mut mistakes = Vec::new();
+        if !is_client_id(client_id) {
+            mistakes.push(format!(
+                "client `{client_id}`: a client_id is 1 to 64 letters, digits or - _ . in ASCII"
+            ));
+        }
+        // RFC 6749 §4.4: "MUST only be used by confidential clients".
+        if self.public && self.grants.contains(&GrantType::ClientCredentials) {
+            mistakes.push(format!("client `{client_id}`: a public client cannot use client_credentials"));
+        }
+        for scope in self.default_scopes.iter().flatten().filter(|scope| !self.scopes.contains(*scope)) {
+            mistakes
+                .push(format!("client `{client_id}`: the default scope `{scope}` is not among its scopes"));
+        }
+        mistakes
+    }
+}
+
+fn twice<'a>(kind: &str, names: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    names
+        .filter(|name| !seen.insert(*name))
+        .map(|name| format!("{kind} `{name}` is declared twice"))
+        .collect()
+}
+
+const MOST_NAME: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_defaults() {
+        let file = File::parse(
+            "[[clients]]\nclient_id = 'orders-app'\nname = 'The orders app'\ngrants = ['password', 'refresh_token']\nscopes = ['a']",
+        )
+        .unwrap();
+
+        let client = &file.clients[0];
+        assert!(client.enabled && !client.public && client.default_scopes.is_none());
+        assert!(client.grants.contains(&GrantType::Password));
+    }
+
+    #[test]
+    fn unknown_keys_and_values_name_their_line() {
+        let key = File::parse("[[scopes]]\nname = 'a'\nresorce = 'b'").unwrap_err().to_string();
+        let grant = File::parse("[[clients]]\nclient_id = 'a'\nname = 'a'\ngrants = ['implicit']")
+            .unwrap_err()
+            .to_string();
+
+        assert!(key.starts_with("line 3: unknown field `resorce`"), "{key}");
+        assert!(grant.starts_with("line 4: unknown variant `implicit`"), "{grant}");
+    }
+
+    #[test]
+    fn every_mistake_in_the_content_is_reported() {
+        let mistakes = File::parse(
+            "[[scopes]]\nname = 'a b'\nresource = ''\n[[roles]]\nname = 'a,b'\nscopes = []\n[[clients]]\nclient_id = 'a:b'\nname = ''\n\
+             public = true\ngrants = ['client_credentials']\nscopes = ['x']\ndefault_scopes = ['y']\n[[roles]]\nname = 'a,b'\nscopes = []",
+        )
+        .unwrap_err();
+
+        assert_eq!(mistakes.0.len(), 8, "{mistakes}");
+    }
+}

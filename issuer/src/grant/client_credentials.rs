@@ -1,0 +1,28 @@
+//! The client credentials grant (RFC 6749 §4.4): a client on its own. No database, no refresh token (§4.4.3).
+
+use super::{Authorised, GrantError, Granted, ScopeFault, minted, wanted};
+use crate::rbac;
+use crate::store::GrantType;
+use crate::token::Subject;
+
+pub(super) fn grant(request: &Authorised<'_>) -> Result<Granted, GrantError> {
+    let client = &request.client;
+    // "MUST only be used by confidential clients" (RFC 6749 §4.4).
+    if client.public {
+        return Err(GrantError::UnauthorizedClient(GrantType::ClientCredentials));
+    }
+    let scopes = rbac::narrowed(client.scopes.clone(), &wanted(client, request.asked.clone()));
+    if scopes.is_empty() {
+        return Err(ScopeFault::NothingLeft.into());
+    }
+    // A client's `sub` lives apart from users' (RFC 9700 §4.15).
+    let sub = format!("client:{}", client.client_id);
+    let subject = Subject {
+        sub,
+        client_id: &client.client_id,
+        scopes: &scopes,
+        session: None,
+        epochs: (client.epoch, client.epoch),
+    };
+    minted(request.issuer, &subject)
+}

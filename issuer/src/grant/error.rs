@@ -1,0 +1,117 @@
+//! Why a token request fails: one catalogue, with the codes of RFC 6749 §5.2. What is said is fit for `error_description`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::attempts::TooMany;
+use crate::password::Overloaded;
+use crate::store::{GrantType, StoreError};
+use crate::token::MintError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum GrantError {
+    #[error("the parameter {0} is missing")]
+    MissingParameter(&'static str),
+    /// RFC 6749 §2.3: "The client MUST NOT use more than one authentication method in each request."
+    #[error("the client authenticates in more than one way; use one")]
+    SeveralAuthentications,
+    /// RFC 6749 §2.3: two names for one client, one of them perhaps someone else's.
+    #[error("client_id is not the client of the Authorization header")]
+    ClientMismatch,
+    /// RFC 6749 §5.2, `invalid_client`: unknown, disabled and wrong secret are one answer.
+    #[error("the client is unknown or its authentication failed")]
+    InvalidClient,
+    #[error("no client_id was given, and this server has no default client")]
+    NoClient,
+    /// Unknown, disabled and wrong password are one answer (ASVS 6.3.8).
+    #[error("the username or the password is wrong")]
+    WrongPassword,
+    #[error("the refresh token is not valid")]
+    RefreshToken,
+    /// RFC 6749 §5.2, `unauthorized_client`.
+    #[error("the client may not use the grant type {}", .0.as_str())]
+    UnauthorizedClient(GrantType),
+    /// RFC 6749 §5.2, `unsupported_grant_type`.
+    #[error("the grant type is not one of password, client_credentials, refresh_token")]
+    UnsupportedGrantType,
+    /// RFC 6749 §5.2, `invalid_scope`.
+    #[error(transparent)]
+    InvalidScope(#[from] ScopeFault),
+    #[error("too many attempts; try again later")]
+    TooManyAttempts { retry_after: Duration },
+    #[error("too many logins at the moment; try again shortly")]
+    Overloaded,
+    #[error("the server cannot answer at the moment; try again shortly")]
+    Store(Arc<StoreError>),
+    #[error("the server could not issue a token")]
+    Mint(MintError),
+    #[error("the server failed")]
+    Internal(&'static str),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ScopeFault {
+    /// RFC 6749 appendix A.4.
+    #[error("scope is not a list of names separated by single spaces")]
+    Malformed,
+    #[error("the client may not ask for one of these scopes")]
+    BeyondClient,
+    /// RFC 6749 §6: "MUST NOT include any scope not originally granted by the resource owner".
+    #[error("one of these scopes is not part of the session")]
+    BeyondSession,
+    #[error("nothing is left of these scopes")]
+    NothingLeft,
+    #[error("the token would take {bytes} bytes of at most {budget}; ask for fewer scopes")]
+    TooLarge { bytes: usize, budget: usize },
+}
+
+impl GrantError {
+    /// The `error` of RFC 6749 §5.2. The two last ones are of RFC 6749 §4.1.2.1, where servers have nothing better to say.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::MissingParameter(_) | Self::SeveralAuthentications | Self::ClientMismatch => {
+                "invalid_request"
+            }
+            Self::InvalidClient | Self::NoClient => "invalid_client",
+            Self::WrongPassword | Self::RefreshToken => "invalid_grant",
+            Self::UnauthorizedClient(_) => "unauthorized_client",
+            Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::InvalidScope(_) => "invalid_scope",
+            _ if self.is_temporary() => "temporarily_unavailable",
+            _ => "server_error",
+        }
+    }
+
+    /// Whether the same request may succeed later.
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::TooManyAttempts { .. } | Self::Overloaded => true,
+            Self::Store(error) => !matches!(**error, StoreError::Inconsistent(_)),
+            _ => false,
+        }
+    }
+}
+
+impl From<Arc<StoreError>> for GrantError {
+    fn from(error: Arc<StoreError>) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<StoreError> for GrantError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
+
+impl From<TooMany> for GrantError {
+    fn from(TooMany { retry_after }: TooMany) -> Self {
+        Self::TooManyAttempts { retry_after }
+    }
+}
+
+impl From<Overloaded> for GrantError {
+    fn from(_: Overloaded) -> Self {
+        Self::Overloaded
+    }
+}

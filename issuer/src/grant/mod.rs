@@ -1,0 +1,136 @@
+//! The grants, one file each, without HTTP. A client proves itself, a grant is judged, tokens come out.
+
+mod client;
+mod client_credentials;
+mod error;
+mod password;
+mod refresh_token;
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+pub use self::client::PresentedClient;
+pub use self::error::{GrantError, ScopeFault};
+use crate::issuer::Issuer;
+use crate::rbac;
+use crate::secret::Secret;
+use crate::session;
+use crate::store::{Client, GrantType, Scope, Session};
+use crate::token::{self, MintError, Subject, UserSession};
+
+/// A token request, decoded.
+#[derive(Debug)]
+pub struct TokenRequest {
+    pub client: PresentedClient,
+    pub grant: GrantRequest,
+    /// `None`: the client's default scopes (RFC 6749 §3.3).
+    pub scope: Option<BTreeSet<String>>,
+    /// Where from, for the limits.
+    pub address: IpAddr,
+}
+
+#[derive(Debug)]
+pub enum GrantRequest {
+    /// RFC 6749 §4.3.
+    Password { username: String, password: Secret },
+    /// RFC 6749 §4.4.
+    ClientCredentials,
+    /// RFC 6749 §6.
+    RefreshToken(Secret),
+}
+
+/// A successful answer (RFC 6749 §5.1).
+#[derive(Debug)]
+pub struct Granted {
+    pub access_token: Secret,
+    pub expires_in: i64,
+    pub scope: String,
+    pub refresh_token: Option<Secret>,
+}
+
+/// A request whose client is known and may use the grant.
+struct Authorised<'a> {
+    issuer: &'a Arc<Issuer>,
+    client: Arc<Client>,
+    asked: Option<BTreeSet<String>>,
+    address: IpAddr,
+}
+
+/// Answers a token request. The order matters: the client first, then whether it may use this grant and ask these
+/// scopes, and only then anything that costs (CVE-2026-9792: a client's allow-list comes before password work).
+pub async fn answer(issuer: &Arc<Issuer>, request: TokenRequest) -> Result<Granted, GrantError> {
+    let TokenRequest { client, grant, scope: asked, address } = request;
+    let client = client::authenticate(issuer, client, address).await?;
+    if !client.grants.contains(&grant.kind()) {
+        return Err(GrantError::UnauthorizedClient(grant.kind()));
+    }
+    let beyond = |asked: &BTreeSet<String>| {
+        asked.iter().any(|name| client.scopes.iter().all(|scope| scope.name != *name))
+    };
+    if asked.as_ref().is_some_and(beyond) {
+        return Err(GrantError::InvalidScope(ScopeFault::BeyondClient));
+    }
+    let request = Authorised { issuer, client, asked, address };
+    match grant {
+        GrantRequest::Password { username, password } => password::grant(request, username, password).await,
+        GrantRequest::ClientCredentials => client_credentials::grant(&request),
+        GrantRequest::RefreshToken(token) => refresh_token::grant(request, token).await,
+    }
+}
+
+impl GrantRequest {
+    const fn kind(&self) -> GrantType {
+        match self {
+            Self::Password { .. } => GrantType::Password,
+            Self::ClientCredentials => GrantType::ClientCredentials,
+            Self::RefreshToken(_) => GrantType::RefreshToken,
+        }
+    }
+}
+
+/// The scopes asked for, or the client's default ones where it did not say.
+fn wanted(client: &Client, asked: Option<BTreeSet<String>>) -> BTreeSet<String> {
+    asked.unwrap_or_else(|| client.default_scopes.clone())
+}
+
+/// Tokens for a user's session, holding `scopes` of it.
+fn issue(
+    issuer: &Issuer,
+    client: &Client,
+    session: &Session,
+    scopes: &[Scope],
+) -> Result<Granted, GrantError> {
+    let subject = Subject {
+        sub: session.user_id.to_string(),
+        client_id: &session.client_id,
+        scopes,
+        session: Some(UserSession {
+            sid: session.id.to_string(),
+            roles: &session.roles,
+            auth_time: session.auth_time,
+            expires_at: session.expires_at,
+        }),
+        epochs: (session.user_epoch, session.client_epoch),
+    };
+    let refresh_token = client
+        .grants
+        .contains(&GrantType::RefreshToken)
+        .then(|| session::refresh_token(&issuer.secrets, session.id, session.generation, session.salt));
+    Ok(Granted { refresh_token, ..minted(issuer, &subject)? })
+}
+
+fn minted(issuer: &Issuer, subject: &Subject<'_>) -> Result<Granted, GrantError> {
+    match token::mint(issuer, subject) {
+        Ok(token) => Ok(Granted {
+            access_token: Secret::new(token.text),
+            expires_in: token.expires_in,
+            scope: rbac::join(subject.scopes),
+            refresh_token: None,
+        }),
+        Err(MintError::TooLarge { bytes, budget }) => {
+            Err(GrantError::InvalidScope(ScopeFault::TooLarge { bytes, budget }))
+        }
+        Err(error) => Err(GrantError::Mint(error)),
+    }
+}

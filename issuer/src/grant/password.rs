@@ -1,0 +1,87 @@
+//! The password grant (RFC 6749 §4.3), for the clients whose row allows it.
+//!
+//! Everyone who fails gets the same answer after the same work: unknown, disabled, wrong (CWE-208).
+
+use super::{Authorised, GrantError, Granted, ScopeFault, issue, wanted};
+use crate::identifier;
+use crate::issuer::Issuer;
+use crate::password::Checked;
+use crate::secret::Secret;
+use crate::store::{Credential, NewSession, Session, SessionId};
+
+pub(super) async fn grant(
+    request: Authorised<'_>,
+    username: String,
+    password: Secret,
+) -> Result<Granted, GrantError> {
+    let Authorised { issuer, client, asked, address } = request;
+    let key = identifier::username_key(&username);
+    // Counted before anything is looked at, and for names nobody has as well.
+    let counted = key.as_deref().unwrap_or(&username);
+    issuer.attempts.login(&issuer.secrets, address, counted).await?;
+
+    let mut new = NewSession {
+        id: SessionId(issuer.world.bytes()),
+        salt: issuer.world.bytes(),
+        user_id: uuid::Uuid::nil(),
+        client_id: client.client_id.clone(),
+        scope: wanted(&client, asked),
+        checked_hash: String::new(),
+        lifetimes: issuer.config.sessions.lifetimes(),
+    };
+    // A hash can be replaced by a better one between check and use; then the new one is checked, once.
+    for _ in 0..2 {
+        let Some((credential, hash, checked)) = check(issuer, key.as_deref(), &password).await? else {
+            return Err(GrantError::WrongPassword);
+        };
+        new.user_id = credential.user_id;
+        new.checked_hash = hash;
+        let Some(session) = open(issuer, &new).await? else { continue };
+        issuer.attempts.succeeded(&issuer.secrets, address, counted).await;
+        if checked == Checked::RightButOld && !credential.one_time {
+            rehash(issuer.clone(), password, new);
+        }
+        return issue(issuer, &client, &session, &session.scopes);
+    }
+    Err(GrantError::WrongPassword)
+}
+
+/// `None`: nobody may log in with this. Always exactly one hash.
+async fn check(
+    issuer: &Issuer,
+    key: Option<&str>,
+    password: &Secret,
+) -> Result<Option<(Credential, String, Checked)>, GrantError> {
+    let credential = match key {
+        Some(key) => issuer.store.credential(key).await?,
+        None => None,
+    };
+    let usable = credential.filter(|credential| credential.enabled && !credential.expired);
+    let usable = usable.and_then(|credential| Some((credential.password_hash.clone()?, credential)));
+    let hash = usable.as_ref().map(|(hash, _)| hash.as_str());
+    let checked = issuer.passwords.check(password, hash).await?;
+    Ok(usable.filter(|_| checked != Checked::Wrong).map(|(hash, credential)| (credential, hash, checked)))
+}
+
+/// `None`: the credential is not what was checked any more.
+async fn open(issuer: &Issuer, new: &NewSession) -> Result<Option<Session>, GrantError> {
+    // Looked at first, so that a one-time password is not used up by a login that ends with nothing.
+    let held = issuer.store.held_scopes(&crate::store::Actor::User(new.user_id)).await?;
+    if held.is_disjoint(&new.scope) {
+        return Err(ScopeFault::NothingLeft.into());
+    }
+    match issuer.store.open_session(new).await? {
+        Some(session) if session.scopes.is_empty() => Err(ScopeFault::NothingLeft.into()),
+        session => Ok(session),
+    }
+}
+
+/// After the answer: the time of a login tells nothing about the age of a hash.
+fn rehash(issuer: std::sync::Arc<Issuer>, password: Secret, session: NewSession) {
+    tokio::spawn(async move {
+        let Ok(new) = issuer.passwords.hash(&password).await else { return };
+        if let Err(error) = issuer.store.rehash_password(session.user_id, &session.checked_hash, &new).await {
+            tracing::warn!(%error, "a password keeps its old hash until the next login");
+        }
+    });
+}

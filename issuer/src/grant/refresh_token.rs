@@ -1,0 +1,73 @@
+//! The refresh token grant (RFC 6749 §6) with rotation: one successor, the same one for whoever retries in time.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tracing::Instrument as _;
+
+use super::{Authorised, GrantError, Granted, ScopeFault, issue};
+use crate::issuer::Issuer;
+use crate::rbac;
+use crate::secret::Secret;
+use crate::session::Presented;
+use crate::store::{Client, Rotate, Rotation};
+
+pub(super) async fn grant(request: Authorised<'_>, token: Secret) -> Result<Granted, GrantError> {
+    let Authorised { issuer, client, asked, address } = request;
+    let Some(presented) = genuine(issuer, &token).await? else {
+        issuer.attempts.failed(&issuer.secrets, address).await?;
+        return Err(GrantError::RefreshToken);
+    };
+    // Before the rotation: a request that cannot succeed must not use up the token.
+    if let Some(asked) = &asked {
+        let granted = issuer.store.session_scope(presented.session).await?;
+        if granted.is_none_or(|granted| !asked.is_subset(&granted)) {
+            return Err(ScopeFault::BeyondSession.into());
+        }
+    }
+    // In a task of its own: a client that hangs up must not stop a rotation between its commit and its answer.
+    let rotation = rotate(issuer.clone(), client, presented, asked).in_current_span();
+    tokio::spawn(rotation).await.unwrap_or(Err(GrantError::Internal("the rotation ended early")))
+}
+
+/// `None`: we never made this token (also: an access token, CVE-2026-101023).
+async fn genuine(issuer: &Issuer, token: &Secret) -> Result<Option<Presented>, GrantError> {
+    let Some(presented) = Presented::parse(token) else { return Ok(None) };
+    let salt = issuer.store.session_salt(presented.session).await?;
+    Ok(Some(presented).filter(|presented| presented.is_genuine(&issuer.secrets, salt)))
+}
+
+async fn rotate(
+    issuer: Arc<Issuer>,
+    client: Arc<Client>,
+    presented: Presented,
+    asked: Option<BTreeSet<String>>,
+) -> Result<Granted, GrantError> {
+    let settings = &issuer.config.sessions;
+    let rotate = Rotate {
+        id: presented.session,
+        presented: presented.generation,
+        client_id: client.client_id.clone(),
+        grace: settings.grace,
+        inactivity: settings.inactivity,
+    };
+    let session = match issuer.store.rotate(&rotate).await? {
+        Rotation::Current(session) => session,
+        Rotation::Refused(why) => {
+            tracing::info!(session = %presented.session, generation = presented.generation, ?why, "refresh refused");
+            return Err(GrantError::RefreshToken);
+        }
+    };
+    if session.scopes.is_empty() {
+        // The user's roles were taken away: nothing will ever come of this session.
+        return Err(GrantError::RefreshToken);
+    }
+    let scopes = match asked {
+        None => session.scopes.clone(),
+        Some(asked) => rbac::narrowed(session.scopes.clone(), &asked),
+    };
+    if scopes.is_empty() {
+        return Err(ScopeFault::NothingLeft.into());
+    }
+    issue(&issuer, &client, &session, &scopes)
+}

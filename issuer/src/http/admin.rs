@@ -1,0 +1,67 @@
+//! `/admin`: what administrators do, each route behind a scope of the resource `keystone`.
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::App;
+use super::decode::json;
+use super::error::Problem;
+use super::guard::Caller;
+use crate::secret::Secret;
+use crate::users::{self, Account, Created};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UserBody {
+    username: String,
+    email: Option<String>,
+    password: Option<String>,
+    #[serde(default)]
+    roles: Vec<String>,
+}
+
+/// `POST /admin/users`
+pub(super) async fn create_user(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (head, body) = request.into_parts();
+    let body: UserBody = json(&head.headers, body).await?;
+    let account = Account {
+        username: body.username,
+        email: body.email,
+        password: body.password.map(Secret::new),
+        roles: body.roles,
+    };
+    let created = users::create(&app.issuer, &caller, account).await?;
+    Ok((StatusCode::CREATED, Json(UserView::from(&created))).into_response())
+}
+
+#[derive(Serialize)]
+struct UserView<'a> {
+    id: Uuid,
+    username: &'a str,
+    email: Option<&'a str>,
+    enabled: bool,
+    roles: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    one_time_password: Option<&'a str>,
+}
+
+impl<'a> From<&'a Created> for UserView<'a> {
+    fn from(Created { user, one_time_password }: &'a Created) -> Self {
+        Self {
+            id: user.id,
+            username: &user.username,
+            email: user.email.as_deref(),
+            enabled: user.enabled,
+            roles: &user.roles,
+            one_time_password: one_time_password.as_ref().map(Secret::expose),
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! Bodies and client authentication, decoded strictly: what is ambiguous is refused, never guessed.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_TYPE, HeaderName};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+/// Why a body cannot be read. Never holds what the body said, which may be a secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum DecodeError {
+    #[error("the body is larger than {MOST_BYTES} bytes")]
+    TooLarge,
+    #[error("the body did not arrive in time")]
+    TooSlow,
+    #[error("the body ended early")]
+    Incomplete,
+    #[error("the Content-Type must be {0}, in UTF-8")]
+    ContentType(&'static str),
+    #[error("the form is not application/x-www-form-urlencoded in UTF-8")]
+    Form,
+    #[error("the body is not a JSON object of strings")]
+    JsonOfStrings,
+    #[error("{0}")]
+    Json(String),
+    #[error("the parameter {0} is repeated")]
+    Repeated(String),
+    #[error("there are more than {MOST_PARAMETERS} parameters")]
+    TooManyParameters,
+}
+
+/// The parameters of a token request (RFC 6749 §3.2): none twice, none empty.
+#[derive(Debug, Default)]
+pub(super) struct Parameters(BTreeMap<String, String>);
+
+impl Parameters {
+    /// A form, or a JSON object of strings.
+    pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Self, DecodeError> {
+        let kind = content_type(headers).ok_or(DecodeError::ContentType(FORM_OR_JSON))?;
+        match kind.as_str() {
+            FORM => Self::parse_form(&read(body).await?),
+            JSON => Self::parse_json(&read(body).await?),
+            _ => Err(DecodeError::ContentType(FORM_OR_JSON)),
+        }
+    }
+
+    pub(super) fn take(&mut self, name: &str) -> Option<String> {
+        self.0.remove(name)
+    }
+
+    fn parse_form(body: &[u8]) -> Result<Self, DecodeError> {
+        let mut parameters = Self::default();
+        for pair in body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = match pair.iter().position(|byte| *byte == b'=') {
+                Some(at) => (pair.get(..at), pair.get(at + 1..)),
+                None => (Some(pair), None),
+            };
+            let name = form_text(name.unwrap_or_default()).ok_or(DecodeError::Form)?;
+            let value = form_text(value.unwrap_or_default()).ok_or(DecodeError::Form)?;
+            parameters.insert(name, value)?;
+        }
+        Ok(parameters.without_empty())
+    }
+
+    fn parse_json(body: &[u8]) -> Result<Self, DecodeError> {
+        let Members(members) = serde_json::from_slice(body).map_err(|_| DecodeError::JsonOfStrings)?;
+        let mut parameters = Self::default();
+        members.into_iter().try_for_each(|(name, value)| parameters.insert(name, value))?;
+        Ok(parameters.without_empty())
+    }
+
+    fn insert(&mut self, name: String, value: String) -> Result<(), DecodeError> {
+        if self.0.len() >= MOST_PARAMETERS {
+            return Err(DecodeError::TooManyParameters);
+        }
+        match self.0.insert(name.clone(), value) {
+            // Even with equal values: two readers could take different ones (RFC 6749 §3.2, CWE-235).
+            Some(_) => Err(DecodeError::Repeated(name)),
+            None => Ok(()),
+        }
+    }
+
+    /// "Parameters sent without a value MUST be treated as if they were omitted" (RFC 6749 §3.2).
+    fn without_empty(mut self) -> Self {
+        self.0.retain(|_, value| !value.is_empty());
+        self
+    }
+}
+
+/// A JSON body of a closed type.
+pub(super) async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, DecodeError> {
+    if content_type(headers).as_deref() != Some(JSON) {
+        return Err(DecodeError::ContentType(JSON));
+    }
+    serde_json::from_slice(&read(body).await?).map_err(|error| DecodeError::Json(without_values(&error)))
+}
+
+/// Names of members may be repeated to the caller; serde's other messages quote values.
+fn without_values(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let about_names = ["unknown field", "missing field", "duplicate field"];
+    if about_names.iter().any(|start| text.starts_with(start)) {
+        text
+    } else if error.is_data() {
+        format!("a member has the wrong type at line {} column {}", error.line(), error.column())
+    } else {
+        format!("the body is not JSON at line {} column {}", error.line(), error.column())
+    }
+}
+
+async fn read(body: Body) -> Result<Bytes, DecodeError> {
+    let collected = tokio::time::timeout(SLOWEST, Limited::new(body, MOST_BYTES).collect()).await;
+    match collected {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(DecodeError::TooLarge),
+        Ok(Err(_)) => Err(DecodeError::Incomplete),
+        Err(_) => Err(DecodeError::TooSlow),
+    }
+}
+
+/// The media type in lower case. `None`: missing, repeated, or in another charset than UTF-8.
+fn content_type(headers: &HeaderMap) -> Option<String> {
+    let text = only(headers, &CONTENT_TYPE)?.to_ascii_lowercase();
+    let mut parts = text.split(';').map(str::trim);
+    let kind = parts.next()?.to_owned();
+    let utf8 = |part: &str| match part.split_once('=') {
+        Some(("charset", value)) => value.trim_matches('"') == "utf-8",
+        _ => true,
+    };
+    parts.all(utf8).then_some(kind)
+}
+
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?.to_str().ok()?;
+    values.next().is_none().then_some(value)
+}
+
+/// `application/x-www-form-urlencoded` text (WHATWG URL §5.1). `None`: a broken escape, or not UTF-8.
+pub(super) fn form_text(encoded: &[u8]) -> Option<String> {
+    let mut bytes = Vec::with_capacity(encoded.len());
+    let mut rest = encoded.iter();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => hex_digit(*rest.next()?)? << 4 | hex_digit(*rest.next()?)?,
+            byte => *byte,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
+fn hex_digit(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| value.try_into().ok())
+}
+
+/// A JSON object of strings with every member it has, so that duplicates are seen.
+struct Members(Vec<(String, String)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of strings")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(Object)
+    }
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
+const JSON: &str = "application/json";
+const FORM_OR_JSON: &str = "application/x-www-form-urlencoded or application/json";
+const MOST_BYTES: usize = 32 * 1024;
+const MOST_PARAMETERS: usize = 64;
+const SLOWEST: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(text: &str) -> Result<BTreeMap<String, String>, DecodeError> {
+        Parameters::parse_form(text.as_bytes()).map(|parameters| parameters.0)
+    }
+
+    fn json(text: &str) -> Result<BTreeMap<String, String>, DecodeError> {
+        Parameters::parse_json(text.as_bytes()).map(|parameters| parameters.0)
+    }
+
+    #[test]
+    fn forms_are_decoded_and_empty_values_are_omitted() {
+        let parameters = form("a=1+2%2B&b=&c&%C3%BC=%f0%9f%98%80&&d==").unwrap();
+
+        let expected = [("a", "1 2+"), ("d", "="), ("ü", "😀")];
+        assert!(parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).eq(expected));
+    }
+
+    #[test]
+    fn repeated_parameters_are_refused_even_if_equal_or_empty() {
+        for text in ["a=1&a=1", "a=&a=1", "a&a", "a=1&b=2&%61=3"] {
+            assert_eq!(form(text), Err(DecodeError::Repeated("a".to_owned())), "{text}");
+        }
+        assert_eq!(json(r#"{"a":"1","a":"1"}"#), Err(DecodeError::Repeated("a".to_owned())));
+        assert_eq!(json(r#"{"a":"1","\u0061":"1"}"#), Err(DecodeError::Repeated("a".to_owned())));
+    }
+
+    #[test]
+    fn broken_forms_are_refused() {
+        for text in ["a=%", "a=%4", "a=%zz", "a=%ff", "%=1", "a=%+1"] {
+            assert_eq!(form(text), Err(DecodeError::Form), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_objects_of_strings_are_taken() {
+        for text in [
+            "",
+            "[]",
+            "\"a\"",
+            "{\"a\":1}",
+            "{\"a\":null}",
+            "{\"a\":[\"b\"]}",
+            "{\"a\":\"b\"} x",
+            "{\"a\":\"b\"",
+            "{'a':'b'}",
+        ] {
+            assert_eq!(json(text), Err(DecodeError::JsonOfStrings), "{text}");
+        }
+    }
+
+    #[test]
+    fn there_is_an_end_to_parameters() {
+        let many = (0..=MOST_PARAMETERS).map(|number| format!("p{number}=1")).collect::<Vec<_>>().join("&");
+
+        assert_eq!(form(&many), Err(DecodeError::TooManyParameters));
+    }
+
+    #[test]
+    fn messages_about_json_quote_no_values() {
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Closed {
+            #[expect(dead_code, reason = "only its type matters")]
+            roles: Vec<String>,
+        }
+        let message = |text| without_values(&serde_json::from_str::<Closed>(text).unwrap_err());
+
+        assert_eq!(message(r#"{"roles":"hunter2"}"#), "a member has the wrong type at line 1 column 18");
+        assert!(message(r#"{"rolls":[]}"#).starts_with("unknown field `rolls`, expected `roles`"));
+        assert!(message(r#"{"roles":[],"roles":[]}"#).starts_with("duplicate field `roles`"));
+    }
+}

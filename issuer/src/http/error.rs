@@ -1,0 +1,199 @@
+//! The one place where errors become answers: status, headers, body; and where they are logged, once.
+
+use axum::Json;
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use keystone_verifier::Refusal;
+use serde_json::{Value, json};
+
+use super::decode::DecodeError;
+use crate::grant::GrantError;
+use crate::store::StoreError;
+use crate::users::UserError;
+
+/// RFC 6749 §5.2.
+pub(super) enum TokenError {
+    Decode(DecodeError),
+    Grant(GrantError),
+}
+
+/// RFC 9457.
+pub(super) enum Problem {
+    Decode(DecodeError),
+    User(UserError),
+    Refused(Refusal),
+    NotFound,
+}
+
+impl From<DecodeError> for TokenError {
+    fn from(error: DecodeError) -> Self {
+        Self::Decode(error)
+    }
+}
+
+impl From<GrantError> for TokenError {
+    fn from(error: GrantError) -> Self {
+        Self::Grant(error)
+    }
+}
+
+impl From<DecodeError> for Problem {
+    fn from(error: DecodeError) -> Self {
+        Self::Decode(error)
+    }
+}
+
+impl From<UserError> for Problem {
+    fn from(error: UserError) -> Self {
+        Self::User(error)
+    }
+}
+
+impl IntoResponse for TokenError {
+    fn into_response(self) -> Response {
+        let (status, headers, code, description) = match &self {
+            Self::Decode(error) => {
+                (decode_status(error), HeaderMap::new(), "invalid_request", error.to_string())
+            }
+            Self::Grant(error) => {
+                log_grant(error);
+                let (status, headers) = grant_status(error);
+                (status, headers, error.code(), error.to_string())
+            }
+        };
+        let body = json!({ "error": code, "error_description": printable(&description) });
+        (status, headers, Json(body)).into_response()
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Decode(error) => problem(decode_status(&error), "invalid_request", &error.to_string()),
+            Self::NotFound => problem(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path"),
+            Self::Refused(refusal) => refused(&refusal),
+            Self::User(error) => {
+                if let UserError::Store(error) = &error {
+                    tracing::warn!(%error, "the store did not answer");
+                }
+                let (status, code) = user_status(&error);
+                let mut response = problem(status, code, &error.to_string());
+                if let Some(seconds) = user_retry(&error) {
+                    response.headers_mut().insert(RETRY_AFTER, seconds.into());
+                }
+                response
+            }
+        }
+    }
+}
+
+fn decode_status(error: &DecodeError) -> StatusCode {
+    match error {
+        DecodeError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        DecodeError::TooSlow => StatusCode::REQUEST_TIMEOUT,
+        DecodeError::ContentType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        _ => StatusCode::BAD_REQUEST,
+    }
+}
+
+fn grant_status(error: &GrantError) -> (StatusCode, HeaderMap) {
+    let mut headers = HeaderMap::new();
+    let status = match error {
+        GrantError::InvalidClient | GrantError::NoClient => {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(BASIC));
+            StatusCode::UNAUTHORIZED
+        }
+        GrantError::TooManyAttempts { retry_after } => {
+            headers.insert(RETRY_AFTER, retry_after.as_secs().max(1).into());
+            StatusCode::TOO_MANY_REQUESTS
+        }
+        // The fault is ours: never a 400 or 401, after which clients throw their tokens away.
+        temporary if temporary.is_temporary() => {
+            headers.insert(RETRY_AFTER, SHORTLY.into());
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        GrantError::Store(_) | GrantError::Mint(_) | GrantError::Internal(_) => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
+        _ => StatusCode::BAD_REQUEST,
+    };
+    (status, headers)
+}
+
+fn log_grant(error: &GrantError) {
+    match error {
+        GrantError::Store(cause) => tracing::warn!(error = %cause, "the store did not answer"),
+        GrantError::Mint(cause) => tracing::error!(error = %cause, "no token could be issued"),
+        GrantError::Internal(cause) => tracing::error!(error = %cause, "a token request failed"),
+        refused => tracing::info!(code = refused.code(), reason = %refused, "token refused"),
+    }
+}
+
+fn user_status(error: &UserError) -> (StatusCode, &'static str) {
+    match error {
+        UserError::Username => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_username"),
+        UserError::Email => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_email"),
+        UserError::Weak(_) => (StatusCode::UNPROCESSABLE_ENTITY, "weak_password"),
+        UserError::UnknownRole(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unknown_role"),
+        UserError::UsernameTaken => (StatusCode::CONFLICT, "username_taken"),
+        UserError::EmailTaken => (StatusCode::CONFLICT, "email_taken"),
+        UserError::Conflict => (StatusCode::CONFLICT, "conflict"),
+        UserError::BeyondCaller(_) => (StatusCode::FORBIDDEN, "beyond_caller"),
+        UserError::NotAUser => (StatusCode::FORBIDDEN, "not_a_user"),
+        UserError::OldPassword => (StatusCode::FORBIDDEN, "old_password"),
+        UserError::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_attempts"),
+        UserError::Overloaded | UserError::Store(StoreError::Unavailable(_) | StoreError::Migration(_)) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")
+        }
+        UserError::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
+    }
+}
+
+fn user_retry(error: &UserError) -> Option<u64> {
+    match error {
+        UserError::TooMany(too_many) => Some(too_many.retry_after.as_secs().max(1)),
+        UserError::Overloaded | UserError::Store(_) => Some(SHORTLY),
+        _ => None,
+    }
+}
+
+/// The verifier's refusal, as Envoy and Node would answer it.
+fn refused(refusal: &Refusal) -> Response {
+    tracing::info!(code = refusal.code().as_str(), "request refused");
+    let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::FORBIDDEN);
+    let mut response = (status, [PROBLEM], refusal.problem()).into_response();
+    if let Some(challenge) = refusal.challenge().and_then(|text| HeaderValue::try_from(text).ok()) {
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
+    if let Some(seconds) = refusal.retry_after() {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    response
+}
+
+fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
+    let title = status.canonical_reason().unwrap_or_default();
+    let body: Value = json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "code": code, "detail": detail });
+    (status, [PROBLEM], body.to_string()).into_response()
+}
+
+/// `error_description` holds %x20-21 / %x23-5B / %x5D-7E only (RFC 6749 §5.2).
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if matches!(c, ' '..='~') && !matches!(c, '"' | '\\') { c } else { '?' }).collect()
+}
+
+const BASIC: &str = r#"Basic realm="keystone", charset="UTF-8""#;
+const PROBLEM: (&str, &str) = ("content-type", "application/problem+json");
+/// Seconds after which to try again what failed on our side.
+const SHORTLY: u64 = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descriptions_hold_what_rfc_6749_allows() {
+        assert_eq!(printable("a \"b\" \\ é \n`c`"), "a ?b? ? ? ?`c`");
+    }
+}

@@ -1,0 +1,95 @@
+//! Who may use the issuer's own routes: decided by the same verifier that guards everyone else's.
+
+use std::sync::{Mutex, PoisonError};
+
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use keystone_verifier::{Code, Decision, Gate, Policy, RequestView, Verified};
+use serde_json::{Value, json};
+
+use super::App;
+use super::error::Problem;
+use crate::keys::Document;
+
+/// The gate for the current keys.
+#[derive(Debug)]
+pub(super) struct Guard {
+    issuer: String,
+    routes: Value,
+    gate: Mutex<Option<(String, Gate)>>,
+}
+
+/// The verified token of a guarded request. Only `require` puts one there.
+#[derive(Clone, Debug)]
+pub(super) struct Caller(pub(super) Verified);
+
+impl Guard {
+    /// `routes`: as in a policy file.
+    pub(super) fn new(issuer: &str, routes: Value) -> Self {
+        Self { issuer: issuer.to_owned(), routes, gate: Mutex::new(None) }
+    }
+
+    fn decide(&self, request: &RequestView<'_>, keys: &Document, now: u64) -> Decision {
+        let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        if gate.as_ref().is_none_or(|(etag, _)| *etag != keys.etag) {
+            *gate = self.build(keys).map(|built| (keys.etag.clone(), built));
+        }
+        match gate.as_mut() {
+            Some((_, gate)) => gate.decide(request, now),
+            None => Decision::Deny(Code::KeysUnavailable.into()),
+        }
+    }
+
+    fn build(&self, keys: &Document) -> Option<Gate> {
+        let keys: Value = serde_json::from_str(&keys.body).ok()?;
+        let policy = json!({
+            "version": 1,
+            "issuers": [{ "issuer": self.issuer, "audiences": [AUDIENCE], "keys": { "inline": keys } }],
+            "routes": self.routes,
+        });
+        match Policy::parse(policy.to_string().as_bytes()) {
+            Ok(policy) => Some(Gate::new(policy)),
+            Err(error) => {
+                tracing::error!(%error, "the issuer's own policy does not load; its routes are closed");
+                None
+            }
+        }
+    }
+}
+
+pub(super) async fn require(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let decision = {
+        let authorization: Vec<&[u8]> =
+            request.headers().get_all(AUTHORIZATION).iter().map(|value| value.as_bytes()).collect();
+        let view = RequestView {
+            method: request.method().as_str().as_bytes(),
+            path: request.uri().path_and_query().map_or("/", |path| path.as_str()).as_bytes(),
+            authorization: &authorization,
+        };
+        let now = app.issuer.world.now().unix_timestamp();
+        app.guard.decide(&view, &app.issuer.keys.current().jwks, now.try_into().unwrap_or_default())
+    };
+    match decision {
+        Decision::Allow(token) => {
+            request.extensions_mut().insert(Caller(*token));
+            next.run(request).await
+        }
+        Decision::Deny(refusal) => Problem::Refused(refusal).into_response(),
+        // None of these routes is.
+        Decision::Public => Problem::Refused(Code::NoRoute.into()).into_response(),
+    }
+}
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| Problem::Refused(Code::NoRoute.into()))
+    }
+}
+
+/// The issuer as a resource.
+const AUDIENCE: &str = "keystone";

@@ -1,0 +1,76 @@
+//! What everybody may read, from memory: the key set (RFC 7517 §5) and the metadata (RFC 8414).
+//!
+//! Made from the configured issuer only. Nothing a request says changes a byte.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
+};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::App;
+use crate::keys::Document;
+use crate::store::GrantType;
+
+pub(super) async fn jwks(State(app): State<App>, headers: HeaderMap) -> Response {
+    document(&app.issuer.keys.current().jwks, "application/jwk-set+json", &headers)
+}
+
+pub(super) async fn metadata(State(app): State<App>, headers: HeaderMap) -> Response {
+    document(&app.metadata, "application/json", &headers)
+}
+
+/// A browser asks before it sends `If-None-Match` to another origin.
+pub(super) async fn preflight() -> impl IntoResponse {
+    let headers = [
+        (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (ACCESS_CONTROL_ALLOW_METHODS, "GET"),
+        (ACCESS_CONTROL_ALLOW_HEADERS, "if-none-match"),
+        (ACCESS_CONTROL_MAX_AGE, "86400"),
+    ];
+    (StatusCode::NO_CONTENT, headers)
+}
+
+/// RFC 8414 §2. Only what works is listed; "claims with zero elements MUST be omitted" (§3.2).
+pub(super) fn describe(issuer: &str) -> Arc<Document> {
+    let grants =
+        [GrantType::Password, GrantType::ClientCredentials, GrantType::RefreshToken].map(GrantType::as_str);
+    let metadata = json!({
+        "issuer": issuer,
+        "token_endpoint": format!("{issuer}/auth/token"),
+        "jwks_uri": format!("{issuer}{JWKS}"),
+        "grant_types_supported": grants,
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+    });
+    Arc::new(Document::new(metadata.to_string()))
+}
+
+fn document(document: &Document, content_type: &'static str, request: &HeaderMap) -> Response {
+    let headers = [
+        (ETAG, document.etag.as_str()),
+        (CACHE_CONTROL, CACHE),
+        (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (ACCESS_CONTROL_EXPOSE_HEADERS, "etag"),
+    ];
+    if has_copy(request, &document.etag) {
+        return (StatusCode::NOT_MODIFIED, headers).into_response();
+    }
+    (headers, [(CONTENT_TYPE, content_type)], document.body.clone()).into_response()
+}
+
+/// RFC 9110 §13.1.2.
+fn has_copy(request: &HeaderMap, etag: &str) -> bool {
+    let lists = request.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let mut tags = lists.flat_map(|list| list.split(',')).map(str::trim);
+    tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+}
+
+pub(super) const JWKS: &str = "/.well-known/jwks.json";
+pub(super) const METADATA: &str = "/.well-known/oauth-authorization-server";
+/// Half of what a verifier may use at most, so that what a cache keeps never makes a copy too old.
+const CACHE: &str = "public, max-age=300";

@@ -1,0 +1,68 @@
+//! `POST /auth/token` (RFC 6749 §3.2).
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::App;
+use super::address::ClientAddress;
+use super::client_authentication::presented;
+use super::decode::Parameters;
+use super::error::TokenError;
+use crate::grant::{self, GrantError, GrantRequest, Granted, ScopeFault, TokenRequest};
+use crate::rbac;
+use crate::secret::Secret;
+
+pub(super) async fn issue(
+    State(app): State<App>,
+    ClientAddress(address): ClientAddress,
+    request: Request,
+) -> Result<Response, TokenError> {
+    let (head, body) = request.into_parts();
+    let mut parameters = Parameters::read(&head.headers, body).await?;
+    let client = presented(&head.headers, &mut parameters)?;
+    let scope = match parameters.take("scope") {
+        Some(text) => Some(rbac::parse_scope(&text).ok_or(GrantError::InvalidScope(ScopeFault::Malformed))?),
+        None => None,
+    };
+    let grant = grant_request(&mut parameters)?;
+    let granted = grant::answer(&app.issuer, TokenRequest { client, grant, scope, address }).await?;
+    Ok(Json(Success::from(&granted)).into_response())
+}
+
+fn grant_request(parameters: &mut Parameters) -> Result<GrantRequest, GrantError> {
+    let mut require = |name| parameters.take(name).ok_or(GrantError::MissingParameter(name));
+    match require("grant_type")?.as_str() {
+        "password" => {
+            let username = require("username")?;
+            Ok(GrantRequest::Password { username, password: Secret::new(require("password")?) })
+        }
+        "client_credentials" => Ok(GrantRequest::ClientCredentials),
+        "refresh_token" => Ok(GrantRequest::RefreshToken(Secret::new(require("refresh_token")?))),
+        _ => Err(GrantError::UnsupportedGrantType),
+    }
+}
+
+/// RFC 6749 §5.1.
+#[derive(Serialize)]
+struct Success<'a> {
+    access_token: &'a str,
+    token_type: &'static str,
+    expires_in: i64,
+    scope: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
+}
+
+impl<'a> From<&'a Granted> for Success<'a> {
+    fn from(granted: &'a Granted) -> Self {
+        Self {
+            access_token: granted.access_token.expose(),
+            token_type: "Bearer",
+            expires_in: granted.expires_in,
+            scope: &granted.scope,
+            refresh_token: granted.refresh_token.as_ref().map(Secret::expose),
+        }
+    }
+}

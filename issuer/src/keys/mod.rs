@@ -1,0 +1,177 @@
+//! The signing keys: loaded once, signing from memory, published before use, a standby always ready.
+
+mod jwk;
+mod kek;
+mod signer;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use keystone_verifier::KeySet;
+use time::OffsetDateTime;
+
+#[cfg(test)]
+pub(crate) use self::kek::tests::kek;
+pub use self::kek::{CannotOpen, KeyEncryptionKey};
+pub use self::signer::{KeyError, Signer};
+use crate::clock::World;
+use crate::store::{SigningKey, Store, StoreError};
+
+/// Every key that is not removed, as this replica saw them last.
+#[derive(Debug)]
+pub struct Keys {
+    kek: KeyEncryptionKey,
+    ring: RwLock<Arc<Ring>>,
+}
+
+/// One view of the keys. Immutable: a request works with one view from start to end.
+#[derive(Debug)]
+pub struct Ring {
+    signers: Vec<Signer>,
+    pub jwks: Document,
+}
+
+/// Bytes that are served as they are, with their strong entity tag (RFC 9110 §8.8.3).
+#[derive(Clone, Debug)]
+pub struct Document {
+    pub body: String,
+    pub etag: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error("verifiers would refuse the key set: {0}")]
+    Published(String),
+    #[error("the database holds no signing key that is active")]
+    NoneActive,
+}
+
+impl Keys {
+    /// Makes the first key and its standby where the database has none.
+    pub async fn open(store: &dyn Store, kek: KeyEncryptionKey, world: &World) -> Result<Self, KeysError> {
+        let mut stored = store.signing_keys().await?;
+        if stored.is_empty() {
+            // The first key may sign at once: no verifier can have fetched a key set before it.
+            let candidates = [signer::generate(&kek, world, true)?, signer::generate(&kek, world, false)?];
+            stored = store.first_signing_keys(&candidates).await?;
+        }
+        let ring = RwLock::new(Arc::new(Ring::new(&stored, &kek)?));
+        Ok(Self { kek, ring })
+    }
+
+    pub fn current(&self) -> Arc<Ring> {
+        self.ring.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Looks at the database again. On an error the last view stays.
+    pub async fn refresh(&self, store: &dyn Store) -> Result<(), KeysError> {
+        let ring = Ring::new(&store.signing_keys().await?, &self.kek)?;
+        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
+        Ok(())
+    }
+}
+
+impl Ring {
+    fn new(stored: &[SigningKey], kek: &KeyEncryptionKey) -> Result<Self, KeysError> {
+        let opened = stored.iter().map(|key| Signer::open(key, kek)).collect::<Result<Vec<_>, _>>()?;
+        let (signers, public): (Vec<_>, Vec<_>) = opened.into_iter().unzip();
+        if signers.iter().all(|signer| signer.activates_at.is_none()) {
+            return Err(KeysError::NoneActive);
+        }
+        let body = serde_json::json!({ "keys": public }).to_string();
+        // What a verifier would refuse is not published.
+        KeySet::parse(body.as_bytes()).map_err(|error| KeysError::Published(error.to_string()))?;
+        Ok(Self { signers, jwks: Document::new(body) })
+    }
+
+    /// The key that was activated last. `None` only if no key ever was.
+    pub fn signer(&self, now: OffsetDateTime) -> Option<&Signer> {
+        let activated = |signer: &&Signer| signer.activates_at;
+        let due = self.signers.iter().filter(|signer| signer.activates_at.is_some_and(|at| at <= now));
+        // The first key has no predecessor: a clock behind the database's must not find nothing to sign with.
+        let first =
+            || self.signers.iter().filter(|signer| signer.activates_at.is_some()).min_by_key(activated);
+        due.max_by_key(activated).or_else(first)
+    }
+}
+
+impl Document {
+    pub fn new(body: String) -> Self {
+        let hash = digest(&SHA256, body.as_bytes());
+        Self { etag: format!("\"{}\"", URL_SAFE_NO_PAD.encode(hash)), body }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::testing::world;
+
+    fn stored(world: &World, activates_at: Option<i64>) -> SigningKey {
+        let new = signer::generate(&kek(), world, activates_at.is_some()).unwrap();
+        SigningKey {
+            kid: new.kid,
+            alg: new.alg,
+            public_jwk: new.public_jwk,
+            sealed: new.sealed,
+            published_at: at(0),
+            activates_at: activates_at.map(at),
+        }
+    }
+
+    fn at(second: i64) -> OffsetDateTime {
+        OffsetDateTime::from_unix_timestamp(second).unwrap()
+    }
+
+    #[test]
+    fn the_key_activated_last_signs() {
+        let (world, _) = world();
+        let stored = [stored(&world, Some(100)), stored(&world, Some(200)), stored(&world, None)];
+        let ring = Ring::new(&stored, &kek()).unwrap();
+
+        for (now, expected) in [(50, 0), (100, 0), (199, 0), (200, 1), (9999, 1)] {
+            assert_eq!(ring.signer(at(now)).unwrap().kid(), stored[expected].kid, "at {now}");
+        }
+    }
+
+    #[test]
+    fn the_standby_is_published_and_nothing_private_is() {
+        let (world, _) = world();
+        let stored = [stored(&world, Some(100)), stored(&world, None)];
+        let ring = Ring::new(&stored, &kek()).unwrap();
+
+        let jwks: serde_json::Value = serde_json::from_str(&ring.jwks.body).unwrap();
+        let keys = jwks["keys"].as_array().unwrap();
+        assert_eq!(keys.len(), 2);
+        for (key, stored) in keys.iter().zip(&stored) {
+            let members: Vec<_> = key.as_object().unwrap().keys().map(String::as_str).collect();
+            assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x"]);
+            assert_eq!(key["kid"], *stored.kid);
+        }
+    }
+
+    #[test]
+    fn swapped_rows_and_foreign_public_keys_are_noticed() {
+        let (world, _) = world();
+        let (one, other) = (stored(&world, Some(1)), stored(&world, Some(1)));
+
+        let swapped = SigningKey { sealed: other.sealed.clone(), ..one.clone() };
+        let foreign = SigningKey { public_jwk: other.public_jwk.clone(), ..one.clone() };
+
+        assert!(matches!(Ring::new(&[swapped], &kek()), Err(KeysError::Key(KeyError::CannotOpen(_)))));
+        assert!(matches!(Ring::new(&[foreign], &kek()), Err(KeysError::Key(KeyError::Mismatch(_)))));
+    }
+
+    #[test]
+    fn a_set_without_an_active_key_is_refused() {
+        let (world, _) = world();
+
+        assert!(matches!(Ring::new(&[stored(&world, None)], &kek()), Err(KeysError::NoneActive)));
+    }
+}

@@ -1,0 +1,28 @@
+//! The issuer: the authority over users, clients, roles, scopes, sessions and keys.
+//!
+//! `http` → `grant` → `token`, `keys`, `password`, `rbac`, `session` → `store` and `cache`. Nothing points back.
+
+pub mod attempts;
+pub mod cache;
+pub mod clients;
+pub mod clock;
+pub mod commands;
+pub mod config;
+pub mod declaration;
+pub mod grant;
+pub mod hex;
+pub mod http;
+pub mod identifier;
+pub mod issuer;
+pub mod keys;
+pub mod network;
+pub mod password;
+pub mod rbac;
+pub mod secret;
+pub mod secrets;
+pub mod session;
+pub mod store;
+pub mod tagged;
+pub mod token;
+mod toml_text;
+pub mod users;

@@ -1,0 +1,91 @@
+//! Addresses: which network one is in, and which part of it an attacker can change at will.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::str::FromStr;
+
+/// All addresses that share the first `length` bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    length: u32,
+}
+
+impl Network {
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(network), IpAddr::V4(address)) => {
+                same_prefix(network.to_bits().into(), address.to_bits().into(), 32 - self.length)
+            }
+            (IpAddr::V6(network), IpAddr::V6(address)) => {
+                same_prefix(network.to_bits(), address.to_bits(), 128 - self.length)
+            }
+            _ => false,
+        }
+    }
+}
+
+fn same_prefix(one: u128, other: u128, ignored_bits: u32) -> bool {
+    (one ^ other).checked_shr(ignored_bits).unwrap_or(0) == 0
+}
+
+impl FromStr for Network {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (address, length) = match text.split_once('/') {
+            Some((address, length)) => (address, Some(length)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().map_err(|_| ())?;
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        let length = match length {
+            Some(length) => length.parse().map_err(|_| ())?,
+            None => most,
+        };
+        if length <= most { Ok(Self { address, length }) } else { Err(()) }
+    }
+}
+
+/// The part of an address that one subscriber holds: all of an IPv4 address, the /64 of an IPv6 one.
+pub fn subscriber(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("{}/64", Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contains(network: &str, address: &str) -> bool {
+        network.parse::<Network>().unwrap().contains(address.parse().unwrap())
+    }
+
+    #[test]
+    fn a_network_holds_what_shares_its_prefix() {
+        assert!(contains("10.0.0.0/8", "10.255.1.2"));
+        assert!(contains("0.0.0.0/0", "192.0.2.1"));
+        assert!(contains("::/0", "2001:db8::1"));
+        assert!(contains("192.0.2.1", "::ffff:192.0.2.1"));
+        assert!(!contains("10.0.0.0/8", "11.0.0.1"));
+        assert!(!contains("2001:db8::/32", "2001:db9::1"));
+        assert!(!contains("0.0.0.0/0", "::1"));
+    }
+
+    #[test]
+    fn what_is_no_network_does_not_parse() {
+        for wrong in ["", "10.0.0.0/33", "10.0.0/8", "::/129", "10.0.0.0/", "example.com"] {
+            assert_eq!(wrong.parse::<Network>(), Err(()), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn all_of_a_64_is_one_subscriber() {
+        let one = subscriber("2001:db8:1:2:3::1".parse().unwrap());
+
+        assert_eq!(one, subscriber("2001:db8:1:2:ffff::".parse().unwrap()));
+        assert_ne!(one, subscriber("2001:db8:1:3::1".parse().unwrap()));
+        assert_eq!(subscriber("::ffff:192.0.2.1".parse().unwrap()), "192.0.2.1");
+    }
+}

@@ -1,0 +1,199 @@
+//! What people and administrators do with users, without HTTP.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use keystone_verifier::Verified;
+use uuid::Uuid;
+
+use crate::attempts::TooMany;
+use crate::issuer::Issuer;
+use crate::password::{Checked, Overloaded, Weakness};
+use crate::secret::Secret;
+use crate::store::{Actor, NewUser, PasswordChange, SessionId, StoreError, User, UserConflict};
+use crate::{hex, identifier, rbac, tagged};
+
+/// A user as an administrator wants it.
+#[derive(Debug)]
+pub struct Account {
+    pub username: String,
+    pub email: Option<String>,
+    /// `None`: one is generated, good for one login.
+    pub password: Option<Secret>,
+    pub roles: Vec<String>,
+}
+
+#[derive(Debug)]
+pub struct Created {
+    pub user: User,
+    /// Shown once.
+    pub one_time_password: Option<Secret>,
+}
+
+#[derive(Debug)]
+pub struct NewPassword {
+    /// Needed wherever there is one.
+    pub old: Option<Secret>,
+    pub new: Secret,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum UserError {
+    #[error(
+        "the username must have 1 to 64 letters, digits or . _ - + @ ', begin with a letter or digit, and not mix alphabets"
+    )]
+    Username,
+    #[error("the e-mail address is not one")]
+    Email,
+    #[error("the password cannot be used: {}", explain(.0))]
+    Weak(Vec<Weakness>),
+    #[error("the username, or one that looks the same, is taken")]
+    UsernameTaken,
+    #[error("the e-mail address is taken")]
+    EmailTaken,
+    #[error("there is no role `{0}`")]
+    UnknownRole(String),
+    /// An administrator can only grant what they hold.
+    #[error("the roles give scopes that you do not hold: {}", .0.join(" "))]
+    BeyondCaller(Vec<String>),
+    #[error("only a user has a password; the token is a client's")]
+    NotAUser,
+    #[error("the old password is missing or wrong")]
+    OldPassword,
+    #[error("the password was changed by someone else at the same time")]
+    Conflict,
+    #[error("too many attempts; try again later")]
+    TooMany(TooMany),
+    #[error("too many logins at the moment; try again shortly")]
+    Overloaded,
+    #[error("the server cannot answer at the moment; try again shortly")]
+    Store(#[from] StoreError),
+}
+
+/// Creates a user whose roles give nothing that the caller's token and the caller, today, do not hold.
+pub async fn create(issuer: &Issuer, caller: &Verified, account: Account) -> Result<Created, UserError> {
+    let username_key = identifier::username_key(&account.username).ok_or(UserError::Username)?;
+    let email_key = match &account.email {
+        Some(email) => Some(identifier::email_key(email).ok_or(UserError::Email)?),
+        None => None,
+    };
+    let actor = actor(caller);
+    authorise(issuer, caller, &actor, &account.roles).await?;
+
+    let (password, one_time_password) = match account.password {
+        Some(chosen) => {
+            let about = [account.username.as_str(), account.email.as_deref().unwrap_or_default()];
+            acceptable(issuer, &chosen, &about)?;
+            (chosen, None)
+        }
+        None => {
+            let generated = one_time_password(issuer.world.bytes());
+            (generated.clone(), Some(generated))
+        }
+    };
+    let user = NewUser {
+        id: user_id(issuer.world.bytes()),
+        username: account.username.trim().to_owned(),
+        username_key,
+        email: account.email.map(|email| email.trim().to_owned()),
+        email_key,
+        password_hash: issuer.passwords.hash(&password).await?,
+        one_time_for: one_time_password.as_ref().map(|_| ONE_TIME_LIFETIME),
+        roles: account.roles,
+    };
+    match issuer.store.create_user(&actor, &user).await? {
+        Ok(user) => Ok(Created { user, one_time_password }),
+        Err(UserConflict::Username) => Err(UserError::UsernameTaken),
+        Err(UserConflict::Email) => Err(UserError::EmailTaken),
+    }
+}
+
+/// The caller sets their own password; every other session of theirs ends (ASVS 6.2.3, 7.4.3).
+pub async fn change_password(
+    issuer: &Issuer,
+    caller: &Verified,
+    address: IpAddr,
+    passwords: NewPassword,
+) -> Result<(), UserError> {
+    let Actor::User(user_id) = actor(caller) else { return Err(UserError::NotAUser) };
+    let credential = issuer.store.credential_by_id(user_id).await?.filter(|credential| credential.enabled);
+    let credential = credential.ok_or(UserError::OldPassword)?;
+    if let Some(stored) = &credential.password_hash {
+        // The same counters as at login: no side door for guessing (CVE-2026-9798).
+        let key = identifier::username_key(&credential.username).unwrap_or_default();
+        issuer.attempts.login(&issuer.secrets, address, &key).await?;
+        let old = passwords.old.ok_or(UserError::OldPassword)?;
+        if issuer.passwords.check(&old, Some(stored)).await? == Checked::Wrong {
+            return Err(UserError::OldPassword);
+        }
+        issuer.attempts.succeeded(&issuer.secrets, address, &key).await;
+    }
+    acceptable(issuer, &passwords.new, &[&credential.username])?;
+    let change = PasswordChange {
+        user_id,
+        expected: credential.password_hash,
+        new_hash: issuer.passwords.hash(&passwords.new).await?,
+        keep: caller.session().and_then(hex::decode).map(SessionId),
+    };
+    if issuer.store.change_password(&change).await? { Ok(()) } else { Err(UserError::Conflict) }
+}
+
+/// Judged on the scopes that the roles result in, and on what the caller holds now, not when the token was made.
+async fn authorise(
+    issuer: &Issuer,
+    caller: &Verified,
+    actor: &Actor,
+    roles: &[String],
+) -> Result<(), UserError> {
+    let given = issuer.store.role_scopes(roles).await?.map_err(UserError::UnknownRole)?;
+    let mut held = issuer.store.held_scopes(actor).await?;
+    held.retain(|scope| caller.has(scope));
+    if held.contains(MANAGE_USERS) && rbac::may_grant(&held, &given) {
+        return Ok(());
+    }
+    let needed: BTreeSet<String> = given.into_iter().chain([MANAGE_USERS.to_owned()]).collect();
+    Err(UserError::BeyondCaller(needed.difference(&held).cloned().collect()))
+}
+
+fn acceptable(issuer: &Issuer, password: &Secret, about: &[&str]) -> Result<(), UserError> {
+    let weaknesses = issuer.passwords.weaknesses(password, about);
+    if weaknesses.is_empty() { Ok(()) } else { Err(UserError::Weak(weaknesses)) }
+}
+
+fn actor(caller: &Verified) -> Actor {
+    match caller.subject().parse() {
+        Ok(user_id) => Actor::User(user_id),
+        Err(_) => Actor::Client(caller.client_id().to_owned()),
+    }
+}
+
+/// A random UUID (version 4).
+pub fn user_id(random: [u8; 16]) -> Uuid {
+    uuid::Builder::from_random_bytes(random).into_uuid()
+}
+
+/// 160 random bits: what RFC 6749 §10.10 recommends of what nobody has to remember.
+pub fn one_time_password(random: [u8; 20]) -> Secret {
+    tagged::encode(tagged::ONE_TIME_PASSWORD, &random)
+}
+
+fn explain(weaknesses: &[Weakness]) -> String {
+    weaknesses.iter().map(|weakness| weakness.explain()).collect::<Vec<_>>().join("; ")
+}
+
+impl From<TooMany> for UserError {
+    fn from(too_many: TooMany) -> Self {
+        Self::TooMany(too_many)
+    }
+}
+
+impl From<Overloaded> for UserError {
+    fn from(_: Overloaded) -> Self {
+        Self::Overloaded
+    }
+}
+
+/// How long a one-time password waits for its one login.
+pub const ONE_TIME_LIFETIME: Duration = Duration::from_secs(86_400);
+const MANAGE_USERS: &str = "keystone:users:write";

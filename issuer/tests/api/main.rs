@@ -1,0 +1,17 @@
+//! The issuer's HTTP surface, driven in process on a real SQLite file, with time and randomness handed in.
+
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails; clippy exempts only the bodies of test functions by itself"
+)]
+
+mod login;
+mod protocol;
+mod published;
+mod refresh;
+mod support;
+mod unavailable;
+mod users;

@@ -1,0 +1,152 @@
+//! The key set and the metadata: the same bytes for everyone.
+
+use axum::body::Body;
+use axum::http::Request;
+
+use crate::support::{ISSUER, TestIssuer};
+
+const JWKS: &str = "/.well-known/jwks.json";
+const METADATA: &str = "/.well-known/oauth-authorization-server";
+
+#[tokio::test]
+async fn the_metadata_comes_from_the_configured_issuer_alone() {
+    let test = TestIssuer::start().await;
+
+    let answer = test.get(METADATA, &[]).await;
+
+    assert_eq!(
+        String::from_utf8(answer.bytes).unwrap(),
+        format!(
+            r#"{{"grant_types_supported":["password","client_credentials","refresh_token"],"issuer":"{ISSUER}","jwks_uri":"{ISSUER}/.well-known/jwks.json","token_endpoint":"{ISSUER}/auth/token","token_endpoint_auth_methods_supported":["client_secret_basic","client_secret_post","none"]}}"#
+        )
+    );
+}
+
+#[tokio::test]
+async fn nothing_a_request_says_changes_a_byte() {
+    let test = TestIssuer::start().await;
+
+    for path in [JWKS, METADATA] {
+        let plain = test.get(path, &[]).await;
+        let headers = [
+            ("host", "evil.com"),
+            ("x-forwarded-host", "evil.com"),
+            ("x-forwarded-proto", "http"),
+            ("x-forwarded-prefix", "/evil"),
+            ("forwarded", "host=evil.com"),
+        ];
+        let evil = test.get(path, &headers).await;
+        let absolute =
+            Request::builder().uri(format!("http://evil.com{path}?a=b")).body(Body::empty()).unwrap();
+
+        assert_eq!(evil.bytes, plain.bytes);
+        assert_eq!(test.send(absolute).await.bytes, plain.bytes);
+        assert_eq!(evil.header("etag"), plain.header("etag"));
+    }
+}
+
+#[tokio::test]
+async fn copies_are_kept_for_a_while_and_confirmed_by_their_tag() {
+    let test = TestIssuer::start().await;
+
+    for path in [JWKS, METADATA] {
+        let answer = test.get(path, &[]).await;
+        let tag = answer.header("etag");
+        assert!(tag.starts_with('"') && tag.ends_with('"'), "{tag}");
+        assert_eq!(answer.header("cache-control"), "public, max-age=300");
+        assert_eq!(answer.header("access-control-allow-origin"), "*");
+        assert!(answer.headers.get("set-cookie").is_none());
+
+        for (condition, expected) in
+            [(tag, 304), (&format!("\"x\", W/{tag}"), 304), ("*", 304), ("\"x\"", 200), ("", 200)]
+        {
+            let again = test.get(path, &[("if-none-match", condition)]).await;
+            assert_eq!(again.status.as_u16(), expected, "{condition}");
+            assert_eq!(again.header("etag"), tag);
+            assert_eq!(again.bytes.is_empty(), expected == 304);
+        }
+    }
+}
+
+#[tokio::test]
+async fn other_origins_may_read_what_is_published_and_nothing_else() {
+    let test = TestIssuer::start().await;
+    let preflight = |path: &str| {
+        Request::builder()
+            .method("OPTIONS")
+            .uri(path)
+            .header("origin", "https://evil.com")
+            .header("access-control-request-method", "POST")
+            .body(Body::empty())
+            .unwrap()
+    };
+
+    for (path, expected) in
+        [(JWKS, "*"), (METADATA, "*"), ("/auth/token", ""), ("/admin/users", ""), ("/users/me/password", "")]
+    {
+        let answer = test.send(preflight(path)).await;
+        assert_eq!(answer.header("access-control-allow-origin"), expected, "{path}");
+        assert_eq!(answer.header("access-control-allow-credentials"), "", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_key_set_holds_a_standby_and_nothing_private() {
+    let test = TestIssuer::start().await;
+
+    let answer = test.get(JWKS, &[]).await;
+
+    assert_eq!(answer.header("content-type"), "application/jwk-set+json");
+    let keys = answer.body["keys"].as_array().unwrap();
+    assert_eq!(keys.len(), 2);
+    for key in keys {
+        let members: Vec<_> = key.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x"]);
+    }
+}
+
+#[tokio::test]
+async fn an_issuer_with_a_path_has_its_metadata_behind_the_host() {
+    let test = TestIssuer::start().await.rebuilt(|issuer| issuer.config.issuer = format!("{ISSUER}/tenant"));
+
+    let inserted = test.get(&format!("{METADATA}/tenant"), &[]).await;
+
+    assert_eq!(inserted.body["issuer"], format!("{ISSUER}/tenant"));
+    assert_eq!(inserted.bytes, test.get(METADATA, &[]).await.bytes);
+}
+
+#[tokio::test]
+async fn replicas_on_one_database_have_the_same_keys_and_secrets() {
+    let test = TestIssuer::start().await;
+    let before = test.get(JWKS, &[]).await.bytes;
+    let refresh = test.login("alice").await.success().text("refresh_token");
+
+    test.issuer.keys.refresh(&*test.issuer.store).await.unwrap();
+    let parts = keystone_issuer::issuer::Parts {
+        world: test.issuer.world.clone(),
+        store: test.issuer.store.clone(),
+        cache: test.issuer.attempts.cache.clone(),
+        kek: keystone_issuer::keys::KeyEncryptionKey::parse(&format!("kskek_{}", "5a".repeat(32))).unwrap(),
+    };
+    let config = test.issuer.config.clone();
+    let replica = keystone_issuer::issuer::Issuer::open(config, parts).await.unwrap();
+    let replica = test.rebuilt(|issuer| *issuer = replica);
+
+    assert_eq!(replica.get(JWKS, &[]).await.bytes, before);
+    replica.refresh("app", &refresh).await.success();
+}
+
+#[tokio::test]
+async fn another_key_encryption_key_does_not_start() {
+    let test = TestIssuer::start().await;
+    let parts = keystone_issuer::issuer::Parts {
+        world: test.issuer.world.clone(),
+        store: test.issuer.store.clone(),
+        cache: test.issuer.attempts.cache.clone(),
+        kek: keystone_issuer::keys::KeyEncryptionKey::parse(&format!("kskek_{}", "a5".repeat(32))).unwrap(),
+    };
+
+    let refused = keystone_issuer::issuer::Issuer::open(test.issuer.config.clone(), parts).await.unwrap_err();
+
+    assert!(refused.to_string().contains("is not the key this database was set up with"), "{refused}");
+}

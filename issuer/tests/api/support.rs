@@ -1,0 +1,346 @@
+//! An issuer for tests, and the verbs that tests use.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use http_body_util::BodyExt as _;
+use keystone_issuer::cache::MemoryCache;
+use keystone_issuer::clock::{Clock, Entropy, SystemClock, World};
+use keystone_issuer::config::{Config, Document, Source};
+use keystone_issuer::declaration::File;
+use keystone_issuer::http::{self, Peer};
+use keystone_issuer::issuer::{Issuer, Parts};
+use keystone_issuer::keys::KeyEncryptionKey;
+use keystone_issuer::secret::Secret;
+use keystone_issuer::store::sqlite::Sqlite;
+use keystone_issuer::store::{Actor, NewUser, Store};
+use keystone_issuer::{identifier, users};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use time::OffsetDateTime;
+use tower::ServiceExt as _;
+
+pub(crate) const ISSUER: &str = "https://id.example.com";
+pub(crate) const PASSWORD: &str = "nine purple hats";
+
+/// alice is a customer, olaf nothing; `app` is public, `shop` confidential with all grants, `robot` a service.
+const DECLARATION: &str = r#"
+    scopes = [
+        { name = "orders:read", resource = "orders" },
+        { name = "orders:write", resource = "orders" },
+        { name = "bills:read", resource = "billing" },
+    ]
+    roles = [
+        { name = "customer", scopes = ["orders:read", "bills:read"] },
+        { name = "clerk", scopes = ["orders:read", "orders:write"] },
+        { name = "keeper", scopes = ["keystone:users:write", "orders:read"] },
+        { name = "nobody", scopes = [] },
+    ]
+
+    [[clients]]
+    client_id = "app"
+    name = "A public client"
+    public = true
+    grants = ["password", "refresh_token"]
+    scopes = ["orders:read", "orders:write", "bills:read", "keystone:users:write"]
+    default_scopes = ["orders:read", "orders:write"]
+
+    [[clients]]
+    client_id = "shop"
+    name = "A confidential client"
+    grants = ["password", "refresh_token", "client_credentials"]
+    scopes = ["orders:read", "orders:write"]
+
+    [[clients]]
+    client_id = "robot"
+    name = "A service"
+    grants = ["client_credentials"]
+    scopes = ["orders:read", "orders:write", "bills:read", "keystone:users:write"]
+    default_scopes = ["orders:read"]
+
+    [[clients]]
+    client_id = "brief"
+    name = "Logs in, and no more"
+    public = true
+    grants = ["password"]
+    scopes = ["orders:read"]
+
+    [[clients]]
+    client_id = "off"
+    name = "Disabled"
+    enabled = false
+    grants = ["client_credentials"]
+    scopes = ["orders:read"]
+"#;
+
+#[derive(Debug)]
+pub(crate) struct TestIssuer {
+    pub(crate) issuer: Arc<Issuer>,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) secrets: BTreeMap<String, Secret>,
+    public: Router,
+    operations: Router,
+    peer: SocketAddr,
+    _directory: Arc<TempDir>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Real time, moved forward by tests. The database's clock does not follow.
+#[derive(Debug, Default)]
+pub(crate) struct TestClock(Mutex<Duration>);
+
+/// Different bytes each time, the same ones in every run.
+#[derive(Debug, Default)]
+struct TestEntropy(Mutex<u64>);
+
+impl TestClock {
+    pub(crate) fn advance(&self, by: Duration) {
+        *self.0.lock().unwrap() += by;
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> OffsetDateTime {
+        SystemClock.now() + *self.0.lock().unwrap()
+    }
+}
+
+impl Entropy for TestEntropy {
+    fn fill(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(32) {
+            let mut counter = self.0.lock().unwrap();
+            *counter += 1;
+            let block = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &counter.to_be_bytes());
+            chunk.copy_from_slice(&block.as_ref()[..chunk.len()]);
+        }
+    }
+}
+
+impl TestIssuer {
+    pub(crate) async fn start() -> Self {
+        Self::start_with("").await
+    }
+
+    /// `settings`: more of `keystone.toml`.
+    pub(crate) async fn start_with(settings: &str) -> Self {
+        let directory = Arc::new(tempfile::tempdir().unwrap());
+        let clock = Arc::new(TestClock::default());
+        let world = World { clock: clock.clone(), entropy: Arc::new(TestEntropy::default()) };
+        let store: Arc<dyn Store> = Arc::new(Sqlite::open(&directory.path().join("test.sqlite3")).unwrap());
+        store.migrate().await.unwrap();
+        let cache = Arc::new(MemoryCache::new(clock.clone()));
+        let kek = KeyEncryptionKey::parse(&format!("kskek_{}", "5a".repeat(32))).unwrap();
+        let parts = Parts { world, store, cache, kek };
+        let issuer = Arc::new(Issuer::open(config(settings), parts).await.unwrap());
+
+        let (declaration, secrets) =
+            File::parse(DECLARATION).unwrap().declare(&issuer.secrets, &issuer.world);
+        issuer.store.apply(&Actor::Operator, &declaration).await.unwrap().unwrap();
+        let test = Self::around(issuer, clock, directory);
+        let test = Self { secrets, ..test };
+        test.user("alice", &["customer"]).await;
+        test.user("olaf", &["nobody"]).await;
+        test
+    }
+
+    fn around(issuer: Arc<Issuer>, clock: Arc<TestClock>, directory: Arc<TempDir>) -> Self {
+        Self {
+            public: http::public(issuer.clone()),
+            operations: http::operations(issuer.clone()),
+            issuer,
+            clock,
+            secrets: BTreeMap::new(),
+            peer: "192.0.2.1:1234".parse().unwrap(),
+            _directory: directory,
+        }
+    }
+
+    /// The same issuer after a change to one of its parts.
+    pub(crate) fn rebuilt(self, change: impl FnOnce(&mut Issuer)) -> Self {
+        let Self { issuer, clock, secrets, peer, public, operations, _directory } = self;
+        drop((public, operations));
+        let mut issuer = Arc::into_inner(issuer).unwrap();
+        change(&mut issuer);
+        Self { secrets, peer, ..Self::around(Arc::new(issuer), clock, _directory) }
+    }
+
+    /// The same issuer, asked from another address.
+    pub(crate) fn from(&self, address: &str) -> Self {
+        let same = Self::around(self.issuer.clone(), self.clock.clone(), self._directory.clone());
+        Self { peer: SocketAddr::new(address.parse().unwrap(), 1234), secrets: self.secrets.clone(), ..same }
+    }
+
+    pub(crate) async fn user(&self, name: &str, roles: &[&str]) {
+        let issuer = &self.issuer;
+        let user = NewUser {
+            id: users::user_id(issuer.world.bytes()),
+            username: name.to_owned(),
+            username_key: identifier::username_key(name).unwrap(),
+            email: None,
+            email_key: None,
+            password_hash: issuer.passwords.hash(&Secret::new(PASSWORD)).await.unwrap(),
+            one_time_for: None,
+            roles: roles.iter().map(|role| (*role).to_owned()).collect(),
+        };
+        issuer.store.create_user(&Actor::Operator, &user).await.unwrap().unwrap();
+    }
+
+    pub(crate) fn secret(&self, client_id: &str) -> &str {
+        self.secrets[client_id].expose()
+    }
+
+    pub(crate) fn basic(&self, client_id: &str) -> (&'static str, String) {
+        basic(client_id, self.secret(client_id))
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        Self::ask(&self.public, self.peer, request).await
+    }
+
+    pub(crate) async fn health(&self, path: &str) -> Answer {
+        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+        Self::ask(&self.operations, self.peer, request).await
+    }
+
+    async fn ask(router: &Router, peer: SocketAddr, mut request: Request<Body>) -> Answer {
+        request.extensions_mut().insert(Peer(peer));
+        let (head, body) = router.clone().oneshot(request).await.unwrap().into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes().to_vec();
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Answer { status: head.status, headers: head.headers, body, bytes }
+    }
+
+    /// A token request as a form.
+    pub(crate) async fn form(&self, body: impl Into<String>) -> Answer {
+        self.form_with(&[], body).await
+    }
+
+    pub(crate) async fn form_with(&self, headers: &[(&str, String)], body: impl Into<String>) -> Answer {
+        let form = ("content-type", "application/x-www-form-urlencoded".to_owned());
+        self.post("/auth/token", &[headers, &[form]].concat(), body).await
+    }
+
+    pub(crate) async fn post(
+        &self,
+        path: &str,
+        headers: &[(&str, String)],
+        body: impl Into<String>,
+    ) -> Answer {
+        let mut request = Request::builder().method(Method::POST).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        self.send(request.body(Body::from(body.into())).unwrap()).await
+    }
+
+    pub(crate) async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = Request::builder().uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(Body::empty()).unwrap()).await
+    }
+
+    pub(crate) async fn login(&self, username: &str) -> Answer {
+        self.login_as("app", username, PASSWORD).await
+    }
+
+    pub(crate) async fn login_as(&self, client_id: &str, username: &str, password: &str) -> Answer {
+        let body = json!({ "grant_type": "password", "client_id": client_id, "username": username, "password": password });
+        self.post("/auth/token", &[("content-type", "application/json".to_owned())], body.to_string()).await
+    }
+
+    pub(crate) async fn refresh(&self, client_id: &str, token: &str) -> Answer {
+        self.form(format!("grant_type=refresh_token&client_id={client_id}&refresh_token={token}")).await
+    }
+
+    pub(crate) async fn client_token(&self, client_id: &str, scope: &str) -> String {
+        let body = format!("grant_type=client_credentials&scope={scope}");
+        self.form_with(&[self.basic(client_id)], body).await.success().text("access_token")
+    }
+
+    /// A JSON body with a bearer token.
+    pub(crate) async fn call(&self, path: &str, token: &str, body: Value) -> Answer {
+        let headers =
+            [("authorization", format!("Bearer {token}")), ("content-type", "application/json".to_owned())];
+        self.post(path, &headers, body.to_string()).await
+    }
+}
+
+impl Answer {
+    pub(crate) fn text(&self, member: &str) -> String {
+        self.body[member].as_str().unwrap_or_else(|| panic!("no {member} in {self:?}")).to_owned()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    #[track_caller]
+    pub(crate) fn success(self) -> Self {
+        assert_eq!(self.status, StatusCode::OK, "{self:?}");
+        self
+    }
+
+    /// Fails with this status and `error` (or `code`), and is not to be kept by anyone.
+    #[track_caller]
+    pub(crate) fn refused(self, status: u16, code: &str) -> Self {
+        let found = if self.body["error"].is_null() { &self.body["code"] } else { &self.body["error"] };
+        assert_eq!((self.status.as_u16(), found.as_str()), (status, Some(code)), "{self:?}");
+        assert_eq!(self.header("cache-control"), "no-store", "{self:?}");
+        self
+    }
+
+    /// The claims of the access token, unverified.
+    pub(crate) fn claims(&self) -> Value {
+        let token = self.text("access_token");
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap()).unwrap()
+    }
+}
+
+pub(crate) fn basic(client_id: &str, secret: &str) -> (&'static str, String) {
+    ("authorization", format!("Basic {}", STANDARD.encode(format!("{client_id}:{secret}"))))
+}
+
+fn config(settings: &str) -> Config {
+    // Cheap hashes: what they cost in production is not asked here.
+    let cheap =
+        if settings.contains("[passwords]") { "" } else { "[passwords]\nmemory_kib = 8\npasses = 1\n" };
+    let text = format!("issuer = '{ISSUER}'\n{settings}\n{cheap}");
+    let document = Some(Document { name: "keystone.toml".to_owned(), text });
+    let source =
+        Source { document, environment: BTreeMap::new(), read: |path| std::fs::read_to_string(path) };
+    Config::load(&source).unwrap_or_else(|mistakes| panic!("{mistakes:?}"))
+}
+
+/// All at once.
+pub(crate) async fn all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+    let mut pinned: Vec<_> = futures.into_iter().map(Box::pin).collect();
+    let mut done: Vec<Option<F::Output>> = pinned.iter().map(|_| None).collect();
+    std::future::poll_fn(|context| {
+        for (future, slot) in pinned.iter_mut().zip(&mut done) {
+            if slot.is_none()
+                && let std::task::Poll::Ready(output) = future.as_mut().poll(context)
+            {
+                *slot = Some(output);
+            }
+        }
+        if done.iter().all(Option::is_some) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    done.into_iter().flatten().collect()
+}
