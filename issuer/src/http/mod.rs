@@ -57,7 +57,7 @@ pub fn public(issuer: Arc<Issuer>) -> Router {
 /// Who may use the guarded routes; what is not listed is refused.
 fn guarded_routes() -> Value {
     json!([
-        { "methods": ["POST"], "path": "/users/me/password", "authenticated": true },
+        { "methods": ["POST"], "path": "/users/me/password", "require": { "all": ["keystone:account"] } },
         { "methods": ["POST"], "path": "/admin/users", "require": { "all": ["keystone:users:write"] } },
     ])
 }

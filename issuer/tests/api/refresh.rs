@@ -178,7 +178,7 @@ async fn a_change_of_password_ends_the_other_sessions() {
     let login = |scope: &str| {
         format!("grant_type=password&client_id=app&username=kim&password={PASSWORD}&scope={scope}")
     };
-    let kept = test.form(login("keystone:users:write")).await.success();
+    let kept = test.form(login("keystone:account")).await.success();
     let other = test.form(login("orders:read")).await.success();
 
     let body = json!({ "old_password": PASSWORD, "new_password": "eleven green boots" });

@@ -49,7 +49,7 @@ const DECLARATION: &str = r#"
     name = "A public client"
     public = true
     grants = ["password", "refresh_token"]
-    scopes = ["orders:read", "orders:write", "bills:read", "keystone:users:write"]
+    scopes = ["orders:read", "orders:write", "bills:read", "keystone:account", "keystone:users:write"]
     default_scopes = ["orders:read", "orders:write"]
 
     [[clients]]
@@ -62,7 +62,7 @@ const DECLARATION: &str = r#"
     client_id = "robot"
     name = "A service"
     grants = ["client_credentials"]
-    scopes = ["orders:read", "orders:write", "bills:read", "keystone:users:write"]
+    scopes = ["orders:read", "orders:write", "bills:read", "keystone:account", "keystone:users:write"]
     default_scopes = ["orders:read"]
 
     [[clients]]

@@ -183,10 +183,9 @@ async fn bodies_are_closed_types() {
 #[tokio::test]
 async fn a_password_change_needs_the_old_one_and_counts_guesses() {
     let test = TestIssuer::start_with("[limits]\nlogin_attempts = 4").await;
-    test.user("kim", &["keeper"]).await;
-    let login = format!(
-        "grant_type=password&client_id=app&username=kim&password={PASSWORD}&scope=keystone:users:write"
-    );
+    test.user("kim", &["customer"]).await;
+    let login =
+        format!("grant_type=password&client_id=app&username=kim&password={PASSWORD}&scope=keystone:account");
     let token = test.form(login).await.success().text("access_token");
     let change = |old: Option<&str>, new: &str| {
         let mut body = json!({ "new_password": new });
@@ -211,7 +210,7 @@ async fn a_password_change_needs_the_old_one_and_counts_guesses() {
 #[tokio::test]
 async fn a_client_has_no_password() {
     let test = TestIssuer::start().await;
-    let token = test.client_token("robot", KEEPER).await;
+    let token = test.client_token("robot", "keystone:account").await;
 
     test.call("/users/me/password", &token, json!({ "new_password": "eleven green boots" }))
         .await
@@ -222,9 +221,10 @@ async fn a_client_has_no_password() {
 async fn after_a_one_time_password_the_first_own_one_needs_no_old_one() {
     let test = TestIssuer::start().await;
     let keeper = test.client_token("robot", KEEPER).await;
-    let created = test.call("/admin/users", &keeper, json!({ "username": "bob", "roles": ["keeper"] })).await;
+    let created =
+        test.call("/admin/users", &keeper, json!({ "username": "bob", "roles": ["customer"] })).await;
     let login = format!(
-        "grant_type=password&client_id=app&username=bob&password={}&scope=keystone:users:write",
+        "grant_type=password&client_id=app&username=bob&password={}&scope=keystone:account",
         created.text("one_time_password")
     );
     let token = test.form(login).await.success().text("access_token");

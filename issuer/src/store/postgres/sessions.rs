@@ -49,10 +49,9 @@ macro_rules! with_subject {
                 )
                 AND EXISTS (
                     SELECT
-                    FROM user_roles AS ur
-                    JOIN role_scopes AS rs ON rs.role_name = ur.role_name
-                    WHERE ur.user_id = live.user_id
-                        AND rs.scope_name = s.name
+                    FROM held_scopes AS h
+                    WHERE h.user_id = live.user_id
+                        AND h.scope_name = s.name
                 )
         ), '[]') AS scopes
     FROM live

@@ -25,10 +25,9 @@ pub(super) async fn role_scopes(
 }
 
 const HELD_BY_USER: &str = "
-    SELECT DISTINCT rs.scope_name
+    SELECT h.scope_name
     FROM users AS u
-    JOIN user_roles AS ur ON ur.user_id = u.id
-    JOIN role_scopes AS rs ON rs.role_name = ur.role_name
+    JOIN held_scopes AS h ON h.user_id = u.id
     WHERE u.id = $1
         AND u.enabled";
 

@@ -225,10 +225,9 @@ const SCOPES: &str = "
     WHERE t.id = $1
         AND EXISTS (
             SELECT 1
-            FROM user_roles AS ur
-            JOIN role_scopes AS rs ON rs.role_name = ur.role_name
-            WHERE ur.user_id = t.user_id
-                AND rs.scope_name = s.name
+            FROM held_scopes AS h
+            WHERE h.user_id = t.user_id
+                AND h.scope_name = s.name
         )
     ORDER BY s.name";
 

@@ -164,10 +164,13 @@ pub(super) async fn subjects_hold_what_they_were_given(bed: &Bed) {
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     let store = &bed.store;
 
-    assert_eq!(store.held_scopes(&Actor::User(ALICE)).await.unwrap(), set(&["orders:read"]));
+    assert_eq!(
+        store.held_scopes(&Actor::User(ALICE)).await.unwrap(),
+        set(&["keystone:account", "orders:read"])
+    );
     let service = Actor::Client("service".to_owned());
     assert_eq!(store.held_scopes(&service).await.unwrap(), set(&["orders:read", "orders:write"]));
-    assert!(store.held_scopes(&Actor::Operator).await.unwrap().len() == 15);
+    assert!(store.held_scopes(&Actor::Operator).await.unwrap().len() == 16);
     assert!(store.held_scopes(&Actor::User(Uuid::nil())).await.unwrap().is_empty());
 
     let both = store.role_scopes(&names(&["customer", "clerk"])).await.unwrap();

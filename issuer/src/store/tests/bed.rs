@@ -144,7 +144,8 @@ impl Bed {
                 self.text(
                     "SELECT table_name || '.' || column_name
                      FROM information_schema.columns
-                     WHERE table_schema = 'public' AND table_name NOT LIKE '\\_%'
+                     JOIN information_schema.tables USING (table_schema, table_name)
+                     WHERE table_schema = 'public' AND table_type = 'BASE TABLE' AND table_name NOT LIKE '\\_%'
                      ORDER BY (table_name || '.' || column_name) COLLATE \"C\"",
                 )
                 .await

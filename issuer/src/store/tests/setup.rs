@@ -34,9 +34,9 @@ pub(super) async fn the_first_of_many_bootstraps_wins(bed: &Bed) {
     let console = bed.store.client("keystone-console").await.unwrap().unwrap();
     assert!(console.public && console.enabled);
     assert_eq!(console.grants, [GrantType::Password, GrantType::RefreshToken].into());
-    assert_eq!(console.scopes.len(), 13);
+    assert_eq!(console.scopes.len(), 14);
     let admin = bed.store.credential("admin").await.unwrap().unwrap();
-    assert_eq!(bed.store.held_scopes(&Actor::User(admin.user_id)).await.unwrap().len(), 13);
+    assert_eq!(bed.store.held_scopes(&Actor::User(admin.user_id)).await.unwrap().len(), 14);
     assert_eq!(audit(bed, "%").await.len(), 3);
 }
 
@@ -107,7 +107,7 @@ pub(super) async fn a_declaration_changes_what_differs(bed: &Bed) {
     assert_eq!(bed.store.client("app").await.unwrap().unwrap().default_scopes, set(&["orders:write"]));
     assert_eq!(bed.store.client("service").await.unwrap().unwrap().secrets, [[7; 32]]);
     let held = bed.store.held_scopes(&Actor::User(ALICE)).await.unwrap();
-    assert_eq!(held, set(&["orders:read", "orders:write"]));
+    assert_eq!(held, set(&["keystone:account", "orders:read", "orders:write"]));
 }
 
 pub(super) async fn what_a_declaration_takes_away_is_revoked(bed: &Bed) {
