@@ -27,6 +27,11 @@ pub fn email_key(text: &str) -> Option<String> {
         .then_some(key)
 }
 
+/// What the canonical form of a longer text begins with. `None`: nothing does.
+pub fn prefix_key(text: &str) -> Option<String> {
+    fold(text).filter(|key| !key.contains(char::is_control))
+}
+
 fn fold(text: &str) -> Option<String> {
     let trimmed = text.trim();
     if trimmed.is_empty() || trimmed.len() > BYTES {

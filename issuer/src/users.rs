@@ -161,7 +161,7 @@ fn acceptable(issuer: &Issuer, password: &Secret, about: &[&str]) -> Result<(), 
     if weaknesses.is_empty() { Ok(()) } else { Err(UserError::Weak(weaknesses)) }
 }
 
-fn actor(caller: &Verified) -> Actor {
+pub(crate) fn actor(caller: &Verified) -> Actor {
     match caller.subject().parse() {
         Ok(user_id) => Actor::User(user_id),
         Err(_) => Actor::Client(caller.client_id().to_owned()),

@@ -30,6 +30,10 @@ pub(super) enum DecodeError {
     Json(String),
     #[error("the parameter {0} is repeated")]
     Repeated(String),
+    #[error("the parameter {0} has no such value")]
+    Parameter(&'static str),
+    #[error("there is a parameter that this route does not know")]
+    UnknownParameter,
     #[error("there are more than {MOST_PARAMETERS} parameters")]
     TooManyParameters,
 }
@@ -53,7 +57,11 @@ impl Parameters {
         self.0.remove(name)
     }
 
-    fn parse_form(body: &[u8]) -> Result<Self, DecodeError> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn parse_form(body: &[u8]) -> Result<Self, DecodeError> {
         let mut parameters = Self::default();
         for pair in body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
             let (name, value) = match pair.iter().position(|byte| *byte == b'=') {
@@ -98,6 +106,13 @@ pub(super) async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -
         return Err(DecodeError::ContentType(JSON));
     }
     serde_json::from_slice(&read(body).await?).map_err(|error| DecodeError::Json(without_values(&error)))
+}
+
+/// Tells a member that is `null` from one that is not there.
+pub(super) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 /// Names of members may be repeated to the caller; serde's other messages quote values.

@@ -8,8 +8,10 @@ use keystone_verifier::Refusal;
 use serde_json::{Value, json};
 
 use super::decode::DecodeError;
+use crate::administration::{AdminError, Invalid};
 use crate::grant::GrantError;
 use crate::store::StoreError;
+use crate::store::administration::Refused;
 use crate::users::UserError;
 
 /// RFC 6749 §5.2.
@@ -22,7 +24,10 @@ pub(super) enum TokenError {
 pub(super) enum Problem {
     Decode(DecodeError),
     User(UserError),
+    Admin(AdminError),
     Refused(Refusal),
+    /// RFC 6585 §3.
+    NoPrecondition,
     NotFound,
 }
 
@@ -50,6 +55,12 @@ impl From<UserError> for Problem {
     }
 }
 
+impl From<AdminError> for Problem {
+    fn from(error: AdminError) -> Self {
+        Self::Admin(error)
+    }
+}
+
 impl IntoResponse for TokenError {
     fn into_response(self) -> Response {
         let (status, headers, code, description) = match &self {
@@ -73,6 +84,12 @@ impl IntoResponse for Problem {
             Self::Decode(error) => problem(decode_status(&error), "invalid_request", &error.to_string()),
             Self::NotFound => problem(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path"),
             Self::Refused(refusal) => refused(&refusal),
+            Self::NoPrecondition => problem(
+                StatusCode::PRECONDITION_REQUIRED,
+                "precondition_required",
+                "send the ETag of what you read as If-Match",
+            ),
+            Self::Admin(error) => admin(&error),
             Self::User(error) => {
                 if let UserError::Store(error) = &error {
                     tracing::warn!(%error, "the store did not answer");
@@ -147,6 +164,43 @@ fn user_status(error: &UserError) -> (StatusCode, &'static str) {
             (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")
         }
         UserError::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
+    }
+}
+
+fn admin(error: &AdminError) -> Response {
+    if let AdminError::Store(error) = error {
+        tracing::warn!(%error, "the store did not answer");
+    }
+    let (status, code) = admin_status(error);
+    let mut response = problem(status, code, &error.to_string());
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(RETRY_AFTER, SHORTLY.into());
+    }
+    response
+}
+
+fn admin_status(error: &AdminError) -> (StatusCode, &'static str) {
+    match error {
+        AdminError::Invalid(Invalid::Username) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_username"),
+        AdminError::Invalid(Invalid::Email) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_email"),
+        AdminError::Refused(refused) => refused_status(refused),
+        AdminError::NotAUser => (StatusCode::FORBIDDEN, "not_a_user"),
+        AdminError::Overloaded | AdminError::Store(StoreError::Unavailable(_) | StoreError::Migration(_)) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")
+        }
+        AdminError::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
+    }
+}
+
+fn refused_status(refused: &Refused) -> (StatusCode, &'static str) {
+    match refused {
+        Refused::Missing => (StatusCode::NOT_FOUND, "not_found"),
+        Refused::Stale => (StatusCode::PRECONDITION_FAILED, "stale"),
+        Refused::BeyondCaller(_) => (StatusCode::FORBIDDEN, "beyond_caller"),
+        Refused::LastAdministrator => (StatusCode::CONFLICT, "last_administrator"),
+        Refused::UsernameTaken => (StatusCode::CONFLICT, "username_taken"),
+        Refused::EmailTaken => (StatusCode::CONFLICT, "email_taken"),
+        Refused::UnknownRole(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unknown_role"),
     }
 }
 

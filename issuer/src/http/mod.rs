@@ -3,12 +3,15 @@
 mod address;
 mod admin;
 mod client_authentication;
+mod conditional;
 mod decode;
 mod error;
 mod guard;
 mod health;
 mod layers;
 mod published;
+mod query;
+mod routes;
 pub mod server;
 mod token;
 mod users;
@@ -18,11 +21,11 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::routing::{get, post};
-use serde_json::{Value, json};
 
 pub use self::address::Peer;
 use self::guard::Guard;
 use self::published::{JWKS, METADATA};
+pub use self::routes::guarded_routes;
 use crate::issuer::Issuer;
 use crate::keys::Document;
 
@@ -39,9 +42,7 @@ pub fn public(issuer: Arc<Issuer>) -> Router {
     let app = App::new(issuer);
     let tokens =
         Router::new().route("/auth/token", post(token::issue)).layer(map_response(layers::never_stored));
-    let guarded = Router::new()
-        .route("/users/me/password", post(users::change_password))
-        .route("/admin/users", post(admin::create_user))
+    let guarded = routes::router()
         .layer(from_fn_with_state(app.clone(), guard::require))
         .layer(map_response(layers::never_stored));
     let published = Router::new()
@@ -54,14 +55,6 @@ pub fn public(issuer: Arc<Issuer>) -> Router {
     layers::around(tokens.merge(guarded).merge(published), app)
 }
 
-/// Who may use the guarded routes; what is not listed is refused.
-fn guarded_routes() -> Value {
-    json!([
-        { "methods": ["POST"], "path": "/users/me/password", "require": { "all": ["keystone:account"] } },
-        { "methods": ["POST"], "path": "/admin/users", "require": { "all": ["keystone:users:write"] } },
-    ])
-}
-
 /// The listener for whoever runs this: health, on an address that the public does not reach.
 pub fn operations(issuer: Arc<Issuer>) -> Router {
     let routes =
@@ -71,7 +64,7 @@ pub fn operations(issuer: Arc<Issuer>) -> Router {
 
 impl App {
     fn new(issuer: Arc<Issuer>) -> Self {
-        let guard = Arc::new(Guard::new(&issuer.config.issuer, guarded_routes()));
+        let guard = Arc::new(Guard::new(&issuer.config.issuer, routes::policy()));
         Self { metadata: published::describe(&issuer.config.issuer), guard, issuer }
     }
 }

@@ -2,15 +2,51 @@
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use axum::response::Response;
 use serde::Deserialize;
 
 use super::App;
 use super::address::ClientAddress;
-use super::decode::json;
+use super::admin::users::shown;
+use super::conditional::required;
+use super::decode::{json, present};
 use super::error::Problem;
 use super::guard::Caller;
+use crate::administration::{self, AdminError, Wishes, authority};
 use crate::secret::Secret;
+use crate::store::administration::Refused;
 use crate::users::{self, NewPassword};
+
+/// `GET /users/me`
+pub(super) async fn read(State(app): State<App>, Caller(caller): Caller) -> Result<Response, Problem> {
+    let by = authority(&caller, ACCOUNT);
+    let id = administration::own_id(&by)?;
+    administration::may_read(&app.issuer, &by).await?;
+    let user = app.issuer.store.user(id).await.map_err(AdminError::from)?;
+    Ok(shown(&user.ok_or(AdminError::Refused(Refused::Missing))?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Patch {
+    /// `null`: none any more.
+    #[serde(default, deserialize_with = "present")]
+    email: Option<Option<String>>,
+}
+
+/// `PATCH /users/me`
+pub(super) async fn change(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    request: Request,
+) -> Result<Response, Problem> {
+    let by = authority(&caller, ACCOUNT);
+    let (head, body) = request.into_parts();
+    let target = (administration::own_id(&by)?, required(&head.headers)?);
+    let Patch { email } = json(&head.headers, body).await?;
+    let wishes = Wishes { email, ..Wishes::default() };
+    Ok(shown(&administration::change_user(&app.issuer, &by, target, wishes).await?))
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,3 +70,5 @@ pub(super) async fn change_password(
     users::change_password(&app.issuer, &caller, address, passwords).await?;
     Ok(StatusCode::NO_CONTENT)
 }
+
+pub(super) const ACCOUNT: &str = "keystone:account";

@@ -2,6 +2,7 @@
 //!
 //! Each method is one transaction. Time is the database's; randomness comes in with the arguments.
 
+pub mod administration;
 mod bootstrap_rules;
 mod declaration;
 mod error;
@@ -23,6 +24,7 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+pub use administration::Administration;
 pub use error::{Result, StoreError};
 pub use types::{
     Actor, Applied, ApplyError, Bootstrap, Client, Credential, Declaration, DeclaredClient, DeclaredRole,
@@ -32,7 +34,7 @@ pub use types::{
 
 /// The truth (design: PostgreSQL, or SQLite for one machine).
 #[async_trait]
-pub trait Store: Send + Sync + fmt::Debug {
+pub trait Store: Administration + Send + Sync + fmt::Debug {
     /// Answers when the database does.
     async fn ping(&self) -> Result<()>;
     /// Descriptions of the migrations that this program has and the database has not.

@@ -26,3 +26,8 @@ pub(super) fn generation(value: i64) -> Result<u32> {
 pub(super) fn no_such_role(name: &str) -> StoreError {
     StoreError::Inconsistent(format!("a user with the role `{name}`, which does not exist"))
 }
+
+/// The greatest text that begins like this: UTF-8 sorts by code point, and this is the last.
+pub(super) fn end_of_prefix(prefix: &str) -> String {
+    format!("{prefix}\u{10FFFF}")
+}

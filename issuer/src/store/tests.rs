@@ -4,6 +4,7 @@
 //! `KEYTEST_POSTGRES` naming a directory that holds `initdb` and `postgres`.
 
 mod accounts;
+mod administration;
 mod bed;
 mod cluster;
 mod postgres_only;
@@ -70,6 +71,13 @@ promises! {
         a_rehash_never_undoes_a_change,
         subjects_hold_what_they_were_given,
         a_nul_byte_names_nobody;
+    administration:
+        a_disabled_user_is_revoked_with_an_audit_row,
+        a_change_of_names_keeps_what_it_does_not_name,
+        lost_roles_are_revoked_and_gained_ones_are_not,
+        one_administrator_survives_any_race,
+        a_reset_ends_everything_and_opens_one_session,
+        a_deleted_user_stays_revoked;
     setup:
         the_first_of_many_bootstraps_wins,
         a_bootstrap_is_done_for_ever,

@@ -273,6 +273,54 @@ impl TestIssuer {
         self.form_with(&[self.basic(client_id)], body).await.success().text("access_token")
     }
 
+    /// `root` administers Keystone and holds nothing else; `boss` holds all there is. Both log in at `console`.
+    pub(crate) async fn with_administrators() -> Self {
+        let test = Self::start().await;
+        let mut all = test.issuer.store.held_scopes(&Actor::Operator).await.unwrap();
+        all.insert("keystone:account".to_owned());
+        let file = format!(
+            "[[clients]]\nclient_id = 'console'\nname = 'c'\npublic = true\ngrants = ['password', 'refresh_token']\nscopes = {:?}",
+            all.iter().filter(|scope| scope.starts_with("keystone:")).collect::<Vec<_>>()
+        );
+        let (declaration, _) = File::parse(&file).unwrap().declare(&test.issuer.secrets, &test.issuer.world);
+        test.issuer.store.apply(&Actor::Operator, &declaration).await.unwrap().unwrap();
+        test.user("root", &["administrator"]).await;
+        test.user("boss", &["administrator", "customer", "clerk"]).await;
+        test
+    }
+
+    /// A token with all of Keystone that this user holds.
+    pub(crate) async fn console(&self, username: &str) -> String {
+        self.login_as("console", username, PASSWORD).await.success().text("access_token")
+    }
+
+    /// A request with a bearer token; `""` for no `If-Match`, `null` for no body.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of a request, in the order in which it has them"
+    )]
+    pub(crate) async fn ask_as(&self, token: &str, line: &str, condition: &str, body: Value) -> Answer {
+        let (method, path) = line.split_once(' ').unwrap();
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in [
+            ("authorization", if token.is_empty() { String::new() } else { format!("Bearer {token}") }),
+            ("if-match", condition.to_owned()),
+            ("content-type", if body.is_null() { String::new() } else { "application/json".to_owned() }),
+        ] {
+            if !value.is_empty() {
+                request = request.header(name, value);
+            }
+        }
+        let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
+        self.send(request.body(body).unwrap()).await
+    }
+
+    /// The path of a user's administration, by username.
+    pub(crate) async fn path_of(&self, username: &str) -> String {
+        let user = self.issuer.store.credential(username).await.unwrap().unwrap();
+        format!("/admin/users/{}", user.user_id)
+    }
+
     /// A JSON body with a bearer token.
     pub(crate) async fn call(&self, path: &str, token: &str, body: Value) -> Answer {
         let headers =

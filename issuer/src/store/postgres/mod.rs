@@ -1,5 +1,6 @@
 //! The store on PostgreSQL, for any number of replicas.
 
+mod administration;
 mod apply;
 mod bootstrap;
 mod clients;

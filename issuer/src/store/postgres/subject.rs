@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use crate::store::{Actor, Result};
 
@@ -43,12 +43,17 @@ const HELD_BY_OPERATOR: &str = "
     FROM scopes";
 
 pub(super) async fn held_scopes(pool: &PgPool, actor: &Actor) -> Result<BTreeSet<String>> {
+    held(&mut *pool.acquire().await?, actor).await
+}
+
+/// The same inside a transaction.
+pub(super) async fn held(connection: &mut PgConnection, actor: &Actor) -> Result<BTreeSet<String>> {
     let scopes: Vec<String> = match actor {
-        Actor::User(id) => sqlx::query_scalar(HELD_BY_USER).bind(id).fetch_all(pool).await?,
+        Actor::User(id) => sqlx::query_scalar(HELD_BY_USER).bind(id).fetch_all(connection).await?,
         Actor::Client(client_id) => {
-            sqlx::query_scalar(HELD_BY_CLIENT).bind(client_id).fetch_all(pool).await?
+            sqlx::query_scalar(HELD_BY_CLIENT).bind(client_id).fetch_all(connection).await?
         }
-        Actor::Operator => sqlx::query_scalar(HELD_BY_OPERATOR).fetch_all(pool).await?,
+        Actor::Operator => sqlx::query_scalar(HELD_BY_OPERATOR).fetch_all(connection).await?,
     };
     Ok(scopes.into_iter().collect())
 }

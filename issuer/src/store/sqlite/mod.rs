@@ -1,5 +1,6 @@
 //! The store on one machine: a SQLite file, one writer and many readers.
 
+mod administration;
 mod apply;
 mod bootstrap;
 mod clients;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use sqlx::SqliteConnection;
+
 use super::pool::Pools;
 use crate::store::{Actor, Result};
 
@@ -47,13 +49,17 @@ const HELD_BY_OPERATOR: &str = "
     FROM scopes";
 
 pub(super) async fn held_scopes(pools: &Pools, actor: &Actor) -> Result<BTreeSet<String>> {
-    let reader = pools.reader();
+    held(&mut *pools.reader().acquire().await?, actor).await
+}
+
+/// The same inside a transaction.
+pub(super) async fn held(connection: &mut SqliteConnection, actor: &Actor) -> Result<BTreeSet<String>> {
     let scopes: Vec<String> = match actor {
-        Actor::User(id) => sqlx::query_scalar(HELD_BY_USER).bind(id).fetch_all(reader).await?,
+        Actor::User(id) => sqlx::query_scalar(HELD_BY_USER).bind(id).fetch_all(connection).await?,
         Actor::Client(client_id) => {
-            sqlx::query_scalar(HELD_BY_CLIENT).bind(client_id).fetch_all(reader).await?
+            sqlx::query_scalar(HELD_BY_CLIENT).bind(client_id).fetch_all(connection).await?
         }
-        Actor::Operator => sqlx::query_scalar(HELD_BY_OPERATOR).fetch_all(reader).await?,
+        Actor::Operator => sqlx::query_scalar(HELD_BY_OPERATOR).fetch_all(connection).await?,
     };
     Ok(scopes.into_iter().collect())
 }

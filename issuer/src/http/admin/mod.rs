@@ -1,5 +1,7 @@
 //! `/admin`: what administrators do, each route behind a scope of the resource `keystone`.
 
+pub(super) mod users;
+
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -12,7 +14,7 @@ use super::decode::json;
 use super::error::Problem;
 use super::guard::Caller;
 use crate::secret::Secret;
-use crate::users::{self, Account, Created};
+use crate::users::{Account, Created, create};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,7 +40,7 @@ pub(super) async fn create_user(
         password: body.password.map(Secret::new),
         roles: body.roles,
     };
-    let created = users::create(&app.issuer, &caller, account).await?;
+    let created = create(&app.issuer, &caller, account).await?;
     Ok((StatusCode::CREATED, Json(UserView::from(&created))).into_response())
 }
 

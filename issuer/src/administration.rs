@@ -1,0 +1,133 @@
+//! What administrators do, without HTTP: their words brought into canonical form, one change in the store.
+
+use std::collections::BTreeSet;
+
+use keystone_verifier::Verified;
+use uuid::Uuid;
+
+use crate::issuer::Issuer;
+use crate::password::Overloaded;
+use crate::secret::Secret;
+use crate::store::administration::{
+    Authority, Expected, Identifier, Outcome, Profile, Refused, Reset, RoleSet, UserChange,
+};
+use crate::store::{Actor, StoreError};
+use crate::{identifier, users};
+
+/// Why an administrator does not get what they asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    #[error("{0}")]
+    Invalid(Invalid),
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error("the token is a client's; this is for users")]
+    NotAUser,
+    #[error("too many logins at the moment; try again shortly")]
+    Overloaded,
+    #[error("the server cannot answer at the moment; try again shortly")]
+    Store(#[from] StoreError),
+}
+
+/// What no thing of its kind can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Invalid {
+    #[error(
+        "the username must have 1 to 64 letters, digits or . _ - + @ ', begin with a letter or digit, and not mix alphabets"
+    )]
+    Username,
+    #[error("the e-mail address is not one")]
+    Email,
+}
+
+/// What an administrator wants of a user. `None`: as it was.
+#[derive(Debug, Default)]
+pub struct Wishes {
+    pub username: Option<String>,
+    /// `Some(None)`: none any more.
+    pub email: Option<Option<String>>,
+    pub enabled: Option<bool>,
+}
+
+/// A caller whose token allows `scope`; whether they hold it still is asked with each change.
+pub fn authority(caller: &Verified, scope: &'static str) -> Authority {
+    Authority { actor: users::actor(caller), scope }
+}
+
+/// Reading takes the right as it is now, too.
+pub async fn may_read(issuer: &Issuer, by: &Authority) -> Result<(), AdminError> {
+    if issuer.store.held_scopes(&by.actor).await?.contains(by.scope) {
+        Ok(())
+    } else {
+        Err(Refused::BeyondCaller(vec![by.scope.to_owned()]).into())
+    }
+}
+
+/// The user behind the token.
+pub fn own_id(by: &Authority) -> Result<Uuid, AdminError> {
+    match by.actor {
+        Actor::User(id) => Ok(id),
+        _ => Err(AdminError::NotAUser),
+    }
+}
+
+pub async fn change_user(
+    issuer: &Issuer,
+    by: &Authority,
+    (id, expected): (Uuid, Expected),
+    wishes: Wishes,
+) -> Result<Profile, AdminError> {
+    let username = wishes.username.map(|text| canonical(&text, identifier::username_key, Invalid::Username));
+    let email = wishes
+        .email
+        .map(|email| email.map(|text| canonical(&text, identifier::email_key, Invalid::Email)).transpose());
+    let change = UserChange {
+        id,
+        expected,
+        username: username.transpose()?,
+        email: email.transpose()?,
+        enabled: wishes.enabled,
+    };
+    settled(issuer.store.change_user(by, &change).await?)
+}
+
+pub async fn set_roles(
+    issuer: &Issuer,
+    by: &Authority,
+    (id, expected): (Uuid, Expected),
+    roles: BTreeSet<String>,
+) -> Result<Profile, AdminError> {
+    settled(issuer.store.set_roles(by, &RoleSet { id, expected, roles }).await?)
+}
+
+/// The password for one login, shown once. Nobody but its reader ever knows it.
+pub async fn reset_user(
+    issuer: &Issuer,
+    by: &Authority,
+    (id, expected): (Uuid, Expected),
+) -> Result<Secret, AdminError> {
+    let secret = users::one_time_password(issuer.world.bytes());
+    let password_hash = issuer.passwords.hash(&secret).await?;
+    let reset = Reset { id, expected, password_hash, good_for: users::ONE_TIME_LIFETIME };
+    settled(issuer.store.reset_user(by, &reset).await?)?;
+    Ok(secret)
+}
+
+fn canonical(
+    text: &str,
+    key: fn(&str) -> Option<String>,
+    invalid: Invalid,
+) -> Result<Identifier, AdminError> {
+    let key = key(text).ok_or(AdminError::Invalid(invalid))?;
+    Ok(Identifier { text: text.trim().to_owned(), key })
+}
+
+pub fn settled<T>(outcome: Outcome<T>) -> Result<T, AdminError> {
+    Ok(outcome?)
+}
+
+impl From<Overloaded> for AdminError {
+    fn from(_: Overloaded) -> Self {
+        Self::Overloaded
+    }
+}

@@ -1,0 +1,176 @@
+//! `/admin/users`: who there is, and what they may do.
+
+use std::collections::BTreeSet;
+
+use axum::Json;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::super::App;
+use super::super::conditional::{honoured, required, versioned};
+use super::super::decode::{DecodeError, json, present};
+use super::super::error::Problem;
+use super::super::guard::Caller;
+use super::super::query::Query;
+use crate::administration::{self, AdminError, Wishes, authority, settled};
+use crate::identifier;
+use crate::store::administration::{Profile, Refused, UserSearch};
+
+pub(in crate::http) const READ: &str = "keystone:users:read";
+pub(in crate::http) const WRITE: &str = "keystone:users:write";
+
+/// `GET /admin/users?search=&enabled=&cursor=&limit=`
+pub(in crate::http) async fn list(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    uri: Uri,
+) -> Result<Json<Value>, Problem> {
+    let search = search(&uri)?;
+    administration::may_read(&app.issuer, &authority(&caller, READ)).await?;
+    let users = app.issuer.store.users(&search).await.map_err(AdminError::from)?;
+    let full = i64::try_from(users.len()) == Ok(search.limit);
+    let next = users.last().filter(|_| full).map(|last| last.username.clone());
+    Ok(Json(json!({ "users": users.iter().map(View::from).collect::<Vec<_>>(), "next": next })))
+}
+
+/// `GET /admin/users/{id}`
+pub(in crate::http) async fn read(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    administration::may_read(&app.issuer, &authority(&caller, READ)).await?;
+    let user = app.issuer.store.user(user_id(&id)?).await.map_err(AdminError::from)?;
+    Ok(shown(&user.ok_or(AdminError::Refused(Refused::Missing))?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Patch {
+    username: Option<String>,
+    /// `null`: none any more.
+    #[serde(default, deserialize_with = "present")]
+    email: Option<Option<String>>,
+    enabled: Option<bool>,
+}
+
+/// `PATCH /admin/users/{id}`
+pub(in crate::http) async fn change(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (head, body) = request.into_parts();
+    let target = (user_id(&id)?, required(&head.headers)?);
+    let Patch { username, email, enabled } = json(&head.headers, body).await?;
+    let wishes = Wishes { username, email, enabled };
+    let user = administration::change_user(&app.issuer, &authority(&caller, WRITE), target, wishes).await?;
+    Ok(shown(&user))
+}
+
+/// `DELETE /admin/users/{id}`
+pub(in crate::http) async fn remove(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    let by = authority(&caller, WRITE);
+    let gone = app.issuer.store.delete_user(&by, user_id(&id)?, &honoured(&headers)).await;
+    settled(gone.map_err(AdminError::from)?)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /admin/users/{id}/reset`
+pub(in crate::http) async fn reset(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, Problem> {
+    let target = (user_id(&id)?, honoured(&headers));
+    let secret = administration::reset_user(&app.issuer, &authority(&caller, WRITE), target).await?;
+    Ok(Json(json!({ "one_time_password": secret.expose() })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Roles {
+    roles: BTreeSet<String>,
+}
+
+/// `PUT /admin/users/{id}/roles`
+pub(in crate::http) async fn set_roles(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (head, body) = request.into_parts();
+    let target = (user_id(&id)?, required(&head.headers)?);
+    let Roles { roles } = json(&head.headers, body).await?;
+    let user = administration::set_roles(&app.issuer, &authority(&caller, WRITE), target, roles).await?;
+    Ok(shown(&user))
+}
+
+fn search(uri: &Uri) -> Result<UserSearch, DecodeError> {
+    let mut query = Query::of(uri)?;
+    let key = |text: Option<String>, name| match text {
+        Some(text) => identifier::prefix_key(&text).ok_or(DecodeError::Parameter(name)),
+        None => Ok(String::new()),
+    };
+    let search = UserSearch {
+        prefix: key(query.text("search")?, "search")?,
+        enabled: query.flag("enabled")?,
+        after: key(query.text("cursor")?, "cursor")?,
+        limit: query.limit()?,
+    };
+    query.end()?;
+    Ok(search)
+}
+
+/// What is no id is nobody's.
+fn user_id(text: &str) -> Result<Uuid, AdminError> {
+    text.parse().map_err(|_| Refused::Missing.into())
+}
+
+pub(in crate::http) fn shown(user: &Profile) -> Response {
+    versioned(&user.version(), View::from(user))
+}
+
+/// Nothing of the password, not even whether there is one.
+#[derive(Serialize)]
+struct View<'a> {
+    id: Uuid,
+    username: &'a str,
+    email: Option<&'a str>,
+    enabled: bool,
+    roles: &'a BTreeSet<String>,
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    updated_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339::option")]
+    last_login: Option<OffsetDateTime>,
+}
+
+impl<'a> From<&'a Profile> for View<'a> {
+    fn from(user: &'a Profile) -> Self {
+        Self {
+            id: user.id,
+            username: &user.username,
+            email: user.email.as_deref(),
+            enabled: user.enabled,
+            roles: &user.roles,
+            created_at: user.created_at,
+            updated_at: user.updated_at,
+            last_login: user.last_login,
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Query strings, decoded as strictly as bodies: none repeated, none unknown, each of its type.
+
+use axum::http::Uri;
+use super::decode::{DecodeError, Parameters};
+
+pub(super) struct Query(Parameters);
+
+impl Query {
+    pub(super) fn of(uri: &Uri) -> Result<Self, DecodeError> {
+        Parameters::parse_form(uri.query().unwrap_or_default().as_bytes()).map(Self)
+    }
+
+    pub(super) fn text(&mut self, name: &'static str) -> Result<Option<String>, DecodeError> {
+        match self.0.take(name) {
+            // PostgreSQL takes no NUL in a text and would call it an error of ours.
+            Some(text) if text.contains('\0') => Err(DecodeError::Parameter(name)),
+            text => Ok(text),
+        }
+    }
+
+    pub(super) fn flag(&mut self, name: &'static str) -> Result<Option<bool>, DecodeError> {
+        self.parsed(name, |text| text.parse().ok())
+    }
+
+    pub(super) fn number(&mut self, name: &'static str) -> Result<Option<i64>, DecodeError> {
+        self.parsed(name, |text| text.parse().ok())
+    }
+
+    /// How many at most: 1 to 100.
+    pub(super) fn limit(&mut self) -> Result<i64, DecodeError> {
+        match self.number("limit")? {
+            None => Ok(DEFAULT_LIMIT),
+            Some(limit) if (1..=MOST).contains(&limit) => Ok(limit),
+            Some(_) => Err(DecodeError::Parameter("limit")),
+        }
+    }
+
+    /// A parameter nobody knows is a filter nobody applied.
+    pub(super) fn end(self) -> Result<(), DecodeError> {
+        if self.0.is_empty() { Ok(()) } else { Err(DecodeError::UnknownParameter) }
+    }
+
+    fn parsed<T>(
+        &mut self,
+        name: &'static str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, DecodeError> {
+        let Some(text) = self.0.take(name) else { return Ok(None) };
+        read(&text).map(Some).ok_or(DecodeError::Parameter(name))
+    }
+}
+
+const DEFAULT_LIMIT: i64 = 50;
+const MOST: i64 = 100;

@@ -1,0 +1,52 @@
+//! The guarded routes, each with the scope it takes: one table for the router, the guard and the tests.
+
+use axum::Router;
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
+use serde_json::{Value, json};
+
+use super::users::ACCOUNT;
+use super::{App, admin, users};
+
+struct Route {
+    method: &'static str,
+    path: &'static str,
+    scope: &'static str,
+    handler: MethodRouter<App>,
+}
+
+#[rustfmt::skip]
+fn table() -> Vec<Route> {
+    vec![
+        route("GET", "/users/me", ACCOUNT, get(users::read)),
+        route("PATCH", "/users/me", ACCOUNT, patch(users::change)),
+        route("POST", "/users/me/password", ACCOUNT, post(users::change_password)),
+
+        route("GET", "/admin/users", admin::users::READ, get(admin::users::list)),
+        route("POST", "/admin/users", admin::users::WRITE, post(admin::create_user)),
+        route("GET", "/admin/users/{id}", admin::users::READ, get(admin::users::read)),
+        route("PATCH", "/admin/users/{id}", admin::users::WRITE, patch(admin::users::change)),
+        route("DELETE", "/admin/users/{id}", admin::users::WRITE, delete(admin::users::remove)),
+        route("POST", "/admin/users/{id}/reset", admin::users::WRITE, post(admin::users::reset)),
+        route("PUT", "/admin/users/{id}/roles", admin::users::WRITE, put(admin::users::set_roles)),
+    ]
+}
+
+/// What is guarded: method, path and scope. The authorisation table of the tests is compared with this.
+pub fn guarded_routes() -> Vec<(&'static str, &'static str, &'static str)> {
+    table().into_iter().map(|route| (route.method, route.path, route.scope)).collect()
+}
+
+pub(super) fn router() -> Router<App> {
+    table().into_iter().fold(Router::new(), |router, route| router.route(route.path, route.handler))
+}
+
+/// As in a policy file; what is not listed is refused.
+pub(super) fn policy() -> Value {
+    let rule =
+        |(method, path, scope)| json!({ "methods": [method], "path": path, "require": { "all": [scope] } });
+    guarded_routes().into_iter().map(rule).collect()
+}
+
+fn route(method: &'static str, path: &'static str, scope: &'static str, handler: MethodRouter<App>) -> Route {
+    Route { method, path, scope, handler }
+}

@@ -1,0 +1,57 @@
+//! What a database does for an administrator's change: one statement each, inside one transaction. It decides nothing.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::pin::Pin;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::{Profile, Reset, UserChange, UserSearch};
+use crate::store::ledger::{Entry, Event};
+use crate::store::{Actor, Result, UserConflict};
+
+pub(in crate::store) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+
+/// A database that can be administered.
+#[async_trait]
+pub(in crate::store) trait Open: Send + Sync {
+    type Desk: Desk;
+
+    /// A transaction beside which nobody changes who may do what; logins and refreshes go on.
+    async fn alone(&self) -> Result<Self::Desk>;
+    /// A transaction that only reads.
+    async fn snapshot(&self) -> Result<Self::Desk>;
+    /// Gives up in time.
+    fn bounded<'a, T: Send + 'a>(&self, answer: Answer<'a, T>) -> Answer<'a, T>;
+}
+
+/// The transaction and its books. Dropped without `commit`, nothing happened.
+#[async_trait]
+pub(in crate::store) trait Desk: UserDesk + Sized {
+    async fn held(&mut self, actor: &Actor) -> Result<BTreeSet<String>>;
+    async fn record(&mut self, entries: &[Entry]) -> Result<()>;
+    /// The last statement of its transaction: other writers of events wait from here on.
+    async fn publish(&mut self, events: &[Event]) -> Result<()>;
+    async fn commit(self) -> Result<()>;
+}
+
+#[async_trait]
+pub(in crate::store) trait UserDesk: Send {
+    async fn users(&mut self, search: &UserSearch) -> Result<Vec<Profile>>;
+    async fn user(&mut self, id: Uuid) -> Result<Option<Profile>>;
+    /// Someone else has the name or the address.
+    async fn user_conflict(&mut self, change: &UserChange) -> Result<Option<UserConflict>>;
+    async fn put_user(&mut self, change: &UserChange) -> Result<()>;
+    async fn put_one_time_password(&mut self, reset: &Reset) -> Result<()>;
+    /// `None`: there is no such role.
+    async fn scopes_of_role(&mut self, role: &str) -> Result<Option<BTreeSet<String>>>;
+    async fn add_role(&mut self, id: Uuid, role: &str) -> Result<()>;
+    async fn drop_role(&mut self, id: Uuid, role: &str) -> Result<()>;
+    /// Revokes the user's tokens; the new epoch.
+    async fn move_user(&mut self, id: Uuid) -> Result<i64>;
+    async fn end_sessions(&mut self, id: Uuid, reason: &str) -> Result<()>;
+    async fn delete_user(&mut self, id: Uuid) -> Result<()>;
+    /// How many enabled users but this one are administrators.
+    async fn other_administrators(&mut self, id: Uuid) -> Result<i64>;
+}

@@ -1,0 +1,104 @@
+//! What administrators change, decided once for both databases: who may, what stands in the way, what it revokes.
+//!
+//! A change runs alone (no other change of rights beside it), so that what is judged is what is changed. The databases
+//! only carry out: see [`desk`].
+
+pub(super) mod desk;
+mod rules;
+mod types;
+mod users;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use self::desk::{Desk, Open, UserDesk as _};
+use self::rules::Stop;
+pub use self::types::{
+    Authority, Expected, Identifier, Outcome, Profile, Refused, Reset, RoleSet, UserChange, UserSearch,
+    Version,
+};
+use super::Result;
+
+/// Users, roles, scopes and clients as administrators see and change them.
+///
+/// Each change writes its audit row, and what it revokes, in its own transaction.
+#[async_trait]
+pub trait Administration: Send + Sync {
+    /// By canonical username, after the cursor.
+    async fn users(&self, search: &UserSearch) -> Result<Vec<Profile>>;
+    /// `None`: there is no such user.
+    async fn user(&self, id: Uuid) -> Result<Option<Profile>>;
+    /// Renames, enables or disables. Whoever is disabled loses all sessions and tokens.
+    async fn change_user(&self, by: &Authority, change: &UserChange) -> Result<Outcome<Profile>>;
+    /// The roles are these from now on. What is lost is revoked.
+    async fn set_roles(&self, by: &Authority, roles: &RoleSet) -> Result<Outcome<Profile>>;
+    /// Replaces the password by one that is good for one login; ends every session.
+    async fn reset_user(&self, by: &Authority, reset: &Reset) -> Result<Outcome<()>>;
+    async fn delete_user(&self, by: &Authority, id: Uuid, expected: &Expected) -> Result<Outcome<()>>;
+}
+
+/// One change: alone, and all or nothing.
+macro_rules! change {
+    ($store:expr, $desk:ident => $change:expr) => {
+        bounded($store, async {
+            let mut $desk = $store.alone().await?;
+            let outcome = $change.await;
+            settle($desk, outcome).await
+        })
+        .await
+    };
+}
+
+/// One answer from one snapshot.
+macro_rules! read {
+    ($store:expr, $desk:ident => $question:expr) => {
+        bounded($store, async {
+            let mut $desk = $store.snapshot().await?;
+            $question.await
+        })
+        .await
+    };
+}
+
+#[async_trait]
+impl<S: Open> Administration for S {
+    async fn users(&self, search: &UserSearch) -> Result<Vec<Profile>> {
+        read!(self, desk => desk.users(search))
+    }
+
+    async fn user(&self, id: Uuid) -> Result<Option<Profile>> {
+        read!(self, desk => desk.user(id))
+    }
+
+    async fn change_user(&self, by: &Authority, change: &UserChange) -> Result<Outcome<Profile>> {
+        change!(self, desk => users::change(&mut desk, by, change))
+    }
+
+    async fn set_roles(&self, by: &Authority, roles: &RoleSet) -> Result<Outcome<Profile>> {
+        change!(self, desk => users::set_roles(&mut desk, by, roles))
+    }
+
+    async fn reset_user(&self, by: &Authority, reset: &Reset) -> Result<Outcome<()>> {
+        change!(self, desk => users::reset(&mut desk, by, reset))
+    }
+
+    async fn delete_user(&self, by: &Authority, id: Uuid, expected: &Expected) -> Result<Outcome<()>> {
+        change!(self, desk => users::delete(&mut desk, by, (id, expected)))
+    }
+}
+
+async fn bounded<S: Open, T: Send>(store: &S, answer: impl Future<Output = Result<T>> + Send) -> Result<T> {
+    store.bounded(Box::pin(answer)).await
+}
+
+/// A refused change leaves nothing behind: the transaction ends here without a commit.
+async fn settle<T>(desk: impl Desk, outcome: Result<T, Stop>) -> Result<Outcome<T>> {
+    match outcome {
+        Ok(value) => {
+            desk.commit().await?;
+            Ok(Ok(value))
+        }
+        Err(Stop::Refused(refused)) => Ok(Err(refused)),
+        Err(Stop::Failed(error)) => Err(error),
+    }
+}

@@ -1,0 +1,60 @@
+//! Who may change what: judged inside the change, on what everyone holds at that moment.
+
+use std::collections::BTreeSet;
+
+use super::desk::Desk;
+use super::{Authority, Refused};
+use crate::rbac;
+use crate::store::StoreError;
+
+/// Why a change goes no further.
+#[derive(Debug)]
+pub(super) enum Stop {
+    Refused(Refused),
+    Failed(StoreError),
+}
+
+impl From<Refused> for Stop {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// What the caller holds now; a right that was taken away since the token was made is no right.
+pub(super) async fn held(desk: &mut impl Desk, by: &Authority) -> Result<BTreeSet<String>, Stop> {
+    let held = desk.held(&by.actor).await?;
+    within(&held, &BTreeSet::from([by.scope.to_owned()]))?;
+    Ok(held)
+}
+
+/// Grants and removals alike: whoever may take away what they do not hold can make themselves the last to hold it.
+pub(super) fn within(held: &BTreeSet<String>, touched: &BTreeSet<String>) -> Result<(), Refused> {
+    if rbac::may_grant(held, touched) {
+        Ok(())
+    } else {
+        Err(Refused::BeyondCaller(touched.difference(held).cloned().collect()))
+    }
+}
+
+/// What these roles give together.
+pub(super) async fn closure(
+    desk: &mut impl Desk,
+    roles: impl IntoIterator<Item = &String> + Send,
+) -> Result<BTreeSet<String>, Stop> {
+    let roles: Vec<&String> = roles.into_iter().collect();
+    let mut scopes = BTreeSet::new();
+    for role in roles {
+        let given = desk.scopes_of_role(role).await?.ok_or_else(|| Refused::UnknownRole(role.clone()))?;
+        scopes.extend(given);
+    }
+    Ok(scopes)
+}
+
+/// The built-in role. Its holders are the administrators, of whom one must always be there and enabled.
+pub(super) const ADMINISTRATOR: &str = "administrator";

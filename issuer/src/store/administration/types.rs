@@ -1,0 +1,146 @@
+//! What goes in and out of administration.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use aws_lc_rs::digest::{Context, SHA256};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::hex;
+use crate::store::Actor;
+
+/// Who asks, and the scope it takes; both are looked at again inside the change.
+#[derive(Clone, Debug)]
+pub struct Authority {
+    pub actor: Actor,
+    pub scope: &'static str,
+}
+
+pub type Outcome<T> = Result<T, Refused>;
+
+/// Why a change was not made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    #[error("there is no such thing")]
+    Missing,
+    #[error("it was changed since it was read; read it again")]
+    Stale,
+    /// An administrator can only grant, and take away, what they hold.
+    #[error("it takes scopes that you do not hold: {}", .0.join(" "))]
+    BeyondCaller(Vec<String>),
+    #[error("nobody could administer Keystone any more")]
+    LastAdministrator,
+    #[error("the username, or one that looks the same, is taken")]
+    UsernameTaken,
+    #[error("the e-mail address is taken")]
+    EmailTaken,
+    #[error("there is no role `{0}`")]
+    UnknownRole(String),
+}
+
+/// Names a state of something: two equal states have one version, whoever changed it, by whatever way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version(String);
+
+impl Version {
+    pub(in crate::store) fn of<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut context = Context::new(&SHA256);
+        for part in parts {
+            context.update(part.as_bytes());
+            // No text in a database holds a NUL, so parts do not run into each other.
+            context.update(&[0]);
+        }
+        Self(hex::encode(context.finish().as_ref().first_chunk::<16>().unwrap_or(&[0; 16])))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The versions a change may start from (RFC 9110 §13.1.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expected {
+    Any,
+    OneOf(Vec<String>),
+}
+
+impl Expected {
+    pub(super) fn holds(&self, version: &Version) -> Result<(), Refused> {
+        match self {
+            Self::OneOf(versions) if !versions.contains(&version.0) => Err(Refused::Stale),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A user as administrators see them: nothing of the password.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    pub id: Uuid,
+    pub username: String,
+    pub email: Option<String>,
+    pub enabled: bool,
+    pub roles: BTreeSet<String>,
+    pub created_at: OffsetDateTime,
+    pub updated_at: OffsetDateTime,
+    pub last_login: Option<OffsetDateTime>,
+}
+
+impl Profile {
+    pub fn version(&self) -> Version {
+        let (id, enabled) = (self.id.to_string(), self.enabled.to_string());
+        let fixed = [id.as_str(), &self.username, self.email.as_deref().unwrap_or_default(), &enabled];
+        Version::of(fixed.into_iter().chain(self.roles.iter().map(String::as_str)))
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct UserSearch {
+    /// What the canonical username or e-mail address begins with.
+    pub prefix: String,
+    pub enabled: Option<bool>,
+    /// The canonical username after which to go on.
+    pub after: String,
+    pub limit: i64,
+}
+
+/// A name and its canonical form.
+#[derive(Clone, Debug)]
+pub struct Identifier {
+    pub text: String,
+    pub key: String,
+}
+
+/// `None`: as it was.
+#[derive(Clone, Debug)]
+pub struct UserChange {
+    pub id: Uuid,
+    pub expected: Expected,
+    pub username: Option<Identifier>,
+    /// `Some(None)`: the user has no address any more.
+    pub email: Option<Option<Identifier>>,
+    pub enabled: Option<bool>,
+}
+
+#[derive(Clone, Debug)]
+pub struct RoleSet {
+    pub id: Uuid,
+    pub expected: Expected,
+    pub roles: BTreeSet<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Reset {
+    pub id: Uuid,
+    pub expected: Expected,
+    pub password_hash: String,
+    pub good_for: Duration,
+}
+
+impl UserChange {
+    pub(in crate::store) fn email(&self) -> Option<&Identifier> {
+        self.email.as_ref().and_then(Option::as_ref)
+    }
+}

@@ -1,0 +1,123 @@
+//! Changes to users. To touch an account takes all that the account holds: a reset would otherwise hand it over.
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
+use super::desk::Desk;
+use super::rules::{self, ADMINISTRATOR, Stop};
+use super::{Authority, Expected, Profile, Refused, Reset, RoleSet, UserChange};
+use crate::store::UserConflict;
+use crate::store::ledger::{Entry, Event};
+
+pub(super) async fn change(
+    desk: &mut impl Desk,
+    by: &Authority,
+    change: &UserChange,
+) -> Result<Profile, Stop> {
+    let before = touched(desk, by, (change.id, &change.expected)).await?;
+    let disabled = before.enabled && change.enabled == Some(false);
+    if disabled {
+        not_the_last(desk, &before).await?;
+    }
+    match desk.user_conflict(change).await? {
+        Some(UserConflict::Username) => return Err(Refused::UsernameTaken.into()),
+        Some(UserConflict::Email) => return Err(Refused::EmailTaken.into()),
+        None => {}
+    }
+
+    desk.put_user(change).await?;
+    let after = desk.user(change.id).await?.ok_or(Refused::Missing)?;
+    let named = (&before.username, &before.email) != (&after.username, &after.email);
+    let verbs = [
+        (named, "user.updated"),
+        (disabled, "user.disabled"),
+        (!before.enabled && after.enabled, "user.enabled"),
+    ];
+    let entries = verbs.iter().filter(|(happened, _)| *happened);
+    let entries: Vec<Entry> = entries.map(|(_, verb)| Entry::new(&by.actor, *verb, after.id)).collect();
+    desk.record(&entries).await?;
+    if disabled {
+        revoke(desk, after.id, "disabled").await?;
+    }
+    Ok(after)
+}
+
+pub(super) async fn set_roles(desk: &mut impl Desk, by: &Authority, set: &RoleSet) -> Result<Profile, Stop> {
+    let held = rules::held(desk, by).await?;
+    let before = desk.user(set.id).await?.ok_or(Refused::Missing)?;
+    set.expected.holds(&before.version())?;
+    let differing: BTreeSet<String> = before.roles.symmetric_difference(&set.roles).cloned().collect();
+    let scopes = rules::closure(desk, &differing).await?;
+    rules::within(&held, &scopes)?;
+    if !set.roles.contains(ADMINISTRATOR) {
+        not_the_last(desk, &before).await?;
+    }
+
+    for role in set.roles.difference(&before.roles) {
+        desk.add_role(set.id, role).await?;
+    }
+    for role in before.roles.difference(&set.roles) {
+        desk.drop_role(set.id, role).await?;
+    }
+    if !differing.is_empty() {
+        desk.record(&[Entry::new(&by.actor, "user.roles_changed", set.id)]).await?;
+    }
+    let after = desk.user(set.id).await?.ok_or(Refused::Missing)?;
+    if !before.roles.is_subset(&set.roles) {
+        let epoch = desk.move_user(set.id).await?;
+        desk.publish(&[Event::user(set.id, epoch)]).await?;
+    }
+    Ok(after)
+}
+
+pub(super) async fn reset(desk: &mut impl Desk, by: &Authority, reset: &Reset) -> Result<(), Stop> {
+    let before = touched(desk, by, (reset.id, &reset.expected)).await?;
+    desk.put_one_time_password(reset).await?;
+    desk.record(&[Entry::new(&by.actor, "user.reset", before.id)]).await?;
+    revoke(desk, before.id, "password_reset").await
+}
+
+pub(super) async fn delete(
+    desk: &mut impl Desk,
+    by: &Authority,
+    user: (Uuid, &Expected),
+) -> Result<(), Stop> {
+    let before = touched(desk, by, user).await?;
+    not_the_last(desk, &before).await?;
+    // The row that holds the epoch goes; what it revoked stays published.
+    let epoch = desk.move_user(before.id).await?;
+    desk.delete_user(before.id).await?;
+    desk.record(&[Entry::new(&by.actor, "user.deleted", before.id)]).await?;
+    desk.publish(&[Event::user(before.id, epoch)]).await?;
+    Ok(())
+}
+
+/// The user as they are, if the caller may touch them.
+async fn touched(
+    desk: &mut impl Desk,
+    by: &Authority,
+    (id, expected): (Uuid, &Expected),
+) -> Result<Profile, Stop> {
+    let held = rules::held(desk, by).await?;
+    let before = desk.user(id).await?.ok_or(Refused::Missing)?;
+    expected.holds(&before.version())?;
+    let scopes = rules::closure(desk, &before.roles).await?;
+    rules::within(&held, &scopes)?;
+    Ok(before)
+}
+
+async fn not_the_last(desk: &mut impl Desk, user: &Profile) -> Result<(), Stop> {
+    let counts = user.enabled && user.roles.contains(ADMINISTRATOR);
+    if counts && desk.other_administrators(user.id).await? == 0 {
+        return Err(Refused::LastAdministrator.into());
+    }
+    Ok(())
+}
+
+async fn revoke(desk: &mut impl Desk, id: Uuid, reason: &str) -> Result<(), Stop> {
+    desk.end_sessions(id, reason).await?;
+    let epoch = desk.move_user(id).await?;
+    desk.publish(&[Event::user(id, epoch)]).await?;
+    Ok(())
+}

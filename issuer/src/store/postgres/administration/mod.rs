@@ -1,0 +1,79 @@
+//! Carries out administration: a transaction, and the statements that a change is made of.
+
+mod users;
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use sqlx::{PgPool, Postgres as Database, Transaction};
+use time::OffsetDateTime;
+
+use super::pool::bounded;
+use super::{Postgres, ledger, subject};
+use crate::store::administration::desk::{Answer, Desk, Open};
+use crate::store::ledger::{Entry, Event};
+use crate::store::{Actor, Result};
+
+#[derive(Debug)]
+pub(in crate::store) struct PostgresDesk {
+    transaction: Transaction<'static, Database>,
+    now: OffsetDateTime,
+}
+
+/// In the order in which `apply` takes them, so that the two wait for each other and never in a circle.
+const ALONE: &str = "
+    LOCK TABLE scopes, roles, role_scopes, service_clients, client_grants, client_scopes, user_roles
+    IN SHARE ROW EXCLUSIVE MODE";
+
+const NOW: &str = "
+    SELECT now()";
+
+impl PostgresDesk {
+    async fn begin(pool: &PgPool) -> Result<Self> {
+        let mut transaction = pool.begin().await?;
+        let now = sqlx::query_scalar(NOW).fetch_one(&mut *transaction).await?;
+        Ok(Self { transaction, now })
+    }
+}
+
+#[async_trait]
+impl Open for Postgres {
+    type Desk = PostgresDesk;
+
+    async fn alone(&self) -> Result<PostgresDesk> {
+        let mut desk = PostgresDesk::begin(&self.pool).await?;
+        sqlx::query(ALONE).execute(&mut *desk.transaction).await?;
+        Ok(desk)
+    }
+
+    async fn snapshot(&self) -> Result<PostgresDesk> {
+        PostgresDesk::begin(&self.pool).await
+    }
+
+    fn bounded<'a, T: Send + 'a>(&self, answer: Answer<'a, T>) -> Answer<'a, T> {
+        Box::pin(bounded(answer))
+    }
+}
+
+#[async_trait]
+impl Desk for PostgresDesk {
+    async fn held(&mut self, actor: &Actor) -> Result<BTreeSet<String>> {
+        subject::held(&mut self.transaction, actor).await
+    }
+
+    async fn record(&mut self, entries: &[Entry]) -> Result<()> {
+        ledger::record(&mut self.transaction, entries).await
+    }
+
+    async fn publish(&mut self, events: &[Event]) -> Result<()> {
+        ledger::publish(&mut self.transaction, events).await
+    }
+
+    async fn commit(self) -> Result<()> {
+        Ok(self.transaction.commit().await?)
+    }
+}
+
+fn moment(at: OffsetDateTime) -> Result<OffsetDateTime> {
+    Ok(at)
+}

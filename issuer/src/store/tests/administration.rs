@@ -1,0 +1,152 @@
+//! What is promised of administrators' changes.
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::Bed;
+use super::world::*;
+use crate::store::administration::{
+    Authority, Expected, Identifier, Refused, Reset, RoleSet, UserChange, UserSearch,
+};
+use crate::store::{Actor, NewUser, RotationRefusal};
+
+pub(super) fn operator(scope: &'static str) -> Authority {
+    Authority { actor: Actor::Operator, scope }
+}
+
+fn users() -> Authority {
+    operator("keystone:users:write")
+}
+
+fn change(id: Uuid) -> UserChange {
+    UserChange { id, expected: Expected::Any, username: None, email: None, enabled: None }
+}
+
+fn roles(id: Uuid, roles: &[&str]) -> RoleSet {
+    RoleSet { id, expected: Expected::Any, roles: set(roles) }
+}
+
+fn search() -> UserSearch {
+    UserSearch { prefix: String::new(), enabled: None, after: String::new(), limit: 100 }
+}
+
+async fn administrators(bed: &Bed, numbers: &[u128]) {
+    for number in numbers {
+        let admin = NewUser { roles: vec!["administrator".to_owned()], ..user(*number) };
+        bed.store.create_user(&Actor::Operator, &admin).await.unwrap().unwrap();
+    }
+}
+
+pub(super) async fn a_disabled_user_is_revoked_with_an_audit_row(bed: &Bed) {
+    world(bed).await;
+    open(bed, 1).await;
+
+    let disable = UserChange { enabled: Some(false), ..change(ALICE) };
+    let after = bed.store.change_user(&users(), &disable).await.unwrap().unwrap();
+    bed.other.change_user(&users(), &disable).await.unwrap().unwrap();
+
+    assert!(!after.enabled);
+    assert_eq!(events(bed).await, [format!("sub {ALICE} 1")]);
+    assert_eq!(audit(bed, "user.disabled").await, [format!("operator user.disabled {ALICE}")]);
+    assert_eq!(refused(bed, &refresh(1, 0)).await, RotationRefusal::Ended);
+}
+
+pub(super) async fn a_change_of_names_keeps_what_it_does_not_name(bed: &Bed) {
+    world(bed).await;
+    bed.store.create_user(&Actor::Operator, &user(1)).await.unwrap().unwrap();
+    let name = |text: &str, key: &str| Identifier { text: text.to_owned(), key: key.to_owned() };
+
+    let rename = UserChange { username: Some(name("Alicia", "alicia")), ..change(ALICE) };
+    let after = bed.store.change_user(&users(), &rename).await.unwrap().unwrap();
+    assert_eq!((after.username.as_str(), after.email.as_deref()), ("Alicia", Some("Alice@example.com")));
+    let strip = UserChange { email: Some(None), ..change(ALICE) };
+    assert_eq!(bed.store.change_user(&users(), &strip).await.unwrap().unwrap().email, None);
+    let taken = UserChange { username: Some(name("user1", "user1")), ..change(ALICE) };
+    assert_eq!(bed.store.change_user(&users(), &taken).await.unwrap().unwrap_err(), Refused::UsernameTaken);
+
+    assert_eq!(bed.store.credential("alicia").await.unwrap().unwrap().user_id, ALICE);
+    assert!(events(bed).await.is_empty());
+    let found = bed.store.users(&UserSearch { prefix: "ali".to_owned(), ..search() }).await.unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].version(), bed.other.user(ALICE).await.unwrap().unwrap().version());
+    assert!(bed.store.users(&UserSearch { enabled: Some(false), ..search() }).await.unwrap().is_empty());
+    let rest = bed.store.users(&UserSearch { after: "alicia".to_owned(), ..search() }).await.unwrap();
+    assert_eq!(rest.iter().map(|user| user.username.as_str()).collect::<Vec<_>>(), ["user1"]);
+}
+
+pub(super) async fn lost_roles_are_revoked_and_gained_ones_are_not(bed: &Bed) {
+    world(bed).await;
+
+    bed.store.set_roles(&users(), &roles(ALICE, &["customer", "clerk"])).await.unwrap().unwrap();
+    assert!(events(bed).await.is_empty());
+    let after = bed.store.set_roles(&users(), &roles(ALICE, &["clerk"])).await.unwrap().unwrap();
+    assert_eq!(after.roles, set(&["clerk"]));
+    assert_eq!(events(bed).await, [format!("sub {ALICE} 1")]);
+
+    let unknown = bed.store.set_roles(&users(), &roles(ALICE, &["emperor"])).await.unwrap().unwrap_err();
+    assert_eq!(unknown, Refused::UnknownRole("emperor".to_owned()));
+    let by_alice = Authority { actor: Actor::User(ALICE), scope: "keystone:users:write" };
+    let beyond = bed.store.set_roles(&by_alice, &roles(ALICE, &[])).await.unwrap().unwrap_err();
+    assert_eq!(beyond, Refused::BeyondCaller(vec!["keystone:users:write".to_owned()]));
+    assert_eq!(audit(bed, "user.roles_changed").await.len(), 2);
+}
+
+pub(super) async fn one_administrator_survives_any_race(bed: &Bed) {
+    world(bed).await;
+    administrators(bed, &[1, 2, 3, 4]).await;
+
+    let mut attempts = JoinSet::new();
+    for number in 1..=4_u128 {
+        let (replica, id) = (bed.replica(usize::try_from(number).unwrap()), Uuid::from_u128(number));
+        attempts.spawn(async move {
+            match number {
+                1 | 2 => replica.delete_user(&users(), id, &Expected::Any).await.unwrap(),
+                3 => replica.set_roles(&users(), &roles(id, &[])).await.unwrap().map(|_| ()),
+                _ => {
+                    let disable = UserChange { enabled: Some(false), ..change(id) };
+                    replica.change_user(&users(), &disable).await.unwrap().map(|_| ())
+                }
+            }
+        });
+    }
+    let outcomes = attempts.join_all().await;
+
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == Err(Refused::LastAdministrator)).count(), 1);
+    let left = "user_roles JOIN users ON id = user_id WHERE role_name = 'administrator' AND enabled";
+    assert_eq!(bed.count(left).await, 1);
+}
+
+pub(super) async fn a_reset_ends_everything_and_opens_one_session(bed: &Bed) {
+    world(bed).await;
+    open(bed, 1).await;
+
+    let reset = Reset {
+        id: ALICE,
+        expected: Expected::Any,
+        password_hash: "once".to_owned(),
+        good_for: Duration::from_secs(60),
+    };
+    bed.store.reset_user(&users(), &reset).await.unwrap().unwrap();
+
+    assert_eq!(refused(bed, &refresh(1, 0)).await, RotationRefusal::Ended);
+    let credential = bed.store.credential("alice").await.unwrap().unwrap();
+    assert!(credential.one_time && !credential.expired);
+    assert_eq!(events(bed).await, [format!("sub {ALICE} 1")]);
+    bed.pass(Duration::from_secs(60)).await;
+    assert!(bed.store.credential("alice").await.unwrap().unwrap().expired);
+}
+
+pub(super) async fn a_deleted_user_stays_revoked(bed: &Bed) {
+    world(bed).await;
+    open(bed, 1).await;
+
+    bed.store.delete_user(&users(), ALICE, &Expected::Any).await.unwrap().unwrap();
+
+    assert_eq!(bed.count("refresh_tokens").await, 0);
+    assert_eq!(events(bed).await, [format!("sub {ALICE} 1")]);
+    assert_eq!(audit(bed, "user.deleted").await, [format!("operator user.deleted {ALICE}")]);
+    let again = bed.other.delete_user(&users(), ALICE, &Expected::Any).await.unwrap();
+    assert_eq!(again.unwrap_err(), Refused::Missing);
+}
