@@ -12,7 +12,7 @@ use crate::store::administration::{
     Authority, Expected, Identifier, Outcome, Profile, Refused, Reset, RoleSet, UserChange,
 };
 use crate::store::{Actor, StoreError};
-use crate::{identifier, users};
+use crate::{identifier, rbac, users};
 
 /// Why an administrator does not get what they asked for.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +38,12 @@ pub enum Invalid {
     Username,
     #[error("the e-mail address is not one")]
     Email,
+    #[error(
+        "a name is 1 to 128 printable ASCII characters without space, quote and backslash; a role's without comma too"
+    )]
+    Name,
+    #[error("a text has at most 256 characters and no control characters")]
+    Text,
 }
 
 /// What an administrator wants of a user. `None`: as it was.
@@ -113,6 +119,22 @@ pub async fn reset_user(
     Ok(secret)
 }
 
+pub fn scope_name(name: String) -> Result<String, AdminError> {
+    let fits = rbac::is_scope_token(&name) && name.len() <= MOST_NAME;
+    if fits { Ok(name) } else { Err(AdminError::Invalid(Invalid::Name)) }
+}
+
+/// Roles travel in a header, separated by commas.
+pub fn role_name(name: String) -> Result<String, AdminError> {
+    if name.contains(',') { Err(AdminError::Invalid(Invalid::Name)) } else { scope_name(name) }
+}
+
+/// Words for people: one line, safe to show and to store.
+pub fn described(text: String) -> Result<String, AdminError> {
+    let fits = text.chars().count() <= MOST_TEXT && !text.contains(char::is_control);
+    if fits { Ok(text) } else { Err(AdminError::Invalid(Invalid::Text)) }
+}
+
 fn canonical(
     text: &str,
     key: fn(&str) -> Option<String>,
@@ -131,3 +153,6 @@ impl From<Overloaded> for AdminError {
         Self::Overloaded
     }
 }
+
+const MOST_NAME: usize = 128;
+const MOST_TEXT: usize = 256;

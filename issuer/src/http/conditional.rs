@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::http::header::{ETAG, IF_MATCH};
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -15,6 +15,12 @@ pub(super) fn versioned(version: &Version, body: impl Serialize) -> Response {
     if let Ok(tag) = HeaderValue::try_from(format!("\"{}\"", version.as_str())) {
         response.headers_mut().insert(ETAG, tag);
     }
+    response
+}
+
+/// The same for what is new.
+pub(super) fn created(mut response: Response) -> Response {
+    *response.status_mut() = StatusCode::CREATED;
     response
 }
 

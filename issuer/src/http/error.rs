@@ -183,6 +183,8 @@ fn admin_status(error: &AdminError) -> (StatusCode, &'static str) {
     match error {
         AdminError::Invalid(Invalid::Username) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_username"),
         AdminError::Invalid(Invalid::Email) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_email"),
+        AdminError::Invalid(Invalid::Name) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_name"),
+        AdminError::Invalid(Invalid::Text) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_text"),
         AdminError::Refused(refused) => refused_status(refused),
         AdminError::NotAUser => (StatusCode::FORBIDDEN, "not_a_user"),
         AdminError::Overloaded | AdminError::Store(StoreError::Unavailable(_) | StoreError::Migration(_)) => {
@@ -200,6 +202,9 @@ fn refused_status(refused: &Refused) -> (StatusCode, &'static str) {
         Refused::LastAdministrator => (StatusCode::CONFLICT, "last_administrator"),
         Refused::UsernameTaken => (StatusCode::CONFLICT, "username_taken"),
         Refused::EmailTaken => (StatusCode::CONFLICT, "email_taken"),
+        Refused::Exists => (StatusCode::CONFLICT, "exists"),
+        Refused::BuiltIn => (StatusCode::CONFLICT, "built_in"),
+        Refused::UnknownScope(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unknown_scope"),
         Refused::UnknownRole(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unknown_role"),
     }
 }

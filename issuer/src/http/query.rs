@@ -1,13 +1,22 @@
 //! Query strings, decoded as strictly as bodies: none repeated, none unknown, each of its type.
 
-use axum::http::Uri;
 use super::decode::{DecodeError, Parameters};
+use crate::store::administration::Page;
+use axum::http::Uri;
 
 pub(super) struct Query(Parameters);
 
 impl Query {
     pub(super) fn of(uri: &Uri) -> Result<Self, DecodeError> {
         Parameters::parse_form(uri.query().unwrap_or_default().as_bytes()).map(Self)
+    }
+
+    /// A listing by name: `cursor` and `limit`, nothing else.
+    pub(super) fn page(uri: &Uri) -> Result<Page, DecodeError> {
+        let mut query = Self::of(uri)?;
+        let page = Page { after: query.text("cursor")?.unwrap_or_default(), limit: query.limit()? };
+        query.end()?;
+        Ok(page)
     }
 
     pub(super) fn text(&mut self, name: &'static str) -> Result<Option<String>, DecodeError> {
@@ -48,6 +57,12 @@ impl Query {
         let Some(text) = self.0.take(name) else { return Ok(None) };
         read(&text).map(Some).ok_or(DecodeError::Parameter(name))
     }
+}
+
+/// The cursor of the next page, if this one is full.
+pub(super) fn next<T>(found: &[T], limit: i64, key: impl Fn(&T) -> &String) -> Option<String> {
+    let full = i64::try_from(found.len()) == Ok(limit);
+    found.last().filter(|_| full).map(|last| key(last).clone())
 }
 
 const DEFAULT_LIMIT: i64 = 50;

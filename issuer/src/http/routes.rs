@@ -28,6 +28,18 @@ fn table() -> Vec<Route> {
         route("DELETE", "/admin/users/{id}", admin::users::WRITE, delete(admin::users::remove)),
         route("POST", "/admin/users/{id}/reset", admin::users::WRITE, post(admin::users::reset)),
         route("PUT", "/admin/users/{id}/roles", admin::users::WRITE, put(admin::users::set_roles)),
+
+        route("GET", "/admin/roles", admin::roles::READ, get(admin::roles::list)),
+        route("POST", "/admin/roles", admin::roles::WRITE, post(admin::roles::create)),
+        route("GET", "/admin/roles/{name}", admin::roles::READ, get(admin::roles::read)),
+        route("PATCH", "/admin/roles/{name}", admin::roles::WRITE, patch(admin::roles::change)),
+        route("DELETE", "/admin/roles/{name}", admin::roles::WRITE, delete(admin::roles::remove)),
+
+        route("GET", "/admin/scopes", admin::scopes::READ, get(admin::scopes::list)),
+        route("POST", "/admin/scopes", admin::scopes::WRITE, post(admin::scopes::create)),
+        route("GET", "/admin/scopes/{name}", admin::scopes::READ, get(admin::scopes::read)),
+        route("PATCH", "/admin/scopes/{name}", admin::scopes::WRITE, patch(admin::scopes::change)),
+        route("DELETE", "/admin/scopes/{name}", admin::scopes::WRITE, delete(admin::scopes::remove)),
     ]
 }
 

@@ -77,7 +77,9 @@ promises! {
         lost_roles_are_revoked_and_gained_ones_are_not,
         one_administrator_survives_any_race,
         a_reset_ends_everything_and_opens_one_session,
-        a_deleted_user_stays_revoked;
+        a_deleted_user_stays_revoked,
+        what_a_role_or_scope_takes_away_is_revoked,
+        a_new_scope_belongs_to_the_administrator;
     setup:
         the_first_of_many_bootstraps_wins,
         a_bootstrap_is_done_for_ever,

@@ -13,6 +13,7 @@ mod login;
 mod protocol;
 mod published;
 mod refresh;
+mod rights;
 mod support;
 mod unavailable;
 mod users;

@@ -16,7 +16,7 @@ use super::super::conditional::{honoured, required, versioned};
 use super::super::decode::{DecodeError, json, present};
 use super::super::error::Problem;
 use super::super::guard::Caller;
-use super::super::query::Query;
+use super::super::query::{Query, next};
 use crate::administration::{self, AdminError, Wishes, authority, settled};
 use crate::identifier;
 use crate::store::administration::{Profile, Refused, UserSearch};
@@ -33,8 +33,7 @@ pub(in crate::http) async fn list(
     let search = search(&uri)?;
     administration::may_read(&app.issuer, &authority(&caller, READ)).await?;
     let users = app.issuer.store.users(&search).await.map_err(AdminError::from)?;
-    let full = i64::try_from(users.len()) == Ok(search.limit);
-    let next = users.last().filter(|_| full).map(|last| last.username.clone());
+    let next = next(&users, search.limit, |user| &user.username);
     Ok(Json(json!({ "users": users.iter().map(View::from).collect::<Vec<_>>(), "next": next })))
 }
 

@@ -7,9 +7,9 @@ use std::pin::Pin;
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::{Profile, Reset, UserChange, UserSearch};
+use super::{Page, Profile, Reset, ScopeChange, UserChange, UserSearch};
 use crate::store::ledger::{Entry, Event};
-use crate::store::{Actor, Result, UserConflict};
+use crate::store::{Actor, DeclaredRole, DeclaredScope, Result, UserConflict};
 
 pub(in crate::store) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
@@ -28,7 +28,7 @@ pub(in crate::store) trait Open: Send + Sync {
 
 /// The transaction and its books. Dropped without `commit`, nothing happened.
 #[async_trait]
-pub(in crate::store) trait Desk: UserDesk + Sized {
+pub(in crate::store) trait Desk: UserDesk + RoleDesk + Sized {
     async fn held(&mut self, actor: &Actor) -> Result<BTreeSet<String>>;
     async fn record(&mut self, entries: &[Entry]) -> Result<()>;
     /// The last statement of its transaction: other writers of events wait from here on.
@@ -54,4 +54,26 @@ pub(in crate::store) trait UserDesk: Send {
     async fn delete_user(&mut self, id: Uuid) -> Result<()>;
     /// How many enabled users but this one are administrators.
     async fn other_administrators(&mut self, id: Uuid) -> Result<i64>;
+}
+
+#[async_trait]
+pub(in crate::store) trait RoleDesk: Send {
+    async fn roles(&mut self, page: &Page) -> Result<Vec<DeclaredRole>>;
+    async fn role(&mut self, name: &str) -> Result<Option<DeclaredRole>>;
+    /// Without its scopes.
+    async fn insert_role(&mut self, role: &DeclaredRole) -> Result<()>;
+    async fn describe_role(&mut self, name: &str, description: &str) -> Result<()>;
+    async fn add_role_scope(&mut self, role: &str, scope: &str) -> Result<()>;
+    async fn drop_role_scope(&mut self, role: &str, scope: &str) -> Result<()>;
+    async fn delete_role(&mut self, name: &str) -> Result<()>;
+    /// Revokes the tokens of everyone with the role; their new epochs.
+    async fn move_users_of_role(&mut self, role: &str) -> Result<Vec<(Uuid, i64)>>;
+
+    async fn scopes(&mut self, page: &Page) -> Result<Vec<DeclaredScope>>;
+    async fn scope(&mut self, name: &str) -> Result<Option<DeclaredScope>>;
+    async fn insert_scope(&mut self, scope: &DeclaredScope) -> Result<()>;
+    async fn put_scope(&mut self, change: &ScopeChange) -> Result<()>;
+    async fn delete_scope(&mut self, name: &str) -> Result<()>;
+    async fn move_users_of_scope(&mut self, scope: &str) -> Result<Vec<(Uuid, i64)>>;
+    async fn move_clients_of_scope(&mut self, scope: &str) -> Result<Vec<(String, i64)>>;
 }

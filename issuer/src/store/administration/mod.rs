@@ -4,6 +4,7 @@
 //! only carry out: see [`desk`].
 
 pub(super) mod desk;
+mod roles;
 mod rules;
 mod types;
 mod users;
@@ -11,13 +12,13 @@ mod users;
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use self::desk::{Desk, Open, UserDesk as _};
+use self::desk::{Desk, Open, RoleDesk as _, UserDesk as _};
 use self::rules::Stop;
 pub use self::types::{
-    Authority, Expected, Identifier, Outcome, Profile, Refused, Reset, RoleSet, UserChange, UserSearch,
-    Version,
+    Authority, Expected, Identifier, Outcome, Page, Profile, Refused, Reset, RoleChange, RoleSet,
+    ScopeChange, UserChange, UserSearch, Version,
 };
-use super::Result;
+use super::{DeclaredRole, DeclaredScope, Result};
 
 /// Users, roles, scopes and clients as administrators see and change them.
 ///
@@ -35,6 +36,20 @@ pub trait Administration: Send + Sync {
     /// Replaces the password by one that is good for one login; ends every session.
     async fn reset_user(&self, by: &Authority, reset: &Reset) -> Result<Outcome<()>>;
     async fn delete_user(&self, by: &Authority, id: Uuid, expected: &Expected) -> Result<Outcome<()>>;
+
+    /// By name, after the cursor.
+    async fn roles(&self, page: &Page) -> Result<Vec<DeclaredRole>>;
+    async fn role(&self, name: &str) -> Result<Option<DeclaredRole>>;
+    async fn create_role(&self, by: &Authority, role: &DeclaredRole) -> Result<Outcome<DeclaredRole>>;
+    async fn change_role(&self, by: &Authority, change: &RoleChange) -> Result<Outcome<DeclaredRole>>;
+    async fn delete_role(&self, by: &Authority, name: &str, expected: &Expected) -> Result<Outcome<()>>;
+
+    /// By name, after the cursor.
+    async fn scopes(&self, page: &Page) -> Result<Vec<DeclaredScope>>;
+    async fn scope(&self, name: &str) -> Result<Option<DeclaredScope>>;
+    async fn create_scope(&self, by: &Authority, scope: &DeclaredScope) -> Result<Outcome<DeclaredScope>>;
+    async fn change_scope(&self, by: &Authority, change: &ScopeChange) -> Result<Outcome<DeclaredScope>>;
+    async fn delete_scope(&self, by: &Authority, name: &str, expected: &Expected) -> Result<Outcome<()>>;
 }
 
 /// One change: alone, and all or nothing.
@@ -84,6 +99,46 @@ impl<S: Open> Administration for S {
 
     async fn delete_user(&self, by: &Authority, id: Uuid, expected: &Expected) -> Result<Outcome<()>> {
         change!(self, desk => users::delete(&mut desk, by, (id, expected)))
+    }
+
+    async fn roles(&self, page: &Page) -> Result<Vec<DeclaredRole>> {
+        read!(self, desk => desk.roles(page))
+    }
+
+    async fn role(&self, name: &str) -> Result<Option<DeclaredRole>> {
+        read!(self, desk => desk.role(name))
+    }
+
+    async fn create_role(&self, by: &Authority, role: &DeclaredRole) -> Result<Outcome<DeclaredRole>> {
+        change!(self, desk => roles::create_role(&mut desk, by, role))
+    }
+
+    async fn change_role(&self, by: &Authority, change: &RoleChange) -> Result<Outcome<DeclaredRole>> {
+        change!(self, desk => roles::change_role(&mut desk, by, change))
+    }
+
+    async fn delete_role(&self, by: &Authority, name: &str, expected: &Expected) -> Result<Outcome<()>> {
+        change!(self, desk => roles::delete_role(&mut desk, by, (name, expected)))
+    }
+
+    async fn scopes(&self, page: &Page) -> Result<Vec<DeclaredScope>> {
+        read!(self, desk => desk.scopes(page))
+    }
+
+    async fn scope(&self, name: &str) -> Result<Option<DeclaredScope>> {
+        read!(self, desk => desk.scope(name))
+    }
+
+    async fn create_scope(&self, by: &Authority, scope: &DeclaredScope) -> Result<Outcome<DeclaredScope>> {
+        change!(self, desk => roles::create_scope(&mut desk, by, scope))
+    }
+
+    async fn change_scope(&self, by: &Authority, change: &ScopeChange) -> Result<Outcome<DeclaredScope>> {
+        change!(self, desk => roles::change_scope(&mut desk, by, change))
+    }
+
+    async fn delete_scope(&self, by: &Authority, name: &str, expected: &Expected) -> Result<Outcome<()>> {
+        change!(self, desk => roles::delete_scope(&mut desk, by, (name, expected)))
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) fn within(held: &BTreeSet<String>, touched: &BTreeSet<String>) -> Res
     }
 }
 
-/// What these roles give together.
+/// What these roles give together. What cannot be a name is not asked for: PostgreSQL takes no NUL in a text.
 pub(super) async fn closure(
     desk: &mut impl Desk,
     roles: impl IntoIterator<Item = &String> + Send,
@@ -50,10 +50,23 @@ pub(super) async fn closure(
     let roles: Vec<&String> = roles.into_iter().collect();
     let mut scopes = BTreeSet::new();
     for role in roles {
+        if !rbac::is_scope_token(role) {
+            return Err(Refused::UnknownRole(role.clone()).into());
+        }
         let given = desk.scopes_of_role(role).await?.ok_or_else(|| Refused::UnknownRole(role.clone()))?;
         scopes.extend(given);
     }
     Ok(scopes)
+}
+
+/// Names that stand for something.
+pub(super) async fn known(desk: &mut impl Desk, scopes: &BTreeSet<String>) -> Result<(), Stop> {
+    for scope in scopes {
+        if !rbac::is_scope_token(scope) || desk.scope(scope).await?.is_none() {
+            return Err(Refused::UnknownScope(scope.clone()).into());
+        }
+    }
+    Ok(())
 }
 
 /// The built-in role. Its holders are the administrators, of whom one must always be there and enabled.

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::hex;
-use crate::store::Actor;
+use crate::store::{Actor, DeclaredRole, DeclaredScope};
 
 /// Who asks, and the scope it takes; both are looked at again inside the change.
 #[derive(Clone, Debug)]
@@ -37,6 +37,12 @@ pub enum Refused {
     EmailTaken,
     #[error("there is no role `{0}`")]
     UnknownRole(String),
+    #[error("there is no scope `{0}`")]
+    UnknownScope(String),
+    #[error("the name is taken")]
+    Exists,
+    #[error("it is built in and stays as it is")]
+    BuiltIn,
 }
 
 /// Names a state of something: two equal states have one version, whoever changed it, by whatever way.
@@ -143,4 +149,42 @@ impl UserChange {
     pub(in crate::store) fn email(&self) -> Option<&Identifier> {
         self.email.as_ref().and_then(Option::as_ref)
     }
+}
+
+/// What a listing by name goes on after, and how many it shows.
+#[derive(Clone, Debug)]
+pub struct Page {
+    pub after: String,
+    pub limit: i64,
+}
+
+impl DeclaredRole {
+    pub fn version(&self) -> Version {
+        let fixed = [self.name.as_str(), &self.description];
+        Version::of(fixed.into_iter().chain(self.scopes.iter().map(String::as_str)))
+    }
+}
+
+/// `None`: as it was.
+#[derive(Clone, Debug)]
+pub struct RoleChange {
+    pub name: String,
+    pub expected: Expected,
+    pub description: Option<String>,
+    pub scopes: Option<BTreeSet<String>>,
+}
+
+impl DeclaredScope {
+    pub fn version(&self) -> Version {
+        Version::of([self.name.as_str(), &self.description, &self.resource])
+    }
+}
+
+/// `None`: as it was.
+#[derive(Clone, Debug)]
+pub struct ScopeChange {
+    pub name: String,
+    pub expected: Expected,
+    pub description: Option<String>,
+    pub resource: Option<String>,
 }

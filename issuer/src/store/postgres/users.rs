@@ -3,7 +3,7 @@
 use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 
-use super::ledger;
+use super::{administration, ledger};
 use crate::store::ledger::Entry;
 use crate::store::{Actor, NewUser, Result, StoreError, User, UserConflict, rows};
 
@@ -13,6 +13,8 @@ pub(super) async fn create(
     user: &NewUser,
 ) -> Result<std::result::Result<User, UserConflict>> {
     let mut transaction = pool.begin().await?;
+    // Before the first row: a change of rights that waits for this name would otherwise be waited for here.
+    administration::alone(&mut transaction).await?;
     let created_at = match insert(&mut transaction, user).await? {
         Ok(created_at) => created_at,
         Err(conflict) => return Ok(Err(conflict)),

@@ -8,9 +8,9 @@ use uuid::Uuid;
 use super::Bed;
 use super::world::*;
 use crate::store::administration::{
-    Authority, Expected, Identifier, Refused, Reset, RoleSet, UserChange, UserSearch,
+    Authority, Expected, Identifier, Page, Refused, Reset, RoleChange, RoleSet, UserChange, UserSearch,
 };
-use crate::store::{Actor, NewUser, RotationRefusal};
+use crate::store::{Actor, DeclaredScope, NewUser, RotationRefusal};
 
 pub(super) fn operator(scope: &'static str) -> Authority {
     Authority { actor: Actor::Operator, scope }
@@ -149,4 +149,48 @@ pub(super) async fn a_deleted_user_stays_revoked(bed: &Bed) {
     assert_eq!(audit(bed, "user.deleted").await, [format!("operator user.deleted {ALICE}")]);
     let again = bed.other.delete_user(&users(), ALICE, &Expected::Any).await.unwrap();
     assert_eq!(again.unwrap_err(), Refused::Missing);
+}
+
+pub(super) async fn what_a_role_or_scope_takes_away_is_revoked(bed: &Bed) {
+    world(bed).await;
+    let (roles, scopes) = (operator("keystone:roles:write"), operator("keystone:scopes:write"));
+    let change = |names: &[&str]| RoleChange {
+        name: "customer".to_owned(),
+        expected: Expected::Any,
+        description: None,
+        scopes: Some(set(names)),
+    };
+
+    bed.store.change_role(&roles, &change(&["orders:read", "orders:write"])).await.unwrap().unwrap();
+    assert!(events(bed).await.is_empty());
+    bed.store.change_role(&roles, &change(&["orders:write"])).await.unwrap().unwrap();
+    assert_eq!(events(bed).await, [format!("sub {ALICE} 1")]);
+    bed.store.delete_scope(&scopes, "orders:write", &Expected::Any).await.unwrap().unwrap();
+    let after = events(bed).await;
+    assert_eq!(after.len(), 5, "{after:?}");
+    assert!(after.contains(&format!("sub {ALICE} 2")) && after.contains(&"cid service 1".to_owned()));
+    bed.store.delete_role(&roles, "customer", &Expected::Any).await.unwrap().unwrap();
+
+    assert_eq!(events(bed).await.last().unwrap(), &format!("sub {ALICE} 3"));
+    assert!(bed.other.user(ALICE).await.unwrap().unwrap().roles.is_empty());
+    assert_eq!(audit(bed, "role.%").await.len(), 2 + 3);
+    let page = Page { after: "a".to_owned(), limit: 1 };
+    assert_eq!(bed.store.roles(&page).await.unwrap()[0].name, "administrator");
+    assert_eq!(bed.store.scopes(&page).await.unwrap()[0].name, "keystone:account");
+}
+
+pub(super) async fn a_new_scope_belongs_to_the_administrator(bed: &Bed) {
+    world(bed).await;
+    let by = operator("keystone:scopes:write");
+    let scope = DeclaredScope {
+        name: "refunds:write".to_owned(),
+        description: String::new(),
+        resource: "orders".to_owned(),
+    };
+
+    bed.store.create_scope(&by, &scope).await.unwrap().unwrap();
+
+    assert_eq!(bed.other.create_scope(&by, &scope).await.unwrap().unwrap_err(), Refused::Exists);
+    let administrator = bed.store.role("administrator").await.unwrap().unwrap();
+    assert!(administrator.scopes.contains("refunds:write"));
 }

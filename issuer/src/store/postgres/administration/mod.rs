@@ -1,11 +1,12 @@
 //! Carries out administration: a transaction, and the statements that a change is made of.
 
+mod roles;
 mod users;
 
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use sqlx::{PgPool, Postgres as Database, Transaction};
+use sqlx::{PgConnection, PgPool, Postgres as Database, Transaction};
 use time::OffsetDateTime;
 
 use super::pool::bounded;
@@ -25,6 +26,11 @@ const ALONE: &str = "
     LOCK TABLE scopes, roles, role_scopes, service_clients, client_grants, client_scopes, user_roles
     IN SHARE ROW EXCLUSIVE MODE";
 
+pub(super) async fn alone(connection: &mut PgConnection) -> Result<()> {
+    sqlx::query(ALONE).execute(connection).await?;
+    Ok(())
+}
+
 const NOW: &str = "
     SELECT now()";
 
@@ -42,7 +48,7 @@ impl Open for Postgres {
 
     async fn alone(&self) -> Result<PostgresDesk> {
         let mut desk = PostgresDesk::begin(&self.pool).await?;
-        sqlx::query(ALONE).execute(&mut *desk.transaction).await?;
+        alone(&mut desk.transaction).await?;
         Ok(desk)
     }
 

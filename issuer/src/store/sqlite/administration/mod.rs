@@ -1,5 +1,6 @@
 //! Carries out administration: a transaction, and the statements that a change is made of.
 
+mod roles;
 mod users;
 
 use std::collections::BTreeSet;

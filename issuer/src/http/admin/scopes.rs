@@ -1,0 +1,112 @@
+//! `/admin/scopes`: what a token can allow, and the resource that understands it.
+
+use axum::Json;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::super::App;
+use super::super::conditional::{created, honoured, required, versioned};
+use super::super::decode::json;
+use super::super::error::Problem;
+use super::super::guard::Caller;
+use super::super::query::{Query, next};
+use crate::administration::{self, AdminError, authority, described, scope_name, settled};
+use crate::store::DeclaredScope;
+use crate::store::administration::{Refused, ScopeChange};
+
+pub(in crate::http) const READ: &str = "keystone:scopes:read";
+pub(in crate::http) const WRITE: &str = "keystone:scopes:write";
+
+/// `GET /admin/scopes?cursor=&limit=`
+pub(in crate::http) async fn list(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    uri: Uri,
+) -> Result<Json<Value>, Problem> {
+    let page = Query::page(&uri)?;
+    administration::may_read(&app.issuer, &authority(&caller, READ)).await?;
+    let scopes = app.issuer.store.scopes(&page).await.map_err(AdminError::from)?;
+    let next = next(&scopes, page.limit, |scope| &scope.name);
+    Ok(Json(json!({ "scopes": scopes.iter().map(view).collect::<Vec<_>>(), "next": next })))
+}
+
+/// `GET /admin/scopes/{name}`
+pub(in crate::http) async fn read(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    Path(name): Path<String>,
+) -> Result<Response, Problem> {
+    administration::may_read(&app.issuer, &authority(&caller, READ)).await?;
+    let scope = app.issuer.store.scope(&name).await.map_err(AdminError::from)?;
+    Ok(shown(&scope.ok_or(AdminError::Refused(Refused::Missing))?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct New {
+    name: String,
+    #[serde(default)]
+    description: String,
+    resource: String,
+}
+
+/// `POST /admin/scopes`
+pub(in crate::http) async fn create(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (head, body) = request.into_parts();
+    let New { name, description, resource } = json(&head.headers, body).await?;
+    let (name, resource) = (scope_name(name)?, scope_name(resource)?);
+    let scope = DeclaredScope { name, description: described(description)?, resource };
+    let outcome = app.issuer.store.create_scope(&authority(&caller, WRITE), &scope).await;
+    Ok(created(shown(&settled(outcome.map_err(AdminError::from)?)?)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Patch {
+    description: Option<String>,
+    resource: Option<String>,
+}
+
+/// `PATCH /admin/scopes/{name}`
+pub(in crate::http) async fn change(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    Path(name): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (head, body) = request.into_parts();
+    let expected = required(&head.headers)?;
+    let Patch { description, resource } = json(&head.headers, body).await?;
+    let description = description.map(described).transpose()?;
+    let change = ScopeChange { name, expected, description, resource: resource.map(scope_name).transpose()? };
+    let outcome = app.issuer.store.change_scope(&authority(&caller, WRITE), &change).await;
+    Ok(shown(&settled(outcome.map_err(AdminError::from)?)?))
+}
+
+/// `DELETE /admin/scopes/{name}`
+pub(in crate::http) async fn remove(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    let by = authority(&caller, WRITE);
+    let gone = app.issuer.store.delete_scope(&by, &name, &honoured(&headers)).await;
+    settled(gone.map_err(AdminError::from)?)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn shown(scope: &DeclaredScope) -> Response {
+    versioned(&scope.version(), view(scope))
+}
+
+fn view(DeclaredScope { name, description, resource }: &DeclaredScope) -> Value {
+    json!({ "name": name, "description": description, "resource": resource })
+}
