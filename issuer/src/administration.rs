@@ -1,17 +1,20 @@
 //! What administrators do, without HTTP: their words brought into canonical form, one change in the store.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use keystone_verifier::Verified;
 use uuid::Uuid;
 
+use crate::declaration::Client;
 use crate::issuer::Issuer;
 use crate::password::Overloaded;
 use crate::secret::Secret;
 use crate::store::administration::{
-    Authority, Expected, Identifier, Outcome, Profile, Refused, Reset, RoleSet, UserChange,
+    Authority, ClientChange, ClientProfile, Expected, Identifier, NewSecret, Outcome, Profile, Refused,
+    Reset, RoleSet, ScopeChange, UserChange,
 };
-use crate::store::{Actor, StoreError};
+use crate::store::{Actor, DeclaredScope, StoreError};
 use crate::{identifier, rbac, users};
 
 /// Why an administrator does not get what they asked for.
@@ -19,6 +22,8 @@ use crate::{identifier, rbac, users};
 pub enum AdminError {
     #[error("{0}")]
     Invalid(Invalid),
+    #[error("{}", .0.join("; "))]
+    Client(Vec<String>),
     #[error(transparent)]
     Refused(#[from] Refused),
     #[error("the token is a client's; this is for users")]
@@ -117,6 +122,89 @@ pub async fn reset_user(
     let reset = Reset { id, expected, password_hash, good_for: users::ONE_TIME_LIFETIME };
     settled(issuer.store.reset_user(by, &reset).await?)?;
     Ok(secret)
+}
+
+/// The client and, of a confidential one, its first secret, shown once.
+pub async fn create_client(
+    issuer: &Issuer,
+    by: &Authority,
+    wanted: Client,
+) -> Result<(ClientProfile, Option<Secret>), AdminError> {
+    let mistakes = wanted.mistakes();
+    if !mistakes.is_empty() {
+        return Err(AdminError::Client(mistakes));
+    }
+    described(wanted.name.clone())?;
+    let (secret, hash) = issuer.secrets.new_client_secret(&issuer.world);
+    let client = settled(issuer.store.create_client(by, &wanted.declare(hash)).await?)?;
+    let secret = (!client.public).then_some(secret);
+    Ok((client, secret))
+}
+
+/// This process acts on it at once, the others when their copy ends.
+pub async fn change_client(
+    issuer: &Issuer,
+    by: &Authority,
+    change: ClientChange,
+) -> Result<ClientProfile, AdminError> {
+    let outcome = issuer.store.change_client(by, &change).await;
+    issuer.clients.forget(&change.client_id).await;
+    settled(outcome?)
+}
+
+pub async fn delete_client(
+    issuer: &Issuer,
+    by: &Authority,
+    (client_id, expected): (&str, &Expected),
+) -> Result<(), AdminError> {
+    let outcome = issuer.store.delete_client(by, client_id, expected).await;
+    issuer.clients.forget(client_id).await;
+    settled(outcome?)
+}
+
+/// A new secret and its slot; shown once.
+pub async fn add_secret(
+    issuer: &Issuer,
+    by: &Authority,
+    (client_id, old_valid_for): (&str, Option<u32>),
+) -> Result<(i64, Secret), AdminError> {
+    let (secret, hash) = issuer.secrets.new_client_secret(&issuer.world);
+    let old_valid_for = old_valid_for.map(|seconds| Duration::from_secs(seconds.into()));
+    let new = NewSecret { client_id: client_id.to_owned(), hash, old_valid_for };
+    let outcome = issuer.store.add_secret(by, &new).await;
+    issuer.clients.forget(client_id).await;
+    Ok((settled(outcome?)?, secret))
+}
+
+pub async fn remove_secret(
+    issuer: &Issuer,
+    by: &Authority,
+    (client_id, slot): (&str, i64),
+) -> Result<(), AdminError> {
+    let outcome = issuer.store.remove_secret(by, client_id, slot).await;
+    issuer.clients.forget(client_id).await;
+    settled(outcome?)
+}
+
+/// Clients hold scopes by name and resource: what is remembered of them ends with a scope's change.
+pub async fn change_scope(
+    issuer: &Issuer,
+    by: &Authority,
+    change: ScopeChange,
+) -> Result<DeclaredScope, AdminError> {
+    let outcome = issuer.store.change_scope(by, &change).await;
+    issuer.clients.forget_all();
+    settled(outcome?)
+}
+
+pub async fn delete_scope(
+    issuer: &Issuer,
+    by: &Authority,
+    (name, expected): (&str, &Expected),
+) -> Result<(), AdminError> {
+    let outcome = issuer.store.delete_scope(by, name, expected).await;
+    issuer.clients.forget_all();
+    settled(outcome?)
 }
 
 pub fn scope_name(name: String) -> Result<String, AdminError> {

@@ -50,10 +50,20 @@ impl Clients {
         }
     }
 
+    /// After a change that may touch any client.
+    pub fn forget_all(&self) {
+        self.remembered.invalidate_all();
+    }
+
     /// After a change made by this process. Other replicas see it when their copy ends.
     pub async fn forget(&self, client_id: &str) {
         self.remembered.invalidate(client_id).await;
     }
+}
+
+/// Names that look like a user's: a token's `sub` must never be taken for someone else (RFC 9700 §4.15).
+pub fn resembles_a_subject(text: &str) -> bool {
+    text.parse::<uuid::Uuid>().is_ok() || text.to_ascii_lowercase().starts_with("client:")
 }
 
 /// The syntax that `apply` takes; nothing else is worth a question to the database (a NUL makes PostgreSQL fail).

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use crate::clients::is_client_id;
+use crate::clients::{is_client_id, resembles_a_subject};
 use crate::clock::World;
 use crate::rbac::is_scope_token;
 use crate::secret::Secret;
@@ -154,7 +154,7 @@ impl Role {
 }
 
 impl Client {
-    fn declare(self, secret_if_new: [u8; 32]) -> DeclaredClient {
+    pub(crate) fn declare(self, secret_if_new: [u8; 32]) -> DeclaredClient {
         DeclaredClient {
             default_scopes: self.default_scopes.unwrap_or_else(|| self.scopes.clone()),
             client_id: self.client_id,
@@ -167,13 +167,16 @@ impl Client {
         }
     }
 
-    fn mistakes(&self) -> Vec<String> {
+    pub(crate) fn mistakes(&self) -> Vec<String> {
         let client_id = &self.client_id;
         let mut mistakes = Vec::new();
         if !is_client_id(client_id) {
             mistakes.push(format!(
                 "client `{client_id}`: a client_id is 1 to 64 letters, digits or - _ . in ASCII"
             ));
+        }
+        if resembles_a_subject(client_id) {
+            mistakes.push(format!("client `{client_id}`: a client_id must not look like a user's id"));
         }
         // RFC 6749 §4.4: "MUST only be used by confidential clients".
         if self.public && self.grants.contains(&GrantType::ClientCredentials) {

@@ -185,6 +185,7 @@ fn admin_status(error: &AdminError) -> (StatusCode, &'static str) {
         AdminError::Invalid(Invalid::Email) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_email"),
         AdminError::Invalid(Invalid::Name) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_name"),
         AdminError::Invalid(Invalid::Text) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_text"),
+        AdminError::Client(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_client_settings"),
         AdminError::Refused(refused) => refused_status(refused),
         AdminError::NotAUser => (StatusCode::FORBIDDEN, "not_a_user"),
         AdminError::Overloaded | AdminError::Store(StoreError::Unavailable(_) | StoreError::Migration(_)) => {
@@ -202,6 +203,9 @@ fn refused_status(refused: &Refused) -> (StatusCode, &'static str) {
         Refused::LastAdministrator => (StatusCode::CONFLICT, "last_administrator"),
         Refused::UsernameTaken => (StatusCode::CONFLICT, "username_taken"),
         Refused::EmailTaken => (StatusCode::CONFLICT, "email_taken"),
+        Refused::DefaultScope => (StatusCode::UNPROCESSABLE_ENTITY, "default_scope"),
+        Refused::PublicClient => (StatusCode::CONFLICT, "public_client"),
+        Refused::TwoSecrets => (StatusCode::CONFLICT, "two_secrets"),
         Refused::Exists => (StatusCode::CONFLICT, "exists"),
         Refused::BuiltIn => (StatusCode::CONFLICT, "built_in"),
         Refused::UnknownScope(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unknown_scope"),

@@ -3,6 +3,8 @@
 use super::decode::{DecodeError, Parameters};
 use crate::store::administration::Page;
 use axum::http::Uri;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 pub(super) struct Query(Parameters);
 
@@ -33,6 +35,10 @@ impl Query {
 
     pub(super) fn number(&mut self, name: &'static str) -> Result<Option<i64>, DecodeError> {
         self.parsed(name, |text| text.parse().ok())
+    }
+
+    pub(super) fn time(&mut self, name: &'static str) -> Result<Option<OffsetDateTime>, DecodeError> {
+        self.parsed(name, |text| OffsetDateTime::parse(text, &Rfc3339).ok())
     }
 
     /// How many at most: 1 to 100.

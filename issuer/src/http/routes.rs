@@ -40,6 +40,16 @@ fn table() -> Vec<Route> {
         route("GET", "/admin/scopes/{name}", admin::scopes::READ, get(admin::scopes::read)),
         route("PATCH", "/admin/scopes/{name}", admin::scopes::WRITE, patch(admin::scopes::change)),
         route("DELETE", "/admin/scopes/{name}", admin::scopes::WRITE, delete(admin::scopes::remove)),
+
+        route("GET", "/admin/clients", admin::clients::READ, get(admin::clients::list)),
+        route("POST", "/admin/clients", admin::clients::WRITE, post(admin::clients::create)),
+        route("GET", "/admin/clients/{client_id}", admin::clients::READ, get(admin::clients::read)),
+        route("PATCH", "/admin/clients/{client_id}", admin::clients::WRITE, patch(admin::clients::change)),
+        route("DELETE", "/admin/clients/{client_id}", admin::clients::WRITE, delete(admin::clients::remove)),
+        route("POST", "/admin/clients/{client_id}/secrets", admin::clients::WRITE, post(admin::clients::add_secret)),
+        route("DELETE", "/admin/clients/{client_id}/secrets/{slot}", admin::clients::WRITE, delete(admin::clients::remove_secret)),
+
+        route("GET", "/admin/audit", admin::audit::READ, get(admin::audit::list)),
     ]
 }
 

@@ -79,7 +79,9 @@ promises! {
         a_reset_ends_everything_and_opens_one_session,
         a_deleted_user_stays_revoked,
         what_a_role_or_scope_takes_away_is_revoked,
-        a_new_scope_belongs_to_the_administrator;
+        a_new_scope_belongs_to_the_administrator,
+        a_client_keeps_its_place_in_the_feed,
+        the_audit_log_is_read_from_its_end;
     setup:
         the_first_of_many_bootstraps_wins,
         a_bootstrap_is_done_for_ever,

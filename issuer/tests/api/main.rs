@@ -9,7 +9,9 @@
 )]
 
 mod accounts;
+mod audit;
 mod login;
+mod programs;
 mod protocol;
 mod published;
 mod refresh;

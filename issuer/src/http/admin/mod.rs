@@ -1,5 +1,7 @@
 //! `/admin`: what administrators do, each route behind a scope of the resource `keystone`.
 
+pub(super) mod audit;
+pub(super) mod clients;
 pub(super) mod roles;
 pub(super) mod scopes;
 pub(super) mod users;

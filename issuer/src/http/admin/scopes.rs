@@ -86,8 +86,8 @@ pub(in crate::http) async fn change(
     let Patch { description, resource } = json(&head.headers, body).await?;
     let description = description.map(described).transpose()?;
     let change = ScopeChange { name, expected, description, resource: resource.map(scope_name).transpose()? };
-    let outcome = app.issuer.store.change_scope(&authority(&caller, WRITE), &change).await;
-    Ok(shown(&settled(outcome.map_err(AdminError::from)?)?))
+    let scope = administration::change_scope(&app.issuer, &authority(&caller, WRITE), change).await?;
+    Ok(shown(&scope))
 }
 
 /// `DELETE /admin/scopes/{name}`
@@ -97,9 +97,8 @@ pub(in crate::http) async fn remove(
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    let by = authority(&caller, WRITE);
-    let gone = app.issuer.store.delete_scope(&by, &name, &honoured(&headers)).await;
-    settled(gone.map_err(AdminError::from)?)?;
+    let target = (name.as_str(), &honoured(&headers));
+    administration::delete_scope(&app.issuer, &authority(&caller, WRITE), target).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

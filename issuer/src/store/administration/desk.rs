@@ -3,13 +3,17 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::{Page, Profile, Reset, ScopeChange, UserChange, UserSearch};
+use super::{
+    AuditEntry, AuditSearch, ClientProfile, Page, Profile, Reset, ScopeChange, SecretSlot, UserChange,
+    UserSearch,
+};
 use crate::store::ledger::{Entry, Event};
-use crate::store::{Actor, DeclaredRole, DeclaredScope, Result, UserConflict};
+use crate::store::{Actor, DeclaredClient, DeclaredRole, DeclaredScope, Result, UserConflict};
 
 pub(in crate::store) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
@@ -28,7 +32,9 @@ pub(in crate::store) trait Open: Send + Sync {
 
 /// The transaction and its books. Dropped without `commit`, nothing happened.
 #[async_trait]
-pub(in crate::store) trait Desk: UserDesk + RoleDesk + Sized {
+pub(in crate::store) trait Desk:
+    UserDesk + RoleDesk + ClientDesk + AuditDesk + Sized
+{
     async fn held(&mut self, actor: &Actor) -> Result<BTreeSet<String>>;
     async fn record(&mut self, entries: &[Entry]) -> Result<()>;
     /// The last statement of its transaction: other writers of events wait from here on.
@@ -76,4 +82,30 @@ pub(in crate::store) trait RoleDesk: Send {
     async fn delete_scope(&mut self, name: &str) -> Result<()>;
     async fn move_users_of_scope(&mut self, scope: &str) -> Result<Vec<(Uuid, i64)>>;
     async fn move_clients_of_scope(&mut self, scope: &str) -> Result<Vec<(String, i64)>>;
+}
+
+#[async_trait]
+pub(in crate::store) trait ClientDesk: Send {
+    async fn clients(&mut self, page: &Page) -> Result<Vec<ClientProfile>>;
+    async fn client_profile(&mut self, client_id: &str) -> Result<Option<ClientProfile>>;
+    /// With its grants and scopes, without its secrets.
+    async fn put_client(&mut self, client: &DeclaredClient) -> Result<()>;
+    /// The epoch goes on where a client that had this name before was revoked.
+    async fn continue_epoch(&mut self, client_id: &str) -> Result<()>;
+    /// Revokes the client's tokens; the new epoch.
+    async fn move_client(&mut self, client_id: &str) -> Result<i64>;
+    async fn delete_client(&mut self, client_id: &str) -> Result<()>;
+    /// The live ones.
+    async fn secrets(&mut self, client_id: &str) -> Result<Vec<SecretSlot>>;
+    async fn insert_secret(&mut self, client_id: &str, slot: i64, hash: [u8; 32]) -> Result<()>;
+    async fn drop_dead_secrets(&mut self, client_id: &str) -> Result<()>;
+    /// No secret of now lives longer than `still`.
+    async fn expire_secrets(&mut self, client_id: &str, still: Duration) -> Result<()>;
+    /// `false`: there is none in this slot.
+    async fn delete_secret(&mut self, client_id: &str, slot: i64) -> Result<bool>;
+}
+
+#[async_trait]
+pub(in crate::store) trait AuditDesk: Send {
+    async fn audit(&mut self, search: &AuditSearch) -> Result<Vec<AuditEntry>>;
 }

@@ -3,6 +3,7 @@
 //! A change runs alone (no other change of rights beside it), so that what is judged is what is changed. The databases
 //! only carry out: see [`desk`].
 
+mod clients;
 pub(super) mod desk;
 mod roles;
 mod rules;
@@ -12,13 +13,14 @@ mod users;
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use self::desk::{Desk, Open, RoleDesk as _, UserDesk as _};
+use self::desk::{AuditDesk as _, ClientDesk as _, Desk, Open, RoleDesk as _, UserDesk as _};
 use self::rules::Stop;
 pub use self::types::{
-    Authority, Expected, Identifier, Outcome, Page, Profile, Refused, Reset, RoleChange, RoleSet,
-    ScopeChange, UserChange, UserSearch, Version,
+    AuditEntry, AuditSearch, Authority, ClientChange, ClientProfile, Expected, Identifier, NewSecret,
+    Outcome, Page, Profile, Refused, Reset, RoleChange, RoleSet, ScopeChange, SecretSlot, UserChange,
+    UserSearch, Version,
 };
-use super::{DeclaredRole, DeclaredScope, Result};
+use super::{DeclaredClient, DeclaredRole, DeclaredScope, Result};
 
 /// Users, roles, scopes and clients as administrators see and change them.
 ///
@@ -50,6 +52,28 @@ pub trait Administration: Send + Sync {
     async fn create_scope(&self, by: &Authority, scope: &DeclaredScope) -> Result<Outcome<DeclaredScope>>;
     async fn change_scope(&self, by: &Authority, change: &ScopeChange) -> Result<Outcome<DeclaredScope>>;
     async fn delete_scope(&self, by: &Authority, name: &str, expected: &Expected) -> Result<Outcome<()>>;
+
+    /// By client_id, after the cursor.
+    async fn clients(&self, page: &Page) -> Result<Vec<ClientProfile>>;
+    async fn client_profile(&self, client_id: &str) -> Result<Option<ClientProfile>>;
+    /// The live ones.
+    async fn client_secrets(&self, client_id: &str) -> Result<Vec<SecretSlot>>;
+    /// A confidential client takes its `secret_if_new`.
+    async fn create_client(&self, by: &Authority, client: &DeclaredClient) -> Result<Outcome<ClientProfile>>;
+    /// A client that loses a scope or is disabled loses its tokens.
+    async fn change_client(&self, by: &Authority, change: &ClientChange) -> Result<Outcome<ClientProfile>>;
+    async fn delete_client(
+        &self,
+        by: &Authority,
+        client_id: &str,
+        expected: &Expected,
+    ) -> Result<Outcome<()>>;
+    /// The slot it is in.
+    async fn add_secret(&self, by: &Authority, secret: &NewSecret) -> Result<Outcome<i64>>;
+    async fn remove_secret(&self, by: &Authority, client_id: &str, slot: i64) -> Result<Outcome<()>>;
+
+    /// Newest first.
+    async fn audit(&self, search: &AuditSearch) -> Result<Vec<AuditEntry>>;
 }
 
 /// One change: alone, and all or nothing.
@@ -139,6 +163,47 @@ impl<S: Open> Administration for S {
 
     async fn delete_scope(&self, by: &Authority, name: &str, expected: &Expected) -> Result<Outcome<()>> {
         change!(self, desk => roles::delete_scope(&mut desk, by, (name, expected)))
+    }
+
+    async fn clients(&self, page: &Page) -> Result<Vec<ClientProfile>> {
+        read!(self, desk => desk.clients(page))
+    }
+
+    async fn client_profile(&self, client_id: &str) -> Result<Option<ClientProfile>> {
+        read!(self, desk => desk.client_profile(client_id))
+    }
+
+    async fn client_secrets(&self, client_id: &str) -> Result<Vec<SecretSlot>> {
+        read!(self, desk => desk.secrets(client_id))
+    }
+
+    async fn create_client(&self, by: &Authority, client: &DeclaredClient) -> Result<Outcome<ClientProfile>> {
+        change!(self, desk => clients::create(&mut desk, by, client))
+    }
+
+    async fn change_client(&self, by: &Authority, change: &ClientChange) -> Result<Outcome<ClientProfile>> {
+        change!(self, desk => clients::change(&mut desk, by, change))
+    }
+
+    async fn delete_client(
+        &self,
+        by: &Authority,
+        client_id: &str,
+        expected: &Expected,
+    ) -> Result<Outcome<()>> {
+        change!(self, desk => clients::delete(&mut desk, by, (client_id, expected)))
+    }
+
+    async fn add_secret(&self, by: &Authority, secret: &NewSecret) -> Result<Outcome<i64>> {
+        change!(self, desk => clients::add_secret(&mut desk, by, secret))
+    }
+
+    async fn remove_secret(&self, by: &Authority, client_id: &str, slot: i64) -> Result<Outcome<()>> {
+        change!(self, desk => clients::remove_secret(&mut desk, by, (client_id, slot)))
+    }
+
+    async fn audit(&self, search: &AuditSearch) -> Result<Vec<AuditEntry>> {
+        read!(self, desk => desk.audit(search))
     }
 }
 

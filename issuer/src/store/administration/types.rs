@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::hex;
-use crate::store::{Actor, DeclaredRole, DeclaredScope};
+use crate::store::{Actor, DeclaredClient, DeclaredRole, DeclaredScope, GrantType};
 
 /// Who asks, and the scope it takes; both are looked at again inside the change.
 #[derive(Clone, Debug)]
@@ -43,6 +43,13 @@ pub enum Refused {
     Exists,
     #[error("it is built in and stays as it is")]
     BuiltIn,
+    #[error("a default scope is not among the client's scopes")]
+    DefaultScope,
+    /// RFC 6749 §4.4.
+    #[error("a public client has no secret and cannot use client_credentials")]
+    PublicClient,
+    #[error("two secrets live already; remove one first")]
+    TwoSecrets,
 }
 
 /// Names a state of something: two equal states have one version, whoever changed it, by whatever way.
@@ -187,4 +194,109 @@ pub struct ScopeChange {
     pub expected: Expected,
     pub description: Option<String>,
     pub resource: Option<String>,
+}
+
+/// A client as administrators see it: nothing of its secrets.
+#[derive(Clone, Debug)]
+pub struct ClientProfile {
+    pub client_id: String,
+    pub name: String,
+    /// Never changes.
+    pub public: bool,
+    pub enabled: bool,
+    pub grants: BTreeSet<GrantType>,
+    pub scopes: BTreeSet<String>,
+    pub default_scopes: BTreeSet<String>,
+    pub created_at: OffsetDateTime,
+    pub updated_at: OffsetDateTime,
+}
+
+impl ClientProfile {
+    pub fn version(&self) -> Version {
+        let enabled = self.enabled.to_string();
+        let fixed = [self.client_id.as_str(), &self.name, &enabled];
+        let grants = self.grants.iter().map(|grant| grant.as_str());
+        let lists = [&self.scopes, &self.default_scopes].into_iter();
+        // An empty part between lists: no name is empty.
+        let lists = lists.flat_map(|list| [""].into_iter().chain(list.iter().map(String::as_str)));
+        Version::of(fixed.into_iter().chain(grants).chain(lists))
+    }
+}
+
+/// `None`: as it was.
+#[derive(Clone, Debug)]
+pub struct ClientChange {
+    pub client_id: String,
+    pub expected: Expected,
+    pub name: Option<String>,
+    pub enabled: Option<bool>,
+    pub grants: Option<BTreeSet<GrantType>>,
+    pub scopes: Option<BTreeSet<String>>,
+    /// Where only the scopes change, the defaults that are left.
+    pub default_scopes: Option<BTreeSet<String>>,
+}
+
+impl ClientChange {
+    pub(super) fn applied_to(&self, before: &ClientProfile) -> Result<DeclaredClient, Refused> {
+        let scopes = self.scopes.as_ref().unwrap_or(&before.scopes).clone();
+        let default_scopes = match &self.default_scopes {
+            Some(defaults) if !defaults.is_subset(&scopes) => return Err(Refused::DefaultScope),
+            Some(defaults) => defaults.clone(),
+            None => before.default_scopes.intersection(&scopes).cloned().collect(),
+        };
+        let grants = self.grants.as_ref().unwrap_or(&before.grants).clone();
+        if before.public && grants.contains(&GrantType::ClientCredentials) {
+            return Err(Refused::PublicClient);
+        }
+        Ok(DeclaredClient {
+            client_id: before.client_id.clone(),
+            name: self.name.as_ref().unwrap_or(&before.name).clone(),
+            public: before.public,
+            enabled: self.enabled.unwrap_or(before.enabled),
+            grants,
+            scopes,
+            default_scopes,
+            // It is not new.
+            secret_if_new: [0; 32],
+        })
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct NewSecret {
+    pub client_id: String,
+    pub hash: [u8; 32],
+    /// `None`: until it is removed.
+    pub old_valid_for: Option<Duration>,
+}
+
+/// That there is a secret, and for how long.
+#[derive(Clone, Debug)]
+pub struct SecretSlot {
+    pub slot: i64,
+    pub created_at: OffsetDateTime,
+    pub expires_at: Option<OffsetDateTime>,
+}
+
+/// `None`: any.
+#[derive(Clone, Debug)]
+pub struct AuditSearch {
+    pub actor: Option<String>,
+    /// What the action begins with.
+    pub action: String,
+    pub target: Option<String>,
+    pub since: Option<OffsetDateTime>,
+    pub until: Option<OffsetDateTime>,
+    /// The entry before which to go on.
+    pub before: Option<i64>,
+    pub limit: i64,
+}
+
+#[derive(Clone, Debug)]
+pub struct AuditEntry {
+    pub id: i64,
+    pub at: OffsetDateTime,
+    pub actor: String,
+    pub action: String,
+    pub target: String,
 }

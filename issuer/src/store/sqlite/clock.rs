@@ -18,6 +18,11 @@ pub(super) fn moment(millis: i64) -> Result<OffsetDateTime> {
         .map_err(|_| StoreError::Inconsistent(format!("the time {millis}")))
 }
 
+/// The millisecond in which `at` lies.
+pub(super) fn instant(at: OffsetDateTime) -> i64 {
+    i64::try_from(at.unix_timestamp_nanos().div_euclid(1_000_000)).unwrap_or(i64::MAX)
+}
+
 /// `now + duration`, for ever where that is out of reach.
 pub(super) fn after(now: i64, duration: Duration) -> i64 {
     now.saturating_add(millis(duration))

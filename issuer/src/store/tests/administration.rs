@@ -8,7 +8,8 @@ use uuid::Uuid;
 use super::Bed;
 use super::world::*;
 use crate::store::administration::{
-    Authority, Expected, Identifier, Page, Refused, Reset, RoleChange, RoleSet, UserChange, UserSearch,
+    AuditSearch, Authority, ClientChange, Expected, Identifier, NewSecret, Page, Refused, Reset, RoleChange,
+    RoleSet, UserChange, UserSearch,
 };
 use crate::store::{Actor, DeclaredScope, NewUser, RotationRefusal};
 
@@ -194,3 +195,63 @@ pub(super) async fn a_new_scope_belongs_to_the_administrator(bed: &Bed) {
     let administrator = bed.store.role("administrator").await.unwrap().unwrap();
     assert!(administrator.scopes.contains("refunds:write"));
 }
+
+pub(super) async fn a_client_keeps_its_place_in_the_feed(bed: &Bed) {
+    world(bed).await;
+    let by = operator("keystone:clients:write");
+    let secret = |old_valid_for| NewSecret { client_id: "service".to_owned(), hash: [8; 32], old_valid_for };
+
+    assert_eq!(bed.store.add_secret(&by, &secret(Some(Duration::from_secs(60)))).await.unwrap(), Ok(2));
+    assert_eq!(bed.other.add_secret(&by, &secret(None)).await.unwrap(), Err(Refused::TwoSecrets));
+    let slots = bed.store.client_secrets("service").await.unwrap();
+    assert_eq!(slots.iter().map(|slot| slot.expires_at.is_some()).collect::<Vec<_>>(), [true, false]);
+    bed.store.remove_secret(&by, "service", 1).await.unwrap().unwrap();
+    bed.store.delete_client(&by, "service", &Expected::Any).await.unwrap().unwrap();
+    bed.store.create_client(&by, &service()).await.unwrap().unwrap();
+
+    assert_eq!(events(bed).await, ["cid service 1", "cid service 2"]);
+    assert_eq!(bed.store.client("service").await.unwrap().unwrap().epoch, 2);
+    let off = ClientChange {
+        client_id: "service".to_owned(),
+        expected: Expected::Any,
+        name: None,
+        enabled: Some(false),
+        grants: None,
+        scopes: None,
+        default_scopes: None,
+    };
+    let after = bed.store.change_client(&by, &off).await.unwrap().unwrap();
+    assert_eq!(
+        (after.enabled, after.scopes, after.default_scopes),
+        (false, service().scopes, service().default_scopes)
+    );
+    assert_eq!(events(bed).await.last().unwrap(), "cid service 3");
+    let page = Page { after: "app".to_owned(), limit: 10 };
+    assert_eq!(bed.store.clients(&page).await.unwrap().len(), 2);
+}
+
+pub(super) async fn the_audit_log_is_read_from_its_end(bed: &Bed) {
+    world(bed).await;
+    let all = AuditSearch {
+        actor: None,
+        action: String::new(),
+        target: None,
+        since: None,
+        until: None,
+        before: None,
+        limit: 100,
+    };
+    let now = bed.store.now().await.unwrap();
+
+    let entries = bed.store.audit(&all).await.unwrap();
+    assert_eq!((entries.len(), entries[0].action.as_str()), (8, "user.created"));
+    let role = AuditSearch { action: "role.".to_owned(), until: Some(now + DAY), ..all.clone() };
+    assert_eq!(bed.store.audit(&role).await.unwrap().len(), 2);
+    let older =
+        AuditSearch { before: Some(entries[6].id), actor: Some("operator".to_owned()), ..all.clone() };
+    assert_eq!(bed.store.audit(&older).await.unwrap().len(), 1);
+    let later = AuditSearch { since: Some(now + DAY), ..all };
+    assert!(bed.store.audit(&later).await.unwrap().is_empty());
+}
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);

@@ -1,5 +1,7 @@
 //! Carries out administration: a transaction, and the statements that a change is made of.
 
+mod audit;
+mod clients;
 mod roles;
 mod users;
 
@@ -82,4 +84,8 @@ impl Desk for PostgresDesk {
 
 fn moment(at: OffsetDateTime) -> Result<OffsetDateTime> {
     Ok(at)
+}
+
+fn instant(at: OffsetDateTime) -> OffsetDateTime {
+    at
 }

@@ -1,0 +1,51 @@
+//! `/admin/audit`: who changed what.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::Uri;
+use serde_json::{Value, json};
+
+use super::super::App;
+use super::super::decode::DecodeError;
+use super::super::error::Problem;
+use super::super::guard::Caller;
+use super::super::query::Query;
+use super::clients::rfc3339;
+use crate::administration::{self, AdminError, authority};
+use crate::store::administration::{AuditEntry, AuditSearch};
+
+pub(in crate::http) const READ: &str = "keystone:audit:read";
+
+/// `GET /admin/audit?actor=&action=&target=&since=&until=&cursor=&limit=`
+pub(in crate::http) async fn list(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    uri: Uri,
+) -> Result<Json<Value>, Problem> {
+    let search = search(&uri)?;
+    administration::may_read(&app.issuer, &authority(&caller, READ)).await?;
+    let entries = app.issuer.store.audit(&search).await.map_err(AdminError::from)?;
+    let full = i64::try_from(entries.len()) == Ok(search.limit);
+    let next = entries.last().filter(|_| full).map(|last| last.id);
+    Ok(Json(json!({ "entries": entries.iter().map(view).collect::<Vec<_>>(), "next": next })))
+}
+
+fn search(uri: &Uri) -> Result<AuditSearch, DecodeError> {
+    let mut query = Query::of(uri)?;
+    let search = AuditSearch {
+        actor: query.text("actor")?,
+        action: query.text("action")?.unwrap_or_default(),
+        target: query.text("target")?,
+        since: query.time("since")?,
+        until: query.time("until")?,
+        before: query.number("cursor")?,
+        limit: query.limit()?,
+    };
+    query.end()?;
+    Ok(search)
+}
+
+fn view(entry: &AuditEntry) -> Value {
+    let AuditEntry { id, at, actor, action, target } = entry;
+    json!({ "id": id, "at": rfc3339(*at), "actor": actor, "action": action, "target": target })
+}

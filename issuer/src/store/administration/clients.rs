@@ -1,0 +1,120 @@
+//! Changes to clients. To touch one takes all that it holds: a new secret would otherwise hand it over.
+
+use std::collections::BTreeSet;
+
+use super::desk::Desk;
+use super::rules::{self, Stop};
+use super::{Authority, ClientChange, ClientProfile, Expected, NewSecret, Refused};
+use crate::store::DeclaredClient;
+use crate::store::ledger::{Entry, Event};
+
+pub(super) async fn create(
+    desk: &mut impl Desk,
+    by: &Authority,
+    client: &DeclaredClient,
+) -> Result<ClientProfile, Stop> {
+    let held = rules::held(desk, by).await?;
+    if desk.client_profile(&client.client_id).await?.is_some() {
+        return Err(Refused::Exists.into());
+    }
+    rules::known(desk, &client.scopes).await?;
+    rules::within(&held, &client.scopes)?;
+    desk.put_client(client).await?;
+    // What was published of an earlier client of this name must not match this one's tokens.
+    desk.continue_epoch(&client.client_id).await?;
+    if !client.public {
+        desk.insert_secret(&client.client_id, 1, client.secret_if_new).await?;
+    }
+    desk.record(&[Entry::new(&by.actor, "client.created", &client.client_id)]).await?;
+    Ok(desk.client_profile(&client.client_id).await?.ok_or(Refused::Missing)?)
+}
+
+pub(super) async fn change(
+    desk: &mut impl Desk,
+    by: &Authority,
+    change: &ClientChange,
+) -> Result<ClientProfile, Stop> {
+    let (held, before) = touched(desk, by, (&change.client_id, &change.expected)).await?;
+    let wanted = change.applied_to(&before)?;
+    rules::known(desk, &wanted.scopes).await?;
+    rules::within(&held, &wanted.scopes)?;
+
+    desk.put_client(&wanted).await?;
+    let verb = match (before.enabled, wanted.enabled) {
+        (true, false) => "client.disabled",
+        (false, true) => "client.enabled",
+        _ => "client.updated",
+    };
+    desk.record(&[Entry::new(&by.actor, verb, &before.client_id)]).await?;
+    let after = desk.client_profile(&before.client_id).await?.ok_or(Refused::Missing)?;
+    if !before.scopes.is_subset(&wanted.scopes) || (before.enabled && !wanted.enabled) {
+        revoke(desk, &before.client_id).await?;
+    }
+    Ok(after)
+}
+
+pub(super) async fn delete(
+    desk: &mut impl Desk,
+    by: &Authority,
+    client: (&str, &Expected),
+) -> Result<(), Stop> {
+    let (_, before) = touched(desk, by, client).await?;
+    let epoch = desk.move_client(&before.client_id).await?;
+    desk.delete_client(&before.client_id).await?;
+    desk.record(&[Entry::new(&by.actor, "client.deleted", &before.client_id)]).await?;
+    desk.publish(&[Event::client(before.client_id, epoch)]).await?;
+    Ok(())
+}
+
+/// The slot of the new secret. The old one lives on until its deadline, or until it is removed.
+pub(super) async fn add_secret(
+    desk: &mut impl Desk,
+    by: &Authority,
+    secret: &NewSecret,
+) -> Result<i64, Stop> {
+    let (_, before) = touched(desk, by, (&secret.client_id, &Expected::Any)).await?;
+    if before.public {
+        return Err(Refused::PublicClient.into());
+    }
+    desk.drop_dead_secrets(&before.client_id).await?;
+    let live: Vec<i64> = desk.secrets(&before.client_id).await?.iter().map(|secret| secret.slot).collect();
+    let slot = [1, 2].into_iter().find(|slot| !live.contains(slot)).ok_or(Refused::TwoSecrets)?;
+    if let Some(still) = secret.old_valid_for {
+        desk.expire_secrets(&before.client_id, still).await?;
+    }
+    desk.insert_secret(&before.client_id, slot, secret.hash).await?;
+    desk.record(&[Entry::new(&by.actor, "client.secret_added", &before.client_id)]).await?;
+    Ok(slot)
+}
+
+/// At once, for a secret that leaked: the tokens it may have fetched end with it.
+pub(super) async fn remove_secret(
+    desk: &mut impl Desk,
+    by: &Authority,
+    (client_id, slot): (&str, i64),
+) -> Result<(), Stop> {
+    let (_, before) = touched(desk, by, (client_id, &Expected::Any)).await?;
+    if !desk.delete_secret(client_id, slot).await? {
+        return Err(Refused::Missing.into());
+    }
+    desk.record(&[Entry::new(&by.actor, "client.secret_removed", &before.client_id)]).await?;
+    revoke(desk, client_id).await
+}
+
+async fn touched(
+    desk: &mut impl Desk,
+    by: &Authority,
+    (client_id, expected): (&str, &Expected),
+) -> Result<(BTreeSet<String>, ClientProfile), Stop> {
+    let held = rules::held(desk, by).await?;
+    let before = desk.client_profile(client_id).await?.ok_or(Refused::Missing)?;
+    expected.holds(&before.version())?;
+    rules::within(&held, &before.scopes)?;
+    Ok((held, before))
+}
+
+async fn revoke(desk: &mut impl Desk, client_id: &str) -> Result<(), Stop> {
+    let epoch = desk.move_client(client_id).await?;
+    desk.publish(&[Event::client(client_id.to_owned(), epoch)]).await?;
+    Ok(())
+}

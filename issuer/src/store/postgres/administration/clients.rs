@@ -1,0 +1,212 @@
+//! The statements that changes to clients are made of.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::types::Json;
+use time::OffsetDateTime;
+
+use super::super::apply;
+use super::{PostgresDesk, moment};
+use crate::store::administration::desk::ClientDesk;
+use crate::store::administration::{ClientProfile, Page, SecretSlot};
+use crate::store::{DeclaredClient, GrantType, Result, StoreError};
+
+const CLIENTS: &str = "
+    SELECT
+        client_id,
+        name,
+        public,
+        enabled,
+        coalesce((
+            SELECT json_agg(g.grant_type) FROM client_grants AS g WHERE g.client_id = c.client_id
+        ), '[]') AS grants,
+        coalesce((
+            SELECT json_agg(s.scope_name) FROM client_scopes AS s WHERE s.client_id = c.client_id
+        ), '[]') AS scopes,
+        coalesce((
+            SELECT json_agg(s.scope_name) FROM client_scopes AS s WHERE s.client_id = c.client_id AND s.is_default
+        ), '[]') AS default_scopes,
+        created_at,
+        updated_at
+    FROM service_clients AS c
+    WHERE client_id > $1
+    ORDER BY client_id
+    LIMIT $2";
+
+const CLIENT: &str = "
+    SELECT
+        client_id,
+        name,
+        public,
+        enabled,
+        coalesce((
+            SELECT json_agg(g.grant_type) FROM client_grants AS g WHERE g.client_id = c.client_id
+        ), '[]') AS grants,
+        coalesce((
+            SELECT json_agg(s.scope_name) FROM client_scopes AS s WHERE s.client_id = c.client_id
+        ), '[]') AS scopes,
+        coalesce((
+            SELECT json_agg(s.scope_name) FROM client_scopes AS s WHERE s.client_id = c.client_id AND s.is_default
+        ), '[]') AS default_scopes,
+        created_at,
+        updated_at
+    FROM service_clients AS c
+    WHERE client_id = $1";
+
+const CONTINUE_EPOCH: &str = "
+    UPDATE service_clients
+    SET epoch = (
+        SELECT coalesce(max(min_epoch), 0)
+        FROM revocation_events
+        WHERE kind = 'cid'
+            AND value = $1
+    )
+    WHERE client_id = $1";
+
+const MOVE_CLIENT: &str = "
+    UPDATE service_clients
+    SET epoch = epoch + 1
+    WHERE client_id = $1
+    RETURNING epoch";
+
+const DELETE_CLIENT: &str = "
+    DELETE FROM service_clients
+    WHERE client_id = $1";
+
+const SECRETS: &str = "
+    SELECT CAST(slot AS bigint) AS slot, created_at, expires_at
+    FROM client_secrets
+    WHERE client_id = $1
+        AND (expires_at IS NULL OR expires_at > $2)
+    ORDER BY slot";
+
+const INSERT_SECRET: &str = "
+    INSERT INTO client_secrets (client_id, slot, hash)
+    VALUES ($1, CAST($2 AS smallint), $3)";
+
+const DROP_DEAD_SECRETS: &str = "
+    DELETE FROM client_secrets
+    WHERE client_id = $1
+        AND expires_at <= $2";
+
+const EXPIRE_SECRETS: &str = "
+    UPDATE client_secrets
+    SET expires_at = $2
+    WHERE client_id = $1
+        AND (expires_at IS NULL OR expires_at > $2)";
+
+const DELETE_SECRET: &str = "
+    DELETE FROM client_secrets
+    WHERE client_id = $1
+        AND slot = $2";
+
+#[async_trait]
+impl ClientDesk for PostgresDesk {
+    async fn clients(&mut self, page: &Page) -> Result<Vec<ClientProfile>> {
+        let question = sqlx::query_as(CLIENTS).bind(&page.after).bind(page.limit);
+        let found: Vec<ClientRow> = question.fetch_all(&mut *self.transaction).await?;
+        found.into_iter().map(ClientProfile::try_from).collect()
+    }
+
+    async fn client_profile(&mut self, client_id: &str) -> Result<Option<ClientProfile>> {
+        let question = sqlx::query_as(CLIENT).bind(client_id);
+        let found: Option<ClientRow> = question.fetch_optional(&mut *self.transaction).await?;
+        found.map(ClientProfile::try_from).transpose()
+    }
+
+    async fn put_client(&mut self, client: &DeclaredClient) -> Result<()> {
+        apply::put_client(&mut self.transaction, client).await
+    }
+
+    async fn continue_epoch(&mut self, client_id: &str) -> Result<()> {
+        sqlx::query(CONTINUE_EPOCH).bind(client_id).execute(&mut *self.transaction).await?;
+        Ok(())
+    }
+
+    async fn move_client(&mut self, client_id: &str) -> Result<i64> {
+        Ok(sqlx::query_scalar(MOVE_CLIENT).bind(client_id).fetch_one(&mut *self.transaction).await?)
+    }
+
+    async fn delete_client(&mut self, client_id: &str) -> Result<()> {
+        sqlx::query(DELETE_CLIENT).bind(client_id).execute(&mut *self.transaction).await?;
+        Ok(())
+    }
+
+    async fn secrets(&mut self, client_id: &str) -> Result<Vec<SecretSlot>> {
+        let question = sqlx::query_as(SECRETS).bind(client_id).bind(self.now);
+        let found: Vec<SecretRow> = question.fetch_all(&mut *self.transaction).await?;
+        found.into_iter().map(SecretSlot::try_from).collect()
+    }
+
+    async fn insert_secret(&mut self, client_id: &str, slot: i64, hash: [u8; 32]) -> Result<()> {
+        let insert = sqlx::query(INSERT_SECRET).bind(client_id).bind(slot).bind(hash.to_vec());
+        insert.execute(&mut *self.transaction).await?;
+        Ok(())
+    }
+
+    async fn drop_dead_secrets(&mut self, client_id: &str) -> Result<()> {
+        let drop = sqlx::query(DROP_DEAD_SECRETS).bind(client_id).bind(self.now);
+        drop.execute(&mut *self.transaction).await?;
+        Ok(())
+    }
+
+    async fn expire_secrets(&mut self, client_id: &str, still: Duration) -> Result<()> {
+        let expire = sqlx::query(EXPIRE_SECRETS).bind(client_id).bind(self.now + still);
+        expire.execute(&mut *self.transaction).await?;
+        Ok(())
+    }
+
+    async fn delete_secret(&mut self, client_id: &str, slot: i64) -> Result<bool> {
+        let delete = sqlx::query(DELETE_SECRET).bind(client_id).bind(slot);
+        Ok(delete.execute(&mut *self.transaction).await?.rows_affected() > 0)
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct ClientRow {
+    client_id: String,
+    name: String,
+    public: bool,
+    enabled: bool,
+    grants: Json<BTreeSet<GrantType>>,
+    scopes: Json<BTreeSet<String>>,
+    default_scopes: Json<BTreeSet<String>>,
+    created_at: OffsetDateTime,
+    updated_at: OffsetDateTime,
+}
+
+impl TryFrom<ClientRow> for ClientProfile {
+    type Error = StoreError;
+
+    fn try_from(row: ClientRow) -> Result<Self> {
+        Ok(Self {
+            client_id: row.client_id,
+            name: row.name,
+            public: row.public,
+            enabled: row.enabled,
+            grants: row.grants.0,
+            scopes: row.scopes.0,
+            default_scopes: row.default_scopes.0,
+            created_at: moment(row.created_at)?,
+            updated_at: moment(row.updated_at)?,
+        })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct SecretRow {
+    slot: i64,
+    created_at: OffsetDateTime,
+    expires_at: Option<OffsetDateTime>,
+}
+
+impl TryFrom<SecretRow> for SecretSlot {
+    type Error = StoreError;
+
+    fn try_from(row: SecretRow) -> Result<Self> {
+        let expires_at = row.expires_at.map(moment).transpose()?;
+        Ok(Self { slot: row.slot, created_at: moment(row.created_at)?, expires_at })
+    }
+}
