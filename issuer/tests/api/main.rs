@@ -14,6 +14,7 @@ mod login;
 mod programs;
 mod protocol;
 mod published;
+mod rbac;
 mod refresh;
 mod rights;
 mod support;
