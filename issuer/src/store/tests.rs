@@ -57,7 +57,7 @@ promises! {
         an_unused_session_expires,
         a_used_session_expires_at_last,
         a_disabled_user_or_client_refreshes_nothing,
-        a_refresh_holds_what_the_user_holds_now,
+        a_refresh_holds_what_the_user_holds_now_and_never_more_than_at_the_login,
         an_unknown_session_is_unknown;
     accounts:
         a_one_time_password_opens_one_session,

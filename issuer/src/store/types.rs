@@ -106,7 +106,7 @@ pub struct NewSession {
     pub salt: [u8; 16],
     pub user_id: Uuid,
     pub client_id: String,
-    /// The scopes the session may ever hold: what was asked and the client may ask.
+    /// What was asked and the client may ask. The session may ever hold what of it the user holds now.
     pub scope: BTreeSet<String>,
     /// The hash that the password was checked against; a one-time password is used up by this session.
     pub checked_hash: String,

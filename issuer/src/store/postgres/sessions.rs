@@ -61,7 +61,8 @@ macro_rules! with_subject {
     };
 }
 
-/// The conditional update is what makes two logins with one one-time password one session.
+/// The conditional update is what makes two logins with one one-time password one session. What the user holds at the
+/// login is what the session may ever hold: scope never grows (RFC 6749 §6).
 const OPEN: &str = with_subject!(
     "subject AS (
         UPDATE users AS u
@@ -80,8 +81,16 @@ const OPEN: &str = with_subject!(
     ),
     live AS (
         INSERT INTO refresh_tokens (id, salt, user_id, client_id, scope, auth_time, last_used_at, expires_at)
-        SELECT $1, $2, user_id, client_id, $5, now(), now(), now() + make_interval(secs => $7)
-        FROM subject
+        SELECT
+            $1,
+            $2,
+            s.user_id,
+            s.client_id,
+            ARRAY(SELECT h.scope_name FROM held_scopes AS h WHERE h.user_id = s.user_id AND h.scope_name = ANY ($5)),
+            now(),
+            now(),
+            now() + make_interval(secs => $7)
+        FROM subject AS s
         RETURNING *
     )"
 );

@@ -32,9 +32,18 @@ const LOG_IN: &str = "
                 AND c.enabled
         )";
 
+/// What the user holds at the login is what the session may ever hold: scope never grows (RFC 6749 §6).
 const OPEN: &str = "
     INSERT INTO refresh_tokens (id, salt, user_id, client_id, scope, auth_time, last_used_at, expires_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $6, $7)";
+    VALUES (
+        $1, $2, $3, $4,
+        (
+            SELECT json_group_array(h.scope_name)
+            FROM json_each($5) AS wanted
+            JOIN held_scopes AS h ON h.scope_name = wanted.value AND h.user_id = $3
+        ),
+        $6, $6, $7
+    )";
 
 pub(super) async fn open(pools: &Pools, session: &NewSession) -> Result<Option<Session>> {
     let mut transaction = pools.write().await?;
