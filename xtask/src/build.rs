@@ -65,6 +65,7 @@ pub(crate) fn npm_package() -> Result<PathBuf> {
     Bindgen::new()
         .input_path(wasm_file("keystone_verifier_wasm"))
         .web(true)?
+        .remove_name_section(true)
         .typescript(true)
         // The default path makes bundlers look for a file that the package inlines.
         .omit_default_module_path(false)
