@@ -25,8 +25,9 @@ pub struct Arguments {
     /// Settings; the environment (KEYSTONE_…) overrides them [default: keystone.toml, if there is one]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// [default: serve]
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -57,6 +58,12 @@ enum Command {
     },
 }
 
+impl Arguments {
+    fn command(&self) -> &Command {
+        self.command.as_ref().unwrap_or(&Command::Serve { migrate: false })
+    }
+}
+
 /// Why a command ends without having done its work. One sentence for the person who ran it.
 #[derive(Debug)]
 pub(crate) struct Failure(String);
@@ -82,7 +89,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(execute(&arguments.command, config)) {
+    match runtime.block_on(execute(arguments.command(), config)) {
         Ok(output) => {
             print(&output);
             ExitCode::SUCCESS
@@ -124,5 +131,17 @@ fn print(output: &str) {
 fn complain(sentences: &str) {
     for sentence in sentences.lines() {
         eprintln!("keystone: {sentence}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_command_it_serves() {
+        let arguments = Arguments::try_parse_from(["keystone", "--config", "a.toml"]).unwrap();
+
+        assert!(matches!(arguments.command(), Command::Serve { migrate: false }));
     }
 }
