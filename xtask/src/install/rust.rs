@@ -1,6 +1,7 @@
 //! The Rust targets of `rust-toolchain.toml`.
 
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
@@ -12,22 +13,32 @@ pub(crate) fn targets() -> Result<()> {
     let Some(rustup) = place::program(&["rustup"], &[]) else {
         return without_rustup(&wanted);
     };
-    let installed = shell::output(&mut shell::command(&rustup, &["target", "list", "--installed"]))?;
-    let missing: Vec<&String> =
-        wanted.iter().filter(|target| !installed.lines().any(|line| line == *target)).collect();
+    let missing = missing(&rustup, &wanted)?;
     if missing.is_empty() {
         return Ok(());
     }
-    shell::say(&format!("installing Rust targets: {missing:?}"));
-    shell::run(&mut shell::command(&rustup, &["toolchain", "install"])).context(
-        "rustup could not install what rust-toolchain.toml names: check the network and run it again",
-    )
+    shell::say(&format!("installing Rust targets: {}", missing.join(", ")));
+    let advice = "check the network and run it again, or run `rustup toolchain install` by hand";
+    let mut install = shell::command(&rustup, &["toolchain", "install"]);
+    // Set by the cargo that runs us; with it, rustup would not read the file.
+    shell::run(install.env_remove("RUSTUP_TOOLCHAIN"))
+        .with_context(|| format!("rustup could not install what rust-toolchain.toml names: {advice}"))?;
+    match self::missing(&rustup, &wanted)?.first() {
+        Some(target) => bail!("rustup did not install the Rust target {target}: {advice}"),
+        None => Ok(()),
+    }
+}
+
+fn missing<'a>(rustup: &Path, wanted: &'a [String]) -> Result<Vec<&'a str>> {
+    let installed = shell::output(&mut shell::command(rustup, &["target", "list", "--installed"]))?;
+    let is_missing = |target: &&String| !installed.lines().any(|line| line == target.as_str());
+    Ok(wanted.iter().filter(is_missing).map(String::as_str).collect())
 }
 
 /// A distribution's Rust: all we can do is look.
 fn without_rustup(wanted: &[String]) -> Result<()> {
     let sysroot = shell::output(&mut shell::command("rustc", &["--print", "sysroot"]))?;
-    let libraries = std::path::Path::new(sysroot.trim()).join("lib/rustlib");
+    let libraries = Path::new(sysroot.trim()).join("lib/rustlib");
     match wanted.iter().find(|target| !libraries.join(target).exists()) {
         Some(target) => {
             bail!("the Rust target {target} is missing: install Rust with rustup (https://rustup.rs)")
