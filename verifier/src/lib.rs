@@ -24,12 +24,13 @@ mod policy;
 mod signature;
 mod verify;
 
+pub use credentials::bearer_token;
 pub use decide::{Decision, Gate, RequestView};
 pub use error::{Code, Refusal};
 pub use key_cache::KeyCache;
 pub use keys::{KeySet, KeySetError};
 pub use policy::{Access, IdentityField, IssuerPolicy, KeySource, Policy, PolicyError};
-pub use verify::{Rules, Verified, verify, verify_cached};
+pub use verify::{Rules, Verified, verify, verify_cached, verify_for_any_audience};
 
 /// Unix time in seconds (RFC 7519 §2, NumericDate).
 pub type Seconds = u64;

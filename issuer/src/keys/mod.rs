@@ -31,6 +31,8 @@ pub struct Keys {
 pub struct Ring {
     signers: Vec<Signer>,
     pub jwks: Document,
+    /// The same keys, for tokens of ours that come back.
+    pub public: KeySet,
 }
 
 /// Bytes that are served as they are, with their strong entity tag (RFC 9110 §8.8.3).
@@ -86,8 +88,9 @@ impl Ring {
         }
         let body = serde_json::json!({ "keys": public }).to_string();
         // What a verifier would refuse is not published.
-        KeySet::parse(body.as_bytes()).map_err(|error| KeysError::Published(error.to_string()))?;
-        Ok(Self { signers, jwks: Document::new(body) })
+        let public =
+            KeySet::parse(body.as_bytes()).map_err(|error| KeysError::Published(error.to_string()))?;
+        Ok(Self { signers, jwks: Document::new(body), public })
     }
 
     /// The key that was activated last. `None` only if no key ever was.
