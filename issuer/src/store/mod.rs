@@ -8,6 +8,7 @@ mod error;
 mod ledger;
 mod migrations;
 pub mod postgres;
+mod revocation;
 mod rotation;
 mod rows;
 pub mod sqlite;
@@ -24,6 +25,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 pub use error::{Result, StoreError};
+pub use revocation::{EndReason, EndSession, Holder, IssuedToken, LiveSession, Revocations, Standing};
 pub use types::{
     Actor, Applied, ApplyError, Bootstrap, Client, Credential, Declaration, DeclaredClient, DeclaredRole,
     DeclaredScope, GrantType, Lifetimes, NewSession, NewSigningKey, NewUser, PasswordChange, Rotate,
@@ -32,7 +34,7 @@ pub use types::{
 
 /// The truth (design: PostgreSQL, or SQLite for one machine).
 #[async_trait]
-pub trait Store: Send + Sync + fmt::Debug {
+pub trait Store: Revocations + Send + Sync + fmt::Debug {
     /// Answers when the database does.
     async fn ping(&self) -> Result<()>;
     /// Descriptions of the migrations that this program has and the database has not.

@@ -7,6 +7,7 @@ mod accounts;
 mod bed;
 mod cluster;
 mod postgres_only;
+mod revocation;
 mod schema;
 mod sessions;
 mod setup;
@@ -59,6 +60,16 @@ promises! {
         a_disabled_user_or_client_refreshes_nothing,
         a_refresh_holds_what_the_user_holds_now_and_never_more_than_at_the_login,
         an_unknown_session_is_unknown;
+    revocation:
+        a_session_ends_once_with_its_event_and_its_audit_row,
+        nobody_ends_what_is_not_theirs,
+        a_token_without_a_session_is_revoked_by_its_own_id,
+        a_users_token_stands_with_its_session_its_user_and_its_client,
+        a_token_from_before_an_epoch_does_not_stand,
+        a_clients_token_stands_with_its_client,
+        live_sessions_are_those_that_have_not_ended_or_expired,
+        the_oldest_session_ends_when_one_too_many_opens,
+        logins_at_once_do_not_pass_the_limit;
     accounts:
         a_one_time_password_opens_one_session,
         a_one_time_password_expires,

@@ -111,6 +111,8 @@ pub struct NewSession {
     /// The hash that the password was checked against; a one-time password is used up by this session.
     pub checked_hash: String,
     pub lifetimes: Lifetimes,
+    /// How many sessions of the user may be live at once, this one included; the oldest others end.
+    pub most_live: u32,
 }
 
 /// How long a session lives without use, and at all.
@@ -130,6 +132,7 @@ pub struct Session {
     pub client_id: String,
     pub client_epoch: i64,
     pub user_id: Uuid,
+    pub username: String,
     pub user_epoch: i64,
     pub roles: Vec<String>,
     /// The session's scopes that the user still holds through roles and the client may still ask.
