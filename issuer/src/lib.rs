@@ -2,6 +2,7 @@
 //!
 //! `http` → `grant` → `token`, `keys`, `password`, `rbac`, `session` → `store` and `cache`. Nothing points back.
 
+pub mod access;
 pub mod attempts;
 pub mod cache;
 pub mod clients;

@@ -94,6 +94,9 @@ fn lifetime(issuer: &Issuer, subject: &Subject<'_>, iat: i64) -> i64 {
     lifetime.min(end.saturating_sub(iat)).max(1)
 }
 
+/// Before the `client_id` in a client's own `sub`, which so lives apart from users' (RFC 9700 §4.15).
+pub const CLIENT_SUBJECT: &str = "client:";
+
 /// RFC 9068 §2.2, and what revocation needs: `sid`, `sv`, `cv`.
 #[derive(Serialize)]
 struct Claims<'a> {

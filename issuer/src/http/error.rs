@@ -22,6 +22,7 @@ pub(super) enum TokenError {
 pub(super) enum Problem {
     Decode(DecodeError),
     User(UserError),
+    Store(StoreError),
     Refused(Refusal),
     NotFound,
 }
@@ -73,6 +74,7 @@ impl IntoResponse for Problem {
             Self::Decode(error) => problem(decode_status(&error), "invalid_request", &error.to_string()),
             Self::NotFound => problem(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path"),
             Self::Refused(refusal) => refused(&refusal),
+            Self::Store(error) => Self::User(error.into()).into_response(),
             Self::User(error) => {
                 if let UserError::Store(error) = &error {
                     tracing::warn!(%error, "the store did not answer");

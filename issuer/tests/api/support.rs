@@ -19,6 +19,7 @@ use keystone_issuer::http::{self, Peer};
 use keystone_issuer::issuer::{Issuer, Parts};
 use keystone_issuer::keys::KeyEncryptionKey;
 use keystone_issuer::secret::Secret;
+use keystone_issuer::store::postgres::Postgres;
 use keystone_issuer::store::sqlite::Sqlite;
 use keystone_issuer::store::{Actor, NewUser, Store};
 use keystone_issuer::{identifier, users};
@@ -230,8 +231,17 @@ impl TestIssuer {
     }
 
     pub(crate) async fn form_with(&self, headers: &[(&str, String)], body: impl Into<String>) -> Answer {
+        self.form_to("/auth/token", headers, body).await
+    }
+
+    pub(crate) async fn form_to(
+        &self,
+        path: &str,
+        headers: &[(&str, String)],
+        body: impl Into<String>,
+    ) -> Answer {
         let form = ("content-type", "application/x-www-form-urlencoded".to_owned());
-        self.post("/auth/token", &[headers, &[form]].concat(), body).await
+        self.post(path, &[headers, &[form]].concat(), body).await
     }
 
     pub(crate) async fn post(
@@ -259,6 +269,14 @@ impl TestIssuer {
         self.login_as("app", username, PASSWORD).await
     }
 
+    /// alice, with a token for her own account.
+    pub(crate) async fn account_login(&self, client_id: &str) -> Answer {
+        let body = format!(
+            "grant_type=password&client_id={client_id}&username=alice&password={PASSWORD}&scope=keystone:account"
+        );
+        self.form(body).await.success()
+    }
+
     pub(crate) async fn login_as(&self, client_id: &str, username: &str, password: &str) -> Answer {
         let body = json!({ "grant_type": "password", "client_id": client_id, "username": username, "password": password });
         self.post("/auth/token", &[("content-type", "application/json".to_owned())], body.to_string()).await
@@ -271,6 +289,30 @@ impl TestIssuer {
     pub(crate) async fn client_token(&self, client_id: &str, scope: &str) -> String {
         let body = format!("grant_type=client_credentials&scope={scope}");
         self.form_with(&[self.basic(client_id)], body).await.success().text("access_token")
+    }
+
+    pub(crate) async fn get_as(&self, path: &str, token: &str) -> Answer {
+        self.get(path, &[("authorization", &format!("Bearer {token}"))]).await
+    }
+
+    pub(crate) async fn delete_as(&self, path: &str, token: &str) -> Answer {
+        let request = Request::builder().method(Method::DELETE).uri(path);
+        let request = request.header("authorization", format!("Bearer {token}"));
+        self.send(request.body(Body::empty()).unwrap()).await
+    }
+
+    /// Moves the epoch of the client.
+    pub(crate) async fn take_scopes_from_robot(&self) {
+        let file = "[[clients]]\nclient_id = \"robot\"\nname = \"A service\"\ngrants = [\"client_credentials\"]\nscopes = [\"orders:read\"]";
+        let (declaration, _) = File::parse(file).unwrap().declare(&self.issuer.secrets, &self.issuer.world);
+        self.issuer.store.apply(&Actor::Operator, &declaration).await.unwrap().unwrap();
+    }
+
+    /// The same issuer, which remembers its clients, after its database went away.
+    pub(crate) fn without_database(self) -> Self {
+        // Nothing listens on port 1.
+        let gone = Postgres::connect("postgres://keystone@127.0.0.1:1/keystone", 2).unwrap();
+        self.rebuilt(|issuer| issuer.store = Arc::new(gone))
     }
 
     /// A JSON body with a bearer token.
@@ -310,6 +352,14 @@ impl Answer {
         let token = self.text("access_token");
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap()).unwrap()
     }
+}
+
+/// 503 with a time to come back, and no word about what is behind it.
+#[track_caller]
+pub(crate) fn unavailable(answer: Answer) {
+    let answer = answer.refused(503, "temporarily_unavailable");
+    assert!(answer.header("retry-after").parse::<u64>().unwrap() > 0);
+    assert!(!String::from_utf8(answer.bytes).unwrap().contains("127.0.0.1"));
 }
 
 pub(crate) fn basic(client_id: &str, secret: &str) -> (&'static str, String) {
