@@ -17,6 +17,7 @@ pub mod identifier;
 pub mod issuer;
 pub mod keys;
 pub mod network;
+pub mod own_sessions;
 pub mod password;
 pub mod rbac;
 pub mod secret;

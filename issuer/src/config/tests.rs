@@ -25,7 +25,7 @@ fn nothing_configured_is_a_development_set_up() {
 
     assert_eq!(config.mode, Mode::Development);
     assert_eq!(config.issuer, "http://127.0.0.1:8000");
-    assert_eq!(config.tokens.access_token_lifetime, 900);
+    assert_eq!((config.tokens.access_token_lifetime, config.sessions.max_per_user), (900, 100));
     assert!(config.database.url.is_none() && config.key_encryption_key.is_none());
 }
 

@@ -4,11 +4,12 @@ use axum::Json;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use keystone_verifier::Refusal;
+use keystone_verifier::{Code, Refusal};
 use serde_json::{Value, json};
 
 use super::decode::DecodeError;
 use crate::grant::GrantError;
+use crate::own_sessions::SessionError;
 use crate::store::StoreError;
 use crate::users::UserError;
 
@@ -22,6 +23,7 @@ pub(super) enum TokenError {
 pub(super) enum Problem {
     Decode(DecodeError),
     User(UserError),
+    Session(SessionError),
     Store(StoreError),
     Refused(Refusal),
     NotFound,
@@ -51,6 +53,27 @@ impl From<UserError> for Problem {
     }
 }
 
+impl From<SessionError> for Problem {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Store(error) => Self::Store(error),
+            error => Self::Session(error),
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Code> for Problem {
+    fn from(code: Code) -> Self {
+        Self::Refused(code.into())
+    }
+}
+
 impl IntoResponse for TokenError {
     fn into_response(self) -> Response {
         let (status, headers, code, description) = match &self {
@@ -74,6 +97,10 @@ impl IntoResponse for Problem {
             Self::Decode(error) => problem(decode_status(&error), "invalid_request", &error.to_string()),
             Self::NotFound => problem(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path"),
             Self::Refused(refusal) => refused(&refusal),
+            Self::Session(error) => {
+                let (status, code) = session_status(&error);
+                problem(status, code, &error.to_string())
+            }
             Self::Store(error) => Self::User(error.into()).into_response(),
             Self::User(error) => {
                 if let UserError::Store(error) = &error {
@@ -157,6 +184,14 @@ fn user_retry(error: &UserError) -> Option<u64> {
         UserError::TooMany(too_many) => Some(too_many.retry_after.as_secs().max(1)),
         UserError::Overloaded | UserError::Store(_) => Some(SHORTLY),
         _ => None,
+    }
+}
+
+fn session_status(error: &SessionError) -> (StatusCode, &'static str) {
+    match error {
+        SessionError::NoSession => (StatusCode::FORBIDDEN, "no_session"),
+        SessionError::Unknown => (StatusCode::NOT_FOUND, "unknown_session"),
+        SessionError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
     }
 }
 

@@ -10,6 +10,7 @@ mod health;
 mod layers;
 mod published;
 pub mod server;
+mod sessions;
 mod token;
 mod users;
 
@@ -17,7 +18,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::{from_fn_with_state, map_response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use serde_json::{Value, json};
 
 pub use self::address::Peer;
@@ -37,10 +38,14 @@ pub(crate) struct App {
 /// The public listener.
 pub fn public(issuer: Arc<Issuer>) -> Router {
     let app = App::new(issuer);
-    let tokens =
-        Router::new().route("/auth/token", post(token::issue)).layer(map_response(layers::never_stored));
+    let tokens = Router::new()
+        .route("/auth/token", post(token::issue))
+        .route("/auth/logout", post(sessions::log_out))
+        .layer(map_response(layers::never_stored));
     let guarded = Router::new()
         .route("/users/me/password", post(users::change_password))
+        .route("/users/me/sessions", get(sessions::list))
+        .route("/users/me/sessions/{id}", delete(sessions::end))
         .route("/admin/users", post(admin::create_user))
         .layer(from_fn_with_state(app.clone(), guard::require))
         .layer(map_response(layers::never_stored));
@@ -58,6 +63,8 @@ pub fn public(issuer: Arc<Issuer>) -> Router {
 fn guarded_routes() -> Value {
     json!([
         { "methods": ["POST"], "path": "/users/me/password", "require": { "all": ["keystone:account"] } },
+        { "methods": ["GET"], "path": "/users/me/sessions", "require": { "all": ["keystone:account"] } },
+        { "methods": ["DELETE"], "path": "/users/me/sessions/{id}", "require": { "all": ["keystone:account"] } },
         { "methods": ["POST"], "path": "/admin/users", "require": { "all": ["keystone:users:write"] } },
     ])
 }

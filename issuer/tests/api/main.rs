@@ -12,6 +12,7 @@ mod login;
 mod protocol;
 mod published;
 mod refresh;
+mod sessions;
 mod support;
 mod unavailable;
 mod users;
