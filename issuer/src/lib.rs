@@ -20,6 +20,7 @@ pub mod network;
 pub mod own_sessions;
 pub mod password;
 pub mod rbac;
+pub mod revocation;
 pub mod secret;
 pub mod secrets;
 pub mod session;

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-pub use self::client::PresentedClient;
+pub use self::client::{PresentedClient, authenticate};
 pub use self::error::{GrantError, ScopeFault};
 use crate::issuer::Issuer;
 use crate::rbac;

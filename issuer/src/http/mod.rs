@@ -9,6 +9,7 @@ mod guard;
 mod health;
 mod layers;
 mod published;
+mod revocation;
 pub mod server;
 mod sessions;
 mod token;
@@ -40,6 +41,7 @@ pub fn public(issuer: Arc<Issuer>) -> Router {
     let app = App::new(issuer);
     let tokens = Router::new()
         .route("/auth/token", post(token::issue))
+        .route("/auth/revoke", post(revocation::revoke))
         .route("/auth/logout", post(sessions::log_out))
         .layer(map_response(layers::never_stored));
     let guarded = Router::new()

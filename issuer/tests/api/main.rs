@@ -12,6 +12,7 @@ mod login;
 mod protocol;
 mod published;
 mod refresh;
+mod revocation;
 mod sessions;
 mod support;
 mod unavailable;
