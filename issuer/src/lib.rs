@@ -14,6 +14,7 @@ pub mod grant;
 pub mod hex;
 pub mod http;
 pub mod identifier;
+pub mod introspection;
 pub mod issuer;
 pub mod keys;
 pub mod network;

@@ -7,6 +7,7 @@ mod decode;
 mod error;
 mod guard;
 mod health;
+mod introspection;
 mod layers;
 mod published;
 mod revocation;
@@ -42,6 +43,7 @@ pub fn public(issuer: Arc<Issuer>) -> Router {
     let tokens = Router::new()
         .route("/auth/token", post(token::issue))
         .route("/auth/revoke", post(revocation::revoke))
+        .route("/auth/introspect", post(introspection::introspect))
         .route("/auth/logout", post(sessions::log_out))
         .layer(map_response(layers::never_stored));
     let guarded = Router::new()

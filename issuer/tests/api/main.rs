@@ -8,6 +8,7 @@
     reason = "a test that cannot go on fails; clippy exempts only the bodies of test functions by itself"
 )]
 
+mod introspection;
 mod login;
 mod protocol;
 mod published;
