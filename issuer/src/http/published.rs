@@ -46,6 +46,10 @@ pub(super) fn describe(issuer: &str) -> Arc<Document> {
         "jwks_uri": format!("{issuer}{JWKS}"),
         "grant_types_supported": grants,
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "revocation_endpoint": format!("{issuer}/auth/revoke"),
+        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "introspection_endpoint": format!("{issuer}/auth/introspect"),
+        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
     });
     Arc::new(Document::new(metadata.to_string()))
 }
