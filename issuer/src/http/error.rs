@@ -55,10 +55,7 @@ impl From<UserError> for Problem {
 
 impl From<SessionError> for Problem {
     fn from(error: SessionError) -> Self {
-        match error {
-            SessionError::Store(error) => Self::Store(error),
-            error => Self::Session(error),
-        }
+        Self::Session(error)
     }
 }
 
@@ -97,11 +94,15 @@ impl IntoResponse for Problem {
             Self::Decode(error) => problem(decode_status(&error), "invalid_request", &error.to_string()),
             Self::NotFound => problem(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path"),
             Self::Refused(refusal) => refused(&refusal),
-            Self::Session(error) => {
-                let (status, code) = session_status(&error);
-                problem(status, code, &error.to_string())
+            Self::Session(error @ SessionError::NoSession) => {
+                problem(StatusCode::FORBIDDEN, "no_session", &error.to_string())
             }
-            Self::Store(error) => Self::User(error.into()).into_response(),
+            Self::Session(error @ SessionError::Unknown) => {
+                problem(StatusCode::NOT_FOUND, "unknown_session", &error.to_string())
+            }
+            Self::Session(SessionError::Store(error)) | Self::Store(error) => {
+                Self::User(error.into()).into_response()
+            }
             Self::User(error) => {
                 if let UserError::Store(error) = &error {
                     tracing::warn!(%error, "the store did not answer");
@@ -184,14 +185,6 @@ fn user_retry(error: &UserError) -> Option<u64> {
         UserError::TooMany(too_many) => Some(too_many.retry_after.as_secs().max(1)),
         UserError::Overloaded | UserError::Store(_) => Some(SHORTLY),
         _ => None,
-    }
-}
-
-fn session_status(error: &SessionError) -> (StatusCode, &'static str) {
-    match error {
-        SessionError::NoSession => (StatusCode::FORBIDDEN, "no_session"),
-        SessionError::Unknown => (StatusCode::NOT_FOUND, "unknown_session"),
-        SessionError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
     }
 }
 
