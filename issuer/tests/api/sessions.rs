@@ -145,6 +145,23 @@ async fn a_logout_cannot_be_caused_by_a_link_or_an_image() {
     test.refresh("app", &login.text("refresh_token")).await.success();
 }
 
+///
+#[tokio::test]
+async fn a_reused_refresh_token_ends_the_access_tokens_of_its_session_too() {
+    let test = TestIssuer::start().await;
+    let login = test.account_login("app").await;
+    let first = login.text("refresh_token");
+    let second = test.refresh("app", &first).await.success();
+    let third = test.refresh("app", &second.text("refresh_token")).await.success();
+    test.get_as(SESSIONS, &third.text("access_token")).await.success();
+
+    test.refresh("app", &first).await.refused(400, "invalid_grant");
+
+    for answer in [login, second, third] {
+        test.get_as(SESSIONS, &answer.text("access_token")).await.refused(401, "revoked");
+    }
+}
+
 ///
 #[tokio::test]
 async fn the_oldest_session_ends_at_the_limit() {

@@ -124,7 +124,7 @@ pub(super) async fn a_users_token_stands_with_its_session_its_user_and_its_clien
     assert!(stands(bed, &token).await);
 }
 
-/// Of several rules the strictest wins (CVE-2026-8922): a token must be new enough for each of them.
+/// V-08: of several rules the strictest wins (CVE-2026-8922): a token must be new enough for each of them.
 pub(super) async fn a_token_from_before_an_epoch_does_not_stand(bed: &Bed) {
     world(bed).await;
     open(bed, 1).await;
