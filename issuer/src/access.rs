@@ -1,6 +1,7 @@
 //! Access tokens of our own that come back: genuine, in time, and not revoked.
 
-use keystone_verifier::{Refusal, Rules, Verified, verify_for_any_audience};
+use keystone_verifier::danger::verify_for_any_audience;
+use keystone_verifier::{Refusal, Rules, Verified};
 use serde::Deserialize;
 
 use crate::hex;
