@@ -13,6 +13,7 @@ mod login;
 mod outage;
 mod refresh;
 mod restart;
+mod revocation;
 mod service;
 mod verdicts;
 
@@ -73,8 +74,9 @@ fn trials(lab: &Arc<Lab>) -> Vec<Trial> {
 }
 
 fn on_both() -> impl Iterator<Item = (&'static str, OnStack)> {
-    let all = [login::PROMISES, gateway::PROMISES, refresh::PROMISES, service::PROMISES, verdicts::PROMISES];
-    all.into_iter().chain([bad_input::PROMISES]).flatten().copied()
+    let main_job =
+        [login::PROMISES, gateway::PROMISES, refresh::PROMISES, service::PROMISES, verdicts::PROMISES];
+    main_job.into_iter().chain([bad_input::PROMISES, revocation::PROMISES]).flatten().copied()
 }
 
 fn alone() -> impl Iterator<Item = (&'static str, Alone)> {
