@@ -1,5 +1,6 @@
 //! What the operator decided: read once, checked as a whole, every mistake reported at once.
 
+mod keys;
 mod reader;
 mod sections;
 mod source;
@@ -9,6 +10,7 @@ mod tests;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+pub use self::keys::KeyTimes;
 pub use self::reader::Mistake;
 use self::reader::Reader;
 pub use self::sections::{Limits, PasswordPolicy, Passwords, Sessions, Tokens};
@@ -33,6 +35,7 @@ pub struct Config {
     /// `tracing` directives, like `info` or `keystone_issuer=debug`.
     pub log: String,
     pub tokens: Tokens,
+    pub keys: KeyTimes,
     pub sessions: Sessions,
     pub passwords: Passwords,
     pub limits: Limits,
@@ -61,9 +64,11 @@ impl Config {
         if listen == operations_listen && listen.port() != 0 {
             reader.mistake::<()>("operations_listen", "must differ from `listen`");
         }
+        let issuer = issuer(&mut reader, mode, listen);
+        let tokens = Tokens::read(&mut reader);
         let config = Self {
             mode,
-            issuer: issuer(&mut reader, mode, listen),
+            issuer,
             listen,
             operations_listen,
             data_dir: reader.text("data_dir").unwrap_or_else(|| "keystone-data".to_owned()).into(),
@@ -72,7 +77,8 @@ impl Config {
             key_encryption_key: key_encryption_key(&mut reader, source, mode),
             default_client: reader.text("default_client"),
             log: reader.text("log").unwrap_or_else(|| "info".to_owned()),
-            tokens: Tokens::read(&mut reader),
+            keys: KeyTimes::read(&mut reader, tokens.max_access_token_lifetime),
+            tokens,
             sessions: Sessions::read(&mut reader),
             passwords: Passwords::read(&mut reader, mode),
             limits: Limits::read(&mut reader),

@@ -120,3 +120,34 @@ fn secrets_print_as_dots() {
     let printed = format!("{config:?}");
     assert!(!printed.contains("hunter2") && !printed.contains("abab"), "{printed}");
 }
+
+#[test]
+fn the_waits_of_keys_keep_their_formulas_by_default() {
+    let keys = load("", &[]).unwrap().keys;
+
+    assert_eq!(keys.shortest_lead().as_secs(), 3635);
+    assert_eq!(keys.shortest_tail().as_secs(), 950);
+    assert_eq!(keys.rotation_interval.as_secs(), 30 * 86_400);
+}
+
+#[test]
+fn each_wait_that_is_too_short_names_its_formula() {
+    let mistakes = load(
+        "[tokens]\nmax_access_token_lifetime = 3600\n[keys]\nlead = 3634\ntail = 3649\njwks_max_age = 3001\nrotation_interval = 3648",
+        &[],
+    )
+    .unwrap_err();
+
+    assert_eq!(
+        mistakes,
+        [
+            "`keys.lead` must be at least 3635: `keys.propagation` 30 + `keys.cache` 3600 + `keys.skew` 5",
+            "`keys.tail` must be at least 3650: `tokens.max_access_token_lifetime` 3600 + `keys.leeway` 30 + 4 × `keys.skew` 5",
+            "`keys.jwks_max_age` must be at most 3000: `keys.cache` 3600 - the 600 for which a verifier uses its copy",
+            "`keys.rotation_interval` must be at least `keys.lead` and `keys.tail`; a key must be known before it signs, and stay known after",
+        ]
+    );
+    assert!(
+        load("[keys]\nlead = 3635\ntail = 950\njwks_max_age = 3000\nrotation_interval = 3635", &[]).is_ok()
+    );
+}
