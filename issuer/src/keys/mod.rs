@@ -2,6 +2,8 @@
 
 mod jwk;
 mod kek;
+mod life;
+pub mod schedule;
 mod signer;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -17,12 +19,15 @@ pub(crate) use self::kek::tests::kek;
 pub use self::kek::{CannotOpen, KeyEncryptionKey};
 pub use self::signer::{KeyError, Signer};
 use crate::clock::World;
-use crate::store::{SigningKey, Store, StoreError};
+use crate::config::KeyTimes;
+use crate::store::{KeyRefusal, SigningKey, Store, StoreError};
 
 /// Every key that is not removed, as this replica saw them last.
 #[derive(Debug)]
 pub struct Keys {
     kek: KeyEncryptionKey,
+    times: KeyTimes,
+    world: World,
     ring: RwLock<Arc<Ring>>,
 }
 
@@ -52,11 +57,18 @@ pub enum KeysError {
     Published(String),
     #[error("the database holds no signing key that is active")]
     NoneActive,
+    #[error(transparent)]
+    Refused(#[from] KeyRefusal),
 }
 
 impl Keys {
     /// Makes the first key and its standby where the database has none.
-    pub async fn open(store: &dyn Store, kek: KeyEncryptionKey, world: &World) -> Result<Self, KeysError> {
+    pub async fn open(
+        store: &dyn Store,
+        kek: KeyEncryptionKey,
+        world: &World,
+        times: KeyTimes,
+    ) -> Result<Self, KeysError> {
         let mut stored = store.signing_keys().await?;
         if stored.is_empty() {
             // The first key may sign at once: no verifier can have fetched a key set before it.
@@ -64,7 +76,7 @@ impl Keys {
             stored = store.first_signing_keys(&candidates).await?;
         }
         let ring = RwLock::new(Arc::new(Ring::new(&stored, &kek)?));
-        Ok(Self { kek, ring })
+        Ok(Self { kek, times, world: world.clone(), ring })
     }
 
     pub fn current(&self) -> Arc<Ring> {
@@ -93,14 +105,19 @@ impl Ring {
         Ok(Self { signers, jwks: Document::new(body), public })
     }
 
-    /// The key that was activated last. `None` only if no key ever was.
+    /// The key that was activated last, unless its successor's time has come. `None` only if no key ever was.
     pub fn signer(&self, now: OffsetDateTime) -> Option<&Signer> {
         let activated = |signer: &&Signer| signer.activates_at;
-        let due = self.signers.iter().filter(|signer| signer.activates_at.is_some_and(|at| at <= now));
-        // The first key has no predecessor: a clock behind the database's must not find nothing to sign with.
-        let first =
-            || self.signers.iter().filter(|signer| signer.activates_at.is_some()).min_by_key(activated);
-        due.max_by_key(activated).or_else(first)
+        let signs = |signer: &&Signer| {
+            signer.activates_at.is_some_and(|at| at <= now) && signer.retires_at.is_none_or(|at| at > now)
+        };
+        // After the very first activation, and after an emergency, a clock behind the database's finds the signer in
+        // its future. A key that retired must not sign again instead: it may be about to be removed.
+        let upcoming = || {
+            let ahead = |signer: &&Signer| signer.activates_at.is_some_and(|at| at > now);
+            self.signers.iter().filter(ahead).min_by_key(activated)
+        };
+        self.signers.iter().filter(signs).max_by_key(activated).or_else(upcoming)
     }
 }
 
@@ -125,6 +142,7 @@ mod tests {
             sealed: new.sealed,
             published_at: at(0),
             activates_at: activates_at.map(at),
+            retires_at: None,
         }
     }
 
@@ -140,6 +158,19 @@ mod tests {
 
         for (now, expected) in [(50, 0), (100, 0), (199, 0), (200, 1), (9999, 1)] {
             assert_eq!(ring.signer(at(now)).unwrap().kid(), stored[expected].kid, "at {now}");
+        }
+    }
+
+    #[test]
+    fn a_retired_key_signs_no_more_even_where_a_clock_is_behind() {
+        let (world, _) = world();
+        let retired = SigningKey { retires_at: Some(at(200)), ..stored(&world, Some(100)) };
+        // What signed in between was compromised at 300.
+        let ring = Ring::new(&[retired.clone(), stored(&world, Some(300))], &kek()).unwrap();
+
+        assert_eq!(ring.signer(at(199)).unwrap().kid(), retired.kid);
+        for now in [200, 299, 300] {
+            assert_ne!(ring.signer(at(now)).unwrap().kid(), retired.kid, "at {now}");
         }
     }
 

@@ -5,6 +5,7 @@
 mod bootstrap_rules;
 mod declaration;
 mod error;
+mod key_life;
 mod ledger;
 mod migrations;
 pub mod postgres;
@@ -26,6 +27,7 @@ use uuid::Uuid;
 
 pub use error::{Result, StoreError};
 pub use revocation::{EndReason, EndSession, Holder, IssuedToken, LiveSession, Revocations, Standing};
+pub use key_life::{Decide, KeyChange, KeyHistory, KeyLife, KeyLine, KeyRefusal, KeyState};
 pub use types::{
     Actor, Applied, ApplyError, Bootstrap, Client, Credential, Declaration, DeclaredClient, DeclaredRole,
     DeclaredScope, GrantType, Lifetimes, NewSession, NewSigningKey, NewUser, PasswordChange, Rotate,
@@ -34,7 +36,7 @@ pub use types::{
 
 /// The truth (design: PostgreSQL, or SQLite for one machine).
 #[async_trait]
-pub trait Store: Revocations + Send + Sync + fmt::Debug {
+pub trait Store: KeyLife + Revocations + Send + Sync + fmt::Debug {
     /// Answers when the database does.
     async fn ping(&self) -> Result<()>;
     /// Descriptions of the migrations that this program has and the database has not.

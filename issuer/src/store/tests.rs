@@ -6,6 +6,7 @@
 mod accounts;
 mod bed;
 mod cluster;
+mod keys;
 mod postgres_only;
 mod revocation;
 mod schema;
@@ -81,6 +82,13 @@ promises! {
         a_rehash_never_undoes_a_change,
         subjects_hold_what_they_were_given,
         a_nul_byte_names_nobody;
+    keys:
+        a_decision_sees_every_key_and_is_carried_out,
+        of_many_decisions_at_once_each_sees_the_one_before,
+        an_emergency_is_one_step_for_everyone,
+        a_refused_or_impossible_decision_changes_nothing,
+        a_removed_key_is_known_no_more_and_cannot_be_opened,
+        what_has_begun_in_a_keys_life_is_not_undone;
     setup:
         the_first_of_many_bootstraps_wins,
         a_bootstrap_is_done_for_ever,

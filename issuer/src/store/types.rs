@@ -61,6 +61,8 @@ pub struct SigningKey {
     pub published_at: OffsetDateTime,
     /// `None`: a standby.
     pub activates_at: Option<OffsetDateTime>,
+    /// When its successor activates.
+    pub retires_at: Option<OffsetDateTime>,
 }
 
 #[derive(Clone, Debug)]
@@ -189,6 +191,8 @@ pub enum Actor {
     Client(String),
     /// The `keystone` command, run by whoever may read its configuration.
     Operator,
+    /// The issuer itself, because its time had come.
+    Schedule,
 }
 
 impl fmt::Display for Actor {
@@ -197,6 +201,7 @@ impl fmt::Display for Actor {
             Self::User(id) => write!(f, "user:{id}"),
             Self::Client(client_id) => write!(f, "client:{client_id}"),
             Self::Operator => f.write_str("operator"),
+            Self::Schedule => f.write_str("schedule"),
         }
     }
 }

@@ -9,6 +9,7 @@
 )]
 
 mod introspection;
+mod keys;
 mod login;
 mod protocol;
 mod published;

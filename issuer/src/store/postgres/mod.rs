@@ -3,6 +3,7 @@
 mod apply;
 mod bootstrap;
 mod clients;
+mod key_life;
 mod keys;
 mod ledger;
 mod passwords;

@@ -48,6 +48,7 @@ pub(super) async fn held_scopes(pool: &PgPool, actor: &Actor) -> Result<BTreeSet
         Actor::Client(client_id) => {
             sqlx::query_scalar(HELD_BY_CLIENT).bind(client_id).fetch_all(pool).await?
         }
+        Actor::Schedule => Vec::new(),
         Actor::Operator => sqlx::query_scalar(HELD_BY_OPERATOR).fetch_all(pool).await?,
     };
     Ok(scopes.into_iter().collect())

@@ -4,6 +4,7 @@ mod apply;
 mod bootstrap;
 mod clients;
 mod clock;
+mod key_life;
 mod keys;
 mod ledger;
 mod passwords;

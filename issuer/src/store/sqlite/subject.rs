@@ -53,6 +53,7 @@ pub(super) async fn held_scopes(pools: &Pools, actor: &Actor) -> Result<BTreeSet
         Actor::Client(client_id) => {
             sqlx::query_scalar(HELD_BY_CLIENT).bind(client_id).fetch_all(reader).await?
         }
+        Actor::Schedule => Vec::new(),
         Actor::Operator => sqlx::query_scalar(HELD_BY_OPERATOR).fetch_all(reader).await?,
     };
     Ok(scopes.into_iter().collect())

@@ -1,0 +1,60 @@
+//! The signing keys while the issuer runs: what is published follows what is in the database, without a restart.
+
+use keystone_issuer::store::{KeyChange, KeyState};
+
+use crate::support::TestIssuer;
+
+const JWKS: &str = "/.well-known/jwks.json";
+
+async fn published(test: &TestIssuer) -> usize {
+    test.get(JWKS, &[]).await.body["keys"].as_array().unwrap().len()
+}
+
+async fn states(test: &TestIssuer) -> Vec<KeyState> {
+    let history = test.issuer.store.key_history().await.unwrap();
+    history.keys.iter().map(|key| key.state(history.now)).collect()
+}
+
+#[tokio::test]
+async fn what_is_due_is_done_once() {
+    let test = TestIssuer::start().await;
+    let (keys, store) = (&test.issuer.keys, &*test.issuer.store);
+
+    // The first keys do not know yet how long they must be kept.
+    assert!(matches!(keys.tend(store).await.unwrap()[..], [KeyChange::Keep { .. }, KeyChange::Keep { .. }]));
+    assert!(keys.tend(store).await.unwrap().is_empty());
+    assert_eq!(published(&test).await, 2);
+}
+
+#[tokio::test]
+async fn a_planned_rotation_publishes_the_next_standby_at_once() {
+    let test = TestIssuer::start().await;
+
+    let changes = test.issuer.keys.rotate(&*test.issuer.store).await.unwrap();
+
+    assert_eq!(changes.len(), 3);
+    assert_eq!(states(&test).await, [KeyState::Active, KeyState::Planned, KeyState::Standby]);
+    assert_eq!(published(&test).await, 3);
+    assert!(test.issuer.keys.rotate(&*test.issuer.store).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_compromised_key_is_published_and_accepted_no_more() {
+    let test = TestIssuer::start().await;
+    let token = test.client_token("robot", "keystone:users:write").await;
+    let lost = test.issuer.store.key_history().await.unwrap().keys[0].kid.clone();
+
+    let refused = test.issuer.keys.compromise(&*test.issuer.store, &lost, false).await.unwrap_err();
+    assert!(refused.to_string().contains("would refuse good tokens; wait, or say --now"), "{refused}");
+    test.issuer.keys.compromise(&*test.issuer.store, &lost, true).await.unwrap();
+
+    let jwks = test.get(JWKS, &[]).await;
+    assert!(!String::from_utf8(jwks.bytes).unwrap().contains(&lost));
+    assert_eq!(published(&test).await, 2);
+    test.call("/admin/users", &token, serde_json::json!({ "username": "bob" }))
+        .await
+        .refused(401, "unknown_kid");
+    let token = test.client_token("robot", "keystone:users:write").await;
+    let made = test.call("/admin/users", &token, serde_json::json!({ "username": "bob" })).await;
+    assert!(made.status.is_success(), "{made:?}");
+}
