@@ -154,6 +154,7 @@ fn grant_status(error: &GrantError) -> (StatusCode, HeaderMap) {
 fn log_grant(error: &GrantError) {
     match error {
         GrantError::Store(cause) => tracing::warn!(error = %cause, "the store did not answer"),
+        GrantError::CannotSign(cause) => tracing::error!(error = %cause, "no token may be signed here"),
         GrantError::Mint(cause) => tracing::error!(error = %cause, "no token could be issued"),
         GrantError::Internal(cause) => tracing::error!(error = %cause, "a token request failed"),
         refused => tracing::info!(code = refused.code(), reason = %refused, "token refused"),

@@ -5,6 +5,7 @@ mod kek;
 mod life;
 pub mod schedule;
 mod signer;
+mod standing;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -18,6 +19,7 @@ use time::OffsetDateTime;
 pub(crate) use self::kek::tests::kek;
 pub use self::kek::{CannotOpen, KeyEncryptionKey};
 pub use self::signer::{KeyError, Signer};
+pub use self::standing::{CannotSign, Sight};
 use crate::clock::World;
 use crate::config::KeyTimes;
 use crate::store::{KeyRefusal, SigningKey, Store, StoreError};
@@ -28,7 +30,7 @@ pub struct Keys {
     kek: KeyEncryptionKey,
     times: KeyTimes,
     world: World,
-    ring: RwLock<Arc<Ring>>,
+    view: RwLock<(Arc<Ring>, Sight)>,
 }
 
 /// One view of the keys. Immutable: a request works with one view from start to end.
@@ -69,26 +71,46 @@ impl Keys {
         world: &World,
         times: KeyTimes,
     ) -> Result<Self, KeysError> {
+        let sight = look_at_clock(store, world).await?;
         let mut stored = store.signing_keys().await?;
         if stored.is_empty() {
             // The first key may sign at once: no verifier can have fetched a key set before it.
             let candidates = [signer::generate(&kek, world, true)?, signer::generate(&kek, world, false)?];
             stored = store.first_signing_keys(&candidates).await?;
         }
-        let ring = RwLock::new(Arc::new(Ring::new(&stored, &kek)?));
-        Ok(Self { kek, times, world: world.clone(), ring })
+        let view = RwLock::new((Arc::new(Ring::new(&stored, &kek)?), sight));
+        Ok(Self { kek, times, world: world.clone(), view })
     }
 
+    /// What is published. An old view is better than none.
     pub fn current(&self) -> Arc<Ring> {
-        self.ring.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.view().0
+    }
+
+    /// The same for signing, where an old view is worse than none.
+    pub fn signing(&self, now: OffsetDateTime) -> Result<Arc<Ring>, CannotSign> {
+        let (ring, sight) = self.view();
+        sight.check(now, &self.times).map(|()| ring)
     }
 
     /// Looks at the database again. On an error the last view stays.
     pub async fn refresh(&self, store: &dyn Store) -> Result<(), KeysError> {
+        let sight = look_at_clock(store, &self.world).await?;
         let ring = Ring::new(&store.signing_keys().await?, &self.kek)?;
-        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
+        *self.view.write().unwrap_or_else(PoisonError::into_inner) = (Arc::new(ring), sight);
         Ok(())
     }
+
+    fn view(&self) -> (Arc<Ring>, Sight) {
+        self.view.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Before the keys are read: the view is no older than this.
+async fn look_at_clock(store: &dyn Store, world: &World) -> Result<Sight, StoreError> {
+    let before = world.now();
+    let database = store.now().await?;
+    Ok(Sight::new(before, database, world.now()))
 }
 
 impl Ring {

@@ -196,4 +196,4 @@ fn hand_over(active: &KeyLine, next: &KeyLine, at: OffsetDateTime, lead: Duratio
 const MOST_KNOWN: usize = 24;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

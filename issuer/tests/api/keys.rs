@@ -1,5 +1,7 @@
 //! The signing keys while the issuer runs: what is published follows what is in the database, without a restart.
 
+use std::time::Duration;
+
 use keystone_issuer::store::{KeyChange, KeyState};
 
 use crate::support::TestIssuer;
@@ -57,4 +59,54 @@ async fn a_compromised_key_is_published_and_accepted_no_more() {
     let token = test.client_token("robot", "keystone:users:write").await;
     let made = test.call("/admin/users", &token, serde_json::json!({ "username": "bob" })).await;
     assert!(made.status.is_success(), "{made:?}");
+}
+
+const WELL: &str = r#"{"status":"ready","store":"ok","keys":"ok","clock":"ok","cache":"ok"}"#;
+
+async fn readiness(test: &TestIssuer) -> (u16, serde_json::Value) {
+    let answer = test.health("/health/ready").await;
+    (answer.status.as_u16(), answer.body)
+}
+
+fn with(part: &str) -> (u16, serde_json::Value) {
+    let mut body: serde_json::Value = serde_json::from_str(WELL).unwrap();
+    body["status"] = "not ready".into();
+    body[part] = "failing".into();
+    (503, body)
+}
+
+#[tokio::test]
+async fn a_replica_that_has_not_seen_the_keys_for_long_signs_nothing() {
+    let test = TestIssuer::start_with("[keys]").await;
+    let refresh = test.login("alice").await.success().text("refresh_token");
+    test.clock.advance(Duration::from_secs(31));
+
+    let refused = test.refresh("app", &refresh).await.refused(503, "temporarily_unavailable");
+    assert!(refused.header("retry-after").parse::<u64>().unwrap() > 0);
+    assert_eq!(readiness(&test).await, with("keys"));
+    assert_eq!(published(&test).await, 2);
+
+    // Nothing was spent meanwhile, and the clock is right again.
+    test.clock.retreat(Duration::from_secs(31));
+    test.issuer.keys.refresh(&*test.issuer.store).await.unwrap();
+    test.refresh("app", &refresh).await.success();
+    assert_eq!(readiness(&test).await, (200, serde_json::from_str(WELL).unwrap()));
+}
+
+/// B-16: a time server steps one replica's clock by ten minutes.
+#[tokio::test]
+async fn a_replica_whose_clock_is_wrong_signs_nothing_until_it_is_right() {
+    let test = TestIssuer::start_with("[keys]").await;
+    let login = async || test.form_with(&[test.basic("robot")], "grant_type=client_credentials").await;
+    test.clock.advance(Duration::from_secs(600));
+
+    login().await.refused(503, "temporarily_unavailable");
+    test.issuer.keys.refresh(&*test.issuer.store).await.unwrap();
+    login().await.refused(503, "temporarily_unavailable");
+    assert_eq!(readiness(&test).await, with("clock"));
+
+    test.clock.retreat(Duration::from_secs(600));
+    login().await.refused(503, "temporarily_unavailable");
+    test.issuer.keys.refresh(&*test.issuer.store).await.unwrap();
+    login().await.success();
 }

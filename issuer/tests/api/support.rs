@@ -112,6 +112,11 @@ impl TestClock {
     pub(crate) fn advance(&self, by: Duration) {
         *self.0.lock().unwrap() += by;
     }
+
+    /// Takes back what [`Self::advance`] did.
+    pub(crate) fn retreat(&self, by: Duration) {
+        *self.0.lock().unwrap() -= by;
+    }
 }
 
 impl Clock for TestClock {
@@ -370,7 +375,9 @@ fn config(settings: &str) -> Config {
     // Cheap hashes: what they cost in production is not asked here.
     let cheap =
         if settings.contains("[passwords]") { "" } else { "[passwords]\nmemory_kib = 8\npasses = 1\n" };
-    let text = format!("issuer = '{ISSUER}'\n{settings}\n{cheap}");
+    // Tests move the clock, and nobody looks at the keys meanwhile.
+    let patient = if settings.contains("[keys]") { "" } else { "[keys]\npropagation = 600\n" };
+    let text = format!("issuer = '{ISSUER}'\n{settings}\n{cheap}\n{patient}");
     let document = Some(Document { name: "keystone.toml".to_owned(), text });
     let source =
         Source { document, environment: BTreeMap::new(), read: |path| std::fs::read_to_string(path) };

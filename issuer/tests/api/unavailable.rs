@@ -54,7 +54,7 @@ async fn health_tells_life_from_readiness() {
 
     assert_eq!(
         well.health("/health/ready").await.body,
-        serde_json::json!({ "status": "ready", "store": "ok", "keys": "ok", "cache": "ok" })
+        serde_json::json!({ "status": "ready", "store": "ok", "keys": "ok", "clock": "ok", "cache": "ok" })
     );
     let ready = ill.health("/health/ready").await;
     assert_eq!(ready.status.as_u16(), 503);

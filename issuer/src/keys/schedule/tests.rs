@@ -2,7 +2,7 @@ use super::*;
 
 const DAY: i64 = 86_400;
 
-fn times() -> KeyTimes {
+pub(crate) fn times() -> KeyTimes {
     let seconds = Duration::from_secs;
     KeyTimes {
         rotation_interval: seconds(30 * 86_400),
