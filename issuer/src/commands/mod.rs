@@ -2,6 +2,7 @@
 
 mod apply;
 mod bootstrap;
+mod keys;
 mod migrate;
 mod open;
 mod serve;
@@ -55,6 +56,11 @@ enum Command {
         /// Print one line of JSON
         #[arg(long)]
         json: bool,
+    },
+    /// Look after the signing keys
+    Keys {
+        #[command(subcommand)]
+        command: keys::KeysCommand,
     },
 }
 
@@ -116,6 +122,7 @@ async fn execute(command: &Command, config: Config) -> Result<String, Failure> {
         Command::Serve { migrate } => serve::run(config, world, *migrate).await.map(|()| String::new()),
         Command::Migrate => migrate::run(&config).await,
         Command::Bootstrap { json, username } => bootstrap::run(&config, &world, username, *json).await,
+        Command::Keys { command } => keys::run(&config, &world, command).await,
         Command::Apply { file, json } => apply::run(&config, &world, file, *json).await,
     }
 }
