@@ -9,7 +9,7 @@ use super::Failure;
 use super::open::{self, Schema};
 use crate::clock::World;
 use crate::config::Config;
-use crate::keys::Keys;
+use crate::keys::{Keys, reseal};
 use crate::store::{KeyChange, KeyLine, KeyState, Store};
 
 #[derive(Debug, Subcommand)]
@@ -29,6 +29,8 @@ pub(super) enum KeysCommand {
         #[arg(long)]
         now: bool,
     },
+    /// Seal everything again under `key_encryption_key`, which may differ from `key_encryption_key_previous`
+    Reseal,
 }
 
 /// What is printed of one key.
@@ -59,6 +61,13 @@ pub(super) async fn run(config: &Config, world: &World, command: &KeysCommand) -
         KeysCommand::Compromise { kid, now } => {
             let keys = keys(config, world, &*store).await?;
             Ok(in_words(&keys.compromise(&*store, kid, *now).await.map_err(open::failed)?))
+        }
+        KeysCommand::Reseal => {
+            let kek = open::key_encryption_key(config, world)?;
+            let count = reseal(&*store, &kek, world).await.map_err(open::failed)?;
+            Ok(format!(
+                "{count} secrets are sealed with `key_encryption_key`; the previous key is of no more use"
+            ))
         }
     }
 }

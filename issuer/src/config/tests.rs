@@ -151,3 +151,14 @@ fn each_wait_that_is_too_short_names_its_formula() {
         load("[keys]\nlead = 3635\ntail = 950\njwks_max_age = 3000\nrotation_interval = 3635", &[]).is_ok()
     );
 }
+
+#[test]
+fn a_previous_key_is_read_like_the_key_and_needs_it() {
+    let both = load(PRODUCTION, &[("KEYSTONE_KEY_ENCRYPTION_KEY_PREVIOUS_FILE", "good.key")]).unwrap();
+    let alone = load("key_encryption_key_previous_file = 'good.key'", &[]).unwrap_err();
+    let wrong = load(PRODUCTION, &[("KEYSTONE_KEY_ENCRYPTION_KEY_PREVIOUS", "short")]).unwrap_err().concat();
+
+    assert!(both.key_encryption_key.is_some());
+    assert_eq!(alone, ["`key_encryption_key_previous` is of use only together with `key_encryption_key`"]);
+    assert!(wrong.starts_with("`key_encryption_key_previous` must be `kskek_`"), "{wrong}");
+}

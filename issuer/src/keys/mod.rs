@@ -3,6 +3,7 @@
 mod jwk;
 mod kek;
 mod life;
+mod reseal;
 pub mod schedule;
 mod signer;
 mod standing;
@@ -18,6 +19,7 @@ use time::OffsetDateTime;
 #[cfg(test)]
 pub(crate) use self::kek::tests::kek;
 pub use self::kek::{CannotOpen, KeyEncryptionKey};
+pub use self::reseal::{ResealError, reseal};
 pub use self::signer::{KeyError, Signer};
 pub use self::standing::{CannotSign, Sight};
 use crate::clock::World;

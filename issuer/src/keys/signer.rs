@@ -102,6 +102,6 @@ pub(super) fn generate(
 }
 
 /// The `kid` is bound to the sealed bytes: rows cannot be swapped.
-fn purpose(kid: &str) -> String {
+pub(super) fn purpose(kid: &str) -> String {
     format!("keystone signing key {kid}")
 }

@@ -22,11 +22,37 @@ pub trait KeyLife: Send + Sync + fmt::Debug {
         candidates: &[NewSigningKey],
         decide: &Decide<'_>,
     ) -> Result<std::result::Result<Vec<KeyChange>, KeyRefusal>>;
+    /// Replaces everything that is sealed by what `reseal` makes of it: all or nothing. How many there were, or the first that it
+    /// could not open.
+    async fn reseal(
+        &self,
+        actor: &Actor,
+        reseal: &Reseal<'_>,
+    ) -> Result<std::result::Result<usize, SealedName>>;
 }
 
 /// Pure: it is asked inside a transaction.
 pub type Decide<'a> =
     dyn Fn(&KeyHistory) -> std::result::Result<Vec<KeyChange>, KeyRefusal> + Send + Sync + 'a;
+
+/// `None`: this cannot be opened. It is asked inside a transaction.
+pub type Reseal<'a> = dyn Fn(&SealedName, &[u8]) -> Option<Vec<u8>> + Send + Sync + 'a;
+
+/// Something that is kept under the key-encryption key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SealedName {
+    SigningKey(String),
+    ServerSecret(String),
+}
+
+impl fmt::Display for SealedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SigningKey(kid) => write!(f, "signing key `{kid}`"),
+            Self::ServerSecret(name) => write!(f, "server secret `{name}`"),
+        }
+    }
+}
 
 #[derive(Clone, Debug)]
 pub struct KeyHistory {

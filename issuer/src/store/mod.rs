@@ -26,8 +26,10 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 pub use error::{Result, StoreError};
+pub use key_life::{
+    Decide, KeyChange, KeyHistory, KeyLife, KeyLine, KeyRefusal, KeyState, Reseal, SealedName,
+};
 pub use revocation::{EndReason, EndSession, Holder, IssuedToken, LiveSession, Revocations, Standing};
-pub use key_life::{Decide, KeyChange, KeyHistory, KeyLife, KeyLine, KeyRefusal, KeyState};
 pub use types::{
     Actor, Applied, ApplyError, Bootstrap, Client, Credential, Declaration, DeclaredClient, DeclaredRole,
     DeclaredScope, GrantType, Lifetimes, NewSession, NewSigningKey, NewUser, PasswordChange, Rotate,

@@ -88,7 +88,8 @@ promises! {
         an_emergency_is_one_step_for_everyone,
         a_refused_or_impossible_decision_changes_nothing,
         a_removed_key_is_known_no_more_and_cannot_be_opened,
-        what_has_begun_in_a_keys_life_is_not_undone;
+        what_has_begun_in_a_keys_life_is_not_undone,
+        everything_sealed_is_sealed_again_or_nothing;
     setup:
         the_first_of_many_bootstraps_wins,
         a_bootstrap_is_done_for_ever,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use keystone_issuer::issuer::{Issuer, Parts};
+use keystone_issuer::keys::{KeyEncryptionKey, reseal};
 use keystone_issuer::store::{KeyChange, KeyState};
 
 use crate::support::TestIssuer;
@@ -109,4 +111,31 @@ async fn a_replica_whose_clock_is_wrong_signs_nothing_until_it_is_right() {
     login().await.refused(503, "temporarily_unavailable");
     test.issuer.keys.refresh(&*test.issuer.store).await.unwrap();
     login().await.success();
+}
+
+fn kek(byte: &str) -> KeyEncryptionKey {
+    KeyEncryptionKey::parse(&format!("kskek_{}", byte.repeat(32))).unwrap()
+}
+
+async fn starts_with(test: &TestIssuer, kek: KeyEncryptionKey) -> bool {
+    let (world, store) = (test.issuer.world.clone(), test.issuer.store.clone());
+    let parts = Parts { world, store, cache: test.issuer.attempts.cache.clone(), kek };
+    Issuer::open(test.issuer.config.clone(), parts).await.is_ok()
+}
+
+#[tokio::test]
+async fn a_key_encryption_key_is_changed_without_a_stop() {
+    let test = TestIssuer::start().await;
+    let (old, new) = (kek("5a"), kek("a5"));
+    let both = new.clone().with_previous(&old);
+    let refresh = test.login("alice").await.success().text("refresh_token");
+
+    assert!(starts_with(&test, both.clone()).await);
+    assert_eq!(reseal(&*test.issuer.store, &both, &test.issuer.world).await.unwrap(), 5);
+
+    assert!(starts_with(&test, new.clone()).await && starts_with(&test, both.clone()).await);
+    assert!(!starts_with(&test, old.clone()).await);
+    let foreign = reseal(&*test.issuer.store, &old, &test.issuer.world).await.unwrap_err().to_string();
+    assert!(foreign.contains("nothing was changed"), "{foreign}");
+    test.refresh("app", &refresh).await.success();
 }

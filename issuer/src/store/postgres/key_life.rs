@@ -7,8 +7,10 @@ use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 
 use super::pool::bounded;
-use super::{Postgres, keys, ledger};
-use crate::store::key_life::{Decide, KeyChange, KeyHistory, KeyLife, KeyLine, KeyRefusal};
+use super::{Postgres, keys, ledger, reseal};
+use crate::store::key_life::{
+    Decide, KeyChange, KeyHistory, KeyLife, KeyLine, KeyRefusal, Reseal, SealedName,
+};
 use crate::store::ledger::{Entry, Event};
 use crate::store::{Actor, NewSigningKey, Result, StoreError};
 
@@ -25,6 +27,14 @@ impl KeyLife for Postgres {
         decide: &Decide<'_>,
     ) -> Result<std::result::Result<Vec<KeyChange>, KeyRefusal>> {
         bounded(change(&self.pool, actor, (candidates, decide))).await
+    }
+
+    async fn reseal(
+        &self,
+        actor: &Actor,
+        reseal: &Reseal<'_>,
+    ) -> Result<std::result::Result<usize, SealedName>> {
+        bounded(reseal::reseal(&self.pool, actor, reseal)).await
     }
 }
 

@@ -7,8 +7,10 @@ use sqlx::SqliteConnection;
 use time::OffsetDateTime;
 
 use super::pool::Pools;
-use super::{Sqlite, clock, ledger};
-use crate::store::key_life::{Decide, KeyChange, KeyHistory, KeyLife, KeyLine, KeyRefusal};
+use super::{Sqlite, clock, ledger, reseal};
+use crate::store::key_life::{
+    Decide, KeyChange, KeyHistory, KeyLife, KeyLine, KeyRefusal, Reseal, SealedName,
+};
 use crate::store::ledger::{Entry, Event};
 use crate::store::{Actor, NewSigningKey, Result, StoreError};
 
@@ -25,6 +27,14 @@ impl KeyLife for Sqlite {
         decide: &Decide<'_>,
     ) -> Result<std::result::Result<Vec<KeyChange>, KeyRefusal>> {
         change(&self.pools, actor, (candidates, decide)).await
+    }
+
+    async fn reseal(
+        &self,
+        actor: &Actor,
+        reseal: &Reseal<'_>,
+    ) -> Result<std::result::Result<usize, SealedName>> {
+        reseal::reseal(&self.pools, actor, reseal).await
     }
 }
 

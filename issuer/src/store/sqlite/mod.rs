@@ -10,6 +10,7 @@ mod ledger;
 mod passwords;
 mod pool;
 mod revocation;
+mod reseal;
 mod schema;
 mod sessions;
 mod subject;

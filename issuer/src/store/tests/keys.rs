@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use super::Bed;
 use super::world::*;
-use crate::store::{Actor, KeyChange, KeyHistory, KeyLine, KeyRefusal, KeyState, NewSigningKey};
+use crate::store::{Actor, KeyChange, KeyHistory, KeyLine, KeyRefusal, KeyState, NewSigningKey, SealedName};
 
 const TAIL: Duration = Duration::from_secs(3600);
 
@@ -182,4 +182,24 @@ pub(super) async fn what_has_begun_in_a_keys_life_is_not_undone(bed: &Bed) {
 
     // What is only planned may still change.
     bed.run(&set(format!("retires_at = {}", bed.at(30)))).await.unwrap();
+}
+
+pub(super) async fn everything_sealed_is_sealed_again_or_nothing(bed: &Bed) {
+    begin(bed).await;
+    bed.store.server_secret("refresh", &[5; 40]).await.unwrap();
+    let kept = |name: &SealedName, sealed: &[u8]| match name {
+        SealedName::ServerSecret(_) => None,
+        SealedName::SigningKey(_) => Some([sealed, b"+".as_slice()].concat()),
+    };
+
+    let failed = bed.store.reseal(&Actor::Operator, &kept).await.unwrap();
+    assert_eq!(failed, Err(SealedName::ServerSecret("refresh".to_owned())));
+    assert!(bed.store.signing_keys().await.unwrap().iter().all(|key| key.sealed == [1; 40]));
+    assert!(audit(bed, "secrets.%").await.is_empty());
+
+    let all = |_: &SealedName, sealed: &[u8]| Some([sealed, b"+".as_slice()].concat());
+    assert_eq!(bed.store.reseal(&Actor::Operator, &all).await.unwrap(), Ok(3));
+    assert!(bed.other.signing_keys().await.unwrap().iter().all(|key| key.sealed.ends_with(b"+")));
+    assert!(bed.other.server_secret("refresh", &[6; 40]).await.unwrap().ends_with(b"+"));
+    assert_eq!(audit(bed, "secrets.%").await, ["operator secrets.resealed key_encryption_key"]);
 }
