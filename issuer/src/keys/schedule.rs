@@ -15,11 +15,11 @@ pub fn due(history: &KeyHistory, times: &KeyTimes) -> Vec<KeyChange> {
     let view = View { history, times };
     let mut changes = view.keep_longer();
     changes.extend(view.removals());
-    changes.extend(view.publication());
     match view.first(KeyState::Planned) {
         Some(planned) => changes.extend(view.postponement(planned)),
         None => changes.extend(view.next_rotation()),
     }
+    changes.extend(view.publication(&changes));
     changes
 }
 
@@ -39,7 +39,7 @@ pub fn rotation(history: &KeyHistory, times: &KeyTimes) -> Decision {
         return Ok(Vec::new());
     }
     let mut changes = hand_over(active, next, at, times.shortest_lead());
-    if view.first(KeyState::Standby).is_none_or(|standby| standby.kid == next.kid) {
+    if !view.has_standby_after(&changes) {
         changes.push(view.publish(false));
     }
     Ok(changes)
@@ -59,11 +59,7 @@ pub fn emergency(history: &KeyHistory, times: &KeyTimes, kid: &str, anyway: bool
         KeyState::Planned => changes.extend(view.unplan()),
         KeyState::Standby | KeyState::Retired | KeyState::Removed => {}
     }
-    let activated = |key: &KeyLine| {
-        changes.iter().any(|change| matches!(change, KeyChange::Activate { kid, .. } if *kid == key.kid))
-    };
-    let standby = view.in_state(KeyState::Standby).any(|key| key.kid != kid && !activated(key));
-    if !standby {
+    if !view.has_standby_after(&changes) {
         changes.push(view.publish(false));
     }
     Ok(changes)
@@ -119,9 +115,20 @@ impl<'a> View<'a> {
             .map(|key| KeyChange::Remove { kid: key.kid.clone() })
     }
 
-    fn publication(self) -> Option<KeyChange> {
-        let wanted = self.first(KeyState::Standby).is_none() && self.known() < MOST_KNOWN;
+    /// There is a standby at all times: while one is planned to sign, the next one waits already.
+    fn publication(self, changes: &[KeyChange]) -> Option<KeyChange> {
+        let wanted = !self.has_standby_after(changes) && self.known() < MOST_KNOWN;
         wanted.then(|| self.publish(false))
+    }
+
+    fn has_standby_after(self, changes: &[KeyChange]) -> bool {
+        let leaves = |key: &KeyLine| {
+            changes.iter().any(|change| match change {
+                KeyChange::Activate { kid, .. } | KeyChange::Compromise { kid } => *kid == key.kid,
+                _ => false,
+            })
+        };
+        self.in_state(KeyState::Standby).any(|key| !leaves(key))
     }
 
     /// A longer `cache` or `propagation` delays what is planned, as long as every replica can still hear of it.

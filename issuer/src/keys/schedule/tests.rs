@@ -78,21 +78,24 @@ fn a_rotation_is_planned_one_lead_before_the_interval_ends() {
     let keys = [active("a", 0), standby("b", 0)];
 
     assert_eq!(due_at(29 * DAY - 1, &keys), []);
-    assert_eq!(due_at(29 * DAY, &keys), [retire("a", 30 * DAY), activate("b", 30 * DAY, 86_400)]);
+    assert_eq!(due_at(29 * DAY, &keys), [retire("a", 30 * DAY), activate("b", 30 * DAY, 86_400), publish()]);
 }
 
 #[test]
 fn a_late_standby_still_gets_its_lead() {
     let keys = [active("a", 0), standby("b", 30 * DAY)];
 
-    assert_eq!(due_at(30 * DAY, &keys), [retire("a", 31 * DAY), activate("b", 31 * DAY, 86_400)]);
+    assert_eq!(due_at(30 * DAY, &keys), [retire("a", 31 * DAY), activate("b", 31 * DAY, 86_400), publish()]);
 }
 
 #[test]
 fn a_rotation_that_is_overdue_is_announced_before_it_happens() {
     let keys = [active("a", 0), standby("b", 0)];
 
-    assert_eq!(due_at(90 * DAY, &keys), [retire("a", 90 * DAY + 35), activate("b", 90 * DAY + 35, 86_400)]);
+    assert_eq!(
+        due_at(90 * DAY, &keys),
+        [retire("a", 90 * DAY + 35), activate("b", 90 * DAY + 35, 86_400), publish()]
+    );
 }
 
 #[test]
