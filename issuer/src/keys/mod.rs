@@ -3,6 +3,8 @@
 mod jwk;
 mod kek;
 mod life;
+#[cfg(test)]
+mod property;
 mod reseal;
 pub mod schedule;
 mod signer;
