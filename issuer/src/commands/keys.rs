@@ -24,6 +24,8 @@ pub(super) enum KeysCommand {
     Rotate,
     /// Give up a key that somebody else may have: the standby signs at once, verifiers refuse the key's tokens
     Compromise {
+        /// As `keystone keys list` shows it; it may begin with a hyphen
+        #[arg(allow_hyphen_values = true)]
         kid: String,
         /// Even where verifiers do not know the standby yet and would refuse good tokens for a while
         #[arg(long)]
@@ -215,6 +217,16 @@ mod tests {
         assert!(done.starts_with(&format!("{lost} is given up")), "{done}");
         assert!(again.contains("is compromised already"), "{again}");
         assert_eq!(states(&listed(&directory).await), ["compromised", "active", "standby"]);
+    }
+
+    #[test]
+    fn a_kid_that_begins_with_a_hyphen_is_no_option() {
+        use clap::Parser as _;
+        for line in [["compromise", "-x", "--now"], ["compromise", "--now", "-x"]] {
+            let arguments = super::super::Arguments::parse_from([&["keystone", "keys"], &line[..]].concat());
+            let printed = format!("{arguments:?}");
+            assert!(printed.contains(r#"Compromise { kid: "-x", now: true }"#), "{printed}");
+        }
     }
 
     #[tokio::test]

@@ -109,7 +109,7 @@ impl KeyLine {
 
 impl fmt::Display for KeyState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Self::Standby => "standby",
             Self::Planned => "planned",
             Self::Active => "active",
