@@ -25,7 +25,7 @@ pub(super) async fn end_session(pool: &PgPool, end: &EndSession) -> Result<bool>
     let (user_id, client_id) = match &end.actor {
         Actor::User(id) => (Some(id), None),
         Actor::Client(client_id) => (None, Some(client_id)),
-        Actor::Operator => (None, None),
+        Actor::Operator | Actor::Schedule => (None, None),
     };
     let mut transaction = pool.begin().await?;
     let ended = sqlx::query(END)
