@@ -48,7 +48,7 @@ impl Issuer {
     pub async fn open(config: Config, parts: Parts) -> Result<Self, OpenError> {
         let Parts { world, store, cache, kek } = parts;
         let secrets = Secrets::open(&*store, &kek, &world).await?;
-        let keys = Keys::open(&*store, kek, &world).await?;
+        let keys = Keys::open(&*store, kek, &world, config.keys.clone()).await?;
         let passwords = Passwords::start(&config.passwords, world.clone()).map_err(OpenError::Threads)?;
         Ok(Self {
             clients: Clients::new(store.clone()),

@@ -2,6 +2,7 @@
 //!
 //! `http` → `grant` → `token`, `keys`, `password`, `rbac`, `session` → `store` and `cache`. Nothing points back.
 
+pub mod access;
 pub mod administration;
 pub mod attempts;
 pub mod cache;
@@ -14,11 +15,14 @@ pub mod grant;
 pub mod hex;
 pub mod http;
 pub mod identifier;
+pub mod introspection;
 pub mod issuer;
 pub mod keys;
 pub mod network;
+pub mod own_sessions;
 pub mod password;
 pub mod rbac;
+pub mod revocation;
 pub mod secret;
 pub mod secrets;
 pub mod session;

@@ -34,7 +34,7 @@ impl Secrets {
     ) -> Result<Self, SecretsError> {
         let mut keys = Vec::new();
         for name in ["refresh tokens", "client secrets", "rate limits"] {
-            let purpose = format!("keystone server secret {name}");
+            let purpose = purpose(name);
             let candidate = zeroize::Zeroizing::new(world.bytes::<32>());
             let candidate = kek.seal(&purpose, &*candidate, world)?;
             let sealed = store.server_secret(name, &candidate).await?;
@@ -74,6 +74,11 @@ impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Secrets").finish_non_exhaustive()
     }
+}
+
+/// The name is bound to the sealed bytes: rows cannot be swapped.
+pub(crate) fn purpose(name: &str) -> String {
+    format!("keystone server secret {name}")
 }
 
 /// HMAC-SHA256 over the parts, one after the other.

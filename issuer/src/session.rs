@@ -4,9 +4,10 @@
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
+use crate::issuer::Issuer;
 use crate::secret::Secret;
 use crate::secrets::{Secrets, authenticate};
-use crate::store::SessionId;
+use crate::store::{SessionId, StoreError};
 use crate::tagged;
 
 /// A refresh token that reads well. Only `is_genuine` tells whether we made it.
@@ -32,6 +33,13 @@ impl Presented {
         let expected = mac(secrets, self.session, self.generation, salt.unwrap_or_default());
         verify_slices_are_equal(&expected, &self.mac).is_ok() & salt.is_some()
     }
+}
+
+/// `None`: we never made this token (also: an access token, CVE-2026-101023).
+pub async fn genuine(issuer: &Issuer, token: &Secret) -> Result<Option<Presented>, StoreError> {
+    let Some(presented) = Presented::parse(token) else { return Ok(None) };
+    let salt = issuer.store.session_salt(presented.session).await?;
+    Ok(Some(presented).filter(|presented| presented.is_genuine(&issuer.secrets, salt)))
 }
 
 /// The one refresh token of this session and generation: the same text whenever it is asked for.

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use crate::hex;
 use crate::issuer::Issuer;
-use crate::keys::KeyError;
+use crate::keys::{CannotSign, KeyError};
 use crate::rbac;
 use crate::store::Scope;
 
@@ -43,6 +43,8 @@ pub enum MintError {
     #[error("no key is active")]
     NoKey,
     #[error(transparent)]
+    CannotSign(#[from] CannotSign),
+    #[error(transparent)]
     Key(#[from] KeyError),
     #[error("the claims cannot be written: {0}")]
     Claims(#[from] serde_json::Error),
@@ -75,7 +77,7 @@ pub fn mint(issuer: &Issuer, subject: &Subject<'_>) -> Result<AccessToken, MintE
         roles: session.map(|session| session.roles),
         auth_time: session.map(|session| session.auth_time.unix_timestamp()),
     };
-    let ring = issuer.keys.current();
+    let ring = issuer.keys.signing(now)?;
     let text = ring.signer(now).ok_or(MintError::NoKey)?.sign(&serde_json::to_vec(&claims)?)?;
     if text.len() > settings.byte_budget {
         return Err(MintError::TooLarge { bytes: text.len(), budget: settings.byte_budget });
@@ -93,6 +95,9 @@ fn lifetime(issuer: &Issuer, subject: &Subject<'_>, iat: i64) -> i64 {
     // At least a second: a token must not be born dead because two clocks disagree.
     lifetime.min(end.saturating_sub(iat)).max(1)
 }
+
+/// Before the `client_id` in a client's own `sub`, which so lives apart from users' (RFC 9700 §4.15).
+pub const CLIENT_SUBJECT: &str = "client:";
 
 /// RFC 9068 §2.2, and what revocation needs: `sid`, `sv`, `cv`.
 #[derive(Serialize)]

@@ -2,8 +2,8 @@
 
 use crate::error::Code;
 
-/// The token in the values of `Authorization`, one for each field line.
-pub(crate) fn bearer_token<'a>(values: &[&'a [u8]]) -> Result<&'a [u8], Code> {
+/// The token in the values of `Authorization`, one for each field line. `Err` says why there is not exactly one.
+pub fn bearer_token<'a>(values: &[&'a [u8]]) -> Result<&'a [u8], Code> {
     let value = match values {
         [] | [[]] => return Err(Code::NoCredentials),
         [value] => *value,

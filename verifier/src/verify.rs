@@ -41,6 +41,20 @@ pub fn verify(token: &[u8], rules: &Rules, keys: &KeySet, now: Seconds) -> Resul
     verify_signed(&unverified, rules, keys, now)
 }
 
+/// [`verify`] without the question whom the token is for: `rules.audiences` is not read.
+///
+/// For the issuer alone, which is asked about tokens meant for others (RFC 7009, RFC 7662). A resource that used it
+/// would accept tokens that were given to another resource.
+pub fn verify_for_any_audience(
+    token: &[u8],
+    rules: &Rules,
+    keys: &KeySet,
+    now: Seconds,
+) -> Result<Verified, Refusal> {
+    let unverified = Unverified::parse(token, rules.max_token_bytes)?;
+    signed_claims(&unverified, rules, keys)?.in_time(rules, now)
+}
+
 /// [`verify`] with the keys that `cache` has at `now`. Without any a sound token is refused as `keys_unavailable`; an
 /// unknown `kid` makes the cache ask for a fetch.
 pub fn verify_cached(
@@ -73,6 +87,20 @@ fn verify_signed(
     keys: &KeySet,
     now: Seconds,
 ) -> Result<Verified, Refusal> {
+    let signed = signed_claims(token, rules, keys)?;
+    if !signed.claims.audiences.iter().any(|audience| rules.audiences.contains(audience)) {
+        return Err(Code::Audience.into());
+    }
+    signed.in_time(rules, now)
+}
+
+/// What the issuer signed, whenever that was and whomever it is for.
+struct Signed {
+    claims: Claims,
+    payload: Vec<u8>,
+}
+
+fn signed_claims(token: &Unverified<'_>, rules: &Rules, keys: &KeySet) -> Result<Signed, Refusal> {
     let key = keys.key(&token.kid).ok_or(Code::UnknownKid)?;
     let signature = base64url::decode(token.signature).ok_or(Code::Base64)?;
     if !key.verifies(token.signed, &signature) {
@@ -80,18 +108,17 @@ fn verify_signed(
     }
     let payload = base64url::decode(token.payload).ok_or(Code::Base64)?;
     let claims = Claims::parse(&payload)?;
+    if claims.issuer == rules.issuer { Ok(Signed { claims, payload }) } else { Err(Code::Issuer.into()) }
+}
 
-    if claims.issuer != rules.issuer {
-        return Err(Code::Issuer.into());
+impl Signed {
+    fn in_time(self, rules: &Rules, now: Seconds) -> Result<Verified, Refusal> {
+        let Self { claims, payload } = self;
+        check_times(&claims, rules, now)?;
+        // Parsed as JSON before, so it is UTF-8.
+        let json = String::from_utf8(payload).map_err(|_| Code::ClaimsJson)?;
+        Ok(Verified { claims, json })
     }
-    if !claims.audiences.iter().any(|audience| rules.audiences.contains(audience)) {
-        return Err(Code::Audience.into());
-    }
-    check_times(&claims, rules, now)?;
-
-    // Parsed as JSON above, so it is UTF-8.
-    let json = String::from_utf8(payload).map_err(|_| Code::ClaimsJson)?;
-    Ok(Verified { claims, json })
 }
 
 /// RFC 7519 §4.1.4 to §4.1.6: `exp` is exclusive; nothing comes from the future; nothing lives for ever.

@@ -35,7 +35,8 @@ pub(super) async fn run(
     };
     let store = open::store(config, Schema::Check).await?;
     let password = one_time_password(world.bytes());
-    let expires_at = (world.now() + ONE_TIME_LIFETIME).format(&Rfc3339).map_err(open::failed)?;
+    let expires_at =
+        (world.now() + ONE_TIME_LIFETIME).truncate_to_second().format(&Rfc3339).map_err(open::failed)?;
     let administrator = NewUser {
         id: user_id(world.bytes()),
         username: username.trim().to_owned(),

@@ -2,6 +2,7 @@
 
 mod apply;
 mod bootstrap;
+mod keys;
 mod migrate;
 mod open;
 mod serve;
@@ -25,8 +26,9 @@ pub struct Arguments {
     /// Settings; the environment (KEYSTONE_…) overrides them [default: keystone.toml, if there is one]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// [default: serve]
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -55,6 +57,17 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Look after the signing keys
+    Keys {
+        #[command(subcommand)]
+        command: keys::KeysCommand,
+    },
+}
+
+impl Arguments {
+    fn command(&self) -> &Command {
+        self.command.as_ref().unwrap_or(&Command::Serve { migrate: false })
+    }
 }
 
 /// Why a command ends without having done its work. One sentence for the person who ran it.
@@ -82,7 +95,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(execute(&arguments.command, config)) {
+    match runtime.block_on(execute(arguments.command(), config)) {
         Ok(output) => {
             print(&output);
             ExitCode::SUCCESS
@@ -109,6 +122,7 @@ async fn execute(command: &Command, config: Config) -> Result<String, Failure> {
         Command::Serve { migrate } => serve::run(config, world, *migrate).await.map(|()| String::new()),
         Command::Migrate => migrate::run(&config).await,
         Command::Bootstrap { json, username } => bootstrap::run(&config, &world, username, *json).await,
+        Command::Keys { command } => keys::run(&config, &world, command).await,
         Command::Apply { file, json } => apply::run(&config, &world, file, *json).await,
     }
 }
@@ -124,5 +138,17 @@ fn print(output: &str) {
 fn complain(sentences: &str) {
     for sentence in sentences.lines() {
         eprintln!("keystone: {sentence}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_command_it_serves() {
+        let arguments = Arguments::try_parse_from(["keystone", "--config", "a.toml"]).unwrap();
+
+        assert!(matches!(arguments.command(), Command::Serve { migrate: false }));
     }
 }

@@ -28,6 +28,8 @@ pub(super) async fn run(config: Config, world: World, migrate: bool) -> Result<(
     let cache = cache(&config, &world)?;
     let issuer = Issuer::open(config, Parts { world, store, cache, kek }).await.map_err(open::failed)?;
     let issuer = Arc::new(issuer);
+    // Before the first token: settings that let tokens live longer keep older keys for longer.
+    issuer.keys.tend(&*issuer.store).await.map_err(open::failed)?;
 
     let stop = stop_signal()?;
     tokio::spawn(watch_keys(issuer.clone()));
@@ -86,12 +88,17 @@ fn cache(config: &Config, world: &World) -> Result<Arc<dyn Cache>, Failure> {
     }
 }
 
-/// Every replica sees a published key well before it signs.
+/// Every replica sees a published key well before it signs, and any of them does what is due.
 async fn watch_keys(issuer: Arc<Issuer>) {
     loop {
         tokio::time::sleep(KEY_POLL).await;
         if let Err(error) = issuer.keys.refresh(&*issuer.store).await {
             tracing::warn!(%error, "the signing keys could not be looked at; the last view stays");
+            continue;
+        }
+        match issuer.keys.tend(&*issuer.store).await {
+            Ok(changes) => changes.iter().for_each(|change| tracing::info!(?change, "signing keys changed")),
+            Err(error) => tracing::warn!(%error, "what is due for the signing keys was not done"),
         }
     }
 }

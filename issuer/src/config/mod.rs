@@ -1,5 +1,6 @@
 //! What the operator decided: read once, checked as a whole, every mistake reported at once.
 
+mod keys;
 mod reader;
 mod sections;
 mod source;
@@ -9,6 +10,7 @@ mod tests;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+pub use self::keys::KeyTimes;
 pub use self::reader::Mistake;
 use self::reader::Reader;
 pub use self::sections::{Limits, PasswordPolicy, Passwords, Sessions, Tokens};
@@ -33,6 +35,7 @@ pub struct Config {
     /// `tracing` directives, like `info` or `keystone_issuer=debug`.
     pub log: String,
     pub tokens: Tokens,
+    pub keys: KeyTimes,
     pub sessions: Sessions,
     pub passwords: Passwords,
     pub limits: Limits,
@@ -61,9 +64,11 @@ impl Config {
         if listen == operations_listen && listen.port() != 0 {
             reader.mistake::<()>("operations_listen", "must differ from `listen`");
         }
+        let issuer = issuer(&mut reader, mode, listen);
+        let tokens = Tokens::read(&mut reader);
         let config = Self {
             mode,
-            issuer: issuer(&mut reader, mode, listen),
+            issuer,
             listen,
             operations_listen,
             data_dir: reader.text("data_dir").unwrap_or_else(|| "keystone-data".to_owned()).into(),
@@ -72,7 +77,8 @@ impl Config {
             key_encryption_key: key_encryption_key(&mut reader, source, mode),
             default_client: reader.text("default_client"),
             log: reader.text("log").unwrap_or_else(|| "info".to_owned()),
-            tokens: Tokens::read(&mut reader),
+            keys: KeyTimes::read(&mut reader, tokens.max_access_token_lifetime),
+            tokens,
             sessions: Sessions::read(&mut reader),
             passwords: Passwords::read(&mut reader, mode),
             limits: Limits::read(&mut reader),
@@ -163,23 +169,35 @@ fn redis_url(reader: &mut Reader) -> Option<Secret> {
 }
 
 fn key_encryption_key(reader: &mut Reader, source: &Source, mode: Mode) -> Option<KeyEncryptionKey> {
-    let inline = reader.text("key_encryption_key");
-    let file = reader.text("key_encryption_key_file");
-    let (name, text) = match (inline, file) {
-        (Some(_), Some(_)) => {
-            return reader
-                .mistake("key_encryption_key_file", "and `key_encryption_key` are both set; keep one");
+    let key = one_key(reader, source, KEY, mode);
+    match (key, one_key(reader, source, PREVIOUS_KEY, mode)) {
+        (Some(key), Some(previous)) => Some(key.with_previous(&previous)),
+        (None, Some(_)) => {
+            reader.mistake("key_encryption_key_previous", "is of use only together with `key_encryption_key`")
         }
-        (Some(text), None) => ("key_encryption_key", text),
+        (key, None) => key,
+    }
+}
+
+/// The key itself or the file that holds it, never both.
+fn one_key(
+    reader: &mut Reader,
+    source: &Source,
+    names: [&'static str; 2],
+    mode: Mode,
+) -> Option<KeyEncryptionKey> {
+    let [inline_name, file_name] = names;
+    let (name, text) = match (reader.text(inline_name), reader.text(file_name)) {
+        (Some(_), Some(_)) => {
+            return reader.mistake(file_name, format!("and `{inline_name}` are both set; keep one"));
+        }
+        (Some(text), None) => (inline_name, text),
         (None, Some(path)) => match (source.read)(path.as_ref()) {
-            Ok(text) => ("key_encryption_key_file", text),
-            Err(error) => {
-                return reader.mistake("key_encryption_key_file", format!("cannot be read: {error}"));
-            }
+            Ok(text) => (file_name, text),
+            Err(error) => return reader.mistake(file_name, format!("cannot be read: {error}")),
         },
-        (None, None) if mode == Mode::Production => {
-            return reader
-                .mistake("key_encryption_key", format!("is missing; production needs one. {MAKE_A_KEY}"));
+        (None, None) if mode == Mode::Production && names == KEY => {
+            return reader.mistake(inline_name, format!("is missing; production needs one. {MAKE_A_KEY}"));
         }
         (None, None) => return None,
     };
@@ -192,5 +210,8 @@ fn key_encryption_key(reader: &mut Reader, source: &Source, mode: Mode) -> Optio
     }
 }
 
+const KEY: [&str; 2] = ["key_encryption_key", "key_encryption_key_file"];
+/// Still opens what it sealed, until `keystone keys reseal` has run.
+const PREVIOUS_KEY: [&str; 2] = ["key_encryption_key_previous", "key_encryption_key_previous_file"];
 const ADDRESS: &str = "an address and a port, like \"127.0.0.1:8000\"";
 const MAKE_A_KEY: &str = "Make one with: echo \"kskek_$(openssl rand -hex 32)\"";

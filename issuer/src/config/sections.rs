@@ -45,6 +45,8 @@ pub struct Sessions {
     pub grace: Duration,
     pub inactivity: Duration,
     pub absolute: Duration,
+    /// Live sessions of one user; one more ends the oldest.
+    pub max_per_user: u32,
 }
 
 impl Sessions {
@@ -53,6 +55,7 @@ impl Sessions {
             grace: Duration::from_secs(reader.number("sessions.grace", 10, 0..=60)),
             inactivity: Duration::from_secs(reader.number("sessions.inactivity", 14 * DAY, 60..=YEAR)),
             absolute: Duration::from_secs(reader.number("sessions.absolute", 30 * DAY, 60..=YEAR)),
+            max_per_user: small(reader.number("sessions.max_per_user", 100, 1..=10_000)),
         };
         if sessions.inactivity > sessions.absolute {
             reader.mistake::<()>("sessions.inactivity", "must not be above `sessions.absolute`");

@@ -25,7 +25,7 @@ fn nothing_configured_is_a_development_set_up() {
 
     assert_eq!(config.mode, Mode::Development);
     assert_eq!(config.issuer, "http://127.0.0.1:8000");
-    assert_eq!(config.tokens.access_token_lifetime, 900);
+    assert_eq!((config.tokens.access_token_lifetime, config.sessions.max_per_user), (900, 100));
     assert!(config.database.url.is_none() && config.key_encryption_key.is_none());
 }
 
@@ -119,4 +119,46 @@ fn secrets_print_as_dots() {
 
     let printed = format!("{config:?}");
     assert!(!printed.contains("hunter2") && !printed.contains("abab"), "{printed}");
+}
+
+#[test]
+fn the_waits_of_keys_keep_their_formulas_by_default() {
+    let keys = load("", &[]).unwrap().keys;
+
+    assert_eq!(keys.shortest_lead().as_secs(), 3635);
+    assert_eq!(keys.shortest_tail().as_secs(), 950);
+    assert_eq!(keys.rotation_interval.as_secs(), 30 * 86_400);
+}
+
+#[test]
+fn each_wait_that_is_too_short_names_its_formula() {
+    let mistakes = load(
+        "[tokens]\nmax_access_token_lifetime = 3600\n[keys]\nlead = 3634\ntail = 3649\njwks_max_age = 3001\nrotation_interval = 3648",
+        &[],
+    )
+    .unwrap_err();
+
+    assert_eq!(
+        mistakes,
+        [
+            "`keys.lead` must be at least 3635: `keys.propagation` 30 + `keys.cache` 3600 + `keys.skew` 5",
+            "`keys.tail` must be at least 3650: `tokens.max_access_token_lifetime` 3600 + `keys.leeway` 30 + 4 × `keys.skew` 5",
+            "`keys.jwks_max_age` must be at most 3000: `keys.cache` 3600 - the 600 for which a verifier uses its copy",
+            "`keys.rotation_interval` must be at least `keys.lead` and `keys.tail`; a key must be known before it signs, and stay known after",
+        ]
+    );
+    assert!(
+        load("[keys]\nlead = 3635\ntail = 950\njwks_max_age = 3000\nrotation_interval = 3635", &[]).is_ok()
+    );
+}
+
+#[test]
+fn a_previous_key_is_read_like_the_key_and_needs_it() {
+    let both = load(PRODUCTION, &[("KEYSTONE_KEY_ENCRYPTION_KEY_PREVIOUS_FILE", "good.key")]).unwrap();
+    let alone = load("key_encryption_key_previous_file = 'good.key'", &[]).unwrap_err();
+    let wrong = load(PRODUCTION, &[("KEYSTONE_KEY_ENCRYPTION_KEY_PREVIOUS", "short")]).unwrap_err().concat();
+
+    assert!(both.key_encryption_key.is_some());
+    assert_eq!(alone, ["`key_encryption_key_previous` is of use only together with `key_encryption_key`"]);
+    assert!(wrong.starts_with("`key_encryption_key_previous` must be `kskek_`"), "{wrong}");
 }

@@ -22,7 +22,7 @@ pub enum PresentedClient {
 }
 
 /// The client, if it is one, is enabled and proved what its kind must prove.
-pub(super) async fn authenticate(
+pub async fn authenticate(
     issuer: &Issuer,
     presented: PresentedClient,
     address: IpAddr,

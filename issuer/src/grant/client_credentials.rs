@@ -3,7 +3,7 @@
 use super::{Authorised, GrantError, Granted, ScopeFault, minted, wanted};
 use crate::rbac;
 use crate::store::GrantType;
-use crate::token::Subject;
+use crate::token::{CLIENT_SUBJECT, Subject};
 
 pub(super) fn grant(request: &Authorised<'_>) -> Result<Granted, GrantError> {
     let client = &request.client;
@@ -15,8 +15,7 @@ pub(super) fn grant(request: &Authorised<'_>) -> Result<Granted, GrantError> {
     if scopes.is_empty() {
         return Err(ScopeFault::NothingLeft.into());
     }
-    // A client's `sub` lives apart from users' (RFC 9700 §4.15).
-    let sub = format!("client:{}", client.client_id);
+    let sub = format!("{CLIENT_SUBJECT}{}", client.client_id);
     let subject = Subject {
         sub,
         client_id: &client.client_id,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::attempts::TooMany;
+use crate::keys::CannotSign;
 use crate::password::Overloaded;
 use crate::store::{GrantType, StoreError};
 use crate::token::MintError;
@@ -43,6 +44,9 @@ pub enum GrantError {
     Overloaded,
     #[error("the server cannot answer at the moment; try again shortly")]
     Store(Arc<StoreError>),
+    /// This replica, at the moment; another one may.
+    #[error("the server cannot sign at the moment; try again shortly")]
+    CannotSign(CannotSign),
     #[error("the server could not issue a token")]
     Mint(MintError),
     #[error("the server failed")]
@@ -85,7 +89,7 @@ impl GrantError {
     /// Whether the same request may succeed later.
     pub fn is_temporary(&self) -> bool {
         match self {
-            Self::TooManyAttempts { .. } | Self::Overloaded => true,
+            Self::TooManyAttempts { .. } | Self::Overloaded | Self::CannotSign(_) => true,
             Self::Store(error) => !matches!(**error, StoreError::Inconsistent(_)),
             _ => false,
         }
@@ -101,6 +105,12 @@ impl From<Arc<StoreError>> for GrantError {
 impl From<StoreError> for GrantError {
     fn from(error: StoreError) -> Self {
         Self::Store(Arc::new(error))
+    }
+}
+
+impl From<CannotSign> for GrantError {
+    fn from(error: CannotSign) -> Self {
+        Self::CannotSign(error)
     }
 }
 

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-pub use self::client::PresentedClient;
+pub use self::client::{PresentedClient, authenticate};
 pub use self::error::{GrantError, ScopeFault};
 use crate::issuer::Issuer;
 use crate::rbac;
@@ -61,6 +61,8 @@ struct Authorised<'a> {
 /// scopes, and only then anything that costs (CVE-2026-9792: a client's allow-list comes before password work).
 pub async fn answer(issuer: &Arc<Issuer>, request: TokenRequest) -> Result<Granted, GrantError> {
     let TokenRequest { client, grant, scope: asked, address } = request;
+    // Before anything is spent: no refresh token is rotated for an answer that cannot come.
+    issuer.keys.signing(issuer.world.now())?;
     let client = client::authenticate(issuer, client, address).await?;
     if !client.grants.contains(&grant.kind()) {
         return Err(GrantError::UnauthorizedClient(grant.kind()));
@@ -131,6 +133,7 @@ fn minted(issuer: &Issuer, subject: &Subject<'_>) -> Result<Granted, GrantError>
         Err(MintError::TooLarge { bytes, budget }) => {
             Err(GrantError::InvalidScope(ScopeFault::TooLarge { bytes, budget }))
         }
+        Err(MintError::CannotSign(error)) => Err(error.into()),
         Err(error) => Err(GrantError::Mint(error)),
     }
 }

@@ -28,6 +28,7 @@ pub(super) async fn grant(
         scope: wanted(&client, asked),
         checked_hash: String::new(),
         lifetimes: issuer.config.sessions.lifetimes(),
+        most_live: issuer.config.sessions.max_per_user,
     };
     // A hash can be replaced by a better one between check and use; then the new one is checked, once.
     for _ in 0..2 {

@@ -9,12 +9,12 @@ use super::{Authorised, GrantError, Granted, ScopeFault, issue};
 use crate::issuer::Issuer;
 use crate::rbac;
 use crate::secret::Secret;
-use crate::session::Presented;
+use crate::session::{self, Presented};
 use crate::store::{Client, Rotate, Rotation};
 
 pub(super) async fn grant(request: Authorised<'_>, token: Secret) -> Result<Granted, GrantError> {
     let Authorised { issuer, client, asked, address } = request;
-    let Some(presented) = genuine(issuer, &token).await? else {
+    let Some(presented) = session::genuine(issuer, &token).await? else {
         issuer.attempts.failed(&issuer.secrets, address).await?;
         return Err(GrantError::RefreshToken);
     };
@@ -28,13 +28,6 @@ pub(super) async fn grant(request: Authorised<'_>, token: Secret) -> Result<Gran
     // In a task of its own: a client that hangs up must not stop a rotation between its commit and its answer.
     let rotation = rotate(issuer.clone(), client, presented, asked).in_current_span();
     tokio::spawn(rotation).await.unwrap_or(Err(GrantError::Internal("the rotation ended early")))
-}
-
-/// `None`: we never made this token (also: an access token, CVE-2026-101023).
-async fn genuine(issuer: &Issuer, token: &Secret) -> Result<Option<Presented>, GrantError> {
-    let Some(presented) = Presented::parse(token) else { return Ok(None) };
-    let salt = issuer.store.session_salt(presented.session).await?;
-    Ok(Some(presented).filter(|presented| presented.is_genuine(&issuer.secrets, salt)))
 }
 
 async fn rotate(

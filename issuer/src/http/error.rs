@@ -4,12 +4,13 @@ use axum::Json;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use keystone_verifier::Refusal;
+use keystone_verifier::{Code, Refusal};
 use serde_json::{Value, json};
 
 use super::decode::DecodeError;
 use crate::administration::{AdminError, Invalid};
 use crate::grant::GrantError;
+use crate::own_sessions::SessionError;
 use crate::store::StoreError;
 use crate::store::administration::Refused;
 use crate::users::UserError;
@@ -25,6 +26,8 @@ pub(super) enum Problem {
     Decode(DecodeError),
     User(UserError),
     Admin(AdminError),
+    Session(SessionError),
+    Store(StoreError),
     Refused(Refusal),
     /// RFC 6585 §3.
     NoPrecondition,
@@ -61,6 +64,24 @@ impl From<AdminError> for Problem {
     }
 }
 
+impl From<SessionError> for Problem {
+    fn from(error: SessionError) -> Self {
+        Self::Session(error)
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Code> for Problem {
+    fn from(code: Code) -> Self {
+        Self::Refused(code.into())
+    }
+}
+
 impl IntoResponse for TokenError {
     fn into_response(self) -> Response {
         let (status, headers, code, description) = match &self {
@@ -90,6 +111,15 @@ impl IntoResponse for Problem {
                 "send the ETag of what you read as If-Match",
             ),
             Self::Admin(error) => admin(&error),
+            Self::Session(error @ SessionError::NoSession) => {
+                problem(StatusCode::FORBIDDEN, "no_session", &error.to_string())
+            }
+            Self::Session(error @ SessionError::Unknown) => {
+                problem(StatusCode::NOT_FOUND, "unknown_session", &error.to_string())
+            }
+            Self::Session(SessionError::Store(error)) | Self::Store(error) => {
+                Self::User(error.into()).into_response()
+            }
             Self::User(error) => {
                 if let UserError::Store(error) = &error {
                     tracing::warn!(%error, "the store did not answer");
@@ -141,6 +171,7 @@ fn grant_status(error: &GrantError) -> (StatusCode, HeaderMap) {
 fn log_grant(error: &GrantError) {
     match error {
         GrantError::Store(cause) => tracing::warn!(error = %cause, "the store did not answer"),
+        GrantError::CannotSign(cause) => tracing::error!(error = %cause, "no token may be signed here"),
         GrantError::Mint(cause) => tracing::error!(error = %cause, "no token could be issued"),
         GrantError::Internal(cause) => tracing::error!(error = %cause, "a token request failed"),
         refused => tracing::info!(code = refused.code(), reason = %refused, "token refused"),

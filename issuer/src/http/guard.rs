@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::App;
 use super::error::Problem;
+use crate::access;
 use crate::keys::Document;
 
 /// The gate for the current keys.
@@ -22,7 +23,7 @@ pub(super) struct Guard {
     gate: Mutex<Option<(String, Gate)>>,
 }
 
-/// The verified token of a guarded request. Only `require` puts one there.
+/// The verified token of a guarded request, not revoked. Only `require` puts one there.
 #[derive(Clone, Debug)]
 pub(super) struct Caller(pub(super) Verified);
 
@@ -73,10 +74,15 @@ pub(super) async fn require(State(app): State<App>, mut request: Request, next: 
         app.guard.decide(&view, &app.issuer.keys.current().jwks, now.try_into().unwrap_or_default())
     };
     match decision {
-        Decision::Allow(token) => {
-            request.extensions_mut().insert(Caller(*token));
-            next.run(request).await
-        }
+        // Elsewhere a revoked token works until verifiers hear of it; here it is known at once.
+        Decision::Allow(token) => match access::standing(&app.issuer, &token).await {
+            Ok(Some(_)) => {
+                request.extensions_mut().insert(Caller(*token));
+                next.run(request).await
+            }
+            Ok(None) => Problem::Refused(Code::Revoked.into()).into_response(),
+            Err(error) => Problem::Store(error).into_response(),
+        },
         Decision::Deny(refusal) => Problem::Refused(refusal).into_response(),
         // None of these routes is.
         Decision::Public => Problem::Refused(Code::NoRoute.into()).into_response(),

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::App;
+use crate::keys::CannotSign;
 
 pub(super) async fn live() -> Response {
     Json(json!({ "status": "live" })).into_response()
@@ -15,17 +16,28 @@ pub(super) async fn live() -> Response {
 /// The shared cache may be lost without a wrong answer, so it is reported and not required.
 pub(super) async fn ready(State(app): State<App>) -> Response {
     let (store, cache) = tokio::join!(app.issuer.store.ping(), app.issuer.attempts.cache.ping());
-    let keys = app.issuer.keys.current().signer(app.issuer.world.now()).is_some();
-    let ready = store.is_ok() && keys;
+    let now = app.issuer.world.now();
+    let signing = app.issuer.keys.signing(now);
+    let clock = !matches!(signing, Err(CannotSign::ClockSkew(_)));
+    let keys = match &signing {
+        Ok(ring) => ring.signer(now).is_some(),
+        Err(CannotSign::StaleView) => false,
+        Err(CannotSign::ClockSkew(_)) => true,
+    };
+    let ready = store.is_ok() && keys && clock;
     let word = |fine: bool| if fine { "ok" } else { "failing" };
     let body = json!({
         "status": if ready { "ready" } else { "not ready" },
         "store": word(store.is_ok()),
         "keys": word(keys),
+        "clock": word(clock),
         "cache": word(cache.is_ok()),
     });
     if let Err(error) = store {
         tracing::warn!(%error, "not ready: the store does not answer");
+    }
+    if let Err(error) = signing {
+        tracing::error!(%error, "not ready: no token may be signed here");
     }
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(body)).into_response()

@@ -8,11 +8,14 @@ mod decode;
 mod error;
 mod guard;
 mod health;
+mod introspection;
 mod layers;
 mod published;
 mod query;
+mod revocation;
 mod routes;
 pub mod server;
+mod sessions;
 mod token;
 mod users;
 
@@ -40,8 +43,12 @@ pub(crate) struct App {
 /// The public listener.
 pub fn public(issuer: Arc<Issuer>) -> Router {
     let app = App::new(issuer);
-    let tokens =
-        Router::new().route("/auth/token", post(token::issue)).layer(map_response(layers::never_stored));
+    let tokens = Router::new()
+        .route("/auth/token", post(token::issue))
+        .route("/auth/revoke", post(revocation::revoke))
+        .route("/auth/introspect", post(introspection::introspect))
+        .route("/auth/logout", post(sessions::log_out))
+        .layer(map_response(layers::never_stored));
     let guarded = routes::router()
         .layer(from_fn_with_state(app.clone(), guard::require))
         .layer(map_response(layers::never_stored));

@@ -18,11 +18,12 @@ use crate::keys::Document;
 use crate::store::GrantType;
 
 pub(super) async fn jwks(State(app): State<App>, headers: HeaderMap) -> Response {
-    document(&app.issuer.keys.current().jwks, "application/jwk-set+json", &headers)
+    let cache = format!("public, max-age={}", app.issuer.config.keys.jwks_max_age.as_secs());
+    document(&app.issuer.keys.current().jwks, ("application/jwk-set+json", &cache), &headers)
 }
 
 pub(super) async fn metadata(State(app): State<App>, headers: HeaderMap) -> Response {
-    document(&app.metadata, "application/json", &headers)
+    document(&app.metadata, ("application/json", CACHE), &headers)
 }
 
 /// A browser asks before it sends `If-None-Match` to another origin.
@@ -46,14 +47,22 @@ pub(super) fn describe(issuer: &str) -> Arc<Document> {
         "jwks_uri": format!("{issuer}{JWKS}"),
         "grant_types_supported": grants,
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "revocation_endpoint": format!("{issuer}/auth/revoke"),
+        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "introspection_endpoint": format!("{issuer}/auth/introspect"),
+        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
     });
     Arc::new(Document::new(metadata.to_string()))
 }
 
-fn document(document: &Document, content_type: &'static str, request: &HeaderMap) -> Response {
+fn document(
+    document: &Document,
+    (content_type, cache): (&'static str, &str),
+    request: &HeaderMap,
+) -> Response {
     let headers = [
         (ETAG, document.etag.as_str()),
-        (CACHE_CONTROL, CACHE),
+        (CACHE_CONTROL, cache),
         (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
         (ACCESS_CONTROL_EXPOSE_HEADERS, "etag"),
     ];
@@ -72,5 +81,4 @@ fn has_copy(request: &HeaderMap, etag: &str) -> bool {
 
 pub(super) const JWKS: &str = "/.well-known/jwks.json";
 pub(super) const METADATA: &str = "/.well-known/oauth-authorization-server";
-/// Half of what a verifier may use at most, so that what a cache keeps never makes a copy too old.
 const CACHE: &str = "public, max-age=300";

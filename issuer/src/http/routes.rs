@@ -5,7 +5,7 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use serde_json::{Value, json};
 
 use super::users::ACCOUNT;
-use super::{App, admin, users};
+use super::{App, admin, sessions, users};
 
 struct Route {
     method: &'static str,
@@ -20,6 +20,8 @@ fn table() -> Vec<Route> {
         route("GET", "/users/me", ACCOUNT, get(users::read)),
         route("PATCH", "/users/me", ACCOUNT, patch(users::change)),
         route("POST", "/users/me/password", ACCOUNT, post(users::change_password)),
+        route("GET", "/users/me/sessions", ACCOUNT, get(sessions::list)),
+        route("DELETE", "/users/me/sessions/{id}", ACCOUNT, delete(sessions::end)),
 
         route("GET", "/admin/users", admin::users::READ, get(admin::users::list)),
         route("POST", "/admin/users", admin::users::WRITE, post(admin::create_user)),

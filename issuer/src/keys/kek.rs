@@ -14,6 +14,8 @@ use crate::secret::Secret;
 #[derive(Clone)]
 pub struct KeyEncryptionKey {
     key: Arc<LessSafeKey>,
+    /// Opens what was sealed before the last change of keys.
+    previous: Option<Arc<LessSafeKey>>,
     development: bool,
 }
 
@@ -33,7 +35,12 @@ impl KeyEncryptionKey {
         };
         let bytes = Zeroizing::new(hex::decode::<32>(digits)?);
         let key = UnboundKey::new(&AES_256_GCM, &*bytes).ok()?;
-        Some(Self { key: Arc::new(LessSafeKey::new(key)), development })
+        Some(Self { key: Arc::new(LessSafeKey::new(key)), previous: None, development })
+    }
+
+    /// Seals like `self`, and also opens what `previous` sealed.
+    pub fn with_previous(self, previous: &Self) -> Self {
+        Self { previous: Some(previous.key.clone()), ..self }
     }
 
     /// A fresh key as text, marked so that production refuses it.
@@ -65,15 +72,23 @@ impl KeyEncryptionKey {
         if *version != VERSION {
             return Err(CannotOpen);
         }
-        let mut buffer = Zeroizing::new(sealed.to_vec());
-        let plain = self
-            .key
-            .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(purpose.as_bytes()), &mut buffer)
-            .map_err(|_| CannotOpen)?
-            .len();
-        buffer.truncate(plain);
-        Ok(buffer)
+        let keys = [Some(&self.key), self.previous.as_ref()];
+        keys.into_iter().flatten().find_map(|key| open_with(key, purpose, (nonce, sealed))).ok_or(CannotOpen)
     }
+}
+
+fn open_with(
+    key: &LessSafeKey,
+    purpose: &str,
+    (nonce, sealed): (&[u8; NONCE], &[u8]),
+) -> Option<Zeroizing<Vec<u8>>> {
+    let mut buffer = Zeroizing::new(sealed.to_vec());
+    let plain = key
+        .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(purpose.as_bytes()), &mut buffer)
+        .ok()?
+        .len();
+    buffer.truncate(plain);
+    Some(buffer)
 }
 
 impl fmt::Debug for KeyEncryptionKey {
@@ -113,6 +128,20 @@ pub(crate) mod tests {
         let other = KeyEncryptionKey::parse(KeyEncryptionKey::generate_development(&world).expose()).unwrap();
 
         assert_eq!(other.open("p", &sealed), Err(CannotOpen));
+    }
+
+    #[test]
+    fn the_previous_key_opens_and_seals_no_more() {
+        let (world, _) = world();
+        let other = KeyEncryptionKey::parse(KeyEncryptionKey::generate_development(&world).expose()).unwrap();
+        let both = other.clone().with_previous(&kek());
+        let old = kek().seal("p", b"private", &world).unwrap();
+
+        let fresh = both.seal("p", &both.open("p", &old).unwrap(), &world).unwrap();
+
+        assert_eq!(**other.open("p", &fresh).unwrap(), *b"private");
+        assert_eq!(kek().open("p", &fresh), Err(CannotOpen));
+        assert_eq!(both.open("q", &old), Err(CannotOpen));
     }
 
     #[test]

@@ -2,7 +2,13 @@
 
 mod jwk;
 mod kek;
+mod life;
+#[cfg(test)]
+mod property;
+mod reseal;
+pub mod schedule;
 mod signer;
+mod standing;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -15,15 +21,20 @@ use time::OffsetDateTime;
 #[cfg(test)]
 pub(crate) use self::kek::tests::kek;
 pub use self::kek::{CannotOpen, KeyEncryptionKey};
+pub use self::reseal::{ResealError, reseal};
 pub use self::signer::{KeyError, Signer};
+pub use self::standing::{CannotSign, Sight};
 use crate::clock::World;
-use crate::store::{SigningKey, Store, StoreError};
+use crate::config::KeyTimes;
+use crate::store::{KeyRefusal, SigningKey, Store, StoreError};
 
 /// Every key that is not removed, as this replica saw them last.
 #[derive(Debug)]
 pub struct Keys {
     kek: KeyEncryptionKey,
-    ring: RwLock<Arc<Ring>>,
+    times: KeyTimes,
+    world: World,
+    view: RwLock<(Arc<Ring>, Sight)>,
 }
 
 /// One view of the keys. Immutable: a request works with one view from start to end.
@@ -31,6 +42,8 @@ pub struct Keys {
 pub struct Ring {
     signers: Vec<Signer>,
     pub jwks: Document,
+    /// The same keys, for tokens of ours that come back.
+    pub public: KeySet,
 }
 
 /// Bytes that are served as they are, with their strong entity tag (RFC 9110 §8.8.3).
@@ -50,31 +63,58 @@ pub enum KeysError {
     Published(String),
     #[error("the database holds no signing key that is active")]
     NoneActive,
+    #[error(transparent)]
+    Refused(#[from] KeyRefusal),
 }
 
 impl Keys {
     /// Makes the first key and its standby where the database has none.
-    pub async fn open(store: &dyn Store, kek: KeyEncryptionKey, world: &World) -> Result<Self, KeysError> {
+    pub async fn open(
+        store: &dyn Store,
+        kek: KeyEncryptionKey,
+        world: &World,
+        times: KeyTimes,
+    ) -> Result<Self, KeysError> {
+        let sight = look_at_clock(store, world).await?;
         let mut stored = store.signing_keys().await?;
         if stored.is_empty() {
             // The first key may sign at once: no verifier can have fetched a key set before it.
             let candidates = [signer::generate(&kek, world, true)?, signer::generate(&kek, world, false)?];
             stored = store.first_signing_keys(&candidates).await?;
         }
-        let ring = RwLock::new(Arc::new(Ring::new(&stored, &kek)?));
-        Ok(Self { kek, ring })
+        let view = RwLock::new((Arc::new(Ring::new(&stored, &kek)?), sight));
+        Ok(Self { kek, times, world: world.clone(), view })
     }
 
+    /// What is published. An old view is better than none.
     pub fn current(&self) -> Arc<Ring> {
-        self.ring.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.view().0
+    }
+
+    /// The same for signing, where an old view is worse than none.
+    pub fn signing(&self, now: OffsetDateTime) -> Result<Arc<Ring>, CannotSign> {
+        let (ring, sight) = self.view();
+        sight.check(now, &self.times).map(|()| ring)
     }
 
     /// Looks at the database again. On an error the last view stays.
     pub async fn refresh(&self, store: &dyn Store) -> Result<(), KeysError> {
+        let sight = look_at_clock(store, &self.world).await?;
         let ring = Ring::new(&store.signing_keys().await?, &self.kek)?;
-        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
+        *self.view.write().unwrap_or_else(PoisonError::into_inner) = (Arc::new(ring), sight);
         Ok(())
     }
+
+    fn view(&self) -> (Arc<Ring>, Sight) {
+        self.view.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Before the keys are read: the view is no older than this.
+async fn look_at_clock(store: &dyn Store, world: &World) -> Result<Sight, StoreError> {
+    let before = world.now();
+    let database = store.now().await?;
+    Ok(Sight::new(before, database, world.now()))
 }
 
 impl Ring {
@@ -86,18 +126,24 @@ impl Ring {
         }
         let body = serde_json::json!({ "keys": public }).to_string();
         // What a verifier would refuse is not published.
-        KeySet::parse(body.as_bytes()).map_err(|error| KeysError::Published(error.to_string()))?;
-        Ok(Self { signers, jwks: Document::new(body) })
+        let public =
+            KeySet::parse(body.as_bytes()).map_err(|error| KeysError::Published(error.to_string()))?;
+        Ok(Self { signers, jwks: Document::new(body), public })
     }
 
-    /// The key that was activated last. `None` only if no key ever was.
+    /// The key that was activated last, unless its successor's time has come. `None` only if no key ever was.
     pub fn signer(&self, now: OffsetDateTime) -> Option<&Signer> {
         let activated = |signer: &&Signer| signer.activates_at;
-        let due = self.signers.iter().filter(|signer| signer.activates_at.is_some_and(|at| at <= now));
-        // The first key has no predecessor: a clock behind the database's must not find nothing to sign with.
-        let first =
-            || self.signers.iter().filter(|signer| signer.activates_at.is_some()).min_by_key(activated);
-        due.max_by_key(activated).or_else(first)
+        let signs = |signer: &&Signer| {
+            signer.activates_at.is_some_and(|at| at <= now) && signer.retires_at.is_none_or(|at| at > now)
+        };
+        // After the very first activation, and after an emergency, a clock behind the database's finds the signer in
+        // its future. A key that retired must not sign again instead: it may be about to be removed.
+        let upcoming = || {
+            let ahead = |signer: &&Signer| signer.activates_at.is_some_and(|at| at > now);
+            self.signers.iter().filter(ahead).min_by_key(activated)
+        };
+        self.signers.iter().filter(signs).max_by_key(activated).or_else(upcoming)
     }
 }
 
@@ -122,6 +168,7 @@ mod tests {
             sealed: new.sealed,
             published_at: at(0),
             activates_at: activates_at.map(at),
+            retires_at: None,
         }
     }
 
@@ -137,6 +184,19 @@ mod tests {
 
         for (now, expected) in [(50, 0), (100, 0), (199, 0), (200, 1), (9999, 1)] {
             assert_eq!(ring.signer(at(now)).unwrap().kid(), stored[expected].kid, "at {now}");
+        }
+    }
+
+    #[test]
+    fn a_retired_key_signs_no_more_even_where_a_clock_is_behind() {
+        let (world, _) = world();
+        let retired = SigningKey { retires_at: Some(at(200)), ..stored(&world, Some(100)) };
+        // What signed in between was compromised at 300.
+        let ring = Ring::new(&[retired.clone(), stored(&world, Some(300))], &kek()).unwrap();
+
+        assert_eq!(ring.signer(at(199)).unwrap().kid(), retired.kid);
+        for now in [200, 299, 300] {
+            assert_ne!(ring.signer(at(now)).unwrap().kid(), retired.kid, "at {now}");
         }
     }
 

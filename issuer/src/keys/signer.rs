@@ -21,6 +21,7 @@ pub struct Signer {
     pair: Ed25519KeyPair,
     /// `None`: a standby.
     pub(super) activates_at: Option<OffsetDateTime>,
+    pub(super) retires_at: Option<OffsetDateTime>,
 }
 
 /// Why a stored key cannot be used.
@@ -52,7 +53,8 @@ impl Signer {
         }
         let header = format!(r#"{{"alg":"{ALGORITHM}","kid":"{}","typ":"at+jwt"}}"#, stored.kid);
         let header = URL_SAFE_NO_PAD.encode(header);
-        Ok((Self { kid: stored.kid.clone(), header, pair, activates_at: stored.activates_at }, public))
+        let (activates_at, retires_at) = (stored.activates_at, stored.retires_at);
+        Ok((Self { kid: stored.kid.clone(), header, pair, activates_at, retires_at }, public))
     }
 
     pub fn kid(&self) -> &str {
@@ -100,6 +102,6 @@ pub(super) fn generate(
 }
 
 /// The `kid` is bound to the sealed bytes: rows cannot be swapped.
-fn purpose(kid: &str) -> String {
+pub(super) fn purpose(kid: &str) -> String {
     format!("keystone signing key {kid}")
 }

@@ -38,6 +38,16 @@ impl Event {
         Self { kind: "sid", value: id.to_string(), min_epoch: None }
     }
 
+    /// This one token, which belongs to no session.
+    pub(super) fn token(token_id: String) -> Self {
+        Self { kind: "jti", value: token_id, min_epoch: None }
+    }
+
+    /// Every token that this key signed.
+    pub(super) fn key(kid: String) -> Self {
+        Self { kind: "kid", value: kid, min_epoch: None }
+    }
+
     /// Every token of this user from before `epoch`.
     pub(super) fn user(id: uuid::Uuid, epoch: i64) -> Self {
         Self { kind: "sub", value: id.to_string(), min_epoch: Some(epoch) }

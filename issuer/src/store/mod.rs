@@ -6,9 +6,11 @@ pub mod administration;
 mod bootstrap_rules;
 mod declaration;
 mod error;
+mod key_life;
 mod ledger;
 mod migrations;
 pub mod postgres;
+mod revocation;
 mod rotation;
 mod rows;
 pub mod sqlite;
@@ -26,6 +28,10 @@ use uuid::Uuid;
 
 pub use administration::Administration;
 pub use error::{Result, StoreError};
+pub use key_life::{
+    Decide, KeyChange, KeyHistory, KeyLife, KeyLine, KeyRefusal, KeyState, Reseal, SealedName,
+};
+pub use revocation::{EndReason, EndSession, Holder, IssuedToken, LiveSession, Revocations, Standing};
 pub use types::{
     Actor, Applied, ApplyError, Bootstrap, Client, Credential, Declaration, DeclaredClient, DeclaredRole,
     DeclaredScope, GrantType, Lifetimes, NewSession, NewSigningKey, NewUser, PasswordChange, Rotate,
@@ -34,7 +40,7 @@ pub use types::{
 
 /// The truth (design: PostgreSQL, or SQLite for one machine).
 #[async_trait]
-pub trait Store: Administration + Send + Sync + fmt::Debug {
+pub trait Store: Administration + KeyLife + Revocations + Send + Sync + fmt::Debug {
     /// Answers when the database does.
     async fn ping(&self) -> Result<()>;
     /// Descriptions of the migrations that this program has and the database has not.

@@ -7,7 +7,9 @@ mod accounts;
 mod administration;
 mod bed;
 mod cluster;
+mod keys;
 mod postgres_only;
+mod revocation;
 mod schema;
 mod sessions;
 mod setup;
@@ -58,8 +60,18 @@ promises! {
         an_unused_session_expires,
         a_used_session_expires_at_last,
         a_disabled_user_or_client_refreshes_nothing,
-        a_refresh_holds_what_the_user_holds_now,
+        a_refresh_holds_what_the_user_holds_now_and_never_more_than_at_the_login,
         an_unknown_session_is_unknown;
+    revocation:
+        a_session_ends_once_with_its_event_and_its_audit_row,
+        nobody_ends_what_is_not_theirs,
+        a_token_without_a_session_is_revoked_by_its_own_id,
+        a_users_token_stands_with_its_session_its_user_and_its_client,
+        a_token_from_before_an_epoch_does_not_stand,
+        a_clients_token_stands_with_its_client,
+        live_sessions_are_those_that_have_not_ended_or_expired,
+        the_oldest_session_ends_when_one_too_many_opens,
+        logins_at_once_do_not_pass_the_limit;
     accounts:
         a_one_time_password_opens_one_session,
         a_one_time_password_expires,
@@ -82,6 +94,14 @@ promises! {
         a_new_scope_belongs_to_the_administrator,
         a_client_keeps_its_place_in_the_feed,
         the_audit_log_is_read_from_its_end;
+    keys:
+        a_decision_sees_every_key_and_is_carried_out,
+        of_many_decisions_at_once_each_sees_the_one_before,
+        an_emergency_is_one_step_for_everyone,
+        a_refused_or_impossible_decision_changes_nothing,
+        a_removed_key_is_known_no_more_and_cannot_be_opened,
+        what_has_begun_in_a_keys_life_is_not_undone,
+        everything_sealed_is_sealed_again_or_nothing;
     setup:
         the_first_of_many_bootstraps_wins,
         a_bootstrap_is_done_for_ever,

@@ -61,6 +61,8 @@ pub struct SigningKey {
     pub published_at: OffsetDateTime,
     /// `None`: a standby.
     pub activates_at: Option<OffsetDateTime>,
+    /// When its successor activates.
+    pub retires_at: Option<OffsetDateTime>,
 }
 
 #[derive(Clone, Debug)]
@@ -106,11 +108,13 @@ pub struct NewSession {
     pub salt: [u8; 16],
     pub user_id: Uuid,
     pub client_id: String,
-    /// The scopes the session may ever hold: what was asked and the client may ask.
+    /// What was asked and the client may ask. The session may ever hold what of it the user holds now.
     pub scope: BTreeSet<String>,
     /// The hash that the password was checked against; a one-time password is used up by this session.
     pub checked_hash: String,
     pub lifetimes: Lifetimes,
+    /// How many sessions of the user may be live at once, this one included; the oldest others end.
+    pub most_live: u32,
 }
 
 /// How long a session lives without use, and at all.
@@ -130,6 +134,7 @@ pub struct Session {
     pub client_id: String,
     pub client_epoch: i64,
     pub user_id: Uuid,
+    pub username: String,
     pub user_epoch: i64,
     pub roles: Vec<String>,
     /// The session's scopes that the user still holds through roles and the client may still ask.
@@ -186,6 +191,8 @@ pub enum Actor {
     Client(String),
     /// The `keystone` command, run by whoever may read its configuration.
     Operator,
+    /// The issuer itself, because its time had come.
+    Schedule,
 }
 
 impl fmt::Display for Actor {
@@ -194,6 +201,7 @@ impl fmt::Display for Actor {
             Self::User(id) => write!(f, "user:{id}"),
             Self::Client(client_id) => write!(f, "client:{client_id}"),
             Self::Operator => f.write_str("operator"),
+            Self::Schedule => f.write_str("schedule"),
         }
     }
 }

@@ -183,6 +183,23 @@ async fn wrong_client_secrets_and_refresh_tokens_are_limited_too() {
     test.form_with(&[test.basic("robot")], "grant_type=client_credentials").await.success();
 }
 
+/// L-08: no endpoint is a side door to guess a secret at (CVE-2026-9798).
+#[tokio::test]
+async fn client_secrets_are_counted_alike_at_every_endpoint() {
+    let test = TestIssuer::start_with("[limits]\naddress_attempts = 3").await;
+    let wrong = crate::support::basic("robot", "wrong");
+
+    let body = "token=x&grant_type=client_credentials";
+    for path in ["/auth/token", "/auth/revoke", "/auth/introspect"] {
+        test.form_to(path, std::slice::from_ref(&wrong), body).await.refused(401, "invalid_client");
+    }
+
+    for path in ["/auth/token", "/auth/revoke", "/auth/introspect"] {
+        test.form_to(path, std::slice::from_ref(&wrong), body).await.refused(429, "temporarily_unavailable");
+        assert_eq!(test.form_to(path, &[test.basic("robot")], body).await.status.as_u16(), 200);
+    }
+}
+
 #[tokio::test]
 async fn only_a_configured_proxy_is_believed_about_addresses() {
     let test =

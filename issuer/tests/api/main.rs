@@ -10,13 +10,17 @@
 
 mod accounts;
 mod audit;
+mod introspection;
+mod keys;
 mod login;
 mod programs;
 mod protocol;
 mod published;
 mod rbac;
 mod refresh;
+mod revocation;
 mod rights;
+mod sessions;
 mod support;
 mod unavailable;
 mod users;

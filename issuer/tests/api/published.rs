@@ -17,7 +17,7 @@ async fn the_metadata_comes_from_the_configured_issuer_alone() {
     assert_eq!(
         String::from_utf8(answer.bytes).unwrap(),
         format!(
-            r#"{{"grant_types_supported":["password","client_credentials","refresh_token"],"issuer":"{ISSUER}","jwks_uri":"{ISSUER}/.well-known/jwks.json","token_endpoint":"{ISSUER}/auth/token","token_endpoint_auth_methods_supported":["client_secret_basic","client_secret_post","none"]}}"#
+            r#"{{"grant_types_supported":["password","client_credentials","refresh_token"],"introspection_endpoint":"{ISSUER}/auth/introspect","introspection_endpoint_auth_methods_supported":["client_secret_basic","client_secret_post"],"issuer":"{ISSUER}","jwks_uri":"{ISSUER}/.well-known/jwks.json","revocation_endpoint":"{ISSUER}/auth/revoke","revocation_endpoint_auth_methods_supported":["client_secret_basic","client_secret_post","none"],"token_endpoint":"{ISSUER}/auth/token","token_endpoint_auth_methods_supported":["client_secret_basic","client_secret_post","none"]}}"#
         )
     );
 }

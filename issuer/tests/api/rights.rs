@@ -94,6 +94,8 @@ async fn a_new_scope_is_the_administrators_to_give() {
     test.ask_as(&root, "PATCH /admin/scopes/refunds:write", made.header("etag"), patch).await.success();
     let gone = test.ask_as(&root, "DELETE /admin/scopes/refunds:write", "", NONE).await;
     assert_eq!(gone.status.as_u16(), 204);
+    // It was the administrators' too: their tokens that hold it are revoked.
+    let root = test.console("root").await;
     let role = test.ask_as(&root, "GET /admin/roles/refunder", "", NONE).await.success();
     assert_eq!(role.body["scopes"], json!([]));
     let page = test.ask_as(&root, "GET /admin/scopes?limit=2", "", NONE).await.success();

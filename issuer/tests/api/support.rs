@@ -19,6 +19,7 @@ use keystone_issuer::http::{self, Peer};
 use keystone_issuer::issuer::{Issuer, Parts};
 use keystone_issuer::keys::KeyEncryptionKey;
 use keystone_issuer::secret::Secret;
+use keystone_issuer::store::postgres::Postgres;
 use keystone_issuer::store::sqlite::Sqlite;
 use keystone_issuer::store::{Actor, NewUser, Store};
 use keystone_issuer::{identifier, users};
@@ -110,6 +111,11 @@ struct TestEntropy(Mutex<u64>);
 impl TestClock {
     pub(crate) fn advance(&self, by: Duration) {
         *self.0.lock().unwrap() += by;
+    }
+
+    /// Takes back what [`Self::advance`] did.
+    pub(crate) fn retreat(&self, by: Duration) {
+        *self.0.lock().unwrap() -= by;
     }
 }
 
@@ -230,8 +236,17 @@ impl TestIssuer {
     }
 
     pub(crate) async fn form_with(&self, headers: &[(&str, String)], body: impl Into<String>) -> Answer {
+        self.form_to("/auth/token", headers, body).await
+    }
+
+    pub(crate) async fn form_to(
+        &self,
+        path: &str,
+        headers: &[(&str, String)],
+        body: impl Into<String>,
+    ) -> Answer {
         let form = ("content-type", "application/x-www-form-urlencoded".to_owned());
-        self.post("/auth/token", &[headers, &[form]].concat(), body).await
+        self.post(path, &[headers, &[form]].concat(), body).await
     }
 
     pub(crate) async fn post(
@@ -257,6 +272,14 @@ impl TestIssuer {
 
     pub(crate) async fn login(&self, username: &str) -> Answer {
         self.login_as("app", username, PASSWORD).await
+    }
+
+    /// alice, with a token for her own account.
+    pub(crate) async fn account_login(&self, client_id: &str) -> Answer {
+        let body = format!(
+            "grant_type=password&client_id={client_id}&username=alice&password={PASSWORD}&scope=keystone:account"
+        );
+        self.form(body).await.success()
     }
 
     pub(crate) async fn login_as(&self, client_id: &str, username: &str, password: &str) -> Answer {
@@ -321,6 +344,30 @@ impl TestIssuer {
         format!("/admin/users/{}", user.user_id)
     }
 
+    pub(crate) async fn get_as(&self, path: &str, token: &str) -> Answer {
+        self.get(path, &[("authorization", &format!("Bearer {token}"))]).await
+    }
+
+    pub(crate) async fn delete_as(&self, path: &str, token: &str) -> Answer {
+        let request = Request::builder().method(Method::DELETE).uri(path);
+        let request = request.header("authorization", format!("Bearer {token}"));
+        self.send(request.body(Body::empty()).unwrap()).await
+    }
+
+    /// Moves the epoch of the client.
+    pub(crate) async fn take_scopes_from_robot(&self) {
+        let file = "[[clients]]\nclient_id = \"robot\"\nname = \"A service\"\ngrants = [\"client_credentials\"]\nscopes = [\"orders:read\"]";
+        let (declaration, _) = File::parse(file).unwrap().declare(&self.issuer.secrets, &self.issuer.world);
+        self.issuer.store.apply(&Actor::Operator, &declaration).await.unwrap().unwrap();
+    }
+
+    /// The same issuer, which remembers its clients, after its database went away.
+    pub(crate) fn without_database(self) -> Self {
+        // Nothing listens on port 1.
+        let gone = Postgres::connect("postgres://keystone@127.0.0.1:1/keystone", 2).unwrap();
+        self.rebuilt(|issuer| issuer.store = Arc::new(gone))
+    }
+
     /// A JSON body with a bearer token.
     pub(crate) async fn call(&self, path: &str, token: &str, body: Value) -> Answer {
         let headers =
@@ -360,6 +407,14 @@ impl Answer {
     }
 }
 
+/// 503 with a time to come back, and no word about what is behind it.
+#[track_caller]
+pub(crate) fn unavailable(answer: Answer) {
+    let answer = answer.refused(503, "temporarily_unavailable");
+    assert!(answer.header("retry-after").parse::<u64>().unwrap() > 0);
+    assert!(!String::from_utf8(answer.bytes).unwrap().contains("127.0.0.1"));
+}
+
 pub(crate) fn basic(client_id: &str, secret: &str) -> (&'static str, String) {
     ("authorization", format!("Basic {}", STANDARD.encode(format!("{client_id}:{secret}"))))
 }
@@ -368,7 +423,9 @@ fn config(settings: &str) -> Config {
     // Cheap hashes: what they cost in production is not asked here.
     let cheap =
         if settings.contains("[passwords]") { "" } else { "[passwords]\nmemory_kib = 8\npasses = 1\n" };
-    let text = format!("issuer = '{ISSUER}'\n{settings}\n{cheap}");
+    // Tests move the clock, and nobody looks at the keys meanwhile.
+    let patient = if settings.contains("[keys]") { "" } else { "[keys]\npropagation = 600\n" };
+    let text = format!("issuer = '{ISSUER}'\n{settings}\n{cheap}\n{patient}");
     let document = Some(Document { name: "keystone.toml".to_owned(), text });
     let source =
         Source { document, environment: BTreeMap::new(), read: |path| std::fs::read_to_string(path) };

@@ -1,34 +1,21 @@
 //! A database that is down: 503 with a time to come back, never an answer that blames the client.
 
-use std::sync::Arc;
-
 use keystone_issuer::clients::Clients;
-use keystone_issuer::store::postgres::Postgres;
 
-use crate::support::{Answer, PASSWORD, TestIssuer};
+use crate::support::{PASSWORD, TestIssuer, unavailable};
 
 /// An issuer that started well, and whose database then went away.
 async fn without_database() -> TestIssuer {
     let test = TestIssuer::start().await;
     test.issuer.clients.find("robot").await.unwrap();
-    // Nothing listens on port 1.
-    let gone = Arc::new(Postgres::connect("postgres://keystone@127.0.0.1:1/keystone", 2).unwrap());
-    test.rebuilt(|issuer| issuer.store = gone)
-}
-
-#[track_caller]
-fn unavailable(answer: Answer) {
-    let answer = answer.refused(503, "temporarily_unavailable");
-    assert!(answer.header("retry-after").parse::<u64>().unwrap() > 0);
-    assert!(!String::from_utf8(answer.bytes).unwrap().contains("127.0.0.1"));
+    test.without_database()
 }
 
 #[tokio::test]
 async fn logins_and_refreshes_are_unavailable() {
     let test = TestIssuer::start().await;
     let token = test.login("alice").await.success().text("refresh_token");
-    let gone = Arc::new(Postgres::connect("postgres://keystone@127.0.0.1:1/keystone", 2).unwrap());
-    let test = test.rebuilt(|issuer| issuer.store = gone);
+    let test = test.without_database();
 
     unavailable(test.login_as("app", "alice", PASSWORD).await);
     unavailable(test.refresh("app", &token).await);
@@ -67,7 +54,7 @@ async fn health_tells_life_from_readiness() {
 
     assert_eq!(
         well.health("/health/ready").await.body,
-        serde_json::json!({ "status": "ready", "store": "ok", "keys": "ok", "cache": "ok" })
+        serde_json::json!({ "status": "ready", "store": "ok", "keys": "ok", "clock": "ok", "cache": "ok" })
     );
     let ready = ill.health("/health/ready").await;
     assert_eq!(ready.status.as_u16(), 503);
@@ -83,8 +70,7 @@ async fn health_tells_life_from_readiness() {
 async fn administration_is_unavailable_too() {
     let test = TestIssuer::start().await;
     let token = test.client_token("robot", "keystone:users:write").await;
-    let gone = Arc::new(Postgres::connect("postgres://keystone@127.0.0.1:1/keystone", 2).unwrap());
-    let test = test.rebuilt(|issuer| issuer.store = gone);
+    let test = test.without_database();
 
     unavailable(test.call("/admin/users", &token, serde_json::json!({ "username": "bob" })).await);
 }

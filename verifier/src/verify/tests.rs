@@ -40,6 +40,22 @@ fn a_valid_token_tells_its_claims() {
 }
 
 #[test]
+fn for_any_audience_every_other_check_remains() {
+    let asked = |token: &str| {
+        let refusal = verify_for_any_audience(token.as_bytes(), &rules(), &keys(), NOW).err();
+        refusal.map(|refusal| refusal.code())
+    };
+    let with = |name: &str, json: &str| asked(&sign(HEADER, &claims(&[(name, json)])));
+
+    assert_eq!(with("aud", r#""https://other.example""#), None);
+    assert_eq!(with("aud", "1"), Some(Code::ClaimType));
+    assert_eq!(with("iss", r#""https://other.example""#), Some(Code::Issuer));
+    assert_eq!(with("exp", "1"), Some(Code::Expired));
+    assert_eq!(asked("a.b"), Some(Code::Malformed));
+    assert_eq!(asked(&format!("{}A", sign(HEADER, &claims(&[])))), Some(Code::Signature));
+}
+
+#[test]
 fn only_three_segments_are_a_token() {
     let token = sign(HEADER, &claims(&[]));
 

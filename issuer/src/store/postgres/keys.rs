@@ -25,7 +25,7 @@ pub(super) async fn server_secret(pool: &PgPool, name: &str, candidate: &[u8]) -
 }
 
 const KEYS: &str = "
-    SELECT kid, alg, public_jwk::text AS public_jwk, sealed, published_at, activates_at
+    SELECT kid, alg, public_jwk::text AS public_jwk, sealed, published_at, activates_at, retires_at
     FROM signing_keys
     WHERE compromised_at IS NULL
         AND (removed_at IS NULL OR removed_at > now())
@@ -41,7 +41,7 @@ async fn usable(connection: &mut PgConnection) -> Result<Vec<SigningKey>> {
 }
 
 /// One replica at a time; readers go on.
-const ALONE: &str = "LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE";
+pub(super) const ALONE: &str = "LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE";
 
 const NEW_KEY: &str = "
     INSERT INTO signing_keys (kid, alg, public_jwk, sealed, published_at, lead, activates_at)
@@ -82,6 +82,7 @@ struct Row {
     sealed: Vec<u8>,
     published_at: OffsetDateTime,
     activates_at: Option<OffsetDateTime>,
+    retires_at: Option<OffsetDateTime>,
 }
 
 impl From<Row> for SigningKey {
@@ -93,6 +94,7 @@ impl From<Row> for SigningKey {
             sealed: row.sealed,
             published_at: row.published_at,
             activates_at: row.activates_at,
+            retires_at: row.retires_at,
         }
     }
 }

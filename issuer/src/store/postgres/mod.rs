@@ -4,10 +4,13 @@ mod administration;
 mod apply;
 mod bootstrap;
 mod clients;
+mod key_life;
 mod keys;
 mod ledger;
 mod passwords;
 mod pool;
+mod reseal;
+mod revocation;
 mod schema;
 mod sessions;
 mod subject;
@@ -15,6 +18,7 @@ mod users;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::PgPool;
@@ -26,9 +30,9 @@ pub(super) use self::schema::MIGRATIONS;
 
 use self::pool::bounded;
 use super::{
-    Actor, Applied, ApplyError, Bootstrap, Client, Credential, Declaration, NewSession, NewSigningKey,
-    NewUser, PasswordChange, Result, Rotate, Rotation, Session, SessionId, SigningKey, Store, User,
-    UserConflict,
+    Actor, Applied, ApplyError, Bootstrap, Client, Credential, Declaration, EndSession, IssuedToken,
+    LiveSession, NewSession, NewSigningKey, NewUser, PasswordChange, Result, Revocations, Rotate, Rotation,
+    Session, SessionId, SigningKey, Standing, Store, User, UserConflict,
 };
 
 #[derive(Clone)]
@@ -142,5 +146,28 @@ impl Store for Postgres {
         declaration: &Declaration,
     ) -> Result<std::result::Result<Applied, ApplyError>> {
         apply::apply(&self.pool, actor, declaration).await
+    }
+}
+
+#[async_trait]
+impl Revocations for Postgres {
+    async fn end_session(&self, end: &EndSession) -> Result<bool> {
+        bounded(revocation::end_session(&self.pool, end)).await
+    }
+
+    async fn revoke_token(&self, actor: &Actor, token_id: &str) -> Result<()> {
+        bounded(revocation::revoke_token(&self.pool, actor, token_id)).await
+    }
+
+    async fn standing(&self, token: &IssuedToken) -> Result<Option<Standing>> {
+        bounded(revocation::standing(&self.pool, token)).await
+    }
+
+    async fn live_session(&self, id: SessionId, inactivity: Duration) -> Result<Option<Session>> {
+        bounded(sessions::live(&self.pool, id, inactivity)).await
+    }
+
+    async fn live_sessions(&self, user_id: Uuid, inactivity: Duration) -> Result<Vec<LiveSession>> {
+        bounded(revocation::live_sessions(&self.pool, user_id, inactivity)).await
     }
 }

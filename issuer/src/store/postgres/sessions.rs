@@ -1,13 +1,14 @@
 //! Sessions: opened by a login, moved from one refresh token to the next.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::ledger;
+use super::{ledger, revocation};
 use crate::store::ledger::{Entry, Event};
 use crate::store::rotation::{self, Stored, Verdict};
 use crate::store::{
@@ -28,6 +29,7 @@ macro_rules! with_subject {
         live.client_id,
         c.epoch AS client_epoch,
         live.user_id,
+        u.username,
         u.epoch AS user_epoch,
         live.auth_time,
         live.expires_at,
@@ -61,7 +63,8 @@ macro_rules! with_subject {
     };
 }
 
-/// The conditional update is what makes two logins with one one-time password one session.
+/// The conditional update is what makes two logins with one one-time password one session. What the user holds at the
+/// login is what the session may ever hold: scope never grows (RFC 6749 §6).
 const OPEN: &str = with_subject!(
     "subject AS (
         UPDATE users AS u
@@ -80,13 +83,22 @@ const OPEN: &str = with_subject!(
     ),
     live AS (
         INSERT INTO refresh_tokens (id, salt, user_id, client_id, scope, auth_time, last_used_at, expires_at)
-        SELECT $1, $2, user_id, client_id, $5, now(), now(), now() + make_interval(secs => $7)
-        FROM subject
+        SELECT
+            $1,
+            $2,
+            s.user_id,
+            s.client_id,
+            ARRAY(SELECT h.scope_name FROM held_scopes AS h WHERE h.user_id = s.user_id AND h.scope_name = ANY ($5)),
+            now(),
+            now(),
+            now() + make_interval(secs => $7)
+        FROM subject AS s
         RETURNING *
     )"
 );
 
 pub(super) async fn open(pool: &PgPool, session: &NewSession) -> Result<Option<Session>> {
+    let mut transaction = pool.begin().await?;
     let row: Option<Row> = sqlx::query_as(OPEN)
         .bind(Uuid::from_bytes(session.id.0))
         .bind(&session.salt[..])
@@ -95,9 +107,14 @@ pub(super) async fn open(pool: &PgPool, session: &NewSession) -> Result<Option<S
         .bind(session.scope.iter().cloned().collect::<Vec<_>>())
         .bind(&session.checked_hash)
         .bind(session.lifetimes.absolute.as_secs_f64())
-        .fetch_optional(pool)
+        .fetch_optional(&mut *transaction)
         .await?;
-    row.map(Session::try_from).transpose()
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    revocation::end_oldest(&mut transaction, session).await?;
+    transaction.commit().await?;
+    Session::try_from(row).map(Some)
 }
 
 const SALT: &str = "
@@ -224,6 +241,30 @@ async fn current(connection: &mut PgConnection, id: SessionId) -> Result<Option<
     row.map(Session::try_from).transpose()
 }
 
+const LIVE: &str = with_subject!(
+    "live AS (
+        SELECT t.*
+        FROM refresh_tokens AS t
+        JOIN users AS u ON u.id = t.user_id
+        JOIN service_clients AS c ON c.client_id = t.client_id
+        WHERE t.id = $1
+            AND t.ended_at IS NULL
+            AND t.expires_at > now()
+            AND t.last_used_at + make_interval(secs => $2) > now()
+            AND u.enabled
+            AND c.enabled
+    )"
+);
+
+pub(super) async fn live(pool: &PgPool, id: SessionId, inactivity: Duration) -> Result<Option<Session>> {
+    let row: Option<Row> = sqlx::query_as(LIVE)
+        .bind(Uuid::from_bytes(id.0))
+        .bind(inactivity.as_secs_f64())
+        .fetch_optional(pool)
+        .await?;
+    row.map(Session::try_from).transpose()
+}
+
 const END: &str = "
     UPDATE refresh_tokens
     SET
@@ -247,6 +288,7 @@ struct Row {
     client_id: String,
     client_epoch: i64,
     user_id: Uuid,
+    username: String,
     user_epoch: i64,
     auth_time: OffsetDateTime,
     expires_at: OffsetDateTime,
@@ -265,6 +307,7 @@ impl TryFrom<Row> for Session {
             client_id: row.client_id,
             client_epoch: row.client_epoch,
             user_id: row.user_id,
+            username: row.username,
             user_epoch: row.user_epoch,
             roles: row.roles,
             scopes: row.scopes.0,

@@ -18,21 +18,21 @@ pub(super) fn moment(millis: i64) -> Result<OffsetDateTime> {
         .map_err(|_| StoreError::Inconsistent(format!("the time {millis}")))
 }
 
-/// The millisecond in which `at` lies.
-pub(super) fn instant(at: OffsetDateTime) -> i64 {
-    i64::try_from(at.unix_timestamp_nanos().div_euclid(1_000_000)).unwrap_or(i64::MAX)
+/// The millisecond in which `moment` lies.
+pub(super) fn millis(moment: OffsetDateTime) -> i64 {
+    i64::try_from(moment.unix_timestamp_nanos().div_euclid(1_000_000)).unwrap_or(i64::MAX)
 }
 
 /// `now + duration`, for ever where that is out of reach.
 pub(super) fn after(now: i64, duration: Duration) -> i64 {
-    now.saturating_add(millis(duration))
+    now.saturating_add(span(duration))
 }
 
 /// `now - duration`.
 pub(super) fn before(now: i64, duration: Duration) -> i64 {
-    now.saturating_sub(millis(duration))
+    now.saturating_sub(span(duration))
 }
 
-fn millis(duration: Duration) -> i64 {
+pub(super) fn span(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -25,7 +25,7 @@ pub(super) async fn server_secret(pools: &Pools, name: &str, candidate: &[u8]) -
 }
 
 const KEYS: &str = "
-    SELECT kid, alg, public_jwk, sealed, published_at, activates_at
+    SELECT kid, alg, public_jwk, sealed, published_at, activates_at, retires_at
     FROM signing_keys
     WHERE compromised_at IS NULL
         AND (removed_at IS NULL OR removed_at > $1)
@@ -78,6 +78,7 @@ struct Row {
     sealed: Vec<u8>,
     published_at: i64,
     activates_at: Option<i64>,
+    retires_at: Option<i64>,
 }
 
 impl TryFrom<Row> for SigningKey {
@@ -91,6 +92,7 @@ impl TryFrom<Row> for SigningKey {
             sealed: row.sealed,
             published_at: clock::moment(row.published_at)?,
             activates_at: row.activates_at.map(clock::moment).transpose()?,
+            retires_at: row.retires_at.map(clock::moment).transpose()?,
         })
     }
 }

@@ -5,10 +5,13 @@ mod apply;
 mod bootstrap;
 mod clients;
 mod clock;
+mod key_life;
 mod keys;
 mod ledger;
 mod passwords;
 mod pool;
+mod reseal;
+mod revocation;
 mod schema;
 mod sessions;
 mod subject;
@@ -17,6 +20,7 @@ mod users;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use time::OffsetDateTime;
@@ -27,9 +31,9 @@ pub(super) use self::schema::MIGRATIONS;
 
 use self::pool::Pools;
 use super::{
-    Actor, Applied, ApplyError, Bootstrap, Client, Credential, Declaration, NewSession, NewSigningKey,
-    NewUser, PasswordChange, Result, Rotate, Rotation, Session, SessionId, SigningKey, Store, User,
-    UserConflict,
+    Actor, Applied, ApplyError, Bootstrap, Client, Credential, Declaration, EndSession, IssuedToken,
+    LiveSession, NewSession, NewSigningKey, NewUser, PasswordChange, Result, Revocations, Rotate, Rotation,
+    Session, SessionId, SigningKey, Standing, Store, User, UserConflict,
 };
 
 #[derive(Clone)]
@@ -142,5 +146,28 @@ impl Store for Sqlite {
         declaration: &Declaration,
     ) -> Result<std::result::Result<Applied, ApplyError>> {
         apply::apply(&self.pools, actor, declaration).await
+    }
+}
+
+#[async_trait]
+impl Revocations for Sqlite {
+    async fn end_session(&self, end: &EndSession) -> Result<bool> {
+        revocation::end_session(&self.pools, end).await
+    }
+
+    async fn revoke_token(&self, actor: &Actor, token_id: &str) -> Result<()> {
+        revocation::revoke_token(&self.pools, actor, token_id).await
+    }
+
+    async fn standing(&self, token: &IssuedToken) -> Result<Option<Standing>> {
+        revocation::standing(&self.pools, token).await
+    }
+
+    async fn live_session(&self, id: SessionId, inactivity: Duration) -> Result<Option<Session>> {
+        sessions::live(&self.pools, id, inactivity).await
+    }
+
+    async fn live_sessions(&self, user_id: Uuid, inactivity: Duration) -> Result<Vec<LiveSession>> {
+        revocation::live_sessions(&self.pools, user_id, inactivity).await
     }
 }

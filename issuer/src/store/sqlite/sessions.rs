@@ -1,13 +1,14 @@
 //! Sessions: opened by a login, moved from one refresh token to the next.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use sqlx::SqliteConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::pool::Pools;
-use super::{clock, ledger};
+use super::{clock, ledger, revocation};
 use crate::store::ledger::{Entry, Event};
 use crate::store::rotation::{self, Stored, Verdict};
 use crate::store::{
@@ -32,9 +33,18 @@ const LOG_IN: &str = "
                 AND c.enabled
         )";
 
+/// What the user holds at the login is what the session may ever hold: scope never grows (RFC 6749 §6).
 const OPEN: &str = "
     INSERT INTO refresh_tokens (id, salt, user_id, client_id, scope, auth_time, last_used_at, expires_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $6, $7)";
+    VALUES (
+        $1, $2, $3, $4,
+        (
+            SELECT json_group_array(h.scope_name)
+            FROM json_each($5) AS wanted
+            JOIN held_scopes AS h ON h.scope_name = wanted.value AND h.user_id = $3
+        ),
+        $6, $6, $7
+    )";
 
 pub(super) async fn open(pools: &Pools, session: &NewSession) -> Result<Option<Session>> {
     let mut transaction = pools.write().await?;
@@ -61,6 +71,7 @@ pub(super) async fn open(pools: &Pools, session: &NewSession) -> Result<Option<S
         .bind(clock::after(now, session.lifetimes.absolute))
         .execute(&mut *transaction)
         .await?;
+    revocation::end_oldest(&mut transaction, session, now).await?;
     let opened = current(&mut transaction, session.id).await?;
     transaction.commit().await?;
     Ok(Some(opened))
@@ -195,6 +206,32 @@ async fn end(connection: &mut SqliteConnection, rotate: &Rotate, reason: &str) -
     ledger::publish(connection, &[Event::session(rotate.id)]).await
 }
 
+const IS_LIVE: &str = "
+    SELECT EXISTS (
+        SELECT 1
+        FROM refresh_tokens AS t
+        JOIN users AS u ON u.id = t.user_id
+        JOIN service_clients AS c ON c.client_id = t.client_id
+        WHERE t.id = $1
+            AND t.ended_at IS NULL
+            AND t.expires_at > $2
+            AND t.last_used_at > $3
+            AND u.enabled
+            AND c.enabled
+    )";
+
+pub(super) async fn live(pools: &Pools, id: SessionId, inactivity: Duration) -> Result<Option<Session>> {
+    let mut snapshot = pools.read().await?;
+    let now = clock::now(&mut snapshot).await?;
+    let is_live: bool = sqlx::query_scalar(IS_LIVE)
+        .bind(Uuid::from_bytes(id.0))
+        .bind(now)
+        .bind(clock::before(now, inactivity))
+        .fetch_one(&mut *snapshot)
+        .await?;
+    if is_live { current(&mut snapshot, id).await.map(Some) } else { Ok(None) }
+}
+
 const CURRENT: &str = "
     SELECT
         t.salt,
@@ -202,6 +239,7 @@ const CURRENT: &str = "
         t.client_id,
         c.epoch AS client_epoch,
         t.user_id,
+        u.username,
         u.epoch AS user_epoch,
         t.auth_time,
         t.expires_at
@@ -231,7 +269,7 @@ const SCOPES: &str = "
         )
     ORDER BY s.name";
 
-/// The session and its subject, within a write transaction: nothing moves between the three questions.
+/// The session and its subject, within a transaction: nothing moves between the three questions.
 async fn current(connection: &mut SqliteConnection, id: SessionId) -> Result<Session> {
     let key = Uuid::from_bytes(id.0);
     let row: Row = sqlx::query_as(CURRENT).bind(key).fetch_one(&mut *connection).await?;
@@ -245,6 +283,7 @@ async fn current(connection: &mut SqliteConnection, id: SessionId) -> Result<Ses
         client_id: row.client_id,
         client_epoch: row.client_epoch,
         user_id: row.user_id,
+        username: row.username,
         user_epoch: row.user_epoch,
         roles,
         scopes: scopes.into_iter().map(|(name, resource)| Scope { name, resource }).collect(),
@@ -260,6 +299,7 @@ struct Row {
     client_id: String,
     client_epoch: i64,
     user_id: Uuid,
+    username: String,
     user_epoch: i64,
     auth_time: i64,
     expires_at: i64,

@@ -59,6 +59,7 @@ pub(super) async fn held(connection: &mut SqliteConnection, actor: &Actor) -> Re
         Actor::Client(client_id) => {
             sqlx::query_scalar(HELD_BY_CLIENT).bind(client_id).fetch_all(connection).await?
         }
+        Actor::Schedule => Vec::new(),
         Actor::Operator => sqlx::query_scalar(HELD_BY_OPERATOR).fetch_all(connection).await?,
     };
     Ok(scopes.into_iter().collect())

@@ -20,7 +20,7 @@ pub(super) async fn a_login_opens_a_session_with_what_the_user_holds(bed: &Bed) 
     assert_eq!(session.scopes, [Scope { name: "orders:read".to_owned(), resource: "orders".to_owned() }]);
     assert_eq!(session.expires_at - session.auth_time, ABSOLUTE);
     assert_eq!(bed.store.session_salt(session.id).await.unwrap(), Some([254; 16]));
-    assert_eq!(bed.store.session_scope(session.id).await.unwrap(), Some(login(1).scope));
+    assert_eq!(bed.store.session_scope(session.id).await.unwrap(), Some(set(&["orders:read"])));
     assert_eq!(bed.count("users WHERE last_login IS NOT NULL").await, 1);
 }
 
@@ -177,22 +177,24 @@ pub(super) async fn a_disabled_user_or_client_refreshes_nothing(bed: &Bed) {
     assert_eq!(rotated(bed, &refresh(1, 0)).await.generation, 1);
 }
 
-pub(super) async fn a_refresh_holds_what_the_user_holds_now(bed: &Bed) {
+pub(super) async fn a_refresh_holds_what_the_user_holds_now_and_never_more_than_at_the_login(bed: &Bed) {
     world(bed).await;
-    let narrow = NewSession { scope: set(&["orders:read"]), ..login(2) };
+    let become_a = |role: &str| format!("UPDATE user_roles SET role_name = '{role}'");
     open(bed, 1).await;
-    bed.store.open_session(&narrow).await.unwrap().unwrap();
+    bed.run(&become_a("clerk")).await.unwrap();
+    open(bed, 2).await;
 
-    bed.run("UPDATE user_roles SET role_name = 'clerk'").await.unwrap();
-    assert_eq!(scope_names(&rotated(bed, &refresh(1, 0)).await), ["orders:read", "orders:write"]);
-    // Never more than what the login asked for.
-    assert_eq!(scope_names(&rotated(bed, &refresh(2, 0)).await), ["orders:read"]);
+    assert_eq!(scope_names(&rotated(bed, &refresh(1, 0)).await), ["orders:read"]);
+    assert_eq!(scope_names(&rotated(bed, &refresh(2, 0)).await), ["orders:read", "orders:write"]);
 
+    bed.run(&become_a("customer")).await.unwrap();
+    assert_eq!(scope_names(&rotated(bed, &refresh(2, 1)).await), ["orders:read"]);
+    bed.run(&become_a("clerk")).await.unwrap();
     bed.run("DELETE FROM client_scopes WHERE scope_name = 'orders:read'").await.unwrap();
-    assert_eq!(scope_names(&rotated(bed, &refresh(1, 1)).await), ["orders:write"]);
+    assert_eq!(scope_names(&rotated(bed, &refresh(2, 2)).await), ["orders:write"]);
 
     bed.run("DELETE FROM user_roles").await.unwrap();
-    let bare = rotated(bed, &refresh(1, 2)).await;
+    let bare = rotated(bed, &refresh(2, 3)).await;
     assert!(bare.scopes.is_empty() && bare.roles.is_empty());
 }
 

@@ -98,6 +98,7 @@ pub(super) fn login(number: u8) -> NewSession {
         scope: set(&["orders:read", "orders:write"]),
         checked_hash: "hash".to_owned(),
         lifetimes: Lifetimes { inactivity: INACTIVITY, absolute: ABSOLUTE },
+        most_live: 100,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{SqliteDesk, instant, moment};
+use super::{SqliteDesk, millis, moment};
 use crate::store::administration::desk::AuditDesk;
 use crate::store::administration::{AuditEntry, AuditSearch};
 use crate::store::{Result, rows};
@@ -28,8 +28,8 @@ impl AuditDesk for SqliteDesk {
             .bind(&search.target)
             .bind(&search.action)
             .bind(rows::end_of_prefix(&search.action))
-            .bind(search.since.map(instant))
-            .bind(search.until.map(instant))
+            .bind(search.since.map(millis))
+            .bind(search.until.map(millis))
             .bind(search.limit)
             .fetch_all(&mut *self.transaction)
             .await?;

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use sqlx::{Sqlite as Database, Transaction};
 
-use super::clock::{self, instant, moment};
+use super::clock::{self, millis, moment};
 use super::{Sqlite, ledger, subject};
 use crate::store::administration::desk::{Answer, Desk, Open};
 use crate::store::ledger::{Entry, Event};

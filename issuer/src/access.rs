@@ -1,0 +1,56 @@
+//! Access tokens of our own that come back: genuine, in time, and not revoked.
+
+use keystone_verifier::danger::verify_for_any_audience;
+use keystone_verifier::{Refusal, Rules, Verified};
+use serde::Deserialize;
+
+use crate::hex;
+use crate::issuer::Issuer;
+use crate::store::{Holder, IssuedToken, SessionId, Standing, StoreError};
+use crate::token::CLIENT_SUBJECT;
+
+/// Whomever the token is for: the issuer is asked about all of them. Whether it was revoked is `standing`'s question.
+pub fn verify(issuer: &Issuer, text: &[u8]) -> Result<Verified, Refusal> {
+    let rules = Rules::new(issuer.config.issuer.clone(), Vec::new());
+    let now = issuer.world.now().unix_timestamp().try_into().unwrap_or_default();
+    verify_for_any_audience(text, &rules, &issuer.keys.current().public, now)
+}
+
+/// One question to the store. `None`: the session ended, the token or an epoch was revoked, or someone is disabled.
+pub async fn standing(issuer: &Issuer, token: &Verified) -> Result<Option<Standing>, StoreError> {
+    let (Some(holder), Some(more)) = (holder(token), More::of(token)) else { return Ok(None) };
+    let token = IssuedToken {
+        token_id: token.token_id().to_owned(),
+        holder,
+        client_id: token.client_id().to_owned(),
+        subject_epoch: more.sv,
+        client_epoch: more.cv,
+    };
+    issuer.store.standing(&token).await
+}
+
+/// `None`: we make no such tokens.
+pub fn holder(token: &Verified) -> Option<Holder> {
+    if token.subject().strip_prefix(CLIENT_SUBJECT) == Some(token.client_id()) {
+        return Some(Holder::Client);
+    }
+    let id = token.subject().parse().ok()?;
+    let session = token.session().and_then(hex::decode).map(SessionId)?;
+    Some(Holder::User { id, session })
+}
+
+/// The claims that only the issuer reads. A token without an epoch is from before the first revocation.
+#[derive(Debug, Deserialize)]
+pub(crate) struct More {
+    #[serde(default)]
+    sv: i64,
+    #[serde(default)]
+    cv: i64,
+    pub(crate) nbf: Option<u64>,
+}
+
+impl More {
+    pub(crate) fn of(token: &Verified) -> Option<Self> {
+        serde_json::from_str(token.claims_json()).ok()
+    }
+}

@@ -1,0 +1,78 @@
+//! `/users/me/sessions` and `/auth/logout`: what people do with their own sessions.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use keystone_verifier::bearer_token;
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::App;
+use super::error::Problem;
+use super::guard::Caller;
+use crate::own_sessions::{self, SessionError};
+use crate::store::{LiveSession, SessionId};
+use crate::{access, hex};
+
+/// `GET /users/me/sessions`
+pub(super) async fn list(State(app): State<App>, Caller(caller): Caller) -> Result<Response, Problem> {
+    let sessions = own_sessions::list(&app.issuer, &caller).await?;
+    let view = |session| SessionView::new(session, caller.session());
+    let sessions = sessions.iter().map(view).collect();
+    Ok(Json(SessionsView { sessions }).into_response())
+}
+
+/// `DELETE /users/me/sessions/{id}`
+pub(super) async fn end(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    // What cannot be an id is nobody's session.
+    let id = hex::decode(&id).map(SessionId).ok_or(SessionError::Unknown)?;
+    own_sessions::end(&app.issuer, &caller, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /auth/logout`: outside the guard, because a token for any resource may end its own session.
+pub(super) async fn log_out(State(app): State<App>, headers: HeaderMap) -> Result<StatusCode, Problem> {
+    let values: Vec<&[u8]> = headers.get_all(AUTHORIZATION).iter().map(|value| value.as_bytes()).collect();
+    let token = access::verify(&app.issuer, bearer_token(&values)?)?;
+    own_sessions::log_out(&app.issuer, &token).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// An object, so that it can say more one day. At most `sessions.max_per_user`, so there are no pages.
+#[derive(Serialize)]
+struct SessionsView<'a> {
+    sessions: Vec<SessionView<'a>>,
+}
+
+#[derive(Serialize)]
+struct SessionView<'a> {
+    id: String,
+    client_id: &'a str,
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    last_used_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    expires_at: OffsetDateTime,
+    current: bool,
+}
+
+impl<'a> SessionView<'a> {
+    fn new(session: &'a LiveSession, current: Option<&str>) -> Self {
+        let id = session.id.to_string();
+        Self {
+            current: current == Some(id.as_str()),
+            id,
+            client_id: &session.client_id,
+            created_at: session.created_at,
+            last_used_at: session.last_used_at,
+            expires_at: session.expires_at,
+        }
+    }
+}

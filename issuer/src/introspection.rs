@@ -1,0 +1,127 @@
+//! Introspection (RFC 7662): what a token says and whether it still stands, for those whom it concerns.
+
+use std::net::IpAddr;
+
+use keystone_verifier::Verified;
+use serde::Serialize;
+
+use crate::access;
+use crate::grant::{self, GrantError, PresentedClient};
+use crate::issuer::Issuer;
+use crate::rbac;
+use crate::secret::Secret;
+use crate::session::Presented;
+use crate::store::Client;
+
+#[derive(Debug)]
+pub struct IntrospectionRequest {
+    pub client: PresentedClient,
+    pub token: Secret,
+    pub address: IpAddr,
+}
+
+/// An active token (RFC 7662 §2.2).
+#[derive(Debug, Serialize)]
+pub struct Introspection {
+    pub scope: String,
+    pub client_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// Of access tokens; a refresh token cannot be used as any type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_type: Option<&'static str>,
+    pub exp: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iat: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nbf: Option<u64>,
+    pub sub: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub aud: Vec<String>,
+    pub iss: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jti: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sid: Option<String>,
+}
+
+/// `None`: inactive, whatever the reason. Another's token is that, too: nobody learns of what is not for them (§4).
+pub async fn introspect(
+    issuer: &Issuer,
+    request: IntrospectionRequest,
+) -> Result<Option<Introspection>, GrantError> {
+    let IntrospectionRequest { client, token, address } = request;
+    let client = grant::authenticate(issuer, client, address).await?;
+    // A name is no proof: anyone could try tokens under a public client's (§2.1).
+    if client.public {
+        return Err(GrantError::InvalidClient);
+    }
+    match Presented::parse(&token) {
+        Some(presented) => refresh_token(issuer, &client, &presented).await,
+        None => access_token(issuer, &client, &token).await,
+    }
+}
+
+async fn access_token(
+    issuer: &Issuer,
+    client: &Client,
+    token: &Secret,
+) -> Result<Option<Introspection>, GrantError> {
+    let Ok(token) = access::verify(issuer, token.expose().as_bytes()) else { return Ok(None) };
+    let now = issuer.world.now().unix_timestamp();
+    // No leeway here: an answer must not call active what it says has expired.
+    let is_over = i64::try_from(token.expires_at()).is_ok_and(|end| end <= now);
+    if is_over || !concerns(client, &token) {
+        return Ok(None);
+    }
+    let standing = access::standing(issuer, &token).await?;
+    Ok(standing.map(|standing| Introspection {
+        scope: token.scope().to_owned(),
+        client_id: token.client_id().to_owned(),
+        username: standing.username,
+        token_type: Some("Bearer"),
+        exp: token.expires_at(),
+        iat: Some(token.issued_at()),
+        nbf: access::More::of(&token).and_then(|more| more.nbf),
+        sub: token.subject().to_owned(),
+        aud: token.audiences().to_vec(),
+        iss: token.issuer().to_owned(),
+        jti: Some(token.token_id().to_owned()),
+        sid: token.session().map(str::to_owned),
+    }))
+}
+
+/// A client that got the token, or one that works with a resource the token is for: it holds a scope of it.
+fn concerns(client: &Client, token: &Verified) -> bool {
+    let is_audience = |resource: &String| token.audiences().contains(resource);
+    client.client_id == token.client_id() || client.scopes.iter().any(|scope| is_audience(&scope.resource))
+}
+
+/// A refresh token concerns nobody but its client. Only the newest one of its session is active.
+async fn refresh_token(
+    issuer: &Issuer,
+    client: &Client,
+    presented: &Presented,
+) -> Result<Option<Introspection>, GrantError> {
+    let inactivity = issuer.config.sessions.inactivity;
+    let session = issuer.store.live_session(presented.session, inactivity).await?;
+    let salt = session.as_ref().map(|session| session.salt);
+    let is_genuine = presented.is_genuine(&issuer.secrets, salt);
+    let session = session.filter(|session| {
+        is_genuine && session.generation == presented.generation && session.client_id == client.client_id
+    });
+    Ok(session.map(|session| Introspection {
+        scope: rbac::join(&session.scopes),
+        client_id: session.client_id,
+        username: Some(session.username),
+        token_type: None,
+        exp: session.expires_at.unix_timestamp().try_into().unwrap_or_default(),
+        iat: None,
+        nbf: None,
+        sub: session.user_id.to_string(),
+        aud: Vec::new(),
+        iss: issuer.config.issuer.clone(),
+        jti: None,
+        sid: Some(session.id.to_string()),
+    }))
+}

@@ -1,0 +1,47 @@
+//! What happens to the keys in the database: what is due, and what a person asks for.
+
+use super::{Keys, KeysError, schedule, signer};
+use crate::store::{Actor, Decide, KeyChange, NewSigningKey, Store};
+
+impl Keys {
+    /// Does what is due in the keys' lives, and looks at the outcome. Of many replicas that ask at once, one does it.
+    pub async fn tend(&self, store: &dyn Store) -> Result<Vec<KeyChange>, KeysError> {
+        if schedule::due(&store.key_history().await?, &self.times).is_empty() {
+            return Ok(Vec::new());
+        }
+        self.change(store, &Actor::Schedule, &|history| Ok(schedule::due(history, &self.times))).await
+    }
+
+    /// Lets the standby sign as soon as every verifier knows it. Empty: that is planned already.
+    pub async fn rotate(&self, store: &dyn Store) -> Result<Vec<KeyChange>, KeysError> {
+        self.change(store, &Actor::Operator, &|history| schedule::rotation(history, &self.times)).await
+    }
+
+    /// Gives up a key that somebody else may have. `anyway`: even where verifiers do not know its successor yet.
+    pub async fn compromise(
+        &self,
+        store: &dyn Store,
+        kid: &str,
+        anyway: bool,
+    ) -> Result<Vec<KeyChange>, KeysError> {
+        let decide: &Decide<'_> = &|history| schedule::emergency(history, &self.times, kid, anyway);
+        self.change(store, &Actor::Operator, decide).await
+    }
+
+    async fn change(
+        &self,
+        store: &dyn Store,
+        actor: &Actor,
+        decide: &Decide<'_>,
+    ) -> Result<Vec<KeyChange>, KeysError> {
+        // Two at most: one to sign at once and one to stand by.
+        let candidates = [self.candidate()?, self.candidate()?];
+        let changes = store.change_keys(actor, &candidates, decide).await??;
+        self.refresh(store).await?;
+        Ok(changes)
+    }
+
+    fn candidate(&self) -> Result<NewSigningKey, KeysError> {
+        Ok(signer::generate(&self.kek, &self.world, false)?)
+    }
+}

@@ -1,0 +1,358 @@
+//! Three issuers and four verifiers around one virtual database. What must never happen is an assertion here.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use keystone_verifier::KeyCache;
+use time::OffsetDateTime;
+
+use super::Step;
+use crate::clock::World;
+use crate::clock::testing::world;
+use crate::config::KeyTimes;
+use crate::keys::schedule::{self, tests::times};
+use crate::keys::{CannotSign, Ring, Sight, kek, signer};
+use crate::store::{KeyChange, KeyHistory, KeyLine, KeyRefusal, KeyState, NewSigningKey, SigningKey};
+
+pub(super) struct Fleet {
+    world: World,
+    /// The database's time in milliseconds, which is the true one.
+    now: i64,
+    history: KeyHistory,
+    material: BTreeMap<String, NewSigningKey>,
+    /// What the database held since when.
+    views: Vec<(i64, Arc<Ring>)>,
+    /// Of the first two replicas; the third keeps the settings it began with.
+    times: KeyTimes,
+    old_times: KeyTimes,
+    issuer_skews: [i64; 3],
+    verifiers: Vec<(i64, KeyCache)>,
+    tokens: Vec<Token>,
+    lost: BTreeMap<String, i64>,
+    dice: u64,
+}
+
+struct Token {
+    kid: String,
+    /// As the issuer's clock sees it, in seconds.
+    expires: i64,
+}
+
+impl Fleet {
+    pub(super) fn new(skews: [i64; 7], seed: u64) -> Self {
+        let mut times = times();
+        times.lead = times.shortest_lead();
+        times.tail = times.shortest_tail();
+        times.rotation_interval = times.lead + Duration::from_secs(300);
+        let [a, b, c, verifiers @ ..] = skews;
+        let mut fleet = Self {
+            world: world().0,
+            now: BEGIN,
+            history: KeyHistory { now: moment(BEGIN), keys: Vec::new() },
+            material: BTreeMap::new(),
+            views: Vec::new(),
+            old_times: times.clone(),
+            times,
+            issuer_skews: [a, b, c],
+            verifiers: verifiers.map(|skew| (skew, KeyCache::remote())).to_vec(),
+            tokens: Vec::new(),
+            lost: BTreeMap::new(),
+            dice: seed | 1,
+        };
+        let tail = fleet.times.tail;
+        fleet
+            .commit(&[KeyChange::Publish { active: true, tail }, KeyChange::Publish { active: false, tail }]);
+        fleet.views[0].0 = 0;
+        fleet
+    }
+
+    pub(super) fn take(&mut self, step: Step) {
+        match step {
+            Step::Wait(millis) => self.pass(millis),
+            Step::Approach(offset) => self.pass(self.until_next_moment() + offset),
+            Step::Sign { replica, view_age } => self.sign(replica, view_age),
+            Step::Rotate => {
+                if let Ok(changes) = schedule::rotation(&self.history, &self.times) {
+                    self.commit(&changes);
+                }
+            }
+            Step::Lose(place) => self.lose(place),
+            Step::Lengthen => {
+                self.times.longest_token = Duration::from_secs(3600);
+                self.times.tail = self.times.shortest_tail();
+                // A replica does this before its first token.
+                self.tend(0);
+            }
+        }
+    }
+
+    /// I1: whoever has a copy that is young enough knows the key of every token that lives.
+    pub(super) fn every_good_token_is_accepted(&mut self) {
+        let now = self.now;
+        self.tokens.retain(|token| token.expires * 1000 > now - 60_000);
+        let leeway = i64::try_from(self.times.leeway.as_secs()).unwrap();
+        for (skew, cache) in &self.verifiers {
+            let local = seconds(now + skew);
+            let Some(copy) = cache.current(local) else { continue };
+            for Token { kid, expires } in &self.tokens {
+                let lives = i64::try_from(local).unwrap() < expires + leeway;
+                let knows = copy.kids().any(|known| known == kid);
+                assert!(
+                    knows || !lives || self.lost.contains_key(kid),
+                    "I1: a verifier lacks {kid} at {now}"
+                );
+            }
+            // I7, without the feed.
+            for (kid, lost_at) in &self.lost {
+                let gone = now > lost_at + millis(self.times.propagation + self.times.cache);
+                assert!(!gone || copy.kids().all(|known| known != kid), "I7: {kid} is still known");
+            }
+        }
+    }
+
+    /// Replicas tend the keys and verifiers fetch them all the while.
+    fn pass(&mut self, millis: i64) {
+        let until = self.now + millis.max(0);
+        while self.now < until {
+            self.now = until.min(self.now + 10_000);
+            self.history.now = moment(self.now);
+            let replica = self.roll(3);
+            self.tend(replica);
+            self.fetch();
+        }
+    }
+
+    fn until_next_moment(&self) -> i64 {
+        let ends = self.history.keys.iter().filter(|key| key.removed_at.is_none()).flat_map(|key| {
+            let removal = key.retires_at.map(|at| at + key.tail.unwrap_or_default());
+            [key.activates_at, removal]
+        });
+        let ahead = ends.flatten().map(|at| in_millis(at) - self.now).filter(|wait| *wait > 6_000);
+        ahead.min().unwrap_or(300_000)
+    }
+
+    fn tend(&mut self, replica: usize) {
+        let times = if replica == 2 { &self.old_times } else { &self.times };
+        let changes = schedule::due(&self.history, times);
+        if changes.is_empty() {
+            return;
+        }
+        self.commit(&changes);
+        let times = if replica == 2 { &self.old_times } else { &self.times };
+        let history = &self.history;
+        assert!(schedule::due(history, times).is_empty(), "what is done is still due");
+        assert!(history.keys.iter().any(|key| key.state(history.now) == KeyState::Standby), "no standby");
+    }
+
+    fn fetch(&mut self) {
+        let oldest = millis(self.times.cache) - 602_000;
+        for place in 0..self.verifiers.len() {
+            // A cache on the way may hold a copy, and a replica may not have seen the last change.
+            let age = [0, oldest, self.roll(30_000) as i64][self.roll(3)] + self.roll(30_001) as i64;
+            let age = age.min(oldest + millis(self.times.propagation));
+            let (fails, ring) = (self.roll(5) == 0, self.view(age));
+            let (skew, cache) = &mut self.verifiers[place];
+            let local = seconds(self.now + *skew);
+            if !cache.wants_fetch(local) {
+                continue;
+            }
+            match fails {
+                true => assert!(cache.replace(br#"{"keys":[]}"#, local).is_err()),
+                false => cache.replace(ring.jwks.body.as_bytes(), local).unwrap(),
+            }
+        }
+    }
+
+    fn sign(&mut self, replica: usize, view_age: i64) {
+        let local = |millis: i64| moment(millis + self.issuer_skews[replica]);
+        let seen = self.now - view_age;
+        let sight = Sight::new(local(seen), moment(seen), local(seen));
+        let standing = sight.check(local(self.now), &self.times);
+        // I9.
+        let is_fresh = view_age <= millis(self.times.propagation);
+        assert_eq!(standing, if is_fresh { Ok(()) } else { Err(CannotSign::StaleView) });
+        if !is_fresh {
+            return;
+        }
+        let kid =
+            self.view(view_age).signer(local(self.now)).expect("I2: nothing to sign with").kid().to_owned();
+        self.may_sign(&kid);
+        let lifetime = if replica == 2 { &self.old_times } else { &self.times }.longest_token;
+        let expires = local(self.now).unix_timestamp() + i64::try_from(lifetime.as_secs()).unwrap();
+        self.tokens.push(Token { kid, expires });
+    }
+
+    /// I2 and I3.
+    fn may_sign(&self, kid: &str) {
+        let (now, skew) = (self.now, millis(self.times.skew));
+        if let Some(lost_at) = self.lost.get(kid) {
+            assert!(now <= lost_at + millis(self.times.propagation), "I3: {kid} signs though it is lost");
+            return;
+        }
+        let line = self.history.keys.iter().find(|key| key.kid == kid).unwrap();
+        assert!(line.activates_at.is_some_and(|at| in_millis(at) <= now + skew), "I3: {kid} signs too early");
+        assert!(line.retires_at.is_none_or(|at| now <= in_millis(at) + skew), "I3: {kid} signs too late");
+        for age in (0..=millis(self.times.propagation)).step_by(1000) {
+            assert!(
+                self.view(age).jwks.body.contains(kid),
+                "I2: {kid} signs and is not published everywhere"
+            );
+        }
+    }
+
+    fn lose(&mut self, place: Option<usize>) {
+        let history = self.history.clone();
+        let is_active = |key: &&KeyLine| key.state(history.now) == KeyState::Active;
+        let Some(key) =
+            place.map_or_else(|| history.keys.iter().find(is_active), |n| history.keys.iter().rev().nth(n))
+        else {
+            return;
+        };
+        let known = history
+            .keys
+            .iter()
+            .filter(|key| matches!(key.state(history.now), KeyState::Standby | KeyState::Planned))
+            .any(|key| key.published_at + self.times.shortest_lead() <= history.now);
+        match schedule::emergency(&history, &self.times, &key.kid, false) {
+            Ok(changes) => {
+                assert!(known || !is_active(&key), "I7: an emergency with a window was not announced");
+                self.lost.insert(key.kid.clone(), self.now);
+                self.commit(&changes);
+            }
+            Err(KeyRefusal::Window { .. }) => assert!(is_active(&key) && !known),
+            Err(refusal) => assert!(matches!(refusal, KeyRefusal::Compromised(_)), "{refusal}"),
+        }
+    }
+
+    /// One transaction, with the rules that the schema holds (I8).
+    fn commit(&mut self, changes: &[KeyChange]) {
+        for change in changes {
+            self.apply(change);
+            self.keep_rules();
+        }
+        let is_known = |key: &&KeyLine| key.removed_at.is_none() && key.compromised_at.is_none();
+        let rows: Vec<SigningKey> =
+            self.history.keys.iter().filter(is_known).map(|key| self.row(key)).collect();
+        assert!(!rows.is_empty() && rows.len() <= 32, "I4");
+        // I4: what a verifier would refuse does not become a ring, nor does a kid that is not its key's thumbprint.
+        self.views.push((self.now, Arc::new(Ring::new(&rows, &kek()).unwrap())));
+    }
+
+    fn apply(&mut self, change: &KeyChange) {
+        let now = moment(self.now);
+        match change {
+            KeyChange::Publish { active, tail } => {
+                let new = signer::generate(&kek(), &self.world, false).unwrap();
+                let begins = active.then_some(now);
+                self.history.keys.push(KeyLine {
+                    kid: new.kid.clone(),
+                    alg: new.alg.clone(),
+                    published_at: now,
+                    lead: begins.map(|_| Duration::ZERO),
+                    activates_at: begins,
+                    retires_at: None,
+                    tail: Some(*tail),
+                    removed_at: None,
+                    compromised_at: None,
+                });
+                // I11: a kid is never used twice.
+                assert!(self.material.insert(new.kid.clone(), new).is_none());
+            }
+            KeyChange::Activate { kid, at, lead } => {
+                let shortest = self.old_times.shortest_lead();
+                assert!(*lead >= shortest, "I8: {kid} was promised too short a lead");
+                let key = self.line(kid);
+                assert!(key.activates_at.is_none_or(|at| at > now), "I8: {kid} began already");
+                (key.activates_at, key.lead) = (Some(*at), Some(*lead));
+            }
+            KeyChange::Retire { kid, at } => {
+                let key = self.line(kid);
+                assert!(key.retires_at.is_none_or(|at| at > now), "I8: {kid} ended already");
+                key.retires_at = *at;
+            }
+            KeyChange::Keep { kid, tail } => {
+                let key = self.line(kid);
+                assert!(key.tail.is_none_or(|old| old < *tail), "I8: the tail of {kid} shrinks");
+                key.tail = Some(*tail);
+            }
+            KeyChange::Remove { kid } => self.line(kid).removed_at = Some(now),
+            KeyChange::Compromise { kid } => {
+                let key = self.line(kid);
+                key.compromised_at = Some(now);
+                if key.activates_at.is_some_and(|at| at <= now) {
+                    key.retires_at = Some(key.retires_at.map_or(now, |at| at.min(now)));
+                }
+            }
+        }
+    }
+
+    fn keep_rules(&self) {
+        for key in &self.history.keys {
+            let lead = key.lead.unwrap_or_default();
+            assert!(key.activates_at.is_none_or(|at| at >= key.published_at + lead), "I8: {key:?}");
+            let (Some(removed), None) = (key.removed_at, key.compromised_at) else { continue };
+            let outlived = key.retires_at.is_none_or(|at| removed >= at + key.tail.unwrap());
+            assert!(outlived, "I8: {key:?}");
+        }
+        let mut spans: Vec<_> = self
+            .history
+            .keys
+            .iter()
+            .filter(|key| key.compromised_at.is_none())
+            .filter_map(|key| Some((key.activates_at?, key.retires_at)))
+            .collect();
+        spans.sort();
+        for pair in spans.windows(2) {
+            assert!(pair[0].1.is_some_and(|end| end <= pair[1].0), "I8: two keys sign at once: {spans:?}");
+        }
+    }
+
+    fn line(&mut self, kid: &str) -> &mut KeyLine {
+        self.history.keys.iter_mut().find(|key| key.kid == kid).unwrap()
+    }
+
+    fn row(&self, key: &KeyLine) -> SigningKey {
+        let material = &self.material[&key.kid];
+        SigningKey {
+            kid: key.kid.clone(),
+            alg: key.alg.clone(),
+            public_jwk: material.public_jwk.clone(),
+            sealed: material.sealed.clone(),
+            published_at: key.published_at,
+            activates_at: key.activates_at,
+            retires_at: key.retires_at,
+        }
+    }
+
+    /// What the database held `age` milliseconds ago.
+    fn view(&self, age: i64) -> Arc<Ring> {
+        let then = self.now - age;
+        self.views.iter().rev().find(|(since, _)| *since <= then).unwrap().1.clone()
+    }
+
+    /// SplitMix64: enough to choose who is asked.
+    fn roll(&mut self, sides: u64) -> usize {
+        self.dice = self.dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.dice ^ (self.dice >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        usize::try_from(((mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb) >> 33) % sides).unwrap()
+    }
+}
+
+const BEGIN: i64 = 1_700_000_000_000;
+
+fn moment(millis: i64) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000).unwrap()
+}
+
+fn in_millis(at: OffsetDateTime) -> i64 {
+    i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap()
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap()
+}
+
+fn seconds(millis: i64) -> u64 {
+    u64::try_from(millis / 1000).unwrap()
+}

@@ -1,0 +1,29 @@
+//! A change of the key-encryption key: everything is opened with either key and sealed with the new one.
+
+use super::{CannotOpen, KeyEncryptionKey, signer};
+use crate::clock::World;
+use crate::secrets;
+use crate::store::{Actor, SealedName, Store, StoreError};
+
+#[derive(Debug, thiserror::Error)]
+pub enum ResealError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("neither the key-encryption key nor the previous one opens the {0}; nothing was changed")]
+    CannotOpen(SealedName),
+}
+
+/// How many secrets are now under the key that seals.
+pub async fn reseal(store: &dyn Store, kek: &KeyEncryptionKey, world: &World) -> Result<usize, ResealError> {
+    let again = |name: &SealedName, sealed: &[u8]| -> Result<Vec<u8>, CannotOpen> {
+        let purpose = match name {
+            SealedName::SigningKey(kid) => signer::purpose(kid),
+            SealedName::ServerSecret(name) => secrets::purpose(name),
+        };
+        kek.seal(&purpose, &kek.open(&purpose, sealed)?, world)
+    };
+    store
+        .reseal(&Actor::Operator, &|name, sealed| again(name, sealed).ok())
+        .await?
+        .map_err(ResealError::CannotOpen)
+}

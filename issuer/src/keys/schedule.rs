@@ -1,0 +1,206 @@
+//! The scheduler: from what the database holds and its time to what is to be done next. Pure, so that a test can live
+//! through years of it.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use crate::config::KeyTimes;
+use crate::store::{KeyChange, KeyHistory, KeyLine, KeyRefusal, KeyState};
+
+type Decision = Result<Vec<KeyChange>, KeyRefusal>;
+
+/// What is due now. Every replica may ask: what one has done is due no more.
+pub fn due(history: &KeyHistory, times: &KeyTimes) -> Vec<KeyChange> {
+    let view = View { history, times };
+    let mut changes = view.keep_longer();
+    changes.extend(view.removals());
+    match view.first(KeyState::Planned) {
+        Some(planned) => changes.extend(view.postponement(planned)),
+        None => changes.extend(view.next_rotation()),
+    }
+    changes.extend(view.publication(&changes));
+    changes
+}
+
+/// A rotation as soon as it is safe. Asked again, it changes nothing.
+pub fn rotation(history: &KeyHistory, times: &KeyTimes) -> Decision {
+    let view = View { history, times };
+    let next = view.first(KeyState::Planned).or_else(|| view.first(KeyState::Standby));
+    let (Some(active), Some(next)) = (view.first(KeyState::Active), next) else {
+        return Err(KeyRefusal::NoStandby);
+    };
+    let known = view.known();
+    if known >= MOST_KNOWN {
+        return Err(KeyRefusal::TooMany(known));
+    }
+    let at = view.soonest(next, times.shortest_lead());
+    if next.activates_at.is_some_and(|planned| planned <= at) {
+        return Ok(Vec::new());
+    }
+    let mut changes = hand_over(active, next, at, times.shortest_lead());
+    if !view.has_standby_after(&changes) {
+        changes.push(view.publish(false));
+    }
+    Ok(changes)
+}
+
+/// The key is given up and its successor signs at once. `anyway`: even where verifiers do not know the successor yet.
+pub fn emergency(history: &KeyHistory, times: &KeyTimes, kid: &str, anyway: bool) -> Decision {
+    let view = View { history, times };
+    let Some(lost) = history.keys.iter().find(|key| key.kid == kid) else {
+        return Err(KeyRefusal::Unknown(kid.to_owned()));
+    };
+    let mut changes = vec![KeyChange::Compromise { kid: kid.to_owned() }];
+    match lost.state(history.now) {
+        KeyState::Compromised => return Err(KeyRefusal::Compromised(kid.to_owned())),
+        KeyState::Active => changes.extend(view.succession(anyway)?),
+        // The key in use goes on.
+        KeyState::Planned => changes.extend(view.unplan()),
+        KeyState::Standby | KeyState::Retired | KeyState::Removed => {}
+    }
+    if !view.has_standby_after(&changes) {
+        changes.push(view.publish(false));
+    }
+    Ok(changes)
+}
+
+#[derive(Clone, Copy)]
+struct View<'a> {
+    history: &'a KeyHistory,
+    times: &'a KeyTimes,
+}
+
+impl<'a> View<'a> {
+    fn in_state(self, state: KeyState) -> impl Iterator<Item = &'a KeyLine> {
+        self.history.keys.iter().filter(move |key| key.state(self.history.now) == state)
+    }
+
+    /// The one published first: verifiers had the most time to fetch it.
+    fn first(self, state: KeyState) -> Option<&'a KeyLine> {
+        self.in_state(state).min_by_key(|key| key.published_at)
+    }
+
+    /// How many keys the key set holds.
+    fn known(self) -> usize {
+        self.history
+            .keys
+            .iter()
+            .filter(|key| !matches!(key.state(self.history.now), KeyState::Removed | KeyState::Compromised))
+            .count()
+    }
+
+    fn publish(self, active: bool) -> KeyChange {
+        KeyChange::Publish { active, tail: self.times.tail }
+    }
+
+    /// Raised before any token lives longer: a replica does this before it signs its first token.
+    fn keep_longer(self) -> Vec<KeyChange> {
+        let shorter = |key: &&KeyLine| {
+            !matches!(key.state(self.history.now), KeyState::Removed | KeyState::Compromised)
+                && key.tail.is_none_or(|tail| tail < self.times.tail)
+        };
+        let keep = |key: &KeyLine| KeyChange::Keep { kid: key.kid.clone(), tail: self.times.tail };
+        self.history.keys.iter().filter(shorter).map(keep).collect()
+    }
+
+    /// By the longer of what the row says and what we say: a replica with older settings must not remove too early.
+    fn removals(self) -> impl Iterator<Item = KeyChange> {
+        let outlived = move |key: &&KeyLine| {
+            let tail = key.tail.unwrap_or_default().max(self.times.tail);
+            key.retires_at.is_some_and(|retired| retired + tail <= self.history.now)
+        };
+        self.in_state(KeyState::Retired)
+            .filter(outlived)
+            .map(|key| KeyChange::Remove { kid: key.kid.clone() })
+    }
+
+    /// There is a standby at all times: while one is planned to sign, the next one waits already.
+    fn publication(self, changes: &[KeyChange]) -> Option<KeyChange> {
+        let wanted = !self.has_standby_after(changes) && self.known() < MOST_KNOWN;
+        wanted.then(|| self.publish(false))
+    }
+
+    fn has_standby_after(self, changes: &[KeyChange]) -> bool {
+        let leaves = |key: &KeyLine| {
+            changes.iter().any(|change| match change {
+                KeyChange::Activate { kid, .. } | KeyChange::Compromise { kid } => *kid == key.kid,
+                _ => false,
+            })
+        };
+        self.in_state(KeyState::Standby).any(|key| !leaves(key))
+    }
+
+    /// A longer `cache` or `propagation` delays what is planned, as long as every replica can still hear of it.
+    fn postponement(self, planned: &KeyLine) -> Vec<KeyChange> {
+        let lead = self.times.shortest_lead();
+        let (Some(at), Some(active)) = (planned.activates_at, self.first(KeyState::Active)) else {
+            return Vec::new();
+        };
+        if planned.published_at + lead <= at || at <= self.heard() {
+            return Vec::new();
+        }
+        // The successor moves first: at no instant may two keys sign.
+        let mut changes = hand_over(active, planned, planned.published_at + lead, lead);
+        changes.reverse();
+        changes
+    }
+
+    fn next_rotation(self) -> Vec<KeyChange> {
+        let (Some(active), Some(standby)) = (self.first(KeyState::Active), self.first(KeyState::Standby))
+        else {
+            return Vec::new();
+        };
+        let Some(activated) = active.activates_at else { return Vec::new() };
+        let at = self.soonest(standby, self.times.lead).max(activated + self.times.rotation_interval);
+        if at > self.history.now + self.times.lead {
+            return Vec::new();
+        }
+        hand_over(active, standby, at, self.times.lead)
+    }
+
+    /// Who signs after the key that is lost.
+    fn succession(self, anyway: bool) -> Decision {
+        let candidates = self.in_state(KeyState::Planned).chain(self.in_state(KeyState::Standby));
+        let lead = self.times.shortest_lead();
+        let Some(next) = candidates.min_by_key(|key| key.published_at) else {
+            return match anyway {
+                true => Ok(vec![self.publish(true)]),
+                false => Err(KeyRefusal::Window { seconds: lead.as_secs() }),
+            };
+        };
+        let known_for = Duration::try_from(self.history.now - next.published_at).unwrap_or_default();
+        if known_for < lead && !anyway {
+            return Err(KeyRefusal::Window { seconds: (lead - known_for).as_secs() + 1 });
+        }
+        let lead = Duration::from_secs(known_for.min(lead).as_secs());
+        Ok(vec![KeyChange::Activate { kid: next.kid.clone(), at: self.history.now, lead }])
+    }
+
+    fn unplan(self) -> Option<KeyChange> {
+        self.first(KeyState::Active).map(|active| KeyChange::Retire { kid: active.kid.clone(), at: None })
+    }
+
+    /// When `key` may sign at the earliest: known to every verifier, and the plan to every replica.
+    fn soonest(self, key: &KeyLine, lead: Duration) -> OffsetDateTime {
+        (key.published_at + lead).max(self.heard())
+    }
+
+    fn heard(self) -> OffsetDateTime {
+        self.history.now + self.times.notice()
+    }
+}
+
+/// In this order, so that at no instant two keys sign.
+fn hand_over(active: &KeyLine, next: &KeyLine, at: OffsetDateTime, lead: Duration) -> Vec<KeyChange> {
+    vec![
+        KeyChange::Retire { kid: active.kid.clone(), at: Some(at) },
+        KeyChange::Activate { kid: next.kid.clone(), at, lead },
+    ]
+}
+
+/// Verifiers take 32 keys; some are left for emergencies.
+const MOST_KNOWN: usize = 24;
+
+#[cfg(test)]
+pub(super) mod tests;

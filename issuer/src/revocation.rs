@@ -1,0 +1,46 @@
+//! Revocation (RFC 7009): a client gives up a token of its own, and with it the session.
+
+use std::net::IpAddr;
+
+use crate::access;
+use crate::grant::{self, GrantError, PresentedClient};
+use crate::issuer::Issuer;
+use crate::secret::Secret;
+use crate::session;
+use crate::store::{Actor, EndReason, EndSession, Holder, SessionId};
+
+#[derive(Debug)]
+pub struct RevocationRequest {
+    pub client: PresentedClient,
+    pub token: Secret,
+    pub address: IpAddr,
+}
+
+/// `Ok` says that the token is of no use any more, or never was of any to this client: unknown, expired and another
+/// client's tokens are one answer (RFC 7009 §2.2). What could not be done is an error (CVE-2020-15223).
+pub async fn revoke(issuer: &Issuer, request: RevocationRequest) -> Result<(), GrantError> {
+    let RevocationRequest { client, token, address } = request;
+    let client = grant::authenticate(issuer, client, address).await?;
+    let actor = Actor::Client(client.client_id.clone());
+    // Also a token that was rotated already: its client says that it is done with the session.
+    if let Some(presented) = session::genuine(issuer, &token).await? {
+        return end(issuer, actor, presented.session).await;
+    }
+    let Ok(token) = access::verify(issuer, token.expose().as_bytes()) else { return Ok(()) };
+    if token.client_id() != client.client_id {
+        return Ok(());
+    }
+    match access::holder(&token) {
+        Some(Holder::User { session, .. }) => end(issuer, actor, session).await,
+        Some(Holder::Client) => Ok(issuer.store.revoke_token(&actor, token.token_id()).await?),
+        None => Ok(()),
+    }
+}
+
+/// Of another client's session the store leaves everything as it is.
+async fn end(issuer: &Issuer, actor: Actor, id: SessionId) -> Result<(), GrantError> {
+    if issuer.store.end_session(&EndSession { id, actor, reason: EndReason::Revoked }).await? {
+        tracing::info!(session = %id, "session revoked by its client");
+    }
+    Ok(())
+}

@@ -1,0 +1,194 @@
+//! The lives of the signing keys: what a decision about them sees, and what it may change.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use time::OffsetDateTime;
+
+use super::ledger::{Entry, Event};
+use super::{Actor, NewSigningKey, Result};
+
+/// What the store can do with the lives of keys.
+#[async_trait]
+pub trait KeyLife: Send + Sync + fmt::Debug {
+    /// Every key there ever was, oldest first, and the time.
+    async fn key_history(&self) -> Result<KeyHistory>;
+    /// Asks `decide` while nobody else can change a key, and does what it says, with audit rows and revocation events.
+    /// `candidates` are taken in order by [`KeyChange::Publish`].
+    async fn change_keys(
+        &self,
+        actor: &Actor,
+        candidates: &[NewSigningKey],
+        decide: &Decide<'_>,
+    ) -> Result<std::result::Result<Vec<KeyChange>, KeyRefusal>>;
+    /// Replaces everything that is sealed by what `reseal` makes of it: all or nothing. How many there were, or the first that it
+    /// could not open.
+    async fn reseal(
+        &self,
+        actor: &Actor,
+        reseal: &Reseal<'_>,
+    ) -> Result<std::result::Result<usize, SealedName>>;
+}
+
+/// Pure: it is asked inside a transaction.
+pub type Decide<'a> =
+    dyn Fn(&KeyHistory) -> std::result::Result<Vec<KeyChange>, KeyRefusal> + Send + Sync + 'a;
+
+/// `None`: this cannot be opened. It is asked inside a transaction.
+pub type Reseal<'a> = dyn Fn(&SealedName, &[u8]) -> Option<Vec<u8>> + Send + Sync + 'a;
+
+/// Something that is kept under the key-encryption key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SealedName {
+    SigningKey(String),
+    ServerSecret(String),
+}
+
+impl fmt::Display for SealedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SigningKey(kid) => write!(f, "signing key `{kid}`"),
+            Self::ServerSecret(name) => write!(f, "server secret `{name}`"),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct KeyHistory {
+    /// The database's time, read after the keys were locked.
+    pub now: OffsetDateTime,
+    pub keys: Vec<KeyLine>,
+}
+
+/// One key's life, without its material.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyLine {
+    pub kid: String,
+    pub alg: String,
+    pub published_at: OffsetDateTime,
+    /// How long verifiers were given to fetch the key before it signs.
+    pub lead: Option<Duration>,
+    /// `None`: a standby.
+    pub activates_at: Option<OffsetDateTime>,
+    /// When its successor activates.
+    pub retires_at: Option<OffsetDateTime>,
+    /// How long the key stays known after that, at least.
+    pub tail: Option<Duration>,
+    pub removed_at: Option<OffsetDateTime>,
+    pub compromised_at: Option<OffsetDateTime>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyState {
+    /// Known to verifiers, and ready.
+    Standby,
+    /// Will sign from a time that is set.
+    Planned,
+    Active,
+    /// Signs no more; tokens it signed may still live.
+    Retired,
+    Removed,
+    Compromised,
+}
+
+impl KeyLine {
+    pub fn state(&self, now: OffsetDateTime) -> KeyState {
+        let past = |at: Option<OffsetDateTime>| at.is_some_and(|at| at <= now);
+        match self {
+            _ if self.compromised_at.is_some() => KeyState::Compromised,
+            _ if past(self.removed_at) => KeyState::Removed,
+            _ if past(self.retires_at) => KeyState::Retired,
+            _ if past(self.activates_at) => KeyState::Active,
+            _ if self.activates_at.is_some() => KeyState::Planned,
+            _ => KeyState::Standby,
+        }
+    }
+}
+
+impl fmt::Display for KeyState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Standby => "standby",
+            Self::Planned => "planned",
+            Self::Active => "active",
+            Self::Retired => "retired",
+            Self::Removed => "removed",
+            Self::Compromised => "compromised",
+        })
+    }
+}
+
+/// One step in the life of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyChange {
+    /// A new key is known from now on; `active`: and signs at once.
+    Publish {
+        active: bool,
+        tail: Duration,
+    },
+    Activate {
+        kid: String,
+        at: OffsetDateTime,
+        lead: Duration,
+    },
+    /// `None`: its successor is not going to take over after all.
+    Retire {
+        kid: String,
+        at: Option<OffsetDateTime>,
+    },
+    /// The key stays known for longer.
+    Keep {
+        kid: String,
+        tail: Duration,
+    },
+    /// Nobody needs the key any more. The private half is wiped.
+    Remove {
+        kid: String,
+    },
+    /// Somebody else may have the key: it signs and is known no more from now on. The private half is wiped.
+    Compromise {
+        kid: String,
+    },
+}
+
+impl KeyChange {
+    /// What the audit log says. `Publish` takes the name of the new key.
+    pub(super) fn entry(&self, actor: &Actor, published: &str) -> Option<Entry> {
+        match self {
+            Self::Publish { .. } => Some(Entry::new(actor, "key.published", published)),
+            Self::Activate { kid, .. } => Some(Entry::new(actor, "key.activation_set", kid)),
+            Self::Remove { kid } => Some(Entry::new(actor, "key.removed", kid)),
+            Self::Compromise { kid } => Some(Entry::new(actor, "key.compromised", kid)),
+            // What follows from another change, or from the settings.
+            Self::Retire { .. } | Self::Keep { .. } => None,
+        }
+    }
+
+    /// What verifiers must be told at once.
+    pub(super) fn event(&self) -> Option<Event> {
+        match self {
+            Self::Compromise { kid } => Some(Event::key(kid.clone())),
+            _ => None,
+        }
+    }
+}
+
+/// Why a person's wish about a key is not fulfilled.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyRefusal {
+    #[error("there is no signing key `{0}`; `keystone keys list` shows all")]
+    Unknown(String),
+    #[error("the signing key `{0}` is compromised already")]
+    Compromised(String),
+    #[error("there is no standby to rotate to; `keystone serve` publishes one within seconds")]
+    NoStandby,
+    #[error("{0} keys are known to verifiers, who take no more than 32; wait until old ones are removed")]
+    TooMany(usize),
+    /// A second emergency before the new standby is known everywhere.
+    #[error(
+        "no standby is known to every verifier yet: for up to {seconds} seconds verifiers would refuse good tokens; wait, or say --now"
+    )]
+    Window { seconds: u64 },
+}

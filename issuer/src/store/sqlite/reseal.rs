@@ -1,0 +1,64 @@
+//! Everything under the key-encryption key, sealed again in one step.
+
+use sqlx::SqliteConnection;
+
+use super::ledger;
+use super::pool::Pools;
+use crate::store::ledger::Entry;
+use crate::store::{Actor, Reseal, Result, SealedName};
+
+const KEYS: &str = "
+    SELECT kid, sealed
+    FROM signing_keys
+    WHERE sealed IS NOT NULL
+    ORDER BY kid";
+
+const SECRETS: &str = "
+    SELECT name, sealed
+    FROM server_secrets
+    ORDER BY name";
+
+const NEW_KEY: &str = "
+    UPDATE signing_keys
+    SET sealed = $2
+    WHERE kid = $1";
+
+const NEW_SECRET: &str = "
+    UPDATE server_secrets
+    SET sealed = $2
+    WHERE name = $1";
+
+pub(super) async fn reseal(
+    pools: &Pools,
+    actor: &Actor,
+    reseal: &Reseal<'_>,
+) -> Result<std::result::Result<usize, SealedName>> {
+    let mut transaction = pools.write().await?;
+    let mut count = 0;
+    for (name, sealed) in all(&mut transaction).await? {
+        let Some(fresh) = reseal(&name, &sealed) else { return Ok(Err(name)) };
+        put(&mut transaction, &name, &fresh).await?;
+        count += 1;
+    }
+    let entry = Entry::new(actor, "secrets.resealed", "key_encryption_key");
+    ledger::record(&mut transaction, &[entry]).await?;
+    transaction.commit().await?;
+    Ok(Ok(count))
+}
+
+async fn all(connection: &mut SqliteConnection) -> Result<Vec<(SealedName, Vec<u8>)>> {
+    let keys: Vec<(String, Vec<u8>)> = sqlx::query_as(KEYS).fetch_all(&mut *connection).await?;
+    let secrets: Vec<(String, Vec<u8>)> = sqlx::query_as(SECRETS).fetch_all(connection).await?;
+    let keys = keys.into_iter().map(|(kid, sealed)| (SealedName::SigningKey(kid), sealed));
+    let secrets = secrets.into_iter().map(|(name, sealed)| (SealedName::ServerSecret(name), sealed));
+    Ok(keys.chain(secrets).collect())
+}
+
+async fn put(connection: &mut SqliteConnection, name: &SealedName, fresh: &[u8]) -> Result<()> {
+    let query = match name {
+        SealedName::SigningKey(kid) => sqlx::query(NEW_KEY).bind(kid),
+        SealedName::ServerSecret(name) => sqlx::query(NEW_SECRET).bind(name),
+    };
+    query.bind(fresh).execute(connection).await?;
+    Ok(())
+}

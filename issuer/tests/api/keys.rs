@@ -1,0 +1,141 @@
+//! The signing keys while the issuer runs: what is published follows what is in the database, without a restart.
+
+use std::time::Duration;
+
+use keystone_issuer::issuer::{Issuer, Parts};
+use keystone_issuer::keys::{KeyEncryptionKey, reseal};
+use keystone_issuer::store::{KeyChange, KeyState};
+
+use crate::support::TestIssuer;
+
+const JWKS: &str = "/.well-known/jwks.json";
+
+async fn published(test: &TestIssuer) -> usize {
+    test.get(JWKS, &[]).await.body["keys"].as_array().unwrap().len()
+}
+
+async fn states(test: &TestIssuer) -> Vec<KeyState> {
+    let history = test.issuer.store.key_history().await.unwrap();
+    history.keys.iter().map(|key| key.state(history.now)).collect()
+}
+
+#[tokio::test]
+async fn what_is_due_is_done_once() {
+    let test = TestIssuer::start().await;
+    let (keys, store) = (&test.issuer.keys, &*test.issuer.store);
+
+    // The first keys do not know yet how long they must be kept.
+    assert!(matches!(keys.tend(store).await.unwrap()[..], [KeyChange::Keep { .. }, KeyChange::Keep { .. }]));
+    assert!(keys.tend(store).await.unwrap().is_empty());
+    assert_eq!(published(&test).await, 2);
+}
+
+#[tokio::test]
+async fn a_planned_rotation_publishes_the_next_standby_at_once() {
+    let test = TestIssuer::start().await;
+
+    let changes = test.issuer.keys.rotate(&*test.issuer.store).await.unwrap();
+
+    assert_eq!(changes.len(), 3);
+    assert_eq!(states(&test).await, [KeyState::Active, KeyState::Planned, KeyState::Standby]);
+    assert_eq!(published(&test).await, 3);
+    assert!(test.issuer.keys.rotate(&*test.issuer.store).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_compromised_key_is_published_and_accepted_no_more() {
+    let test = TestIssuer::start().await;
+    let token = test.client_token("robot", "keystone:users:write").await;
+    let lost = test.issuer.store.key_history().await.unwrap().keys[0].kid.clone();
+
+    let refused = test.issuer.keys.compromise(&*test.issuer.store, &lost, false).await.unwrap_err();
+    assert!(refused.to_string().contains("would refuse good tokens; wait, or say --now"), "{refused}");
+    test.issuer.keys.compromise(&*test.issuer.store, &lost, true).await.unwrap();
+
+    let jwks = test.get(JWKS, &[]).await;
+    assert!(!String::from_utf8(jwks.bytes).unwrap().contains(&lost));
+    assert_eq!(published(&test).await, 2);
+    test.call("/admin/users", &token, serde_json::json!({ "username": "bob" }))
+        .await
+        .refused(401, "unknown_kid");
+    let token = test.client_token("robot", "keystone:users:write").await;
+    let made = test.call("/admin/users", &token, serde_json::json!({ "username": "bob" })).await;
+    assert!(made.status.is_success(), "{made:?}");
+}
+
+const WELL: &str = r#"{"status":"ready","store":"ok","keys":"ok","clock":"ok","cache":"ok"}"#;
+
+async fn readiness(test: &TestIssuer) -> (u16, serde_json::Value) {
+    let answer = test.health("/health/ready").await;
+    (answer.status.as_u16(), answer.body)
+}
+
+fn with(part: &str) -> (u16, serde_json::Value) {
+    let mut body: serde_json::Value = serde_json::from_str(WELL).unwrap();
+    body["status"] = "not ready".into();
+    body[part] = "failing".into();
+    (503, body)
+}
+
+#[tokio::test]
+async fn a_replica_that_has_not_seen_the_keys_for_long_signs_nothing() {
+    let test = TestIssuer::start_with("[keys]").await;
+    let refresh = test.login("alice").await.success().text("refresh_token");
+    test.clock.advance(Duration::from_secs(31));
+
+    let refused = test.refresh("app", &refresh).await.refused(503, "temporarily_unavailable");
+    assert!(refused.header("retry-after").parse::<u64>().unwrap() > 0);
+    assert_eq!(readiness(&test).await, with("keys"));
+    assert_eq!(published(&test).await, 2);
+
+    // Nothing was spent meanwhile, and the clock is right again.
+    test.clock.retreat(Duration::from_secs(31));
+    test.issuer.keys.refresh(&*test.issuer.store).await.unwrap();
+    test.refresh("app", &refresh).await.success();
+    assert_eq!(readiness(&test).await, (200, serde_json::from_str(WELL).unwrap()));
+}
+
+/// B-16: a time server steps one replica's clock by ten minutes.
+#[tokio::test]
+async fn a_replica_whose_clock_is_wrong_signs_nothing_until_it_is_right() {
+    let test = TestIssuer::start_with("[keys]").await;
+    let login = async || test.form_with(&[test.basic("robot")], "grant_type=client_credentials").await;
+    test.clock.advance(Duration::from_secs(600));
+
+    login().await.refused(503, "temporarily_unavailable");
+    test.issuer.keys.refresh(&*test.issuer.store).await.unwrap();
+    login().await.refused(503, "temporarily_unavailable");
+    assert_eq!(readiness(&test).await, with("clock"));
+
+    test.clock.retreat(Duration::from_secs(600));
+    login().await.refused(503, "temporarily_unavailable");
+    test.issuer.keys.refresh(&*test.issuer.store).await.unwrap();
+    login().await.success();
+}
+
+fn kek(byte: &str) -> KeyEncryptionKey {
+    KeyEncryptionKey::parse(&format!("kskek_{}", byte.repeat(32))).unwrap()
+}
+
+async fn starts_with(test: &TestIssuer, kek: KeyEncryptionKey) -> bool {
+    let (world, store) = (test.issuer.world.clone(), test.issuer.store.clone());
+    let parts = Parts { world, store, cache: test.issuer.attempts.cache.clone(), kek };
+    Issuer::open(test.issuer.config.clone(), parts).await.is_ok()
+}
+
+#[tokio::test]
+async fn a_key_encryption_key_is_changed_without_a_stop() {
+    let test = TestIssuer::start().await;
+    let (old, new) = (kek("5a"), kek("a5"));
+    let both = new.clone().with_previous(&old);
+    let refresh = test.login("alice").await.success().text("refresh_token");
+
+    assert!(starts_with(&test, both.clone()).await);
+    assert_eq!(reseal(&*test.issuer.store, &both, &test.issuer.world).await.unwrap(), 5);
+
+    assert!(starts_with(&test, new.clone()).await && starts_with(&test, both.clone()).await);
+    assert!(!starts_with(&test, old.clone()).await);
+    let foreign = reseal(&*test.issuer.store, &old, &test.issuer.world).await.unwrap_err().to_string();
+    assert!(foreign.contains("nothing was changed"), "{foreign}");
+    test.refresh("app", &refresh).await.success();
+}

@@ -1,0 +1,61 @@
+//! The documents tell the truth: every path and every `keystone` command they name exists.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, ensure};
+use keystone_tests::docs::{mentions, paths, subcommands};
+
+use crate::lab::{Alone, Lab, promises};
+
+pub(crate) const PROMISES: &[(&str, Alone)] =
+    promises![every_path_in_the_documents_exists, every_keystone_command_in_the_documents_exists];
+
+fn every_path_in_the_documents_exists(_: &Lab) -> Result<()> {
+    let mut missing = Vec::new();
+    for document in documents()? {
+        for mention in mentions(&fs::read_to_string(&document)?) {
+            let beside = |path: &String| document.parent().is_some_and(|parent| parent.join(path).exists());
+            let gone =
+                paths(&mention).into_iter().filter(|path| !root().join(path).exists() && !beside(path));
+            missing.extend(gone.map(|path| format!("{}:{}: {path}", name(&document), mention.line)));
+        }
+    }
+
+    ensure!(missing.is_empty(), "no such file:\n{}", missing.join("\n"));
+    Ok(())
+}
+
+fn every_keystone_command_in_the_documents_exists(lab: &Lab) -> Result<()> {
+    let home = lab.issuer_home("documented-commands", |_| ())?;
+    let mut wrong = Vec::new();
+    for document in documents()? {
+        for mention in mentions(&fs::read_to_string(&document)?) {
+            for command in subcommands(&mention, "keystone") {
+                if home.command(&[&command, "--help"])?.code() != Some(0) {
+                    wrong.push(format!("{}:{}: keystone {command}", name(&document), mention.line));
+                }
+            }
+        }
+    }
+
+    ensure!(wrong.is_empty(), "no such command:\n{}", wrong.join("\n"));
+    Ok(())
+}
+
+fn documents() -> Result<Vec<PathBuf>> {
+    let mut documents = vec![root().join("README.md"), root().join("CONTRIBUTING.md")];
+    for entry in fs::read_dir(root().join("docs"))? {
+        let path = entry?.path();
+        documents.extend(Some(path).filter(|path| path.extension().is_some_and(|end| end == "md")));
+    }
+    Ok(documents)
+}
+
+fn name(document: &Path) -> String {
+    document.strip_prefix(root()).unwrap_or(document).display().to_string()
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}

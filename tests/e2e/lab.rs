@@ -1,0 +1,94 @@
+//! What promises are tried on: shared stacks, and a bench with fresh directories for those that break things.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use anyhow::{Context, Result};
+use keystone_tests::issuer::{Home, Issuer, Settings};
+use keystone_tests::ledger::Ledger;
+use keystone_tests::stack::{self, Plan, Stack, Store};
+use keystone_tests::tools::Tools;
+use keystone_tests::{cast, ports};
+use libtest_mimic::Failed;
+use serde_json::Value;
+
+/// A promise about a whole stack.
+pub(crate) type OnStack = fn(&Stack) -> Result<()>;
+
+/// A promise that starts what it needs.
+pub(crate) type Alone = fn(&Lab) -> Result<()>;
+
+/// Lists functions under their own names.
+macro_rules! promises {
+    ($($name:ident),+ $(,)?) => { &[$((stringify!($name), $name)),+] };
+}
+pub(crate) use promises;
+
+/// The programs and the place of this run.
+pub(crate) struct Lab {
+    pub(crate) tools: Tools,
+    pub(crate) root: PathBuf,
+    pub(crate) ledger: Ledger,
+}
+
+impl Lab {
+    pub(crate) fn new(tools: Tools, root: &Path, ledger: Ledger) -> Self {
+        Self { tools, root: root.to_owned(), ledger }
+    }
+
+    /// An empty directory for one promise; it stays until the end of the run, for the search of the logs.
+    pub(crate) fn directory(&self, name: &str) -> Result<PathBuf> {
+        let directory = self.root.join(name);
+        fs::create_dir(&directory)?;
+        Ok(directory)
+    }
+
+    /// A directory for an issuer on free ports; `change` edits the settings.
+    pub(crate) fn issuer_home(&self, name: &str, change: impl FnOnce(&mut Settings)) -> Result<Home> {
+        let mut settings =
+            Settings { listen: ports::free()?, operations: ports::free()?, ..Settings::default() };
+        change(&mut settings);
+        Home::new(&self.tools, &self.directory(name)?.join("issuer"), settings, &self.ledger)
+    }
+}
+
+/// The cast on an issuer of its own: bootstrapped, applied, serving, everybody created.
+pub(crate) fn serving_the_cast(home: &Home) -> Result<Issuer> {
+    home.bootstrap()?;
+    let applied = home.apply(cast::ORDERS)?;
+    let issuer = home.serve()?;
+    let secret =
+        applied.pointer("/secrets/demo-setup").and_then(Value::as_str).context("apply printed no secret")?;
+    stack::create_people(&issuer, secret)?;
+    Ok(issuer)
+}
+
+/// A stack that starts when it is first asked for.
+pub(crate) struct Shared {
+    name: &'static str,
+    store: Store,
+    lab: Arc<Lab>,
+    stack: OnceLock<Result<Stack, String>>,
+}
+
+impl Shared {
+    pub(crate) fn new(name: &'static str, store: Store, lab: Arc<Lab>) -> Self {
+        Self { name, store, lab, stack: OnceLock::new() }
+    }
+
+    pub(crate) fn stack(&self) -> Result<&Stack, Failed> {
+        let started = self.stack.get_or_init(|| self.start().map_err(|error| format!("{error:#}")));
+        started.as_ref().map_err(|why| Failed::from(format!("the stack did not start: {why}")))
+    }
+
+    fn start(&self) -> Result<Stack> {
+        let plan = Plan::for_tests(self.store, &self.lab.directory(self.name)?)?;
+        Stack::start(&self.lab.tools, &plan, &self.lab.ledger)
+    }
+}
+
+/// A result in the words of the test runner.
+pub(crate) fn told(result: Result<()>) -> Result<(), Failed> {
+    result.map_err(|error| Failed::from(format!("{error:#}")))
+}

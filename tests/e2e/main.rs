@@ -1,0 +1,97 @@
+//! The promises, each told on both set-ups: SQLite with everything in one process, and PostgreSQL with Redis.
+//!
+//! `cargo xtask test e2e [FILTER]` runs them; a name is `sqlite::…`, `postgres::…` (both on a shared stack),
+//! `alone::…` (on parts of its own) or `afterwards::…` (about what the whole run left behind).
+
+mod afterwards;
+mod bad_input;
+mod bootstrap;
+mod docs;
+mod gateway;
+mod lab;
+mod login;
+mod outage;
+mod refresh;
+mod restart;
+mod revocation;
+mod service;
+mod verdicts;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{ExitCode, exit};
+use std::sync::Arc;
+use std::thread;
+
+use anyhow::Result;
+use keystone_tests::ledger::Ledger;
+use keystone_tests::stack::{self, Store};
+use keystone_tests::tools::Tools;
+use libtest_mimic::{Arguments, Trial};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::lab::{Alone, Lab, OnStack, Shared};
+
+#[expect(clippy::print_stderr, reason = "a run that cannot begin says so to the person who started it")]
+fn main() -> ExitCode {
+    match run(&Arguments::from_args()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<bool> {
+    let root = stack::fresh_directory()?;
+    clean_up_when_interrupted(root.path().to_owned())?;
+    let lab = Arc::new(Lab::new(Tools::from_env()?, root.path(), Ledger::default()));
+
+    // The stacks start when the first promise needs them, and end when the last trial has let go of them.
+    let during = libtest_mimic::run(arguments, trials(&lab));
+    let after = libtest_mimic::run(arguments, afterwards::trials(&lab));
+    Ok(!during.has_failed() && !after.has_failed())
+}
+
+fn trials(lab: &Arc<Lab>) -> Vec<Trial> {
+    let stacks = [("sqlite", Store::Sqlite), ("postgres", Store::Postgres)];
+    let stacks = stacks.map(|(name, store)| (name, Arc::new(Shared::new(name, store, Arc::clone(lab)))));
+    let mut trials = Vec::new();
+    for (promise, keep) in on_both() {
+        for (name, shared) in &stacks {
+            let shared = Arc::clone(shared);
+            trials.push(Trial::test(format!("{name}::{promise}"), move || lab::told(keep(shared.stack()?))));
+        }
+    }
+    for (promise, keep) in alone() {
+        let lab = Arc::clone(lab);
+        trials.push(Trial::test(format!("alone::{promise}"), move || lab::told(keep(&lab))));
+    }
+    trials
+}
+
+fn on_both() -> impl Iterator<Item = (&'static str, OnStack)> {
+    let main_job =
+        [login::PROMISES, gateway::PROMISES, refresh::PROMISES, service::PROMISES, verdicts::PROMISES];
+    main_job.into_iter().chain([bad_input::PROMISES, revocation::PROMISES]).flatten().copied()
+}
+
+fn alone() -> impl Iterator<Item = (&'static str, Alone)> {
+    let all = [outage::PROMISES, restart::PROMISES, bootstrap::PROMISES, bad_input::AT_START, docs::PROMISES];
+    all.into_iter().flatten().copied()
+}
+
+/// Every program ends with us (the kernel sees to it); the files are ours to remove.
+fn clean_up_when_interrupted(root: PathBuf) -> Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    thread::spawn(move || {
+        for signal in &mut signals {
+            let _ = fs::remove_dir_all(&root);
+            exit(128 + signal);
+        }
+    });
+    Ok(())
+}

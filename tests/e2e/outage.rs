@@ -1,0 +1,100 @@
+//! Outages: what is not the caller's fault is 503, never 401, and Redis may be lost at any moment.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use keystone_tests::envoy::{Envoy, Setup};
+use keystone_tests::issuer::Issuer;
+use keystone_tests::stack::Backends;
+use keystone_tests::{cast, ports, wait};
+
+use crate::lab::{Alone, Lab, promises, serving_the_cast};
+
+pub(crate) const PROMISES: &[(&str, Alone)] = promises![
+    a_frozen_database_means_503_until_it_thaws,
+    a_stopped_database_means_503,
+    logins_and_refreshes_survive_the_loss_of_redis,
+    keys_out_of_reach_mean_503_not_401,
+];
+
+fn a_frozen_database_means_503_until_it_thaws(lab: &Lab) -> Result<()> {
+    let (backends, issuer) = on_postgres(lab, "frozen")?;
+    let alice = issuer.login("alice")?;
+
+    backends.postgres.process.freeze()?;
+    unavailable(&issuer, alice.refresh()?)?;
+    backends.postgres.process.thaw()?;
+
+    let back = || Ok(issuer.login("alice").is_ok());
+    wait::until("logins after the database thawed", Duration::from_secs(30), back)
+}
+
+fn a_stopped_database_means_503(lab: &Lab) -> Result<()> {
+    let (mut backends, issuer) = on_postgres(lab, "stopped")?;
+    let alice = issuer.login("alice")?;
+
+    backends.postgres.process.stop();
+
+    unavailable(&issuer, alice.refresh()?)?;
+    issuer.operations.get("/health/live").send()?.expect(200)?;
+    let ready = || Ok(issuer.operations.get("/health/ready").send()?.status == 503);
+    wait::until("the issuer to say that it is not ready", Duration::from_secs(30), ready)
+}
+
+fn logins_and_refreshes_survive_the_loss_of_redis(lab: &Lab) -> Result<()> {
+    let (mut backends, issuer) = on_postgres(lab, "no-redis")?;
+    let before = issuer.login("alice")?;
+
+    backends.redis.process.stop();
+
+    issuer.login("alice")?;
+    issuer.tokens(&issuer.refresh_grant(before.refresh()?))?;
+    issuer.operations.get("/health/ready").send()?.expect(200).map(drop)
+}
+
+fn keys_out_of_reach_mean_503_not_401(lab: &Lab) -> Result<()> {
+    let home = lab.issuer_home("no-keys", |_| ())?;
+    let issuer = serving_the_cast(&home)?;
+    let setup = Setup {
+        listen: ports::free()?,
+        policy: cast::policy(&issuer.site.url("")).to_string(),
+        orders: ports::free()?,
+        issuer: ports::free()?,
+    };
+    let envoy = Envoy::start(&lab.tools, &home.directory.join("envoy"), &setup, &lab.ledger)?;
+    let alice = issuer.login("alice")?;
+
+    let answer = envoy.site.get("/orders").bearer(&alice.access).send()?.expect(503)?;
+
+    assert_eq!(answer.reason().as_deref(), Some("keys_unavailable"));
+    ensure!(answer.header("retry-after").is_some_and(|after| after.parse::<u32>().is_ok()), "no Retry-After");
+    ensure!(answer.header("www-authenticate").is_none(), "a challenge would send the caller to log in again");
+    envoy.site.get("/orders").send()?.expect(401).map(drop)
+}
+
+/// An issuer on servers of its own, with the cast in place.
+fn on_postgres(lab: &Lab, name: &str) -> Result<(Backends, Issuer)> {
+    let backends = Backends::start(&lab.tools, &lab.directory(&format!("{name}-backends"))?, &lab.ledger)?;
+    let database = backends.postgres.database("keystone")?;
+    let home = lab.issuer_home(name, |settings| {
+        settings.database_url = Some(database);
+        settings.redis_url = Some(backends.redis.url.clone());
+    })?;
+    home.migrate()?;
+    let issuer = serving_the_cast(&home)?;
+    Ok((backends, issuer))
+}
+
+/// Every grant that needs the store says "try again", as RFC 9110 §15.6.4 has it.
+fn unavailable(issuer: &Issuer, refresh: &str) -> Result<()> {
+    let login = issuer.password_grant("alice", cast::password("alice")?);
+    for request in [login, issuer.refresh_grant(refresh)] {
+        let answer = request.send()?.expect(503)?;
+        assert_eq!(answer.member("error")?, "temporarily_unavailable");
+        ensure!(
+            answer.header("retry-after").is_some_and(|after| after.parse::<u32>().is_ok()),
+            "no Retry-After"
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! Promise 4: a refresh gives a new pair, and a refresh token that was stolen and used ends the session.
+
+use anyhow::{Result, ensure};
+use keystone_tests::cast;
+use keystone_tests::stack::Stack;
+
+use crate::lab::{OnStack, promises};
+
+pub(crate) const PROMISES: &[(&str, OnStack)] = promises![
+    a_refresh_gives_a_new_pair,
+    a_refresh_token_used_again_after_its_successor_ends_the_session,
+    a_retry_right_away_gets_the_same_successor,
+    ending_one_session_leaves_the_others_alone,
+    a_refresh_token_is_bound_to_its_client,
+    a_refresh_cannot_widen_the_scope,
+    a_refresh_token_with_a_changed_byte_is_refused_and_ends_nothing,
+];
+
+fn a_refresh_gives_a_new_pair(stack: &Stack) -> Result<()> {
+    let first = stack.issuer.login("alice")?;
+
+    let second = stack.issuer.tokens(&stack.issuer.refresh_grant(first.refresh()?))?;
+
+    ensure!(second.access != first.access && second.refresh != first.refresh);
+    assert_eq!(second.scope, first.scope);
+    stack.envoy.site.get("/orders").bearer(&second.access).send()?.expect(200)?;
+    Ok(())
+}
+
+fn a_refresh_token_used_again_after_its_successor_ends_the_session(stack: &Stack) -> Result<()> {
+    let issuer = &stack.issuer;
+    let first = issuer.login("alice")?;
+    let second = issuer.tokens(&issuer.refresh_grant(first.refresh()?))?;
+    let third = issuer.tokens(&issuer.refresh_grant(second.refresh()?))?;
+
+    let reused = issuer.refresh_grant(first.refresh()?).send()?.expect(400)?;
+
+    assert_eq!(reused.member("error")?, "invalid_grant");
+    let newest = issuer.refresh_grant(third.refresh()?).send()?.expect(400)?;
+    assert_eq!(newest.member("error")?, "invalid_grant");
+    Ok(())
+}
+
+fn a_retry_right_away_gets_the_same_successor(stack: &Stack) -> Result<()> {
+    let first = stack.issuer.login("alice")?;
+    let refresh = stack.issuer.refresh_grant(first.refresh()?);
+
+    let second = stack.issuer.tokens(&refresh)?;
+    let again = stack.issuer.tokens(&refresh)?;
+
+    assert_eq!(second.refresh, again.refresh);
+    Ok(())
+}
+
+fn ending_one_session_leaves_the_others_alone(stack: &Stack) -> Result<()> {
+    let issuer = &stack.issuer;
+    let stolen = issuer.login("alice")?;
+    let other = issuer.login("alice")?;
+    let second = issuer.tokens(&issuer.refresh_grant(stolen.refresh()?))?;
+    issuer.tokens(&issuer.refresh_grant(second.refresh()?))?;
+    issuer.refresh_grant(stolen.refresh()?).send()?.expect(400)?;
+
+    issuer.tokens(&issuer.refresh_grant(other.refresh()?)).map(drop)
+}
+
+fn a_refresh_token_is_bound_to_its_client(stack: &Stack) -> Result<()> {
+    let alice = stack.issuer.login("alice")?;
+    let fields =
+        [("grant_type", "refresh_token"), ("client_id", "other-app"), ("refresh_token", alice.refresh()?)];
+
+    let answer = stack.issuer.token(&fields).send()?.expect(400)?;
+
+    assert_eq!(answer.member("error")?, "invalid_grant");
+    Ok(())
+}
+
+fn a_refresh_cannot_widen_the_scope(stack: &Stack) -> Result<()> {
+    let issuer = &stack.issuer;
+    let fields = [
+        ("grant_type", "password"),
+        ("username", "carol"),
+        ("password", cast::password("carol")?),
+        ("scope", "orders:read"),
+    ];
+    let carol = issuer.tokens(&issuer.token(&fields))?;
+    let ask = |scope: &str| -> Result<_> {
+        let fields = [("grant_type", "refresh_token"), ("refresh_token", carol.refresh()?), ("scope", scope)];
+        issuer.token(&fields).send()
+    };
+
+    // Carol may place orders; this session may not.
+    assert_eq!(ask("orders:write")?.expect(400)?.member("error")?, "invalid_scope");
+    assert_eq!(ask("orders:read orders:write")?.expect(400)?.member("error")?, "invalid_scope");
+    assert_eq!(ask("orders:read")?.expect(200)?.member("scope")?, "orders:read");
+    Ok(())
+}
+
+fn a_refresh_token_with_a_changed_byte_is_refused_and_ends_nothing(stack: &Stack) -> Result<()> {
+    let alice = stack.issuer.login("alice")?;
+    let token = alice.refresh()?;
+    for at in (5..token.len()).step_by(7) {
+        let changed: String = token
+            .char_indices()
+            .map(|(place, old)| {
+                if place != at {
+                    old
+                } else if old == 'A' {
+                    'B'
+                } else {
+                    'A'
+                }
+            })
+            .collect();
+        if changed != token {
+            let answer = stack.issuer.refresh_grant(&changed).send()?.expect(400)?;
+            assert_eq!(answer.member("error")?, "invalid_grant");
+        }
+    }
+
+    stack.issuer.tokens(&stack.issuer.refresh_grant(token)).map(drop)
+}

@@ -1,0 +1,91 @@
+//! Reading the documents as a newcomer would: every path and command they name.
+
+/// A piece of code in a document.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Mention {
+    pub line: usize,
+    pub text: String,
+}
+
+/// What stands between backticks, in fenced blocks, and as the target of a link.
+pub fn mentions(markdown: &str) -> Vec<Mention> {
+    let mut found = Vec::new();
+    let mut fenced = false;
+    for (number, line) in markdown.lines().enumerate() {
+        let mention = |text: &str| Mention { line: number + 1, text: text.trim().to_owned() };
+        if line.trim_start().starts_with("```") {
+            fenced = !fenced;
+        } else if fenced {
+            found.push(mention(line));
+        } else {
+            found.extend(line.split('`').skip(1).step_by(2).map(mention));
+            found.extend(line.split("](").skip(1).filter_map(|rest| rest.split(')').next()).map(mention));
+        }
+    }
+    found
+}
+
+/// The words of a mention that look like a path inside the project.
+pub fn paths(mention: &Mention) -> Vec<String> {
+    let words = mention.text.split(|letter: char| letter.is_whitespace() || "()\"'=,;".contains(letter));
+    words.filter(|word| is_path(word)).map(|word| word.trim_end_matches(['.', ':']).to_owned()).collect()
+}
+
+/// The words that follow `command` in a mention, each time it is named: `keystone serve` gives `serve`.
+pub fn subcommands(mention: &Mention, command: &str) -> Vec<String> {
+    let words: Vec<&str> = mention.text.split_whitespace().collect();
+    let parts: Vec<&str> = command.split(' ').collect();
+    let after = words.windows(parts.len() + 1).filter(|window| window.starts_with(&parts));
+    let next = after.filter_map(|window| window.last());
+    next.filter(|word| word.chars().all(|letter| letter.is_ascii_lowercase()))
+        .map(|word| (*word).to_owned())
+        .collect()
+}
+
+/// Relative, made of plain letters, and either below one of the project's rooms or with the ending of a file.
+fn is_path(word: &str) -> bool {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "._-/".contains(letter);
+    let ending = word.rsplit('/').next().and_then(|name| name.rsplit_once('.')).map(|(_, ending)| ending);
+    let room = word.split('/').next().unwrap_or_default();
+    word.contains('/')
+        && word.chars().all(plain)
+        && !word.starts_with(['/', '-', '.'])
+        && !MADE.iter().any(|made| word.starts_with(made))
+        && (ROOMS.contains(&room) || ending.is_some_and(|ending| ENDINGS.contains(&ending)))
+}
+
+const ROOMS: [&str; 9] =
+    ["docs", "envoy-filter", "issuer", "js", "migrations", "tests", "verifier", "verifier-wasm", "xtask"];
+const ENDINGS: [&str; 10] = ["html", "js", "json", "md", "mjs", "rs", "sql", "toml", "ts", "yaml"];
+/// What the commands make; none of it is there before.
+const MADE: [&str; 6] = ["dist/", "js/dist", "js/pkg", "keystone-data", "keystone-demo", "target/"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_fences_and_links_are_mentions() {
+        let found = mentions("see `a/b.rs` and [c](docs/c.md)\n```\ncargo xtask demo\n```\n");
+
+        let texts: Vec<&str> = found.iter().map(|mention| mention.text.as_str()).collect();
+        assert_eq!(texts, ["a/b.rs", "docs/c.md", "cargo xtask demo"]);
+    }
+
+    #[test]
+    fn paths_are_told_from_urls_types_and_made_things() {
+        let mention = Mention {
+            line: 1,
+            text: "issuer/src/http and docs/x.md, /auth/token application/json js/dist/index.js".to_owned(),
+        };
+
+        assert_eq!(paths(&mention), ["issuer/src/http", "docs/x.md"]);
+    }
+
+    #[test]
+    fn the_word_after_a_command_is_its_subcommand() {
+        let mention = Mention { line: 1, text: "$ cargo xtask test e2e && cargo xtask --help".to_owned() };
+
+        assert_eq!(subcommands(&mention, "cargo xtask"), ["test"]);
+    }
+}

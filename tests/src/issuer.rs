@@ -1,0 +1,218 @@
+//! The issuer as its operator knows it: a directory with a `keystone.toml`, a command, and an HTTP address.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use crate::cast;
+use crate::http::{Answer, Request, Site};
+use crate::ledger::Ledger;
+use crate::process::Process;
+use crate::program::{Finished, Program};
+use crate::tools::Tools;
+
+/// What differs between one issuer and another.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    pub listen: u16,
+    pub operations: u16,
+    pub database_url: Option<String>,
+    pub redis_url: Option<String>,
+    /// The public URL; the listener's address unless set.
+    pub issuer: Option<String>,
+    /// Where data and development keys are; `data` beside `keystone.toml` unless set.
+    pub data_directory: Option<PathBuf>,
+    /// More of `keystone.toml`: keys first, then whole sections.
+    pub sections: String,
+}
+
+/// A directory in which an issuer lives.
+#[derive(Clone, Debug)]
+pub struct Home {
+    pub directory: PathBuf,
+    program: PathBuf,
+    settings: Settings,
+    ledger: Ledger,
+}
+
+impl Home {
+    /// Writes `keystone.toml`; data that is already in the directory stays.
+    pub fn new(tools: &Tools, directory: &Path, settings: Settings, ledger: &Ledger) -> Result<Self> {
+        fs::create_dir_all(directory)?;
+        write_private(&directory.join("keystone.toml"), &keystone_toml(&settings))?;
+        Ok(Self {
+            directory: directory.to_owned(),
+            program: tools.keystone.clone(),
+            settings,
+            ledger: ledger.clone(),
+        })
+    }
+
+    /// `keystone ARGS`, run to its end.
+    pub fn command(&self, args: &[&str]) -> Result<Finished> {
+        self.program(args.first().copied().unwrap_or("keystone")).args(args).run("", Duration::from_secs(60))
+    }
+
+    pub fn migrate(&self) -> Result<()> {
+        self.command(&["migrate"])?.succeeded().map(drop)
+    }
+
+    /// The first administrator: `{"username", "one_time_password", "expires_at", "client_id"}`.
+    pub fn bootstrap(&self) -> Result<Value> {
+        let said = self.command(&["bootstrap", "--json"])?.succeeded()?;
+        let administrator: Value =
+            serde_json::from_str(&said).with_context(|| format!("bootstrap said: {said}"))?;
+        self.note(administrator.get("one_time_password"));
+        Ok(administrator)
+    }
+
+    /// Scopes, roles and clients from TOML: `{"created", "updated", "secrets"}`.
+    pub fn apply(&self, wanted: &str) -> Result<Value> {
+        fs::write(self.directory.join("apply.toml"), wanted)?;
+        let said = self.command(&["apply", "apply.toml", "--json"])?.succeeded()?;
+        let done: Value = serde_json::from_str(&said).context("apply said something that is not JSON")?;
+        for secret in
+            done.get("secrets").and_then(Value::as_object).into_iter().flat_map(|secrets| secrets.values())
+        {
+            self.note(Some(secret));
+        }
+        Ok(done)
+    }
+
+    /// Starts serving and waits until it says that it is ready.
+    pub fn serve(&self) -> Result<Issuer> {
+        let mut process = self.program("serve").arg("serve").start()?;
+        let operations = Site::new(self.settings.operations, &self.ledger);
+        process.ready(Duration::from_secs(60), || {
+            operations.get("/health/ready").send().is_ok_and(|answer| answer.status == 200)
+        })?;
+        let site = Site::new(self.settings.listen, &self.ledger);
+        Ok(Issuer { process, site, operations, ledger: self.ledger.clone() })
+    }
+
+    /// The address it listens on, which is its public URL too unless set otherwise.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.settings.listen)
+    }
+
+    pub fn port(&self) -> u16 {
+        self.settings.listen
+    }
+
+    fn program(&self, name: &str) -> Program {
+        Program::new(name, &self.program, &self.directory)
+    }
+
+    fn note(&self, secret: Option<&Value>) {
+        if let Some(secret) = secret.and_then(Value::as_str) {
+            self.ledger.note(secret);
+        }
+    }
+}
+
+/// A running issuer.
+#[derive(Debug)]
+pub struct Issuer {
+    pub process: Process,
+    pub site: Site,
+    pub operations: Site,
+    ledger: Ledger,
+}
+
+impl Issuer {
+    /// Somebody of the cast signs in through the app.
+    pub fn login(&self, name: &str) -> Result<Tokens> {
+        self.tokens(&self.password_grant(name, cast::password(name)?))
+    }
+
+    pub fn password_grant(&self, name: &str, password: &str) -> Request {
+        self.ledger.note(password);
+        self.token(&[("grant_type", "password"), ("username", name), ("password", password)])
+    }
+
+    pub fn refresh_grant(&self, token: &str) -> Request {
+        self.ledger.note(token);
+        self.token(&[("grant_type", "refresh_token"), ("client_id", cast::APP), ("refresh_token", token)])
+    }
+
+    /// A service asks for itself, with HTTP Basic.
+    pub fn client_grant(&self, id: &str, secret: &str) -> Request {
+        self.token(&[("grant_type", "client_credentials")]).basic(id, secret)
+    }
+
+    /// `POST /auth/token` with these form fields.
+    pub fn token(&self, fields: &[(&str, &str)]) -> Request {
+        self.site.post("/auth/token").form(fields)
+    }
+
+    /// Sends a token request that must succeed.
+    pub fn tokens(&self, request: &Request) -> Result<Tokens> {
+        Tokens::from(&request.send()?.expect(200)?, &self.ledger)
+    }
+
+    /// A user with a password and one role, created by somebody whose token may do that.
+    pub fn create_user(&self, creator: &str, (name, password, role): (&str, &str, &str)) -> Result<Answer> {
+        self.ledger.note(password);
+        let user = json!({ "username": name, "password": password, "roles": [role] });
+        self.site.post("/admin/users").bearer(creator).json(&user).send()
+    }
+}
+
+/// What the token endpoint gave.
+#[derive(Clone, Debug)]
+pub struct Tokens {
+    pub access: String,
+    pub refresh: Option<String>,
+    pub scope: String,
+    pub expires_in: u64,
+}
+
+impl Tokens {
+    pub fn from(answer: &Answer, ledger: &Ledger) -> Result<Self> {
+        let body = answer.json()?;
+        let refresh = body.get("refresh_token").and_then(Value::as_str).map(str::to_owned);
+        let tokens = Self {
+            access: answer.member("access_token")?,
+            refresh,
+            scope: answer.member("scope")?,
+            expires_in: body.get("expires_in").and_then(Value::as_u64).context("no expires_in")?,
+        };
+        ledger.note(&tokens.access);
+        tokens.refresh.iter().for_each(|token| ledger.note(token));
+        Ok(tokens)
+    }
+
+    /// The refresh token, where one is expected.
+    pub fn refresh(&self) -> Result<&str> {
+        self.refresh.as_deref().context("no refresh token came")
+    }
+}
+
+/// Readable by its owner only: it may hold passwords.
+pub fn write_private(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, "").with_context(|| format!("cannot write {}", path.display()))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    fs::write(path, text)?;
+    Ok(())
+}
+
+fn keystone_toml(settings: &Settings) -> String {
+    let address = |port: u16| format!("127.0.0.1:{port}");
+    let issuer = settings.issuer.clone().unwrap_or_else(|| format!("http://{}", address(settings.listen)));
+    let data = settings.data_directory.clone().unwrap_or_else(|| PathBuf::from("data"));
+    let mut lines = vec![
+        format!("issuer = {issuer:?}"),
+        format!("listen = {:?}", address(settings.listen)),
+        format!("operations_listen = {:?}", address(settings.operations)),
+        format!("data_dir = {data:?}"),
+        format!("default_client = {:?}", cast::APP),
+    ];
+    lines.extend(settings.database_url.iter().map(|url| format!("database_url = {url:?}")));
+    lines.extend(settings.redis_url.iter().map(|url| format!("redis_url = {url:?}")));
+    lines.push(settings.sections.clone());
+    lines.join("\n") + "\n"
+}

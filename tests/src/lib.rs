@@ -1,0 +1,22 @@
+//! The harness: starts the real programs around Keystone on free ports in temporary directories, and speaks to
+//! them from outside. It must never reach into a room: it knows programs, files and HTTP.
+
+pub mod browser;
+pub mod cast;
+pub mod docs;
+pub mod envoy;
+pub mod http;
+pub mod issuer;
+pub mod ledger;
+pub mod node;
+pub mod orders;
+pub mod ports;
+pub mod postgres;
+pub mod process;
+pub mod program;
+pub mod redis;
+pub mod stack;
+pub mod token;
+pub mod tools;
+pub mod wait;
+pub mod wire;

@@ -1,0 +1,100 @@
+//! A real PostgreSQL in a directory of its own. Durability is switched off: the data does not outlive the run.
+
+use std::fs;
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rustix::process::{Signal, getuid};
+
+use crate::issuer::write_private;
+use crate::ledger::Ledger;
+use crate::ports;
+use crate::process::Process;
+use crate::program::Program;
+use crate::tools::Tools;
+
+/// A running server with one superuser.
+#[derive(Debug)]
+pub struct Postgres {
+    pub process: Process,
+    bin: PathBuf,
+    home: PathBuf,
+    port: u16,
+}
+
+impl Postgres {
+    pub fn start(tools: &Tools, home: &Path, ledger: &Ledger) -> Result<Self> {
+        fs::create_dir_all(home)?;
+        write_private(&home.join("password"), PASSWORD)?;
+        if getuid().is_root() {
+            // PostgreSQL refuses to run as root.
+            let (user, group) = account("postgres")?;
+            chown(home, Some(user), Some(group))?;
+            chown(home.join("password"), Some(user), Some(group))?;
+        }
+        ledger.note(PASSWORD);
+        initialise(tools, home)?;
+        let port = ports::free()?;
+        let mut process = Program::new("postgres", &tools.postgres.join("postgres"), home)
+            .args(["-D", "data", "-p", &port.to_string()])
+            .args(SETTINGS.iter().flat_map(|setting| ["-c", setting]))
+            .as_user("postgres")
+            .stopped_by(Signal::QUIT)
+            .start()?;
+        let server = |program: &str| client(&tools.postgres, home, port, program);
+        process.ready(Duration::from_secs(60), || {
+            server("pg_isready").run("", ANSWER).is_ok_and(|finished| finished.status.success())
+        })?;
+        Ok(Self { process, bin: tools.postgres.clone(), home: home.to_owned(), port })
+    }
+
+    /// Creates an empty database and returns its URL.
+    pub fn database(&self, name: &str) -> Result<String> {
+        client(&self.bin, &self.home, self.port, "createdb").arg(name).run("", ANSWER)?.succeeded()?;
+        Ok(format!("postgres://{USER}:{PASSWORD}@127.0.0.1:{}/{name}", self.port))
+    }
+}
+
+fn initialise(tools: &Tools, home: &Path) -> Result<()> {
+    let args = ["-D", "data", "-U", USER, "-E", "UTF8", "--locale=C", "--auth=scram-sha-256", "--no-sync"];
+    Program::new("initdb", &tools.postgres.join("initdb"), home)
+        .args(args)
+        .arg("--pwfile=password")
+        .as_user("postgres")
+        .run("", Duration::from_secs(60))?
+        .succeeded()?;
+    Ok(())
+}
+
+fn client(bin: &Path, home: &Path, port: u16, program: &str) -> Program {
+    Program::new(program, &bin.join(program), home)
+        .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-U", USER])
+        .env("PGPASSWORD", PASSWORD)
+}
+
+/// User and group id of a system account.
+fn account(name: &str) -> Result<(u32, u32)> {
+    let accounts = fs::read_to_string("/etc/passwd")?;
+    let fields = accounts
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>())
+        .find(|all| all.first() == Some(&name));
+    let fields = fields.with_context(|| format!("there is no system account {name}: install PostgreSQL"))?;
+    let number = |at: usize| fields.get(at).and_then(|id| id.parse().ok()).context("/etc/passwd is damaged");
+    Ok((number(2)?, number(3)?))
+}
+
+const USER: &str = "keystone";
+const PASSWORD: &str = "Cellar-Door-Postgres-17";
+const ANSWER: Duration = Duration::from_secs(30);
+const SETTINGS: [&str; 7] = [
+    "listen_addresses=127.0.0.1",
+    "unix_socket_directories=",
+    "shared_buffers=64MB",
+    "fsync=off",
+    "full_page_writes=off",
+    "synchronous_commit=off",
+    "log_statement=none",
+];

@@ -1,0 +1,63 @@
+//! Where the real programs are: told by `cargo xtask test` in `KEYTEST_…`. The only file that reads the environment.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+/// Paths of everything a stack is made of.
+#[derive(Clone, Debug)]
+pub struct Tools {
+    /// The issuer's binary.
+    pub keystone: PathBuf,
+    pub envoy: PathBuf,
+    /// The Envoy filter's `.wasm`.
+    pub filter: PathBuf,
+    /// The directory of `postgres`, `initdb` and `createdb`.
+    pub postgres: PathBuf,
+    pub redis: PathBuf,
+    pub chromium: PathBuf,
+    pub node: PathBuf,
+    /// The built npm package.
+    pub package: PathBuf,
+}
+
+impl Tools {
+    pub fn from_env() -> Result<Self> {
+        Ok(Self {
+            keystone: tool("KEYTEST_KEYSTONE")?,
+            envoy: tool("KEYTEST_ENVOY")?,
+            filter: tool("KEYTEST_FILTER")?,
+            postgres: tool("KEYTEST_POSTGRES")?,
+            redis: tool("KEYTEST_REDIS")?,
+            chromium: tool("KEYTEST_CHROMIUM")?,
+            node: tool("KEYTEST_NODE")?,
+            package: tool("KEYTEST_PACKAGE")?,
+        })
+    }
+
+    /// The same, as the variables `from_env` reads.
+    pub fn to_env(&self) -> [(&'static str, &Path); 8] {
+        [
+            ("KEYTEST_KEYSTONE", &self.keystone),
+            ("KEYTEST_ENVOY", &self.envoy),
+            ("KEYTEST_FILTER", &self.filter),
+            ("KEYTEST_POSTGRES", &self.postgres),
+            ("KEYTEST_REDIS", &self.redis),
+            ("KEYTEST_CHROMIUM", &self.chromium),
+            ("KEYTEST_NODE", &self.node),
+            ("KEYTEST_PACKAGE", &self.package),
+        ]
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is where the harness learns what xtask installed and built"
+)]
+fn tool(name: &str) -> Result<PathBuf> {
+    let value =
+        std::env::var_os(name).with_context(|| format!("{name} is not set: run `cargo xtask test e2e`"))?;
+    let path = PathBuf::from(value);
+    ensure!(path.exists(), "{name} says {}, which does not exist: run `cargo xtask build`", path.display());
+    Ok(path)
+}

@@ -1,0 +1,151 @@
+//! The command line, parsed into closed types.
+
+use anyhow::{Result, bail};
+use keystone_tests::stack::Store;
+
+pub(crate) const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  demo [--once] [--json] [--store sqlite|postgres]
+         the whole product on this machine: issuer, Envoy, an API, Node, a browser
+         --once   stop after the walk; exit 0 only if every answer was the expected one
+         --json   print addresses and credentials as one JSON line, and stay up
+  test   everything a change must pass; parts of it:
+    test unit           format, lints, unit tests, the verifier for a machine without operating system
+    test js             the npm package's own tests
+    test e2e [FILTER]   the promises, on real Envoy, PostgreSQL, Redis, Node and Chromium
+  build  the issuer, the Envoy filter and the npm package
+  dist   the artefacts to publish, with checksums, in dist/
+  deny [CHECK…]  licenses, bans, sources and (with GitHub in reach) advisories of every dependency
+  help   this text";
+
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum Task {
+    Build,
+    Demo(Demo),
+    /// With the checks to make; all when empty.
+    Deny(Vec<String>),
+    Dist,
+    Help,
+    Test(Part),
+}
+
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Demo {
+    pub(crate) once: bool,
+    pub(crate) json: bool,
+    pub(crate) store: Store,
+}
+
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum Part {
+    All,
+    Unit,
+    Js,
+    /// With what is passed on to the runner: filters and its options.
+    E2e(Vec<String>),
+}
+
+impl Task {
+    pub(crate) fn parse(args: impl Iterator<Item = String>) -> Result<Self> {
+        let mut args = args.peekable();
+        let task = match args.next().as_deref() {
+            Some("build") => Self::Build,
+            Some("demo") => Self::Demo(Demo::parse(&mut args)?),
+            Some("deny") => Self::Deny(args.by_ref().collect()),
+            Some("dist") => Self::Dist,
+            Some("help" | "-h" | "--help") | None => Self::Help,
+            Some("test") => Self::Test(Part::parse(&mut args)?),
+            Some(other) => bail!("there is no command `{other}`"),
+        };
+        match args.next() {
+            Some(rest) => bail!("`{rest}` is one word too many"),
+            None => Ok(task),
+        }
+    }
+}
+
+impl Demo {
+    fn parse(args: &mut impl Iterator<Item = String>) -> Result<Self> {
+        let mut demo = Self { once: false, json: false, store: Store::Sqlite };
+        while let Some(option) = args.next() {
+            match option.as_str() {
+                "--once" => demo.once = true,
+                "--json" => demo.json = true,
+                "--store" => demo.store = store(&args.next().unwrap_or_default())?,
+                other => bail!("demo has no option `{other}`"),
+            }
+        }
+        Ok(demo)
+    }
+}
+
+impl Part {
+    fn parse(args: &mut impl Iterator<Item = String>) -> Result<Self> {
+        match args.next().as_deref() {
+            None => Ok(Self::All),
+            Some("unit") => Ok(Self::Unit),
+            Some("js") => Ok(Self::Js),
+            Some("e2e") => Ok(Self::E2e(args.by_ref().collect())),
+            Some(other) => bail!("test has no part `{other}`: it has unit, js and e2e"),
+        }
+    }
+}
+
+fn store(name: &str) -> Result<Store> {
+    match name {
+        "sqlite" => Ok(Store::Sqlite),
+        "postgres" => Ok(Store::Postgres),
+        other => bail!("--store takes sqlite or postgres, not `{other}`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use keystone_tests::docs::{mentions, subcommands};
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Task> {
+        Task::parse(line.split_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn a_demo_takes_its_options_in_any_order() {
+        let expected = Demo { once: true, json: false, store: Store::Postgres };
+
+        assert_eq!(parse("demo --store postgres --once").unwrap(), Task::Demo(expected));
+    }
+
+    #[test]
+    fn filters_are_passed_on_to_the_runner() {
+        let filters = vec!["sqlite::alice".to_owned(), "--nocapture".to_owned()];
+
+        assert_eq!(parse("test e2e sqlite::alice --nocapture").unwrap(), Task::Test(Part::E2e(filters)));
+    }
+
+    #[test]
+    fn a_word_nobody_knows_is_named() {
+        for line in ["deploy", "demo --twice", "demo --store oracle", "test e2", "build now"] {
+            let named = line.split(' ').next_back().unwrap();
+            assert!(parse(line).unwrap_err().to_string().contains(named), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_command_the_documents_name_exists() {
+        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+        let docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+        let documents = docs.filter(|path| path.extension().is_some_and(|end| end == "md"));
+        for document in documents.chain([root.join("README.md"), root.join("CONTRIBUTING.md")]) {
+            for mention in mentions(&fs::read_to_string(&document).unwrap()) {
+                for command in subcommands(&mention, "cargo xtask") {
+                    assert!(parse(&command).is_ok(), "{}:{}: {command}", document.display(), mention.line);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Building what runs: the issuer, the Envoy filter, the npm package.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use keystone_tests::tools::Tools;
+use wasm_bindgen_cli_support::Bindgen;
+
+use crate::install::{self, Programs};
+use crate::{place, shell};
+
+/// Everything a stack needs, built; together with the programs of others it makes the tools of the harness.
+#[derive(Debug)]
+pub(crate) struct Built {
+    keystone: PathBuf,
+    pub(crate) filter: PathBuf,
+    pub(crate) package: PathBuf,
+}
+
+impl Built {
+    pub(crate) fn with(self, programs: Programs) -> Tools {
+        Tools {
+            keystone: self.keystone,
+            filter: self.filter,
+            package: self.package,
+            envoy: programs.envoy,
+            node: programs.node,
+            postgres: programs.postgres,
+            redis: programs.redis,
+            chromium: programs.chromium,
+        }
+    }
+}
+
+pub(crate) fn everything() -> Result<Built> {
+    install::rust::targets()?;
+    let keystone = issuer()?;
+    let filter = wasm()?;
+    Ok(Built { keystone, filter, package: npm_package()? })
+}
+
+fn issuer() -> Result<PathBuf> {
+    shell::say("building the issuer");
+    shell::run(&mut shell::cargo(&["build", "--locked", "--package", "keystone-issuer"]))?;
+    Ok(place::target().join("debug/keystone"))
+}
+
+/// Both `.wasm` files: the filter, and the verifier that the npm package wraps.
+pub(crate) fn wasm() -> Result<PathBuf> {
+    shell::say("building the WebAssembly of the Envoy filter and the npm package");
+    let packages = ["--package", "keystone-envoy-filter", "--package", "keystone-verifier-wasm"];
+    let mut build = shell::cargo(&["build", "--locked", "--lib", "--profile", "wasm", "--target", WASM]);
+    shell::run(build.args(packages))?;
+    Ok(wasm_file("keystone_envoy_filter"))
+}
+
+/// The npm package in js/: the verifier with its glue, bundled.
+pub(crate) fn npm_package() -> Result<PathBuf> {
+    let package = place::root().join("js");
+    install::node::packages("js")?;
+    shell::say("building the npm package");
+    // Nothing of an earlier build may fill a gap in this one.
+    let _ = fs::remove_dir_all(package.join("pkg"));
+    Bindgen::new()
+        .input_path(wasm_file("keystone_verifier_wasm"))
+        .web(true)?
+        .remove_name_section(true)
+        .typescript(true)
+        // The default path makes bundlers look for a file that the package inlines.
+        .omit_default_module_path(false)
+        .generate(package.join("pkg"))
+        .context("wasm-bindgen could not make js/pkg")?;
+    let mut build = shell::command(install::node::npm()?, &["run", "--silent", "build"]);
+    shell::run(build.current_dir(&package))?;
+    Ok(package)
+}
+
+fn wasm_file(name: &str) -> PathBuf {
+    place::target().join(WASM).join("wasm").join(format!("{name}.wasm"))
+}
+
+const WASM: &str = "wasm32-unknown-unknown";

@@ -1,0 +1,98 @@
+//! PostgreSQL, Redis and Chromium, from the distribution.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::{place, shell};
+
+/// A program and the Debian package it comes from.
+#[derive(Debug)]
+pub(crate) struct Package {
+    pub(crate) debian: &'static str,
+    programs: &'static [&'static str],
+    /// Directories of versions, each with a `bin`.
+    versions: Option<&'static str>,
+}
+
+pub(crate) const POSTGRES: Package =
+    Package { debian: "postgresql", programs: &["initdb"], versions: Some("/usr/lib/postgresql") };
+pub(crate) const REDIS: Package =
+    Package { debian: "redis-server", programs: &["redis-server"], versions: None };
+pub(crate) const CHROMIUM: Package = Package {
+    debian: "chromium",
+    programs: &["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"],
+    versions: None,
+};
+
+impl Package {
+    pub(crate) fn find(&self) -> Option<PathBuf> {
+        let hidden = self.versions.map(|base| bin_directories(Path::new(base))).unwrap_or_default();
+        place::program(self.programs, &hidden)
+    }
+}
+
+/// Installs what is missing of these.
+pub(crate) fn install(packages: &[Package]) -> Result<()> {
+    let missing: Vec<&str> =
+        packages.iter().filter(|package| package.find().is_none()).map(|package| package.debian).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let advice = format!("install {} with your package manager and run this again", missing.join(", "));
+    let Some(apt) = place::program(&["apt-get"], &[]) else {
+        bail!("this machine has no apt-get: {advice}");
+    };
+    if !may_install() {
+        bail!("installing packages needs root or a sudo that asks for no password: {advice}");
+    }
+    shell::say(&format!("installing {} with apt-get", missing.join(", ")));
+    apt_install(&apt, &missing).with_context(|| format!("apt-get could not do it: {advice}"))?;
+    match packages.iter().find(|package| package.find().is_none()) {
+        Some(package) => bail!("{} is installed but {:?} is not in PATH", package.debian, package.programs),
+        None => Ok(()),
+    }
+}
+
+/// Lists are refreshed only when the ones at hand do not do.
+fn apt_install(apt: &Path, packages: &[&str]) -> Result<()> {
+    let install = || {
+        let mut command = as_root(apt);
+        command.args(["install", "--yes", "--quiet", "--no-install-recommends"]).args(packages);
+        shell::run(&mut command)
+    };
+    if install().is_ok() {
+        return Ok(());
+    }
+    shell::say("refreshing apt's lists");
+    shell::run(as_root(apt).args(["update", "--quiet"]))?;
+    install()
+}
+
+/// RUNLEVEL 1 tells the packages' scripts to start no service: ours run on ports and directories of their own.
+fn as_root(apt: &Path) -> Command {
+    let assignments = ["DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1"];
+    let mut command =
+        if is_root() { shell::command("env", &[]) } else { shell::command("sudo", &["-n", "env"]) };
+    command.args(assignments).arg(apt);
+    command
+}
+
+fn may_install() -> bool {
+    is_root() || shell::output(&mut shell::command("sudo", &["-n", "true"])).is_ok()
+}
+
+fn is_root() -> bool {
+    shell::output(&mut shell::command("id", &["-u"])).is_ok_and(|id| id.trim() == "0")
+}
+
+/// `/usr/lib/postgresql/15/bin` and its like, the newest version first.
+fn bin_directories(base: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> =
+        fs::read_dir(base).into_iter().flatten().flatten().map(|entry| entry.path().join("bin")).collect();
+    found.sort();
+    found.reverse();
+    found
+}

@@ -1,0 +1,66 @@
+//! The Rust targets of `rust-toolchain.toml`.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use crate::{place, shell};
+
+/// Adds what is missing. Automatic installation may be switched off in rustup, so it is asked for in so many words.
+pub(crate) fn targets() -> Result<()> {
+    let wanted = wanted(&fs::read_to_string(place::root().join("rust-toolchain.toml"))?);
+    let Some(rustup) = place::program(&["rustup"], &[]) else {
+        return without_rustup(&wanted);
+    };
+    let missing = missing(&rustup, &wanted)?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    shell::say(&format!("installing Rust targets: {}", missing.join(", ")));
+    let advice = "check the network and run it again, or run `rustup toolchain install` by hand";
+    let mut install = shell::command(&rustup, &["toolchain", "install"]);
+    // Set by the cargo that runs us; with it, rustup would not read the file.
+    shell::run(install.env_remove("RUSTUP_TOOLCHAIN"))
+        .with_context(|| format!("rustup could not install what rust-toolchain.toml names: {advice}"))?;
+    match self::missing(&rustup, &wanted)?.first() {
+        Some(target) => bail!("rustup did not install the Rust target {target}: {advice}"),
+        None => Ok(()),
+    }
+}
+
+fn missing<'a>(rustup: &Path, wanted: &'a [String]) -> Result<Vec<&'a str>> {
+    let installed = shell::output(&mut shell::command(rustup, &["target", "list", "--installed"]))?;
+    let is_missing = |target: &&String| !installed.lines().any(|line| line == target.as_str());
+    Ok(wanted.iter().filter(is_missing).map(String::as_str).collect())
+}
+
+/// A distribution's Rust: all we can do is look.
+fn without_rustup(wanted: &[String]) -> Result<()> {
+    let sysroot = shell::output(&mut shell::command("rustc", &["--print", "sysroot"]))?;
+    let libraries = Path::new(sysroot.trim()).join("lib/rustlib");
+    match wanted.iter().find(|target| !libraries.join(target).exists()) {
+        Some(target) => {
+            bail!("the Rust target {target} is missing: install Rust with rustup (https://rustup.rs)")
+        }
+        None => Ok(()),
+    }
+}
+
+/// The names between the brackets of `targets = [ … ]`.
+fn wanted(toolchain: &str) -> Vec<String> {
+    let line = toolchain.lines().find(|line| line.trim_start().starts_with("targets")).unwrap_or_default();
+    line.split('"').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_targets_are_read_from_the_toolchain_file() {
+        let file = include_str!("../../../rust-toolchain.toml");
+
+        assert_eq!(wanted(file), ["wasm32-unknown-unknown", "thumbv7em-none-eabi"]);
+    }
+}

@@ -1,0 +1,49 @@
+//! `cargo xtask …`: everything a person does with this repository, each as a short, readable function.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool for people talks on the terminal")]
+
+mod args;
+mod build;
+mod demo;
+mod deny;
+mod dist;
+mod install;
+mod place;
+mod shell;
+mod test;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::args::Task;
+
+fn main() -> ExitCode {
+    let task = match Task::parse(std::env::args().skip(1)) {
+        Ok(task) => task,
+        Err(mistake) => {
+            eprintln!("{mistake}\n\n{}", args::USAGE);
+            return ExitCode::from(2);
+        }
+    };
+    match run(task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\n{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<()> {
+    match task {
+        Task::Build => build::everything().map(drop),
+        Task::Demo(options) => demo::run(&options),
+        Task::Deny(checks) => deny::run(&checks),
+        Task::Dist => dist::run(),
+        Task::Help => {
+            println!("{}", args::USAGE);
+            Ok(())
+        }
+        Task::Test(part) => test::run(&part),
+    }
+}

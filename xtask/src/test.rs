@@ -1,0 +1,107 @@
+//! `cargo xtask test`: everything a change must pass, quickest to fail first.
+
+use std::process::Command;
+
+use anyhow::Result;
+use keystone_tests::stack::Store;
+use keystone_tests::tools::Tools;
+
+use crate::args::Part;
+use crate::{build, demo, install, shell};
+
+pub(crate) fn run(part: &Part) -> Result<()> {
+    match part {
+        Part::All => {
+            install::rust::targets()?;
+            style()?;
+            let tools = tools()?;
+            lints()?;
+            unit_tests(&tools)?;
+            no_std()?;
+            js()?;
+            demo(&tools)?;
+            e2e(&tools, &[])
+        }
+        Part::Unit => {
+            install::rust::targets()?;
+            style()?;
+            lints()?;
+            unit_tests(&tools()?)?;
+            no_std()
+        }
+        Part::Js => {
+            build::wasm()?;
+            build::npm_package()?;
+            js()
+        }
+        Part::E2e(args) => e2e(&tools()?, args),
+    }
+}
+
+/// What is missing installed, what is ours built.
+fn tools() -> Result<Tools> {
+    let programs = install::programs(Store::Postgres)?;
+    install::node::packages("tests/js")?;
+    Ok(build::everything()?.with(programs))
+}
+
+fn style() -> Result<()> {
+    shell::say("cargo fmt: the code looks alike everywhere");
+    shell::run(&mut shell::cargo(&["fmt", "--all", "--check"]))
+}
+
+fn lints() -> Result<()> {
+    shell::say("cargo clippy: the rules of Cargo.toml and clippy.toml");
+    clippy(&["--workspace", "--all-targets"])?;
+    // What speaks to Envoy is compiled for no other target.
+    clippy(&["--package", "keystone-envoy-filter", "--lib", "--target", "wasm32-unknown-unknown"])
+}
+
+fn clippy(what: &[&str]) -> Result<()> {
+    let mut clippy = shell::cargo(&["clippy", "--locked"]);
+    shell::run(clippy.args(what).args(["--", "-D", "warnings"]))
+}
+
+fn unit_tests(tools: &Tools) -> Result<()> {
+    shell::say("cargo test: every crate by itself");
+    // Ignored are those that need a real PostgreSQL or Redis, which a plain `cargo test` does not have.
+    let tests = ["--lib", "--bins", "--tests", "--", "--include-ignored"];
+    shell::show(with(tools, shell::cargo(&["test", "--locked", "--workspace", "--quiet"]).args(tests)))?;
+    shell::show(&mut shell::cargo(&["test", "--locked", "--workspace", "--quiet", "--doc"]))
+}
+
+/// A bare-metal target has no `std` to fall back on.
+fn no_std() -> Result<()> {
+    shell::say("building the verifier for a machine without operating system");
+    shell::run(&mut shell::cargo(&[
+        "build",
+        "--locked",
+        "--package",
+        "keystone-verifier",
+        "--lib",
+        "--target",
+        "thumbv7em-none-eabi",
+    ]))
+}
+
+fn js() -> Result<()> {
+    shell::say("npm test: the npm package by itself");
+    let mut test = shell::command(install::node::npm()?, &["--prefix", "js", "test", "--silent"]);
+    shell::show(&mut test)
+}
+
+fn e2e(tools: &Tools, args: &[String]) -> Result<()> {
+    shell::say("the promises, on real Envoy, PostgreSQL, Redis, Node and Chromium");
+    let mut test = shell::cargo(&["test", "--locked", "--package", "keystone-tests", "--test", "e2e", "--"]);
+    shell::show(with(tools, test.args(args)))
+}
+
+/// The demo is documentation that runs.
+fn demo(tools: &Tools) -> Result<()> {
+    shell::say("the walk of cargo xtask demo");
+    demo::check(tools)
+}
+
+fn with<'a>(tools: &Tools, command: &'a mut Command) -> &'a mut Command {
+    command.envs(tools.to_env())
+}
