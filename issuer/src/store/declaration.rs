@@ -28,7 +28,7 @@ pub(super) struct KnownClient {
 /// The changes, in the order in which they may be made.
 #[derive(Debug, Default)]
 pub(super) struct Plan<'a> {
-    pub(super) scopes: Vec<&'a DeclaredScope>,
+    pub(super) scopes: Vec<PlannedScope<'a>>,
     pub(super) roles: Vec<&'a DeclaredRole>,
     pub(super) clients: Vec<PlannedClient<'a>>,
     /// Roles that lose a scope: the tokens of their users are revoked.
@@ -36,6 +36,13 @@ pub(super) struct Plan<'a> {
     /// Clients that lose a scope or are disabled: their tokens are revoked.
     pub(super) reduced_clients: Vec<String>,
     pub(super) applied: Applied,
+}
+
+#[derive(Debug)]
+pub(super) struct PlannedScope<'a> {
+    pub(super) scope: &'a DeclaredScope,
+    /// Whoever administers can only hand out what they hold: a new scope is the administrator's.
+    pub(super) is_new: bool,
 }
 
 #[derive(Debug)]
@@ -82,8 +89,9 @@ impl<'a> Plan<'a> {
     fn scope(&mut self, scope: &'a DeclaredScope, known: &Known) {
         let before = known.scopes.get(&scope.name);
         if before != Some(scope) {
-            self.scopes.push(scope);
-            self.note(before.is_none(), "scope", &scope.name);
+            let is_new = before.is_none();
+            self.scopes.push(PlannedScope { scope, is_new });
+            self.note(is_new, "scope", &scope.name);
         }
     }
 

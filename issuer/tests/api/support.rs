@@ -301,9 +301,10 @@ impl TestIssuer {
         let test = Self::start().await;
         let mut all = test.issuer.store.held_scopes(&Actor::Operator).await.unwrap();
         all.insert("keystone:account".to_owned());
+        let own: Vec<_> = all.iter().filter(|scope| scope.starts_with("keystone:")).collect();
+        let held: Vec<_> = own.iter().filter(|scope| scope.as_str() != "keystone:account").collect();
         let file = format!(
-            "[[clients]]\nclient_id = 'console'\nname = 'c'\npublic = true\ngrants = ['password', 'refresh_token']\nscopes = {:?}",
-            all.iter().filter(|scope| scope.starts_with("keystone:")).collect::<Vec<_>>()
+            "[[clients]]\nclient_id = 'console'\nname = 'c'\npublic = true\ngrants = ['password', 'refresh_token']\nscopes = {own:?}\n[[roles]]\nname = 'administrator'\ndescription = 'May do everything in Keystone'\nscopes = {held:?}"
         );
         let (declaration, _) = File::parse(&file).unwrap().declare(&test.issuer.secrets, &test.issuer.world);
         test.issuer.store.apply(&Actor::Operator, &declaration).await.unwrap().unwrap();

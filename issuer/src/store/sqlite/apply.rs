@@ -81,8 +81,11 @@ async fn known(connection: &mut SqliteConnection) -> Result<Known> {
 }
 
 async fn carry_out(connection: &mut SqliteConnection, plan: &Plan<'_>) -> Result<()> {
-    for scope in &plan.scopes {
-        put_scope(connection, scope).await?;
+    for planned in &plan.scopes {
+        put_scope(connection, planned.scope).await?;
+        if planned.is_new {
+            sqlx::query(ENTRUST).bind(&planned.scope.name).execute(&mut *connection).await?;
+        }
     }
     for role in &plan.roles {
         put_role(connection, role).await?;
@@ -113,6 +116,11 @@ async fn put_scope(connection: &mut SqliteConnection, scope: &DeclaredScope) -> 
         .await?;
     Ok(())
 }
+
+const ENTRUST: &str = "
+    INSERT INTO role_scopes (role_name, scope_name)
+    VALUES ('administrator', $1)
+    ON CONFLICT DO NOTHING";
 
 const PUT_ROLE: &str = "
     INSERT INTO roles (name, description)

@@ -85,6 +85,11 @@ pub(super) async fn a_declaration_is_applied_once(bed: &Bed) {
     assert_eq!(first.secrets_taken, ["service"]);
     assert!(first.updated.is_empty());
     assert!(second.created.is_empty() && second.updated.is_empty() && second.secrets_taken.is_empty());
+    let administrator = bed.store.role_scopes(&["administrator".to_owned()]).await.unwrap().unwrap();
+    assert!(
+        administrator.is_superset(&set(&["orders:read", "orders:write"])),
+        "a new scope is theirs to give"
+    );
     assert_eq!(audit(bed, "%.created").await.len(), 7);
     assert_eq!(audit(bed, "client.created").await[2], "operator client.created service");
     assert!(events(bed).await.is_empty());
