@@ -9,6 +9,7 @@
 )]
 
 mod accounts;
+mod answer;
 mod audit;
 mod introspection;
 mod keys;
