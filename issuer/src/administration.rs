@@ -6,7 +6,7 @@ use std::time::Duration;
 use keystone_verifier::Verified;
 use uuid::Uuid;
 
-use crate::declaration::Client;
+use crate::declaration::{Client, origin_mistakes};
 use crate::issuer::Issuer;
 use crate::password::Overloaded;
 use crate::secret::Secret;
@@ -136,7 +136,9 @@ pub async fn create_client(
     }
     described(wanted.name.clone())?;
     let (secret, hash) = issuer.secrets.new_client_secret(&issuer.world);
-    let client = settled(issuer.store.create_client(by, &wanted.declare(hash)).await?)?;
+    let outcome = issuer.store.create_client(by, &wanted.declare(hash)).await;
+    issuer.clients.forget_origins();
+    let client = settled(outcome?)?;
     let secret = (!client.public).then_some(secret);
     Ok((client, secret))
 }
@@ -147,6 +149,10 @@ pub async fn change_client(
     by: &Authority,
     change: ClientChange,
 ) -> Result<ClientProfile, AdminError> {
+    let mistakes: Vec<String> = change.origins.iter().flat_map(origin_mistakes).collect();
+    if !mistakes.is_empty() {
+        return Err(AdminError::Client(mistakes));
+    }
     let outcome = issuer.store.change_client(by, &change).await;
     issuer.clients.forget(&change.client_id).await;
     settled(outcome?)

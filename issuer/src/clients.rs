@@ -1,5 +1,6 @@
 //! Clients, remembered for a few seconds, so that client credentials cost no database read.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use crate::store::{Client, Store, StoreError};
 pub struct Clients {
     store: Arc<dyn Store>,
     remembered: Cache<String, Arc<Client>>,
+    origins: Cache<(), Arc<BTreeSet<String>>>,
 }
 
 /// Why there is nothing to remember.
@@ -22,7 +24,8 @@ enum Miss {
 impl Clients {
     pub fn new(store: Arc<dyn Store>) -> Self {
         let remembered = Cache::builder().max_capacity(CAPACITY).time_to_live(LIFETIME).build();
-        Self { store, remembered }
+        let origins = Cache::builder().max_capacity(1).time_to_live(LIFETIME).build();
+        Self { store, remembered, origins }
     }
 
     /// `None`: there is no such client. That is never remembered: a client made now works now.
@@ -50,14 +53,36 @@ impl Clients {
         }
     }
 
+    /// Whether a page of this origin belongs to any enabled client.
+    ///
+    /// While the database is away, none does: an origin must not outlive its client, and a stranger's question must not
+    /// wait for the database each time.
+    pub async fn know_origin(&self, origin: &str) -> bool {
+        let load = async {
+            let origins = self.store.browser_origins().await;
+            Arc::new(origins.unwrap_or_else(|error| {
+                tracing::warn!(%error, "the origins of browser clients cannot be read; for a moment there are none");
+                BTreeSet::new()
+            }))
+        };
+        self.origins.get_with((), load).await.contains(origin)
+    }
+
     /// After a change that may touch any client.
     pub fn forget_all(&self) {
         self.remembered.invalidate_all();
+        self.forget_origins();
+    }
+
+    /// After a client was made.
+    pub fn forget_origins(&self) {
+        self.origins.invalidate_all();
     }
 
     /// After a change made by this process. Other replicas see it when their copy ends.
     pub async fn forget(&self, client_id: &str) {
         self.remembered.invalidate(client_id).await;
+        self.forget_origins();
     }
 }
 
@@ -72,6 +97,58 @@ pub fn is_client_id(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
+/// `scheme://host[:port]` in the one spelling that browsers send (RFC 6454 §6.2), so that bytes can be compared. Not
+/// `null`, which every sandboxed page has (RFC 6454 §7.3), and nothing that stands for more than one.
+pub fn is_origin(text: &str) -> bool {
+    let is_exact = |url: url::Url| {
+        matches!(url.scheme(), "https" | "http") && url.origin().ascii_serialization() == text
+    };
+    text.len() <= 256 && !text.contains('*') && url::Url::parse(text).is_ok_and(is_exact)
+}
+
 const CAPACITY: u64 = 10_000;
 /// How long a disabled client may go on at a replica that did not disable it itself.
 const LIFETIME: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_has_one_spelling() {
+        for good in [
+            "https://app.example.com",
+            "http://localhost:3000",
+            "https://app.example.com:8443",
+            "http://[::1]:8080",
+            "https://xn--bcher-kva.example",
+        ] {
+            assert!(is_origin(good), "{good}");
+        }
+        for wrong in [
+            "",
+            "null",
+            "*",
+            "https://*.example.com",
+            "https://",
+            "https://App.example.com",
+            "HTTPS://app.example.com",
+            "https://app.example.com/",
+            "https://app.example.com/path",
+            "https://app.example.com?x",
+            "https://app.example.com#x",
+            "https://app.example.com:443",
+            "http://app.example.com:80",
+            "https://user@app.example.com",
+            "https://b\u{fc}cher.example",
+            " https://app.example.com",
+            "app.example.com",
+            "//app.example.com",
+            "file:///x",
+            "chrome-extension://abc",
+            "https://a.example https://b.example",
+        ] {
+            assert!(!is_origin(wrong), "{wrong}");
+        }
+    }
+}

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use crate::clients::{is_client_id, resembles_a_subject};
+use crate::clients::{is_client_id, is_origin, resembles_a_subject};
 use crate::clock::World;
 use crate::rbac::is_scope_token;
 use crate::secret::Secret;
@@ -60,6 +60,9 @@ pub struct Client {
     pub scopes: BTreeSet<String>,
     /// All of `scopes` where it is left out.
     pub default_scopes: Option<BTreeSet<String>>,
+    /// Where its pages come from, as browsers write it in `Origin`: `https://app.example.com`.
+    #[serde(default)]
+    pub origins: BTreeSet<String>,
 }
 
 const fn yes() -> bool {
@@ -163,6 +166,7 @@ impl Client {
             enabled: self.enabled,
             grants: self.grants,
             scopes: self.scopes,
+            origins: self.origins,
             secret_if_new,
         }
     }
@@ -187,7 +191,18 @@ impl Client {
                 .push(format!("client `{client_id}`: the default scope `{scope}` is not among its scopes"));
         }
         mistakes
+            .extend(origin_mistakes(&self.origins).map(|mistake| format!("client `{client_id}`: {mistake}")));
+        mistakes
     }
+}
+
+pub(crate) fn origin_mistakes(origins: &BTreeSet<String>) -> impl Iterator<Item = String> {
+    origins.iter().filter(|origin| !is_origin(origin)).map(|origin| {
+        format!(
+            "the origin `{origin}` must be what a browser sends, like https://app.example.com or http://localhost:3000: \
+             lower case, no path, no default port, no wildcard"
+        )
+    })
 }
 
 fn twice<'a>(kind: &str, names: impl Iterator<Item = &'a String>) -> Vec<String> {

@@ -14,6 +14,7 @@ pub(super) fn console(client_id: &str, scopes: BTreeSet<String>) -> DeclaredClie
         grants: BTreeSet::from([GrantType::Password, GrantType::RefreshToken]),
         default_scopes: scopes.clone(),
         scopes,
+        origins: BTreeSet::new(),
         // A public client takes none.
         secret_if_new: [0; 32],
     }

@@ -23,6 +23,7 @@ pub(super) struct KnownClient {
     pub(super) grants: BTreeSet<GrantType>,
     pub(super) scopes: BTreeSet<String>,
     pub(super) default_scopes: BTreeSet<String>,
+    pub(super) origins: BTreeSet<String>,
 }
 
 /// The changes, in the order in which they may be made.
@@ -170,6 +171,7 @@ impl From<&DeclaredClient> for KnownClient {
             grants: client.grants.clone(),
             scopes: client.scopes.clone(),
             default_scopes: client.default_scopes.clone(),
+            origins: client.origins.clone(),
         }
     }
 }

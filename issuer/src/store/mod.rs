@@ -59,6 +59,8 @@ pub trait Store: Administration + KeyLife + Revocations + Send + Sync + fmt::Deb
 
     /// `None`: there is no such client.
     async fn client(&self, client_id: &str) -> Result<Option<Client>>;
+    /// Every origin that an enabled client has registered.
+    async fn browser_origins(&self) -> Result<BTreeSet<String>>;
     /// What a login needs, by canonical username. `None`: there is no such user.
     async fn credential(&self, username_key: &str) -> Result<Option<Credential>>;
     /// The same by id, for a user who changes the password.

@@ -111,6 +111,7 @@ promises! {
         what_a_declaration_takes_away_is_revoked,
         a_wrong_declaration_changes_nothing,
         a_client_is_read_as_it_was_declared,
+        origins_are_those_of_enabled_clients,
         replicas_agree_on_the_first_keys,
         replicas_agree_on_a_server_secret,
         the_database_tells_the_time;

@@ -84,6 +84,8 @@ pub struct Client {
     pub grants: BTreeSet<GrantType>,
     pub scopes: Vec<Scope>,
     pub default_scopes: BTreeSet<String>,
+    /// The origins whose pages may read its answers in a browser.
+    pub origins: BTreeSet<String>,
     /// Keyed hashes of the live secrets, at most two.
     pub secrets: Vec<[u8; 32]>,
     pub epoch: i64,
@@ -273,6 +275,7 @@ pub struct DeclaredClient {
     pub grants: BTreeSet<GrantType>,
     pub scopes: BTreeSet<String>,
     pub default_scopes: BTreeSet<String>,
+    pub origins: BTreeSet<String>,
     /// Keyed hash of a secret made for the case that the client is new and confidential.
     pub secret_if_new: [u8; 32],
 }

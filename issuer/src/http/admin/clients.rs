@@ -80,6 +80,7 @@ struct Patch {
     grants: Option<BTreeSet<GrantType>>,
     scopes: Option<BTreeSet<String>>,
     default_scopes: Option<BTreeSet<String>>,
+    origins: Option<BTreeSet<String>>,
 }
 
 /// `PATCH /admin/clients/{client_id}`
@@ -91,9 +92,9 @@ pub(in crate::http) async fn change(
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let expected = required(&head.headers)?;
-    let Patch { name, enabled, grants, scopes, default_scopes } = json(&head.headers, body).await?;
+    let Patch { name, enabled, grants, scopes, default_scopes, origins } = json(&head.headers, body).await?;
     let name = name.map(described).transpose()?;
-    let change = ClientChange { client_id, expected, name, enabled, grants, scopes, default_scopes };
+    let change = ClientChange { client_id, expected, name, enabled, grants, scopes, default_scopes, origins };
     let client = administration::change_client(&app.issuer, &authority(&caller, WRITE), change).await?;
     Ok(versioned(&client.version(), view(&client)))
 }
@@ -154,6 +155,7 @@ fn view(client: &ClientProfile) -> Value {
         "grants": client.grants,
         "scopes": client.scopes,
         "default_scopes": client.default_scopes,
+        "origins": client.origins,
         "created_at": rfc3339(client.created_at),
         "updated_at": rfc3339(client.updated_at),
     })

@@ -207,6 +207,7 @@ pub struct ClientProfile {
     pub grants: BTreeSet<GrantType>,
     pub scopes: BTreeSet<String>,
     pub default_scopes: BTreeSet<String>,
+    pub origins: BTreeSet<String>,
     pub created_at: OffsetDateTime,
     pub updated_at: OffsetDateTime,
 }
@@ -216,7 +217,7 @@ impl ClientProfile {
         let enabled = self.enabled.to_string();
         let fixed = [self.client_id.as_str(), &self.name, &enabled];
         let grants = self.grants.iter().map(|grant| grant.as_str());
-        let lists = [&self.scopes, &self.default_scopes].into_iter();
+        let lists = [&self.scopes, &self.default_scopes, &self.origins].into_iter();
         // An empty part between lists: no name is empty.
         let lists = lists.flat_map(|list| [""].into_iter().chain(list.iter().map(String::as_str)));
         Version::of(fixed.into_iter().chain(grants).chain(lists))
@@ -234,6 +235,7 @@ pub struct ClientChange {
     pub scopes: Option<BTreeSet<String>>,
     /// Where only the scopes change, the defaults that are left.
     pub default_scopes: Option<BTreeSet<String>>,
+    pub origins: Option<BTreeSet<String>>,
 }
 
 impl ClientChange {
@@ -256,6 +258,7 @@ impl ClientChange {
             grants,
             scopes,
             default_scopes,
+            origins: self.origins.as_ref().unwrap_or(&before.origins).clone(),
             // It is not new.
             secret_if_new: [0; 32],
         })

@@ -14,7 +14,7 @@ use crate::store::{
 
 /// Nobody changes what the plan is made from until it is carried out; logins and refreshes go on.
 const ALONE: &str = "
-    LOCK TABLE scopes, roles, role_scopes, service_clients, client_grants, client_scopes
+    LOCK TABLE scopes, roles, role_scopes, service_clients, client_grants, client_scopes, client_origins
     IN SHARE ROW EXCLUSIVE MODE";
 
 pub(super) async fn apply(
@@ -59,7 +59,8 @@ const CLIENTS: &str = "
         ARRAY(SELECT scope_name FROM client_scopes AS cs WHERE cs.client_id = c.client_id) AS scopes,
         ARRAY(
             SELECT scope_name FROM client_scopes AS cs WHERE cs.client_id = c.client_id AND is_default
-        ) AS default_scopes
+        ) AS default_scopes,
+        ARRAY(SELECT origin FROM client_origins AS o WHERE o.client_id = c.client_id) AS origins
     FROM service_clients AS c";
 
 async fn known(connection: &mut PgConnection) -> Result<Known> {
@@ -177,11 +178,22 @@ const PUT_CLIENT_SCOPES: &str = "
     ON CONFLICT (client_id, scope_name) DO UPDATE
     SET is_default = excluded.is_default";
 
+const DROP_ORIGINS: &str = "
+    DELETE FROM client_origins
+    WHERE client_id = $1
+        AND origin <> ALL ($2)";
+
+const PUT_ORIGINS: &str = "
+    INSERT INTO client_origins (client_id, origin)
+    SELECT $1, unnest($2::text[])
+    ON CONFLICT DO NOTHING";
+
 pub(super) async fn put_client(connection: &mut PgConnection, client: &DeclaredClient) -> Result<()> {
     let id = &client.client_id;
     let grants: Vec<&str> = client.grants.iter().map(|grant| grant.as_str()).collect();
     let scopes: Vec<&str> = client.scopes.iter().map(String::as_str).collect();
     let defaults: Vec<&str> = client.default_scopes.iter().map(String::as_str).collect();
+    let origins: Vec<&str> = client.origins.iter().map(String::as_str).collect();
     sqlx::query(PUT_CLIENT)
         .bind(id)
         .bind(&client.name)
@@ -192,7 +204,9 @@ pub(super) async fn put_client(connection: &mut PgConnection, client: &DeclaredC
     sqlx::query(DROP_GRANTS).bind(id).bind(&grants).execute(&mut *connection).await?;
     sqlx::query(PUT_GRANTS).bind(id).bind(&grants).execute(&mut *connection).await?;
     sqlx::query(DROP_CLIENT_SCOPES).bind(id).bind(&scopes).execute(&mut *connection).await?;
-    sqlx::query(PUT_CLIENT_SCOPES).bind(id).bind(&scopes).bind(&defaults).execute(connection).await?;
+    sqlx::query(PUT_CLIENT_SCOPES).bind(id).bind(&scopes).bind(&defaults).execute(&mut *connection).await?;
+    sqlx::query(DROP_ORIGINS).bind(id).bind(&origins).execute(&mut *connection).await?;
+    sqlx::query(PUT_ORIGINS).bind(id).bind(&origins).execute(connection).await?;
     Ok(())
 }
 
@@ -242,6 +256,7 @@ struct ClientRow {
     grants: Vec<String>,
     scopes: Vec<String>,
     default_scopes: Vec<String>,
+    origins: Vec<String>,
 }
 
 impl ClientRow {
@@ -253,6 +268,7 @@ impl ClientRow {
             grants: rows::grants(&self.grants)?,
             scopes: self.scopes.into_iter().collect(),
             default_scopes: self.default_scopes.into_iter().collect(),
+            origins: self.origins.into_iter().collect(),
         };
         Ok((self.client_id, client))
     }

@@ -31,6 +31,11 @@ const CLIENT: &str = "
                 AND cs.is_default
         ) AS default_scopes,
         ARRAY(
+            SELECT o.origin
+            FROM client_origins AS o
+            WHERE o.client_id = c.client_id
+        ) AS origins,
+        ARRAY(
             SELECT secret.hash
             FROM client_secrets AS secret
             WHERE secret.client_id = c.client_id
@@ -49,6 +54,17 @@ pub(super) async fn client(pool: &PgPool, client_id: &str) -> Result<Option<Clie
     row.map(Client::try_from).transpose()
 }
 
+const BROWSER_ORIGINS: &str = "
+    SELECT DISTINCT o.origin
+    FROM client_origins AS o
+    JOIN service_clients AS c ON c.client_id = o.client_id
+    WHERE c.enabled";
+
+pub(super) async fn browser_origins(pool: &PgPool) -> Result<BTreeSet<String>> {
+    let origins: Vec<String> = sqlx::query_scalar(BROWSER_ORIGINS).fetch_all(pool).await?;
+    Ok(BTreeSet::from_iter(origins))
+}
+
 #[derive(sqlx::FromRow)]
 struct Row {
     client_id: String,
@@ -58,6 +74,7 @@ struct Row {
     grants: Vec<String>,
     scopes: Json<Vec<Scope>>,
     default_scopes: Vec<String>,
+    origins: Vec<String>,
     secrets: Vec<Vec<u8>>,
 }
 
@@ -72,6 +89,7 @@ impl TryFrom<Row> for Client {
             grants: rows::grants(&row.grants)?,
             scopes: row.scopes.0,
             default_scopes: BTreeSet::from_iter(row.default_scopes),
+            origins: BTreeSet::from_iter(row.origins),
             secrets: row
                 .secrets
                 .iter()

@@ -88,6 +88,10 @@ impl Store for Postgres {
         bounded(clients::client(&self.pool, client_id)).await
     }
 
+    async fn browser_origins(&self) -> Result<BTreeSet<String>> {
+        bounded(clients::browser_origins(&self.pool)).await
+    }
+
     async fn credential(&self, username_key: &str) -> Result<Option<Credential>> {
         bounded(passwords::credential(&self.pool, username_key)).await
     }

@@ -58,7 +58,8 @@ const CLIENTS: &str = "
             FROM client_scopes AS cs
             WHERE cs.client_id = c.client_id
                 AND cs.is_default
-        ) AS default_scopes
+        ) AS default_scopes,
+        (SELECT json_group_array(origin) FROM client_origins AS o WHERE o.client_id = c.client_id) AS origins
     FROM service_clients AS c";
 
 async fn known(connection: &mut SqliteConnection) -> Result<Known> {
@@ -182,12 +183,25 @@ const PUT_CLIENT_SCOPES: &str = "
     ON CONFLICT (client_id, scope_name) DO UPDATE
     SET is_default = excluded.is_default";
 
+const DROP_ORIGINS: &str = "
+    DELETE FROM client_origins
+    WHERE client_id = $1
+        AND origin NOT IN (SELECT value FROM json_each($2))";
+
+const PUT_ORIGINS: &str = "
+    INSERT INTO client_origins (client_id, origin)
+    SELECT $1, value
+    FROM json_each($2)
+    WHERE true
+    ON CONFLICT DO NOTHING";
+
 pub(super) async fn put_client(connection: &mut SqliteConnection, client: &DeclaredClient) -> Result<()> {
     let id = &client.client_id;
     let now = clock::now(connection).await?;
     let grants = Json(&client.grants);
     let scopes = Json(&client.scopes);
     let defaults = Json(&client.default_scopes);
+    let origins = Json(&client.origins);
     sqlx::query(PUT_CLIENT)
         .bind(id)
         .bind(&client.name)
@@ -199,7 +213,9 @@ pub(super) async fn put_client(connection: &mut SqliteConnection, client: &Decla
     sqlx::query(DROP_GRANTS).bind(id).bind(grants).execute(&mut *connection).await?;
     sqlx::query(PUT_GRANTS).bind(id).bind(grants).execute(&mut *connection).await?;
     sqlx::query(DROP_CLIENT_SCOPES).bind(id).bind(scopes).execute(&mut *connection).await?;
-    sqlx::query(PUT_CLIENT_SCOPES).bind(id).bind(scopes).bind(defaults).execute(connection).await?;
+    sqlx::query(PUT_CLIENT_SCOPES).bind(id).bind(scopes).bind(defaults).execute(&mut *connection).await?;
+    sqlx::query(DROP_ORIGINS).bind(id).bind(origins).execute(&mut *connection).await?;
+    sqlx::query(PUT_ORIGINS).bind(id).bind(origins).execute(connection).await?;
     Ok(())
 }
 
@@ -249,6 +265,7 @@ struct ClientRow {
     grants: Json<BTreeSet<GrantType>>,
     scopes: Json<BTreeSet<String>>,
     default_scopes: Json<BTreeSet<String>>,
+    origins: Json<BTreeSet<String>>,
 }
 
 impl ClientRow {
@@ -260,6 +277,7 @@ impl ClientRow {
             grants: self.grants.0,
             scopes: self.scopes.0,
             default_scopes: self.default_scopes.0,
+            origins: self.origins.0,
         };
         (self.client_id, client)
     }

@@ -1,5 +1,7 @@
 //! What is known of a client, read from one snapshot.
 
+use std::collections::BTreeSet;
+
 use sqlx::SqliteConnection;
 
 use super::clock;
@@ -27,6 +29,7 @@ pub(super) async fn client(pools: &Pools, client_id: &str) -> Result<Option<Clie
         grants: rows::grants(&grants(&mut snapshot, client_id).await?)?,
         default_scopes: scopes.iter().filter(|row| row.is_default).map(|row| row.name.clone()).collect(),
         scopes: scopes.into_iter().map(|row| Scope { name: row.name, resource: row.resource }).collect(),
+        origins: BTreeSet::from_iter(origins(&mut snapshot, client_id).await?),
         secrets: secrets(&mut snapshot, client_id).await?,
         epoch,
     }))
@@ -57,6 +60,27 @@ struct ScopeRow {
 
 async fn scopes(connection: &mut SqliteConnection, client_id: &str) -> Result<Vec<ScopeRow>> {
     Ok(sqlx::query_as(SCOPES).bind(client_id).fetch_all(connection).await?)
+}
+
+const ORIGINS: &str = "
+    SELECT origin
+    FROM client_origins
+    WHERE client_id = $1";
+
+async fn origins(connection: &mut SqliteConnection, client_id: &str) -> Result<Vec<String>> {
+    Ok(sqlx::query_scalar(ORIGINS).bind(client_id).fetch_all(connection).await?)
+}
+
+const BROWSER_ORIGINS: &str = "
+    SELECT DISTINCT o.origin
+    FROM client_origins AS o
+    JOIN service_clients AS c ON c.client_id = o.client_id
+    WHERE c.enabled";
+
+pub(super) async fn browser_origins(pools: &Pools) -> Result<BTreeSet<String>> {
+    let mut snapshot = pools.read().await?;
+    let origins: Vec<String> = sqlx::query_scalar(BROWSER_ORIGINS).fetch_all(&mut *snapshot).await?;
+    Ok(BTreeSet::from_iter(origins))
 }
 
 const SECRETS: &str = "

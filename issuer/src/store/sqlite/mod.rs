@@ -88,6 +88,10 @@ impl Store for Sqlite {
         clients::client(&self.pools, client_id).await
     }
 
+    async fn browser_origins(&self) -> Result<BTreeSet<String>> {
+        clients::browser_origins(&self.pools).await
+    }
+
     async fn credential(&self, username_key: &str) -> Result<Option<Credential>> {
         passwords::credential(&self.pools, username_key).await
     }

@@ -219,11 +219,12 @@ pub(super) async fn a_client_keeps_its_place_in_the_feed(bed: &Bed) {
         grants: None,
         scopes: None,
         default_scopes: None,
+        origins: None,
     };
     let after = bed.store.change_client(&by, &off).await.unwrap().unwrap();
     assert_eq!(
-        (after.enabled, after.scopes, after.default_scopes),
-        (false, service().scopes, service().default_scopes)
+        (after.enabled, after.scopes, after.default_scopes, after.origins),
+        (false, service().scopes, service().default_scopes, service().origins)
     );
     assert_eq!(events(bed).await.last().unwrap(), "cid service 3");
     let page = Page { after: "app".to_owned(), limit: 10 };

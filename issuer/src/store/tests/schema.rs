@@ -59,10 +59,11 @@ pub(super) async fn the_schema_is_the_documented_one(bed: &Bed) {
 }
 
 /// Sorted, columns too.
-const SCHEMA: [&str; 15] = [
+const SCHEMA: [&str; 16] = [
     "audit_log: action actor at id target",
     "bootstrap_done: administrator at once",
     "client_grants: client_id grant_type",
+    "client_origins: client_id origin",
     "client_scopes: client_id is_default scope_name",
     "client_secrets: client_id created_at expires_at hash public slot",
     "refresh_tokens: auth_time client_id end_reason ended_at expires_at generation id last_used_at rotated_at salt scope user_id",
@@ -114,6 +115,20 @@ pub(super) async fn what_no_row_may_say_is_refused(bed: &Bed) {
         (
             "INSERT INTO client_grants (client_id, grant_type) VALUES ('app', 'implicit')".to_owned(),
             "client_grants_grant_type_is_known",
+        ),
+        (
+            "INSERT INTO client_origins (client_id, origin) VALUES ('app', 'https://*.example.com')"
+                .to_owned(),
+            "client_origins_origin_is_exact",
+        ),
+        (
+            "INSERT INTO client_origins (client_id, origin) VALUES ('app', 'https://example.com/')"
+                .to_owned(),
+            "client_origins_origin_is_exact",
+        ),
+        (
+            "INSERT INTO client_origins (client_id, origin) VALUES ('app', 'null')".to_owned(),
+            "client_origins_origin_is_exact",
         ),
         (
             "INSERT INTO scopes (name, resource) VALUES ('two words', 'x')".to_owned(),

@@ -186,12 +186,34 @@ pub(super) async fn a_client_is_read_as_it_was_declared(bed: &Bed) {
     assert_eq!(service.grants, [GrantType::ClientCredentials].into());
     assert_eq!(service.scopes, [scope("orders:read"), scope("orders:write")]);
     assert_eq!(service.default_scopes, set(&["orders:read"]));
+    assert_eq!(service.origins, set(&["https://app.example.com", "http://localhost:3000"]));
     assert_eq!((service.secrets.as_slice(), service.epoch), ([[7; 32]].as_slice(), 0));
     assert!(bed.store.client("app").await.unwrap().unwrap().secrets.is_empty());
     assert!(bed.store.client("nobody").await.unwrap().is_none());
 
     bed.run(&format!("UPDATE client_secrets SET expires_at = {}", bed.at(-1))).await.unwrap();
     assert!(bed.store.client("service").await.unwrap().unwrap().secrets.is_empty());
+}
+
+pub(super) async fn origins_are_those_of_enabled_clients(bed: &Bed) {
+    world(bed).await;
+    let with = |client: DeclaredClient, origins: &[&str]| Declaration {
+        clients: vec![DeclaredClient { origins: set(origins), ..client }],
+        ..Declaration::default()
+    };
+    let origins = || async { bed.store.browser_origins().await.unwrap() };
+    assert_eq!(origins().await, set(&["https://app.example.com", "http://localhost:3000"]));
+
+    for client in [DeclaredClient { client_id: "other".to_owned(), ..app() }, service()] {
+        bed.store.apply(&Actor::Operator, &with(client, &[])).await.unwrap().unwrap();
+    }
+    bed.store.apply(&Actor::Operator, &with(app(), &["https://new.example.com"])).await.unwrap().unwrap();
+    assert_eq!(origins().await, set(&["https://new.example.com"]));
+    assert_eq!(bed.store.client("app").await.unwrap().unwrap().origins, origins().await);
+
+    let off = DeclaredClient { enabled: false, ..app() };
+    bed.store.apply(&Actor::Operator, &with(off, &["https://new.example.com"])).await.unwrap().unwrap();
+    assert_eq!(origins().await, set(&[]));
 }
 
 pub(super) fn keys(number: u8) -> [NewSigningKey; 2] {

@@ -49,6 +49,7 @@ pub(super) fn app() -> DeclaredClient {
         grants: BTreeSet::from([GrantType::Password, GrantType::RefreshToken]),
         scopes: set(&["orders:read", "orders:write"]),
         default_scopes: set(&["orders:read"]),
+        origins: set(&["https://app.example.com", "http://localhost:3000"]),
         secret_if_new: [0; 32],
     }
 }

@@ -25,7 +25,8 @@ pub(in crate::store) struct PostgresDesk {
 
 /// In the order in which `apply` takes them, so that the two wait for each other and never in a circle.
 const ALONE: &str = "
-    LOCK TABLE scopes, roles, role_scopes, service_clients, client_grants, client_scopes, user_roles
+    LOCK TABLE scopes, roles, role_scopes, service_clients, client_grants, client_scopes, client_origins,
+        user_roles
     IN SHARE ROW EXCLUSIVE MODE";
 
 pub(super) async fn alone(connection: &mut PgConnection) -> Result<()> {

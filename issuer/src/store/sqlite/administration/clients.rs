@@ -27,6 +27,9 @@ const CLIENTS: &str = "
         coalesce((
             SELECT json_group_array(s.scope_name) FROM client_scopes AS s WHERE s.client_id = c.client_id AND s.is_default
         ), '[]') AS default_scopes,
+        coalesce((
+            SELECT json_group_array(o.origin) FROM client_origins AS o WHERE o.client_id = c.client_id
+        ), '[]') AS origins,
         created_at,
         updated_at
     FROM service_clients AS c
@@ -49,6 +52,9 @@ const CLIENT: &str = "
         coalesce((
             SELECT json_group_array(s.scope_name) FROM client_scopes AS s WHERE s.client_id = c.client_id AND s.is_default
         ), '[]') AS default_scopes,
+        coalesce((
+            SELECT json_group_array(o.origin) FROM client_origins AS o WHERE o.client_id = c.client_id
+        ), '[]') AS origins,
         created_at,
         updated_at
     FROM service_clients AS c
@@ -172,6 +178,7 @@ struct ClientRow {
     grants: Json<BTreeSet<GrantType>>,
     scopes: Json<BTreeSet<String>>,
     default_scopes: Json<BTreeSet<String>>,
+    origins: Json<BTreeSet<String>>,
     created_at: i64,
     updated_at: i64,
 }
@@ -188,6 +195,7 @@ impl TryFrom<ClientRow> for ClientProfile {
             grants: row.grants.0,
             scopes: row.scopes.0,
             default_scopes: row.default_scopes.0,
+            origins: row.origins.0,
             created_at: moment(row.created_at)?,
             updated_at: moment(row.updated_at)?,
         })
