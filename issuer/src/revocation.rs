@@ -1,29 +1,18 @@
 //! Revocation (RFC 7009): a client gives up a token of its own, and with it the session.
 
-use std::net::IpAddr;
-
 use crate::access;
-use crate::grant::{self, GrantError, PresentedClient};
+use crate::grant::GrantError;
 use crate::issuer::Issuer;
 use crate::secret::Secret;
 use crate::session;
-use crate::store::{Actor, EndReason, EndSession, Holder, SessionId};
-
-#[derive(Debug)]
-pub struct RevocationRequest {
-    pub client: PresentedClient,
-    pub token: Secret,
-    pub address: IpAddr,
-}
+use crate::store::{Actor, Client, EndReason, EndSession, Holder, SessionId};
 
 /// `Ok` says that the token is of no use any more, or never was of any to this client: unknown, expired and another
 /// client's tokens are one answer (RFC 7009 §2.2). What could not be done is an error (CVE-2020-15223).
-pub async fn revoke(issuer: &Issuer, request: RevocationRequest) -> Result<(), GrantError> {
-    let RevocationRequest { client, token, address } = request;
-    let client = grant::authenticate(issuer, client, address).await?;
+pub async fn revoke(issuer: &Issuer, client: &Client, token: &Secret) -> Result<(), GrantError> {
     let actor = Actor::Client(client.client_id.clone());
     // Also a token that was rotated already: its client says that it is done with the session.
-    if let Some(presented) = session::genuine(issuer, &token).await? {
+    if let Some(presented) = session::genuine(issuer, token).await? {
         return end(issuer, actor, presented.session).await;
     }
     let Ok(token) = access::verify(issuer, token.expose().as_bytes()) else { return Ok(()) };

@@ -56,7 +56,7 @@ impl Lab {
 /// The cast on an issuer of its own: bootstrapped, applied, serving, everybody created.
 pub(crate) fn serving_the_cast(home: &Home) -> Result<Issuer> {
     home.bootstrap()?;
-    let applied = home.apply(cast::ORDERS)?;
+    let applied = home.apply(&cast::orders(&home.url()))?;
     let issuer = home.serve()?;
     let secret =
         applied.pointer("/secrets/demo-setup").and_then(Value::as_str).context("apply printed no secret")?;

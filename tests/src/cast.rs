@@ -9,8 +9,12 @@ pub const AUDIENCE: &str = "orders";
 /// The client that acts for people.
 pub const APP: &str = "orders-app";
 
-/// What `keystone apply` reads: scopes, roles and clients of the orders API.
-pub const ORDERS: &str = r#"# Scopes, roles and clients of the orders API, for `keystone apply`.
+/// What `keystone apply` reads: scopes, roles and clients of the orders API, whose page comes from `origin`.
+pub fn orders(origin: &str) -> String {
+    ORDERS.replace("{origin}", origin)
+}
+
+const ORDERS: &str = r#"# Scopes, roles and clients of the orders API, for `keystone apply`.
 
 [[scopes]]
 name = "orders:read"
@@ -36,6 +40,7 @@ name = "The orders app"
 public = true
 grants = ["password", "refresh_token"]
 scopes = ["orders:read", "orders:write"]
+origins = ["{origin}"]
 
 [[clients]]
 client_id = "fulfilment"

@@ -47,12 +47,13 @@ pub struct Plan {
 impl Plan {
     /// For tests: free ports, limits out of the way, the whole cast.
     pub fn for_tests(store: Store, directory: &Path) -> Result<Self> {
+        let ports = Ports::free()?;
         Ok(Self {
             store,
             directory: directory.to_owned(),
-            ports: Ports::free()?,
+            ports,
             sections: ROOMY.to_owned(),
-            apply: [cast::ORDERS, cast::EXTRAS].concat(),
+            apply: cast::orders(&ports.origin()) + cast::EXTRAS,
         })
     }
 }
@@ -74,6 +75,11 @@ impl Ports {
             envoy: ports::free()?,
             orders: ports::free()?,
         })
+    }
+
+    /// Where a browser says that the page of the orders API comes from.
+    pub fn origin(&self) -> String {
+        format!("http://127.0.0.1:{}", self.envoy)
     }
 }
 

@@ -22,7 +22,8 @@ use crate::token::{self, MintError, Subject, UserSession};
 /// A token request, decoded.
 #[derive(Debug)]
 pub struct TokenRequest {
-    pub client: PresentedClient,
+    /// Who asks, authenticated.
+    pub client: Arc<Client>,
     pub grant: GrantRequest,
     /// `None`: the client's default scopes (RFC 6749 §3.3).
     pub scope: Option<BTreeSet<String>>,
@@ -57,13 +58,12 @@ struct Authorised<'a> {
     address: IpAddr,
 }
 
-/// Answers a token request. The order matters: the client first, then whether it may use this grant and ask these
-/// scopes, and only then anything that costs (CVE-2026-9792: a client's allow-list comes before password work).
+/// Answers a token request. The order matters: whether the client may use this grant and ask these scopes, and only then
+/// anything that costs (CVE-2026-9792: a client's allow-list comes before password work).
 pub async fn answer(issuer: &Arc<Issuer>, request: TokenRequest) -> Result<Granted, GrantError> {
     let TokenRequest { client, grant, scope: asked, address } = request;
     // Before anything is spent: no refresh token is rotated for an answer that cannot come.
     issuer.keys.signing(issuer.world.now())?;
-    let client = client::authenticate(issuer, client, address).await?;
     if !client.grants.contains(&grant.kind()) {
         return Err(GrantError::UnauthorizedClient(grant.kind()));
     }

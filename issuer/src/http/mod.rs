@@ -4,6 +4,7 @@ mod address;
 mod admin;
 mod client_authentication;
 mod conditional;
+mod cors;
 mod decode;
 mod error;
 mod guard;
@@ -44,21 +45,23 @@ pub(crate) struct App {
 pub fn public(issuer: Arc<Issuer>) -> Router {
     let app = App::new(issuer);
     let tokens = Router::new()
-        .route("/auth/token", post(token::issue))
-        .route("/auth/revoke", post(revocation::revoke))
+        .route("/auth/token", post(token::issue).options(cors::before_post))
+        .route("/auth/revoke", post(revocation::revoke).options(cors::before_post))
+        .layer(map_response(cors::varied))
         .route("/auth/introspect", post(introspection::introspect))
         .route("/auth/logout", post(sessions::log_out))
         .layer(map_response(layers::never_stored));
     let guarded = routes::router()
         .layer(from_fn_with_state(app.clone(), guard::require))
         .layer(map_response(layers::never_stored));
-    let published = Router::new()
-        .route(JWKS, get(published::jwks).options(published::preflight))
-        .route(METADATA, get(published::metadata).options(published::preflight));
+    let metadata = || get(published::metadata).options(cors::before_get);
     let published = match metadata_of_path(&app.issuer.config.issuer) {
-        Some(path) => published.route(&path, get(published::metadata).options(published::preflight)),
-        None => published,
+        Some(path) => Router::new().route(METADATA, metadata()).route(&path, metadata()),
+        None => Router::new().route(METADATA, metadata()),
     };
+    let published = published
+        .layer(map_response(cors::varied))
+        .route(JWKS, get(published::jwks).options(published::preflight));
     layers::around(tokens.merge(guarded).merge(published), app)
 }
 

@@ -14,19 +14,23 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::App;
+use super::cors;
 use crate::keys::Document;
 use crate::store::GrantType;
 
 pub(super) async fn jwks(State(app): State<App>, headers: HeaderMap) -> Response {
     let cache = format!("public, max-age={}", app.issuer.config.keys.jwks_max_age.as_secs());
-    document(&app.issuer.keys.current().jwks, ("application/jwk-set+json", &cache), &headers)
+    let answer = document(&app.issuer.keys.current().jwks, ("application/jwk-set+json", &cache), &headers);
+    // Public keys are for every verifier, in whose page it may run.
+    ([(ACCESS_CONTROL_ALLOW_ORIGIN, "*"), (ACCESS_CONTROL_EXPOSE_HEADERS, "etag")], answer).into_response()
 }
 
 pub(super) async fn metadata(State(app): State<App>, headers: HeaderMap) -> Response {
-    document(&app.metadata, ("application/json", CACHE), &headers)
+    let answer = document(&app.metadata, ("application/json", CACHE), &headers);
+    cors::readable_by_any(&app, &headers, answer).await
 }
 
-/// A browser asks before it sends `If-None-Match` to another origin.
+/// A browser asks before it sends `If-None-Match` for the keys to another origin.
 pub(super) async fn preflight() -> impl IntoResponse {
     let headers = [
         (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
@@ -60,12 +64,7 @@ fn document(
     (content_type, cache): (&'static str, &str),
     request: &HeaderMap,
 ) -> Response {
-    let headers = [
-        (ETAG, document.etag.as_str()),
-        (CACHE_CONTROL, cache),
-        (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
-        (ACCESS_CONTROL_EXPOSE_HEADERS, "etag"),
-    ];
+    let headers = [(ETAG, document.etag.as_str()), (CACHE_CONTROL, cache)];
     if has_copy(request, &document.etag) {
         return (StatusCode::NOT_MODIFIED, headers).into_response();
     }

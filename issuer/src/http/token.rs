@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::App;
 use super::address::ClientAddress;
 use super::client_authentication::presented;
+use super::cors;
 use super::decode::Parameters;
 use super::error::TokenError;
 use crate::grant::{self, GrantError, GrantRequest, Granted, ScopeFault, TokenRequest};
@@ -27,8 +28,11 @@ pub(super) async fn issue(
         None => None,
     };
     let grant = grant_request(&mut parameters)?;
-    let granted = grant::answer(&app.issuer, TokenRequest { client, grant, scope, address }).await?;
-    Ok(Json(Success::from(&granted)).into_response())
+    let client = grant::authenticate(&app.issuer, client, address).await?;
+    let request = TokenRequest { client: client.clone(), grant, scope, address };
+    let granted = grant::answer(&app.issuer, request).await.map_err(TokenError::from);
+    let answer = granted.map(|granted| Json(Success::from(&granted)).into_response()).into_response();
+    Ok(cors::readable_by(&client, &head.headers, answer))
 }
 
 fn grant_request(parameters: &mut Parameters) -> Result<GrantRequest, GrantError> {

@@ -69,7 +69,14 @@ async fn whoever_fails_gets_the_same_answer() {
         let names: Vec<_> = answer.headers.keys().map(|name| name.as_str()).collect();
         assert_eq!(
             names,
-            ["content-type", "cache-control", "x-content-type-options", "x-request-id", "content-length"]
+            [
+                "content-type",
+                "vary",
+                "cache-control",
+                "x-content-type-options",
+                "x-request-id",
+                "content-length"
+            ]
         );
     }
 }

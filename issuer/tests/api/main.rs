@@ -11,6 +11,7 @@
 mod accounts;
 mod answer;
 mod audit;
+mod cors;
 mod introspection;
 mod keys;
 mod login;

@@ -121,11 +121,11 @@ async fn every_good_answer_is_kept_by_nobody() {
 async fn only_post_is_allowed_and_the_query_is_never_read() {
     let test = TestIssuer::start().await;
 
-    for method in [Method::GET, Method::HEAD, Method::PUT, Method::DELETE, Method::TRACE, Method::OPTIONS] {
+    for method in [Method::GET, Method::HEAD, Method::PUT, Method::DELETE, Method::TRACE] {
         let request =
             Request::builder().method(method.clone()).uri("/auth/token").body(Body::empty()).unwrap();
         let answer = test.send(request).await;
-        assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, "POST"), "{method}");
+        assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, "POST,OPTIONS"), "{method}");
     }
     let query = format!("/auth/token?client_id=robot&client_secret={}&{CLIENT}", test.secret("robot"));
     let form = ("content-type", "application/x-www-form-urlencoded".to_owned());

@@ -141,7 +141,7 @@ async fn the_client_authenticates_as_at_the_token_endpoint() {
     test.form_to(path, &[test.basic("shop")], "token=&x=y").await.refused(400, "invalid_request");
     test.form_to(path, &[test.basic("shop")], "token=a&token=a").await.refused(400, "invalid_request");
     let get = test.get(path, &[]).await;
-    assert_eq!((get.status.as_u16(), get.header("allow")), (405, "POST"));
+    assert_eq!((get.status.as_u16(), get.header("allow")), (405, "POST,OPTIONS"));
 
     test.form_with(&[test.basic("shop")], format!("grant_type=refresh_token&refresh_token={token}"))
         .await

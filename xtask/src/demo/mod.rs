@@ -70,7 +70,7 @@ fn walk_through(stack: &Stack, screen: &Screen) -> Result<()> {
 }
 
 fn plan(store: Store, directory: &Path, ports: Ports) -> Plan {
-    let (directory, apply) = (directory.to_owned(), cast::ORDERS.to_owned());
+    let (directory, apply) = (directory.to_owned(), cast::orders(&ports.origin()));
     Plan { store, directory, ports, sections: String::new(), apply }
 }
 
