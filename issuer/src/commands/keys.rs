@@ -42,6 +42,9 @@ struct Shown<'a> {
     alg: &'a str,
     state: KeyState,
     published_at: String,
+    /// Of a key that has not signed yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seen_since: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     activates_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,10 +96,13 @@ async fn list(store: &dyn Store, json: bool) -> Result<String, Failure> {
 
 impl<'a> Shown<'a> {
     fn new(key: &'a KeyLine, now: OffsetDateTime) -> Self {
+        let state = key.state(now);
+        let waits = matches!(state, KeyState::Standby | KeyState::Planned);
         Self {
             kid: &key.kid,
             alg: &key.alg,
-            state: key.state(now),
+            state,
+            seen_since: key.seen_since.filter(|_| waits).map(text),
             published_at: text(key.published_at),
             activates_at: key.activates_at.map(text),
             retires_at: key.retires_at.map(text),
@@ -107,6 +113,7 @@ impl<'a> Shown<'a> {
 
     fn line(&self) -> String {
         let times = [
+            ("seen since", &self.seen_since),
             ("activates", &self.activates_at),
             ("retires", &self.retires_at),
             ("removed", &self.removed_at),
@@ -143,7 +150,11 @@ fn sentence(change: &KeyChange) -> Option<String> {
         KeyChange::Retire { kid, at: None } => Some(format!("{kid} goes on signing")),
         KeyChange::Compromise { kid } => Some(format!("{kid} is given up: verifiers refuse its tokens")),
         KeyChange::Remove { kid } => Some(format!("{kid} is removed")),
-        KeyChange::Keep { .. } => None,
+        KeyChange::CallOff { kid } => Some(format!("{kid} stands by again")),
+        KeyChange::Keep { .. }
+        | KeyChange::Watch { .. }
+        | KeyChange::Sighted { .. }
+        | KeyChange::Missed { .. } => None,
     }
 }
 
@@ -159,6 +170,8 @@ mod tests {
 
     use super::*;
     use crate::config::{Document, Source};
+    use crate::keys::schedule;
+    use crate::store::{Actor, KeyHistory};
 
     fn config(directory: &tempfile::TempDir) -> Config {
         let text = format!("data_dir = '{}'", directory.path().display());
@@ -182,6 +195,17 @@ mod tests {
         keys.iter().map(|(_, state)| state.as_str()).collect()
     }
 
+    /// As if `keystone serve` had looked at the published key set just now.
+    async fn look(directory: &tempfile::TempDir) {
+        let config = config(directory);
+        let store = open::store(&config, Schema::Check).await.unwrap();
+        let decide = |history: &KeyHistory| {
+            let all: Vec<String> = history.keys.iter().map(|key| key.kid.clone()).collect();
+            Ok(schedule::sighting(history, &config.keys, &all))
+        };
+        store.change_keys(&Actor::Schedule, &[], &decide).await.unwrap().unwrap();
+    }
+
     #[tokio::test]
     async fn a_rotation_is_planned_once_and_shown() {
         let directory = tempfile::tempdir().unwrap();
@@ -192,6 +216,9 @@ mod tests {
                 .contains("no signing keys")
         );
 
+        let unseen = keystone(&directory, KeysCommand::Rotate).await.unwrap_err();
+        assert!(unseen.contains("no look at the published key set found the standby"), "{unseen}");
+        look(&directory).await;
         let said = keystone(&directory, KeysCommand::Rotate).await.unwrap();
         let again = keystone(&directory, KeysCommand::Rotate).await.unwrap();
 
@@ -200,12 +227,13 @@ mod tests {
         assert_eq!(states(&listed(&directory).await), ["active", "planned", "standby"]);
         let lines = keystone(&directory, KeysCommand::List { json: false }).await.unwrap();
         assert_eq!(lines.lines().filter(|line| line.contains(", activates 20")).count(), 2, "{lines}");
+        assert_eq!(lines.lines().filter(|line| line.contains(", seen since 20")).count(), 1, "{lines}");
     }
 
     #[tokio::test]
     async fn an_emergency_without_a_known_standby_needs_a_word() {
         let directory = tempfile::tempdir().unwrap();
-        keystone(&directory, KeysCommand::Rotate).await.unwrap();
+        keystone(&directory, KeysCommand::Rotate).await.unwrap_err();
         let (lost, _) = listed(&directory).await.swap_remove(0);
         let compromise = |now| KeysCommand::Compromise { kid: lost.clone(), now };
 

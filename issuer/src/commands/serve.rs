@@ -15,6 +15,8 @@ use crate::clock::World;
 use crate::config::Config;
 use crate::http::{self, server};
 use crate::issuer::{Issuer, Parts};
+use crate::keys::Lookout;
+use crate::store::KeyChange;
 
 pub(super) async fn run(config: Config, world: World, migrate: bool) -> Result<(), Failure> {
     log_to_stderr(&config);
@@ -31,8 +33,10 @@ pub(super) async fn run(config: Config, world: World, migrate: bool) -> Result<(
     // Before the first token: settings that let tokens live longer keep older keys for longer.
     issuer.keys.tend(&*issuer.store).await.map_err(open::failed)?;
 
+    let lookout = Lookout::new(&issuer.config.jwks_url).map_err(open::failed)?;
     let stop = stop_signal()?;
     tokio::spawn(watch_keys(issuer.clone()));
+    tokio::spawn(watch_published_keys(issuer.clone(), lookout));
     announce("public", &public, &issuer);
     announce("operations", &operations, &issuer);
     let (public_stop, operations_stop) = (stopped(stop.clone()), stopped(stop));
@@ -103,6 +107,31 @@ async fn watch_keys(issuer: Arc<Issuer>) {
     }
 }
 
+/// Apart from the other watch: an answer that takes its time must not make this replica's view of the keys old.
+async fn watch_published_keys(issuer: Arc<Issuer>, lookout: Lookout) {
+    loop {
+        tokio::time::sleep(KEY_POLL).await;
+        match issuer.keys.look(&*issuer.store, &lookout).await {
+            Ok(changes) => changes.iter().for_each(tell_of_look),
+            Err(error) => {
+                let url = issuer.config.jwks_url.as_str();
+                tracing::warn!(%error, url, "no look at the published key set; without one, no rotation begins");
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        }
+    }
+}
+
+fn tell_of_look(change: &KeyChange) {
+    match change {
+        KeyChange::Missed { kid } => {
+            tracing::warn!(kid, "a published key set lacks a key that waits to sign")
+        }
+        KeyChange::CallOff { kid } => tracing::warn!(kid, "a rotation is called off"),
+        _ => {}
+    }
+}
+
 fn announce(listener: &'static str, socket: &TcpListener, issuer: &Issuer) {
     match socket.local_addr() {
         Ok(address) => tracing::info!(listener, %address, issuer = issuer.config.issuer, "listening"),
@@ -138,3 +167,5 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
 }
 
 const KEY_POLL: Duration = Duration::from_secs(10);
+/// After a look that found nothing out.
+const LOOK_AGAIN: Duration = Duration::from_secs(50);

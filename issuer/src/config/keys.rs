@@ -94,6 +94,16 @@ impl KeyTimes {
     }
 }
 
+/// What is published under `issuer`, unless the issuer must look elsewhere.
+pub(super) fn jwks_url(reader: &mut Reader, issuer: &str) -> String {
+    let Some(text) = reader.text("keys.jwks_url") else { return format!("{issuer}/.well-known/jwks.json") };
+    let is_http = |url: &url::Url| matches!(url.scheme(), "http" | "https");
+    if !url::Url::parse(&text).is_ok_and(|url| is_http(&url)) {
+        reader.mistake::<()>("keys.jwks_url", "must be an http(s) URL");
+    }
+    text
+}
+
 const DAY: u64 = 86_400;
 /// The hard age of a key set in Keystone's verifiers.
 const VERIFIER: u64 = 600;

@@ -36,6 +36,8 @@ pub struct Config {
     pub log: String,
     pub tokens: Tokens,
     pub keys: KeyTimes,
+    /// Where the issuer looks at its published key set, as verifiers get it.
+    pub jwks_url: String,
     pub sessions: Sessions,
     pub passwords: Passwords,
     pub limits: Limits,
@@ -68,7 +70,6 @@ impl Config {
         let tokens = Tokens::read(&mut reader);
         let config = Self {
             mode,
-            issuer,
             listen,
             operations_listen,
             data_dir: reader.text("data_dir").unwrap_or_else(|| "keystone-data".to_owned()).into(),
@@ -78,10 +79,12 @@ impl Config {
             default_client: reader.text("default_client"),
             log: reader.text("log").unwrap_or_else(|| "info".to_owned()),
             keys: KeyTimes::read(&mut reader, tokens.max_access_token_lifetime),
+            jwks_url: keys::jwks_url(&mut reader, &issuer),
             tokens,
             sessions: Sessions::read(&mut reader),
             passwords: Passwords::read(&mut reader, mode),
             limits: Limits::read(&mut reader),
+            issuer,
         };
         if config.log.parse::<tracing_subscriber::EnvFilter>().is_err() {
             reader.mistake::<()>("log", "must be a level, like \"info\", or `tracing` directives");

@@ -1,6 +1,6 @@
 //! What happens to the keys in the database: what is due, and what a person asks for.
 
-use super::{Keys, KeysError, schedule, signer};
+use super::{Keys, KeysError, Lookout, schedule, signer};
 use crate::store::{Actor, Decide, KeyChange, NewSigningKey, Store};
 
 impl Keys {
@@ -10,6 +10,16 @@ impl Keys {
             return Ok(Vec::new());
         }
         self.change(store, &Actor::Schedule, &|history| Ok(schedule::due(history, &self.times))).await
+    }
+
+    /// Looks at the published key set for the keys that wait, unless somebody did so lately.
+    pub async fn look(&self, store: &dyn Store, lookout: &Lookout) -> Result<Vec<KeyChange>, KeysError> {
+        if !schedule::wants_look(&store.key_history().await?) {
+            return Ok(Vec::new());
+        }
+        let seen = lookout.look().await?;
+        let decide: &Decide<'_> = &|history| Ok(schedule::sighting(history, &self.times, &seen));
+        Ok(store.change_keys(&Actor::Schedule, &[], decide).await??)
     }
 
     /// Lets the standby sign as soon as every verifier knows it. Empty: that is planned already.

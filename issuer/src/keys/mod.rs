@@ -3,6 +3,7 @@
 mod jwk;
 mod kek;
 mod life;
+mod lookout;
 #[cfg(test)]
 mod property;
 mod reseal;
@@ -21,6 +22,7 @@ use time::OffsetDateTime;
 #[cfg(test)]
 pub(crate) use self::kek::tests::kek;
 pub use self::kek::{CannotOpen, KeyEncryptionKey};
+pub use self::lookout::{LookError, Lookout, LookoutError};
 pub use self::reseal::{ResealError, reseal};
 pub use self::signer::{KeyError, Signer};
 pub use self::standing::{CannotSign, Sight};
@@ -65,6 +67,8 @@ pub enum KeysError {
     NoneActive,
     #[error(transparent)]
     Refused(#[from] KeyRefusal),
+    #[error("the published key set could not be looked at: {0}")]
+    Look(#[from] LookError),
 }
 
 impl Keys {

@@ -1,7 +1,7 @@
 //! Weeks of rotations and emergencies in a virtual fleet of three issuers and four verifiers: no good token is refused.
 //!
 //! Clocks are wrong by up to `skew`, views of the keys and copies of the key set are as old as they may be, and the waits
-//! are the shortest that the configuration accepts. The scheduler, the choice of a signer, the check before signing and
+//! are the shortest that the configuration accepts. One way to the key set gets stuck for as long as it likes. The scheduler, the choice of a signer, the check before signing and
 //! the verifiers' key cache are the real ones.
 
 mod fleet;
@@ -26,6 +26,10 @@ pub(super) enum Step {
     Lose(Option<usize>),
     /// All but one replica let their tokens live longer.
     Lengthen,
+    /// One of three ways to the key set goes on serving the copy it has.
+    Stick,
+    /// No longer.
+    Heal,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -36,6 +40,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Rotate),
         1 => prop_oneof![3 => Just(None), 1 => (0..6_usize).prop_map(Some)].prop_map(Step::Lose),
         1 => Just(Step::Lengthen),
+        1 => Just(Step::Stick),
+        1 => Just(Step::Heal),
     ]
 }
 

@@ -1,10 +1,13 @@
 //! The scheduler: from what the database holds and its time to what is to be done next. Pure, so that a test can live
 //! through years of it.
 
+mod sighting;
+
 use std::time::Duration;
 
 use time::OffsetDateTime;
 
+pub use self::sighting::{sighting, wants_look};
 use crate::config::KeyTimes;
 use crate::store::{KeyChange, KeyHistory, KeyLine, KeyRefusal, KeyState};
 
@@ -14,6 +17,7 @@ type Decision = Result<Vec<KeyChange>, KeyRefusal>;
 pub fn due(history: &KeyHistory, times: &KeyTimes) -> Vec<KeyChange> {
     let view = View { history, times };
     let mut changes = view.keep_longer();
+    changes.extend(view.watch_longer());
     changes.extend(view.removals());
     match view.first(KeyState::Planned) {
         Some(planned) => changes.extend(view.postponement(planned)),
@@ -34,7 +38,7 @@ pub fn rotation(history: &KeyHistory, times: &KeyTimes) -> Decision {
     if known >= MOST_KNOWN {
         return Err(KeyRefusal::TooMany(known));
     }
-    let at = view.soonest(next, times.shortest_lead());
+    let at = view.soonest(next, times.shortest_lead()).ok_or(KeyRefusal::NotSeen)?;
     if next.activates_at.is_some_and(|planned| planned <= at) {
         return Ok(Vec::new());
     }
@@ -91,7 +95,7 @@ impl<'a> View<'a> {
     }
 
     fn publish(self, active: bool) -> KeyChange {
-        KeyChange::Publish { active, tail: self.times.tail }
+        KeyChange::Publish { active, tail: self.times.tail, watch: self.times.cache }
     }
 
     /// Raised before any token lives longer: a replica does this before it signs its first token.
@@ -131,17 +135,27 @@ impl<'a> View<'a> {
         self.in_state(KeyState::Standby).any(|key| !leaves(key))
     }
 
-    /// A longer `cache` or `propagation` delays what is planned, as long as every replica can still hear of it.
+    /// A longer `cache` or `propagation` delays what is planned, as long as every replica can still hear of it; a key that is not
+    /// seen any more stands by again.
     fn postponement(self, planned: &KeyLine) -> Vec<KeyChange> {
         let lead = self.times.shortest_lead();
         let (Some(at), Some(active)) = (planned.activates_at, self.first(KeyState::Active)) else {
             return Vec::new();
         };
-        if planned.published_at + lead <= at || at <= self.heard() {
+        if !self.is_heard(at) {
+            return Vec::new();
+        }
+        let known = planned.published_at + lead;
+        let known = match (planned.watch, self.watched(planned)) {
+            (None, _) => known,
+            (Some(_), Some(watched)) => known.max(watched),
+            (Some(_), None) => return self.call_off(planned),
+        };
+        if known <= at {
             return Vec::new();
         }
         // The successor moves first: at no instant may two keys sign.
-        let mut changes = hand_over(active, planned, planned.published_at + lead, lead);
+        let mut changes = hand_over(active, planned, known, lead);
         changes.reverse();
         changes
     }
@@ -152,7 +166,8 @@ impl<'a> View<'a> {
             return Vec::new();
         };
         let Some(activated) = active.activates_at else { return Vec::new() };
-        let at = self.soonest(standby, self.times.lead).max(activated + self.times.rotation_interval);
+        let Some(soonest) = self.soonest(standby, self.times.lead) else { return Vec::new() };
+        let at = soonest.max(activated + self.times.rotation_interval);
         if at > self.history.now + self.times.lead {
             return Vec::new();
         }
@@ -174,16 +189,27 @@ impl<'a> View<'a> {
             return Err(KeyRefusal::Window { seconds: (lead - known_for).as_secs() + 1 });
         }
         let lead = Duration::from_secs(known_for.min(lead).as_secs());
-        Ok(vec![KeyChange::Activate { kid: next.kid.clone(), at: self.history.now, lead }])
+        // A leaked key is worse than a refusal: nobody looks first.
+        let mut changes = Vec::new();
+        if next.watch.is_some() && self.watched(next).is_none_or(|watched| watched > self.history.now) {
+            changes.push(KeyChange::Watch { kid: next.kid.clone(), watch: None });
+        }
+        changes.push(KeyChange::Activate { kid: next.kid.clone(), at: self.history.now, lead });
+        Ok(changes)
     }
 
     fn unplan(self) -> Option<KeyChange> {
         self.first(KeyState::Active).map(|active| KeyChange::Retire { kid: active.kid.clone(), at: None })
     }
 
-    /// When `key` may sign at the earliest: known to every verifier, and the plan to every replica.
-    fn soonest(self, key: &KeyLine, lead: Duration) -> OffsetDateTime {
-        (key.published_at + lead).max(self.heard())
+    /// When `key` may sign at the earliest: known to every verifier, and the plan to every replica. `None`: it was not seen lately.
+    fn soonest(self, key: &KeyLine, lead: Duration) -> Option<OffsetDateTime> {
+        self.watched(key).map(|watched| (key.published_at + lead).max(watched).max(self.heard()))
+    }
+
+    /// Whether every replica can still hear of a change to what was planned for `at`.
+    fn is_heard(self, at: OffsetDateTime) -> bool {
+        at > self.heard()
     }
 
     fn heard(self) -> OffsetDateTime {

@@ -77,6 +77,12 @@ pub struct KeyLine {
     pub tail: Option<Duration>,
     pub removed_at: Option<OffsetDateTime>,
     pub compromised_at: Option<OffsetDateTime>,
+    /// Since when every look at the published key set found the key. `None`: never yet, or the last look missed it.
+    pub seen_since: Option<OffsetDateTime>,
+    /// When that was looked at last.
+    pub seen_at: Option<OffsetDateTime>,
+    /// How long the key must have been seen before it signs. `None`: nobody asks.
+    pub watch: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -127,6 +133,8 @@ pub enum KeyChange {
     Publish {
         active: bool,
         tail: Duration,
+        /// Of a standby: how long it must be seen before it signs.
+        watch: Duration,
     },
     Activate {
         kid: String,
@@ -142,6 +150,24 @@ pub enum KeyChange {
     Keep {
         kid: String,
         tail: Duration,
+    },
+    /// How long the key must be seen before it signs. `None`: an emergency does not wait for that.
+    Watch {
+        kid: String,
+        watch: Option<Duration>,
+    },
+    /// The published key set was looked at now, and every copy of it held the key, as all did `since` then.
+    Sighted {
+        kid: String,
+        since: OffsetDateTime,
+    },
+    /// The published key set was looked at now, and a copy of it lacked the key.
+    Missed {
+        kid: String,
+    },
+    /// The key will not sign when it was planned to; it stands by again.
+    CallOff {
+        kid: String,
     },
     /// Nobody needs the key any more. The private half is wiped.
     Remove {
@@ -159,10 +185,15 @@ impl KeyChange {
         match self {
             Self::Publish { .. } => Some(Entry::new(actor, "key.published", published)),
             Self::Activate { kid, .. } => Some(Entry::new(actor, "key.activation_set", kid)),
+            Self::CallOff { kid } => Some(Entry::new(actor, "key.activation_called_off", kid)),
             Self::Remove { kid } => Some(Entry::new(actor, "key.removed", kid)),
             Self::Compromise { kid } => Some(Entry::new(actor, "key.compromised", kid)),
-            // What follows from another change, or from the settings.
-            Self::Retire { .. } | Self::Keep { .. } => None,
+            // What follows from another change, or from the settings, or was only looked at.
+            Self::Retire { .. }
+            | Self::Keep { .. }
+            | Self::Watch { .. }
+            | Self::Sighted { .. }
+            | Self::Missed { .. } => None,
         }
     }
 
@@ -184,6 +215,10 @@ pub enum KeyRefusal {
     Compromised(String),
     #[error("there is no standby to rotate to; `keystone serve` publishes one within seconds")]
     NoStandby,
+    #[error(
+        "no look at the published key set found the standby everywhere lately; `keystone serve` looks every minute and logs what it misses"
+    )]
+    NotSeen,
     #[error("{0} keys are known to verifiers, who take no more than 32; wait until old ones are removed")]
     TooMany(usize),
     /// A second emergency before the new standby is known everywhere.

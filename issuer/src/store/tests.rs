@@ -101,6 +101,8 @@ promises! {
         a_refused_or_impossible_decision_changes_nothing,
         a_removed_key_is_known_no_more_and_cannot_be_opened,
         what_has_begun_in_a_keys_life_is_not_undone,
+        a_key_that_was_not_seen_for_long_enough_signs_nothing,
+        an_emergency_waits_for_no_look,
         everything_sealed_is_sealed_again_or_nothing;
     setup:
         the_first_of_many_bootstraps_wins,

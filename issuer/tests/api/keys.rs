@@ -1,10 +1,15 @@
 //! The signing keys while the issuer runs: what is published follows what is in the database, without a restart.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use axum::http::StatusCode;
+use keystone_issuer::http::{self, server};
 use keystone_issuer::issuer::{Issuer, Parts};
-use keystone_issuer::keys::{KeyEncryptionKey, reseal};
-use keystone_issuer::store::{KeyChange, KeyState};
+use keystone_issuer::keys::{KeyEncryptionKey, KeysError, Lookout, reseal};
+use keystone_issuer::store::{KeyChange, KeyRefusal, KeyState};
+use tokio::net::TcpListener;
 
 use crate::support::TestIssuer;
 
@@ -25,7 +30,10 @@ async fn what_is_due_is_done_once() {
     let (keys, store) = (&test.issuer.keys, &*test.issuer.store);
 
     // The first keys do not know yet how long they must be kept.
-    assert!(matches!(keys.tend(store).await.unwrap()[..], [KeyChange::Keep { .. }, KeyChange::Keep { .. }]));
+    assert!(matches!(
+        keys.tend(store).await.unwrap()[..],
+        [KeyChange::Keep { .. }, KeyChange::Keep { .. }, KeyChange::Watch { .. }]
+    ));
     assert!(keys.tend(store).await.unwrap().is_empty());
     assert_eq!(published(&test).await, 2);
 }
@@ -33,6 +41,7 @@ async fn what_is_due_is_done_once() {
 #[tokio::test]
 async fn a_planned_rotation_publishes_the_next_standby_at_once() {
     let test = TestIssuer::start().await;
+    test.issuer.keys.look(&*test.issuer.store, &lookout(&test).await).await.unwrap();
 
     let changes = test.issuer.keys.rotate(&*test.issuer.store).await.unwrap();
 
@@ -40,6 +49,87 @@ async fn a_planned_rotation_publishes_the_next_standby_at_once() {
     assert_eq!(states(&test).await, [KeyState::Active, KeyState::Planned, KeyState::Standby]);
     assert_eq!(published(&test).await, 3);
     assert!(test.issuer.keys.rotate(&*test.issuer.store).await.unwrap().is_empty());
+}
+
+/// A look at `routes` on connections of its own.
+async fn lookout_at(routes: axum::Router) -> Lookout {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}{JWKS}", listener.local_addr().unwrap());
+    tokio::spawn(server::serve(listener, routes, std::future::pending()));
+    Lookout::new(&url).unwrap()
+}
+
+async fn lookout(test: &TestIssuer) -> Lookout {
+    lookout_at(http::public(test.issuer.clone())).await
+}
+
+/// Every third answer is another one, as behind a load balancer.
+fn third(other: (StatusCode, String), usual: String) -> axum::Router {
+    let count = Arc::new(AtomicUsize::new(1));
+    let answer = async move || match count.fetch_add(1, Ordering::Relaxed) % 3 {
+        0 => other,
+        _ => (StatusCode::OK, usual),
+    };
+    axum::Router::new().route(JWKS, axum::routing::get(answer))
+}
+
+async fn refusal(test: &TestIssuer) -> Option<KeyRefusal> {
+    match test.issuer.keys.rotate(&*test.issuer.store).await {
+        Ok(_) => None,
+        Err(KeysError::Refused(refusal)) => Some(refusal),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[tokio::test]
+async fn a_standby_that_one_replica_does_not_publish_does_not_sign() {
+    let test = TestIssuer::start().await;
+    let (keys, store) = (&test.issuer.keys, &*test.issuer.store);
+    keys.tend(store).await.unwrap();
+    let all = test.get(JWKS, &[]).await.body;
+    let mut old = all.clone();
+    old["keys"].as_array_mut().unwrap().truncate(1);
+    let stuck = lookout_at(third((StatusCode::OK, old.to_string()), all.to_string())).await;
+
+    assert_eq!(keys.look(store, &stuck).await.unwrap(), []);
+    assert_eq!(refusal(&test).await, Some(KeyRefusal::NotSeen));
+
+    let seen = keys.look(store, &lookout(&test).await).await.unwrap();
+    assert!(matches!(&seen[..], [KeyChange::Sighted { .. }]), "{seen:?}");
+    assert_eq!(refusal(&test).await, None);
+    assert_eq!(states(&test).await, [KeyState::Active, KeyState::Planned, KeyState::Standby]);
+
+    // The new standby is looked for, and what is planned is missed.
+    let off = keys.look(store, &stuck).await.unwrap();
+    assert!(
+        matches!(
+            &off[..],
+            [KeyChange::CallOff { .. }, KeyChange::Retire { at: None, .. }, KeyChange::Missed { .. }]
+        ),
+        "{off:?}"
+    );
+    assert_eq!(states(&test).await, [KeyState::Active, KeyState::Standby, KeyState::Standby]);
+    assert_eq!(refusal(&test).await, Some(KeyRefusal::NotSeen));
+}
+
+#[tokio::test]
+async fn a_look_that_fails_says_nothing_of_any_key() {
+    let test = TestIssuer::start().await;
+    let (keys, store) = (&test.issuer.keys, &*test.issuer.store);
+    let all = test.get(JWKS, &[]).await.body.to_string();
+
+    for (other, why) in [
+        ((StatusCode::SERVICE_UNAVAILABLE, String::new()), "503"),
+        ((StatusCode::OK, "<html>".to_owned()), "not strict JSON"),
+        ((StatusCode::OK, " ".repeat(64 * 1024 + 1)), "longer than a key set may be"),
+    ] {
+        let failed = keys.look(store, &lookout_at(third(other, all.clone())).await).await.unwrap_err();
+        assert!(failed.to_string().contains(why), "{failed}");
+    }
+    let nobody = Lookout::new("http://127.0.0.1:1/").unwrap();
+    assert!(matches!(keys.look(store, &nobody).await, Err(KeysError::Look(_))));
+    let history = store.key_history().await.unwrap();
+    assert!(history.keys.iter().all(|key| key.seen_at.is_none()));
 }
 
 #[tokio::test]

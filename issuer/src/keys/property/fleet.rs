@@ -30,6 +30,10 @@ pub(super) struct Fleet {
     verifiers: Vec<(i64, KeyCache)>,
     tokens: Vec<Token>,
     lost: BTreeMap<String, i64>,
+    /// Since when one of the three ways to the key set serves the copy it had then, whatever the arithmetic says.
+    stuck: Option<i64>,
+    /// No verifier has a copy of the stuck way after this.
+    healed: i64,
     dice: u64,
 }
 
@@ -58,11 +62,13 @@ impl Fleet {
             verifiers: verifiers.map(|skew| (skew, KeyCache::remote())).to_vec(),
             tokens: Vec::new(),
             lost: BTreeMap::new(),
+            stuck: None,
+            healed: BEGIN,
             dice: seed | 1,
         };
-        let tail = fleet.times.tail;
-        fleet
-            .commit(&[KeyChange::Publish { active: true, tail }, KeyChange::Publish { active: false, tail }]);
+        let (tail, watch) = (fleet.times.tail, fleet.times.cache);
+        let publish = |active| KeyChange::Publish { active, tail, watch };
+        fleet.commit(&[publish(true), publish(false)]);
         fleet.views[0].0 = 0;
         fleet
     }
@@ -77,6 +83,8 @@ impl Fleet {
                     self.commit(&changes);
                 }
             }
+            Step::Stick => self.stuck = self.stuck.or(Some(self.now)),
+            Step::Heal => self.heal(),
             Step::Lose(place) => self.lose(place),
             Step::Lengthen => {
                 self.times.longest_token = Duration::from_secs(3600);
@@ -103,9 +111,10 @@ impl Fleet {
                     "I1: a verifier lacks {kid} at {now}"
                 );
             }
-            // I7, without the feed.
+            // I7, without the feed. A cache that is stuck holds on to what is lost.
             for (kid, lost_at) in &self.lost {
-                let gone = now > lost_at + millis(self.times.propagation + self.times.cache);
+                let since = self.healed.max(*lost_at);
+                let gone = now > since + millis(self.times.propagation + self.times.cache);
                 assert!(!gone || copy.kids().all(|known| known != kid), "I7: {kid} is still known");
             }
         }
@@ -119,8 +128,37 @@ impl Fleet {
             self.history.now = moment(self.now);
             let replica = self.roll(3);
             self.tend(replica);
+            self.look();
             self.fetch();
         }
+    }
+
+    /// What the looks are for: while one way is stuck, no key signs that it does not carry.
+    fn look(&mut self) {
+        if !schedule::wants_look(&self.history) {
+            return;
+        }
+        let copies = [0, 1, 2].map(|way| self.copy(way));
+        let in_all = |kid: &&str| copies.iter().all(|copy| copy.public.kids().any(|known| known == *kid));
+        let seen: Vec<String> = copies[0].public.kids().filter(in_all).map(str::to_owned).collect();
+        let changes = schedule::sighting(&self.history, &self.times, &seen);
+        self.commit(&changes);
+    }
+
+    fn heal(&mut self) {
+        if self.stuck.take().is_some() {
+            // The hard age of a verifier's copy.
+            self.healed = self.now + 602_000;
+        }
+    }
+
+    /// The key set by one of three ways: a cache on it may hold a copy, and a replica may not have seen the last change.
+    fn copy(&mut self, way: usize) -> Arc<Ring> {
+        let oldest = millis(self.times.cache) - 602_000;
+        let age = [0, oldest, self.roll(30_000) as i64][self.roll(3)] + self.roll(30_001) as i64;
+        let age = age.min(oldest + millis(self.times.propagation));
+        let since = self.stuck.filter(|_| way == 2).unwrap_or(self.now);
+        self.view(age.max(self.now - since))
     }
 
     fn until_next_moment(&self) -> i64 {
@@ -146,12 +184,9 @@ impl Fleet {
     }
 
     fn fetch(&mut self) {
-        let oldest = millis(self.times.cache) - 602_000;
         for place in 0..self.verifiers.len() {
-            // A cache on the way may hold a copy, and a replica may not have seen the last change.
-            let age = [0, oldest, self.roll(30_000) as i64][self.roll(3)] + self.roll(30_001) as i64;
-            let age = age.min(oldest + millis(self.times.propagation));
-            let (fails, ring) = (self.roll(5) == 0, self.view(age));
+            let way = self.roll(3);
+            let (fails, ring) = (self.roll(5) == 0, self.copy(way));
             let (skew, cache) = &mut self.verifiers[place];
             let local = seconds(self.now + *skew);
             if !cache.wants_fetch(local) {
@@ -202,6 +237,9 @@ impl Fleet {
     }
 
     fn lose(&mut self, place: Option<usize>) {
+        // An emergency waits for no look, so the operator repairs what is stuck first.
+        self.heal();
+        self.pass(self.healed - self.now);
         let history = self.history.clone();
         let is_active = |key: &&KeyLine| key.state(history.now) == KeyState::Active;
         let Some(key) =
@@ -231,6 +269,12 @@ impl Fleet {
             self.apply(change);
             self.keep_rules();
         }
+        let looked = |change: &KeyChange| {
+            matches!(change, KeyChange::Sighted { .. } | KeyChange::Missed { .. } | KeyChange::Watch { .. })
+        };
+        if changes.iter().all(looked) {
+            return;
+        }
         let is_known = |key: &&KeyLine| key.removed_at.is_none() && key.compromised_at.is_none();
         let rows: Vec<SigningKey> =
             self.history.keys.iter().filter(is_known).map(|key| self.row(key)).collect();
@@ -242,7 +286,7 @@ impl Fleet {
     fn apply(&mut self, change: &KeyChange) {
         let now = moment(self.now);
         match change {
-            KeyChange::Publish { active, tail } => {
+            KeyChange::Publish { active, tail, watch } => {
                 let new = signer::generate(&kek(), &self.world, false).unwrap();
                 let begins = active.then_some(now);
                 self.history.keys.push(KeyLine {
@@ -255,6 +299,9 @@ impl Fleet {
                     tail: Some(*tail),
                     removed_at: None,
                     compromised_at: None,
+                    seen_since: None,
+                    seen_at: None,
+                    watch: (!active).then_some(*watch),
                 });
                 // I11: a kid is never used twice.
                 assert!(self.material.insert(new.kid.clone(), new).is_none());
@@ -276,6 +323,20 @@ impl Fleet {
                 assert!(key.tail.is_none_or(|old| old < *tail), "I8: the tail of {kid} shrinks");
                 key.tail = Some(*tail);
             }
+            KeyChange::Watch { kid, watch } => self.line(kid).watch = *watch,
+            KeyChange::Sighted { kid, since } => {
+                let key = self.line(kid);
+                (key.seen_since, key.seen_at) = (Some(*since), Some(now));
+            }
+            KeyChange::Missed { kid } => {
+                let key = self.line(kid);
+                (key.seen_since, key.seen_at) = (None, None);
+            }
+            KeyChange::CallOff { kid } => {
+                let key = self.line(kid);
+                assert!(key.activates_at.is_some_and(|at| at > now), "I8: {kid} began already");
+                (key.activates_at, key.lead) = (None, None);
+            }
             KeyChange::Remove { kid } => self.line(kid).removed_at = Some(now),
             KeyChange::Compromise { kid } => {
                 let key = self.line(kid);
@@ -291,6 +352,9 @@ impl Fleet {
         for key in &self.history.keys {
             let lead = key.lead.unwrap_or_default();
             assert!(key.activates_at.is_none_or(|at| at >= key.published_at + lead), "I8: {key:?}");
+            let seen =
+                || key.seen_since.is_some_and(|since| key.activates_at >= Some(since + key.watch.unwrap()));
+            assert!(key.watch.is_none() || key.activates_at.is_none() || seen(), "I8: {key:?}");
             let (Some(removed), None) = (key.removed_at, key.compromised_at) else { continue };
             let outlived = key.retires_at.is_none_or(|at| removed >= at + key.tail.unwrap());
             assert!(outlived, "I8: {key:?}");

@@ -1,6 +1,6 @@
 use super::*;
 
-const DAY: i64 = 86_400;
+pub(super) const DAY: i64 = 86_400;
 
 pub(crate) fn times() -> KeyTimes {
     let seconds = Duration::from_secs;
@@ -17,11 +17,11 @@ pub(crate) fn times() -> KeyTimes {
     }
 }
 
-fn at(second: i64) -> OffsetDateTime {
+pub(super) fn at(second: i64) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp(second).unwrap()
 }
 
-fn standby(kid: &str, published: i64) -> KeyLine {
+pub(super) fn standby(kid: &str, published: i64) -> KeyLine {
     KeyLine {
         kid: kid.to_owned(),
         alg: "EdDSA".to_owned(),
@@ -32,30 +32,35 @@ fn standby(kid: &str, published: i64) -> KeyLine {
         tail: Some(times().tail),
         removed_at: None,
         compromised_at: None,
+        seen_since: Some(at(published)),
+        seen_at: Some(at(published)),
+        watch: Some(times().cache),
     }
 }
 
-fn active(kid: &str, since: i64) -> KeyLine {
+pub(super) fn active(kid: &str, since: i64) -> KeyLine {
     KeyLine { lead: Some(Duration::ZERO), activates_at: Some(at(since)), ..standby(kid, since) }
 }
 
-fn history(now: i64, keys: &[KeyLine]) -> KeyHistory {
-    KeyHistory { now: at(now), keys: keys.to_vec() }
+pub(super) fn history(now: i64, keys: &[KeyLine]) -> KeyHistory {
+    // Whatever was seen once is seen still.
+    let looked = |key: &KeyLine| KeyLine { seen_at: key.seen_since.map(|_| at(now)), ..key.clone() };
+    KeyHistory { now: at(now), keys: keys.iter().map(looked).collect() }
 }
 
 fn due_at(now: i64, keys: &[KeyLine]) -> Vec<KeyChange> {
     due(&history(now, keys), &times())
 }
 
-fn publish() -> KeyChange {
-    KeyChange::Publish { active: false, tail: times().tail }
+pub(super) fn publish() -> KeyChange {
+    KeyChange::Publish { active: false, tail: times().tail, watch: times().cache }
 }
 
-fn retire(kid: &str, when: i64) -> KeyChange {
+pub(super) fn retire(kid: &str, when: i64) -> KeyChange {
     KeyChange::Retire { kid: kid.to_owned(), at: Some(at(when)) }
 }
 
-fn activate(kid: &str, when: i64, lead: u64) -> KeyChange {
+pub(super) fn activate(kid: &str, when: i64, lead: u64) -> KeyChange {
     KeyChange::Activate { kid: kid.to_owned(), at: at(when), lead: Duration::from_secs(lead) }
 }
 
@@ -102,7 +107,7 @@ fn a_rotation_that_is_overdue_is_announced_before_it_happens() {
 fn the_next_standby_is_published_when_a_rotation_is_planned() {
     let keys = [
         KeyLine { retires_at: Some(at(30 * DAY)), ..active("a", 0) },
-        KeyLine { published_at: at(0), ..active("b", 30 * DAY) },
+        KeyLine { activates_at: Some(at(30 * DAY)), ..active("b", 0) },
     ];
 
     assert_eq!(due_at(29 * DAY, &keys), [publish()]);
@@ -141,8 +146,8 @@ fn a_longer_cache_delays_what_is_planned() {
     longer.cache = Duration::from_secs(7200);
     let keys = [
         KeyLine { retires_at: Some(at(4000)), ..active("a", 0) },
-        KeyLine { published_at: at(0), lead: Some(Duration::from_secs(3635)), ..active("b", 4000) },
-        standby("c", 0),
+        KeyLine { activates_at: Some(at(4000)), lead: Some(Duration::from_secs(3635)), ..active("b", 0) },
+        KeyLine { watch: Some(longer.cache), ..standby("c", 0) },
     ];
 
     assert_eq!(due(&history(100, &keys), &longer), [activate("b", 7235, 7235), retire("a", 7235)]);
@@ -160,7 +165,7 @@ fn a_rotation_by_hand_keeps_the_formula_and_is_planned_once() {
 
     let done = [
         KeyLine { retires_at: Some(at(9035)), ..active("a", 0) },
-        KeyLine { published_at: at(1000), ..active("b", 9035) },
+        KeyLine { activates_at: Some(at(9035)), ..active("b", 1000) },
         standby("c", 9000),
     ];
     assert_eq!(rotation(&history(9010, &done), &times()), Ok(Vec::new()));
@@ -171,7 +176,7 @@ fn a_rotation_by_hand_keeps_the_formula_and_is_planned_once() {
 fn a_rotation_by_hand_brings_a_planned_one_forward() {
     let keys = [
         KeyLine { retires_at: Some(at(30 * DAY)), ..active("a", 0) },
-        KeyLine { published_at: at(0), ..active("b", 30 * DAY) },
+        KeyLine { activates_at: Some(at(30 * DAY)), ..active("b", 0) },
         standby("c", 29 * DAY),
     ];
 
@@ -205,7 +210,7 @@ fn a_lost_key_is_followed_by_its_standby_at_once() {
 fn a_planned_key_follows_and_the_standby_stays() {
     let keys = [
         KeyLine { retires_at: Some(at(9000)), ..active("a", 0) },
-        KeyLine { published_at: at(0), ..active("b", 9000) },
+        KeyLine { activates_at: Some(at(9000)), ..active("b", 0) },
         standby("c", 4000),
     ];
 
@@ -228,7 +233,7 @@ fn a_lost_key_that_does_not_sign_changes_no_signer() {
 fn the_loss_of_a_planned_key_calls_the_rotation_off() {
     let keys = [
         KeyLine { retires_at: Some(at(9000)), ..active("a", 0) },
-        KeyLine { published_at: at(0), ..active("b", 9000) },
+        KeyLine { activates_at: Some(at(9000)), ..active("b", 0) },
         standby("c", 0),
     ];
     let goes_on = KeyChange::Retire { kid: "a".to_owned(), at: None };
@@ -242,14 +247,15 @@ fn a_second_emergency_says_how_long_verifiers_would_refuse() {
     let again = |anyway| emergency(&history(5000, &keys), &times(), "a", anyway);
 
     assert_eq!(again(false), Err(KeyRefusal::Window { seconds: 2636 }));
-    assert_eq!(again(true), Ok(vec![compromise("a"), activate("b", 5000, 1000), publish()]));
+    let unseen = KeyChange::Watch { kid: "b".to_owned(), watch: None };
+    assert_eq!(again(true), Ok(vec![compromise("a"), unseen, activate("b", 5000, 1000), publish()]));
 }
 
 #[test]
 fn a_lost_key_without_any_standby_needs_a_word() {
     let keys = [active("a", 0)];
     let lost = |anyway| emergency(&history(5000, &keys), &times(), "a", anyway);
-    let at_once = KeyChange::Publish { active: true, tail: times().tail };
+    let at_once = KeyChange::Publish { active: true, tail: times().tail, watch: times().cache };
 
     assert_eq!(lost(false), Err(KeyRefusal::Window { seconds: 3635 }));
     assert_eq!(lost(true), Ok(vec![compromise("a"), at_once, publish()]));

@@ -43,9 +43,10 @@ const NOW: &str = "SELECT clock_timestamp()";
 
 const HISTORY: &str = "
     SELECT
-        kid, alg, published_at, activates_at, retires_at, removed_at, compromised_at,
+        kid, alg, published_at, activates_at, retires_at, removed_at, compromised_at, seen_since, seen_at,
         extract(epoch FROM lead)::bigint AS lead,
-        extract(epoch FROM tail)::bigint AS tail
+        extract(epoch FROM tail)::bigint AS tail,
+        extract(epoch FROM watch)::bigint AS watch
     FROM signing_keys
     ORDER BY published_at, activates_at NULLS LAST, kid";
 
@@ -71,9 +72,9 @@ async fn change(
     let mut entries: Vec<Entry> = Vec::new();
     for change in &changes {
         let published = match change {
-            KeyChange::Publish { active, tail } => {
+            KeyChange::Publish { active, tail, watch } => {
                 let new = fresh.next().ok_or_else(too_few)?;
-                publish(&mut transaction, new, (history.now, *active, *tail)).await?;
+                publish(&mut transaction, new, (history.now, *active, [*tail, *watch])).await?;
                 new.kid.as_str()
             }
             other => {
@@ -95,18 +96,19 @@ fn too_few() -> StoreError {
 }
 
 const PUBLISH: &str = "
-    INSERT INTO signing_keys (kid, alg, public_jwk, sealed, published_at, lead, activates_at, tail)
+    INSERT INTO signing_keys (kid, alg, public_jwk, sealed, published_at, lead, activates_at, tail, watch)
     VALUES (
         $1, $2, $3::json, $4, $5,
         CASE WHEN $6 THEN interval '0' END,
         CASE WHEN $6 THEN $5 END,
-        make_interval(secs => $7)
+        make_interval(secs => $7),
+        CASE WHEN NOT $6 THEN make_interval(secs => $8) END
     )";
 
 async fn publish(
     connection: &mut PgConnection,
     new: &NewSigningKey,
-    (now, active, tail): (OffsetDateTime, bool, Duration),
+    (now, active, [tail, watch]): (OffsetDateTime, bool, [Duration; 2]),
 ) -> Result<()> {
     sqlx::query(PUBLISH)
         .bind(&new.kid)
@@ -116,6 +118,7 @@ async fn publish(
         .bind(now)
         .bind(active)
         .bind(tail.as_secs_f64())
+        .bind(watch.as_secs_f64())
         .execute(connection)
         .await?;
     Ok(())
@@ -126,6 +129,11 @@ const ACTIVATE: &str = "
     SET activates_at = $2, lead = make_interval(secs => $3)
     WHERE kid = $1";
 
+const CALL_OFF: &str = "
+    UPDATE signing_keys
+    SET activates_at = NULL, lead = NULL
+    WHERE kid = $1";
+
 const RETIRE: &str = "
     UPDATE signing_keys
     SET retires_at = $2
@@ -134,6 +142,21 @@ const RETIRE: &str = "
 const KEEP: &str = "
     UPDATE signing_keys
     SET tail = make_interval(secs => $2)
+    WHERE kid = $1";
+
+const WATCH: &str = "
+    UPDATE signing_keys
+    SET watch = make_interval(secs => $2)
+    WHERE kid = $1";
+
+const SIGHTED: &str = "
+    UPDATE signing_keys
+    SET seen_since = $2, seen_at = $3
+    WHERE kid = $1";
+
+const MISSED: &str = "
+    UPDATE signing_keys
+    SET seen_since = NULL, seen_at = NULL
     WHERE kid = $1";
 
 const REMOVE: &str = "
@@ -155,8 +178,14 @@ async fn step(connection: &mut PgConnection, change: &KeyChange, now: OffsetDate
         KeyChange::Activate { kid, at, lead } => {
             sqlx::query(ACTIVATE).bind(kid).bind(at).bind(lead.as_secs_f64())
         }
+        KeyChange::CallOff { kid } => sqlx::query(CALL_OFF).bind(kid),
         KeyChange::Retire { kid, at } => sqlx::query(RETIRE).bind(kid).bind(at),
         KeyChange::Keep { kid, tail } => sqlx::query(KEEP).bind(kid).bind(tail.as_secs_f64()),
+        KeyChange::Watch { kid, watch } => {
+            sqlx::query(WATCH).bind(kid).bind(watch.map(|watch| watch.as_secs_f64()))
+        }
+        KeyChange::Sighted { kid, since } => sqlx::query(SIGHTED).bind(kid).bind(since).bind(now),
+        KeyChange::Missed { kid } => sqlx::query(MISSED).bind(kid),
         KeyChange::Remove { kid } => sqlx::query(REMOVE).bind(kid).bind(now),
         KeyChange::Compromise { kid } => sqlx::query(COMPROMISE).bind(kid).bind(now),
     };
@@ -173,8 +202,11 @@ struct Row {
     retires_at: Option<OffsetDateTime>,
     removed_at: Option<OffsetDateTime>,
     compromised_at: Option<OffsetDateTime>,
+    seen_since: Option<OffsetDateTime>,
+    seen_at: Option<OffsetDateTime>,
     lead: Option<i64>,
     tail: Option<i64>,
+    watch: Option<i64>,
 }
 
 impl From<Row> for KeyLine {
@@ -190,6 +222,9 @@ impl From<Row> for KeyLine {
             tail: row.tail.map(seconds),
             removed_at: row.removed_at,
             compromised_at: row.compromised_at,
+            seen_since: row.seen_since,
+            seen_at: row.seen_at,
+            watch: row.watch.map(seconds),
         }
     }
 }

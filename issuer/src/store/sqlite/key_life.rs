@@ -39,7 +39,9 @@ impl KeyLife for Sqlite {
 }
 
 const HISTORY: &str = "
-    SELECT kid, alg, published_at, lead, activates_at, retires_at, tail, removed_at, compromised_at
+    SELECT
+        kid, alg, published_at, lead, activates_at, retires_at, tail, removed_at, compromised_at,
+        seen_since, seen_at, watch
     FROM signing_keys
     ORDER BY published_at, activates_at NULLS LAST, kid";
 
@@ -65,9 +67,9 @@ async fn change(
     let mut entries: Vec<Entry> = Vec::new();
     for change in &changes {
         let published = match change {
-            KeyChange::Publish { active, tail } => {
+            KeyChange::Publish { active, tail, watch } => {
                 let new = fresh.next().ok_or_else(too_few)?;
-                publish(&mut transaction, new, (history.now, *active, *tail)).await?;
+                publish(&mut transaction, new, (history.now, *active, [*tail, *watch])).await?;
                 new.kid.as_str()
             }
             other => {
@@ -89,13 +91,19 @@ fn too_few() -> StoreError {
 }
 
 const PUBLISH: &str = "
-    INSERT INTO signing_keys (kid, alg, public_jwk, sealed, published_at, lead, activates_at, tail)
-    VALUES ($1, $2, $3, $4, $5, CASE WHEN $6 THEN 0 END, CASE WHEN $6 THEN $5 END, $7)";
+    INSERT INTO signing_keys (kid, alg, public_jwk, sealed, published_at, lead, activates_at, tail, watch)
+    VALUES (
+        $1, $2, $3, $4, $5,
+        CASE WHEN $6 THEN 0 END,
+        CASE WHEN $6 THEN $5 END,
+        $7,
+        CASE WHEN NOT $6 THEN $8 END
+    )";
 
 async fn publish(
     connection: &mut SqliteConnection,
     new: &NewSigningKey,
-    (now, active, tail): (OffsetDateTime, bool, Duration),
+    (now, active, [tail, watch]): (OffsetDateTime, bool, [Duration; 2]),
 ) -> Result<()> {
     sqlx::query(PUBLISH)
         .bind(&new.kid)
@@ -105,6 +113,7 @@ async fn publish(
         .bind(clock::millis(now))
         .bind(active)
         .bind(clock::span(tail))
+        .bind(clock::span(watch))
         .execute(connection)
         .await?;
     Ok(())
@@ -115,6 +124,11 @@ const ACTIVATE: &str = "
     SET activates_at = $2, lead = $3
     WHERE kid = $1";
 
+const CALL_OFF: &str = "
+    UPDATE signing_keys
+    SET activates_at = NULL, lead = NULL
+    WHERE kid = $1";
+
 const RETIRE: &str = "
     UPDATE signing_keys
     SET retires_at = $2
@@ -123,6 +137,21 @@ const RETIRE: &str = "
 const KEEP: &str = "
     UPDATE signing_keys
     SET tail = $2
+    WHERE kid = $1";
+
+const WATCH: &str = "
+    UPDATE signing_keys
+    SET watch = $2
+    WHERE kid = $1";
+
+const SIGHTED: &str = "
+    UPDATE signing_keys
+    SET seen_since = $2, seen_at = $3
+    WHERE kid = $1";
+
+const MISSED: &str = "
+    UPDATE signing_keys
+    SET seen_since = NULL, seen_at = NULL
     WHERE kid = $1";
 
 const REMOVE: &str = "
@@ -145,8 +174,14 @@ async fn step(connection: &mut SqliteConnection, change: &KeyChange, now: Offset
         KeyChange::Activate { kid, at, lead } => {
             sqlx::query(ACTIVATE).bind(kid).bind(clock::millis(*at)).bind(clock::span(*lead))
         }
+        KeyChange::CallOff { kid } => sqlx::query(CALL_OFF).bind(kid),
         KeyChange::Retire { kid, at } => sqlx::query(RETIRE).bind(kid).bind(at.map(clock::millis)),
         KeyChange::Keep { kid, tail } => sqlx::query(KEEP).bind(kid).bind(clock::span(*tail)),
+        KeyChange::Watch { kid, watch } => sqlx::query(WATCH).bind(kid).bind(watch.map(clock::span)),
+        KeyChange::Sighted { kid, since } => {
+            sqlx::query(SIGHTED).bind(kid).bind(clock::millis(*since)).bind(now)
+        }
+        KeyChange::Missed { kid } => sqlx::query(MISSED).bind(kid),
         KeyChange::Remove { kid } => sqlx::query(REMOVE).bind(kid).bind(now),
         KeyChange::Compromise { kid } => sqlx::query(COMPROMISE).bind(kid).bind(now),
     };
@@ -163,8 +198,11 @@ struct Row {
     activates_at: Option<i64>,
     retires_at: Option<i64>,
     tail: Option<i64>,
+    watch: Option<i64>,
     removed_at: Option<i64>,
     compromised_at: Option<i64>,
+    seen_since: Option<i64>,
+    seen_at: Option<i64>,
 }
 
 impl TryFrom<Row> for KeyLine {
@@ -182,6 +220,9 @@ impl TryFrom<Row> for KeyLine {
             tail: row.tail.map(wait),
             removed_at: row.removed_at.map(clock::moment).transpose()?,
             compromised_at: row.compromised_at.map(clock::moment).transpose()?,
+            seen_since: row.seen_since.map(clock::moment).transpose()?,
+            seen_at: row.seen_at.map(clock::moment).transpose()?,
+            watch: row.watch.map(wait),
         })
     }
 }

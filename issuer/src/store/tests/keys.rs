@@ -9,6 +9,7 @@ use super::world::*;
 use crate::store::{Actor, KeyChange, KeyHistory, KeyLine, KeyRefusal, KeyState, NewSigningKey, SealedName};
 
 const TAIL: Duration = Duration::from_secs(3600);
+const WATCH: Duration = Duration::from_secs(600);
 
 fn candidate(kid: &str) -> NewSigningKey {
     let [standby, _] = super::setup::keys(1);
@@ -33,7 +34,7 @@ async fn line(bed: &Bed, kid: &str) -> KeyLine {
 }
 
 fn publish() -> KeyChange {
-    KeyChange::Publish { active: false, tail: TAIL }
+    KeyChange::Publish { active: false, tail: TAIL, watch: WATCH }
 }
 
 fn retire(kid: &str, history: &KeyHistory, seconds: i64) -> KeyChange {
@@ -65,6 +66,7 @@ pub(super) async fn a_decision_sees_every_key_and_is_carried_out(bed: &Bed) {
     assert_eq!((active.retires_at, active.tail), (Some(*at), Some(TAIL)));
     assert_eq!((standby.activates_at, standby.lead), (Some(*at), Some(*lead)));
     assert_eq!((new.activates_at, new.lead, new.tail), (None, None, Some(TAIL)));
+    assert_eq!((new.watch, new.seen_since, new.seen_at), (Some(WATCH), None, None));
     let now = bed.store.now().await.unwrap();
     assert_eq!(
         [&active, &standby, &new].map(|key| key.state(now)),
@@ -182,6 +184,66 @@ pub(super) async fn what_has_begun_in_a_keys_life_is_not_undone(bed: &Bed) {
 
     // What is only planned may still change.
     bed.run(&set(format!("retires_at = {}", bed.at(30)))).await.unwrap();
+}
+
+fn watch(kid: &str, watch: Option<Duration>) -> KeyChange {
+    KeyChange::Watch { kid: kid.to_owned(), watch }
+}
+
+fn sighted(kid: &str, history: &KeyHistory) -> KeyChange {
+    KeyChange::Sighted { kid: kid.to_owned(), since: history.now }
+}
+
+/// I8: whatever program, crash or restored backup writes the row.
+pub(super) async fn a_key_that_was_not_seen_for_long_enough_signs_nothing(bed: &Bed) {
+    begin(bed).await;
+    change(bed, |_| vec![watch("standby-1", Some(WATCH))]).await;
+    let plan = async |at: i64| {
+        let decide = |history: &KeyHistory| {
+            Ok(vec![retire("active-1", history, at), activate("standby-1", history, at)])
+        };
+        bed.store
+            .change_keys(&Actor::Operator, &[], &decide)
+            .await
+            .map(drop)
+            .map_err(|error| error.to_string())
+    };
+
+    assert!(plan(3600).await.unwrap_err().contains("signing_keys_seen_before_active"));
+    change(bed, |history| vec![sighted("standby-1", history)]).await;
+    let seen = line(bed, "standby-1").await;
+    assert!(seen.seen_since.is_some() && seen.seen_since == seen.seen_at);
+    assert!(plan(540).await.unwrap_err().contains("signing_keys_seen_before_active"));
+    plan(660).await.unwrap();
+
+    let missed = KeyChange::Missed { kid: "standby-1".to_owned() };
+    let unseen = |_: &KeyHistory| Ok(vec![missed.clone()]);
+    assert!(bed.store.change_keys(&Actor::Schedule, &[], &unseen).await.is_err(), "it is planned to sign");
+    let off = KeyChange::CallOff { kid: "standby-1".to_owned() };
+    let goes_on = KeyChange::Retire { kid: "active-1".to_owned(), at: None };
+    change(bed, |_| vec![off.clone(), goes_on.clone(), missed.clone()]).await;
+
+    let standby = line(bed, "standby-1").await;
+    assert_eq!((standby.activates_at, standby.lead, standby.seen_since), (None, None, None));
+    assert_eq!(standby.state(bed.store.now().await.unwrap()), KeyState::Standby);
+    assert_eq!(
+        audit(bed, "key.%").await,
+        ["operator key.activation_set standby-1", "operator key.activation_called_off standby-1"]
+    );
+}
+
+pub(super) async fn an_emergency_waits_for_no_look(bed: &Bed) {
+    begin(bed).await;
+    change(bed, |_| vec![watch("standby-1", Some(WATCH))]).await;
+    let at_once = |history: &KeyHistory| KeyChange::Activate {
+        kid: "standby-1".to_owned(),
+        at: history.now,
+        lead: Duration::ZERO,
+    };
+
+    change(bed, |history| vec![compromise("active-1"), watch("standby-1", None), at_once(history)]).await;
+
+    assert_eq!(line(bed, "standby-1").await.state(bed.store.now().await.unwrap()), KeyState::Active);
 }
 
 pub(super) async fn everything_sealed_is_sealed_again_or_nothing(bed: &Bed) {

@@ -73,7 +73,7 @@ const SCHEMA: [&str; 16] = [
     "scopes: created_at description name resource",
     "server_secrets: created_at name sealed",
     "service_clients: client_id created_at enabled epoch name public updated_at",
-    "signing_keys: activates_at alg compromised_at kid lead public_jwk published_at removed_at retires_at sealed tail",
+    "signing_keys: activates_at alg compromised_at kid lead public_jwk published_at removed_at retires_at sealed seen_at seen_since tail watch",
     "user_roles: granted_at role_name user_id",
     "users: created_at email email_key enabled epoch id last_login one_time_until password_hash updated_at username username_key",
 ];
