@@ -73,8 +73,8 @@ impl Config {
             listen,
             operations_listen,
             data_dir: reader.text("data_dir").unwrap_or_else(|| "keystone-data".to_owned()).into(),
-            database: database(&mut reader),
-            redis_url: redis_url(&mut reader),
+            database: database(&mut reader, source),
+            redis_url: redis_url(&mut reader, source),
             key_encryption_key: key_encryption_key(&mut reader, source, mode),
             default_client: reader.text("default_client"),
             log: reader.text("log").unwrap_or_else(|| "info".to_owned()),
@@ -145,28 +145,26 @@ fn is_canonical(url: &url::Url, text: &str) -> bool {
         && url.as_str().trim_end_matches('/') == text
 }
 
-fn database(reader: &mut Reader) -> Database {
-    let url = reader.text("database_url");
-    if url
-        .as_deref()
-        .is_some_and(|url| !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)))
+fn database(reader: &mut Reader, source: &Source) -> Database {
+    let found = inline_or_file(reader, source, DATABASE_URL).ok().flatten();
+    if let Some((name, _)) =
+        found.as_ref().filter(|(_, url)| !url.starts_with("postgres://") && !url.starts_with("postgresql://"))
     {
         reader.mistake::<()>(
-            "database_url",
+            name,
             "must begin with postgres://; without it, the data is in SQLite in `data_dir`",
         );
     }
+    let url = found.map(|(_, url)| url);
     let max_connections = reader.number("database.max_connections", 16, 1..=1000);
     Database { url: url.map(Secret::new), max_connections: u32::try_from(max_connections).unwrap_or(16) }
 }
 
-fn redis_url(reader: &mut Reader) -> Option<Secret> {
-    let url = reader.text("redis_url")?;
+fn redis_url(reader: &mut Reader, source: &Source) -> Option<Secret> {
+    let (name, url) = inline_or_file(reader, source, REDIS_URL).ok().flatten()?;
     if !url.starts_with("redis") {
-        return reader.mistake(
-            "redis_url",
-            "must begin with redis://, rediss://, redis+sentinel:// or redis+cluster://",
-        );
+        return reader
+            .mistake(name, "must begin with redis://, rediss://, redis+sentinel:// or redis+cluster://");
     }
     Some(Secret::new(url))
 }
@@ -182,29 +180,21 @@ fn key_encryption_key(reader: &mut Reader, source: &Source, mode: Mode) -> Optio
     }
 }
 
-/// The key itself or the file that holds it, never both.
 fn one_key(
     reader: &mut Reader,
     source: &Source,
     names: [&'static str; 2],
     mode: Mode,
 ) -> Option<KeyEncryptionKey> {
-    let [inline_name, file_name] = names;
-    let (name, text) = match (reader.text(inline_name), reader.text(file_name)) {
-        (Some(_), Some(_)) => {
-            return reader.mistake(file_name, format!("and `{inline_name}` are both set; keep one"));
-        }
-        (Some(text), None) => (inline_name, text),
-        (None, Some(path)) => match (source.read)(path.as_ref()) {
-            Ok(text) => (file_name, text),
-            Err(error) => return reader.mistake(file_name, format!("cannot be read: {error}")),
-        },
-        (None, None) if mode == Mode::Production && names == KEY => {
+    let [inline_name, _] = names;
+    let (name, text) = match inline_or_file(reader, source, names).ok()? {
+        Some(found) => found,
+        None if mode == Mode::Production && names == KEY => {
             return reader.mistake(inline_name, format!("is missing; production needs one. {MAKE_A_KEY}"));
         }
-        (None, None) => return None,
+        None => return None,
     };
-    match KeyEncryptionKey::parse(text.trim()) {
+    match KeyEncryptionKey::parse(&text) {
         None => reader.mistake(name, format!("must be `kskek_` and 64 hexadecimal digits. {MAKE_A_KEY}")),
         Some(key) if mode == Mode::Production && key.is_development() => {
             reader.mistake(name, format!("is a development key, which production refuses. {MAKE_A_KEY}"))
@@ -213,6 +203,35 @@ fn one_key(
     }
 }
 
+/// A secret, or what the file holds that is named for it, never both; with the name it was set under.
+fn inline_or_file(
+    reader: &mut Reader,
+    source: &Source,
+    [inline_name, file_name]: [&'static str; 2],
+) -> Result<Option<(&'static str, String)>, Reported> {
+    let (name, text) = match (reader.text(inline_name), reader.text(file_name)) {
+        (Some(_), Some(_)) => {
+            reader.mistake::<()>(file_name, format!("and `{inline_name}` are both set; keep one"));
+            return Err(Reported);
+        }
+        (Some(text), None) => (inline_name, text),
+        (None, Some(path)) => match (source.read)(path.as_ref()) {
+            Ok(text) => (file_name, text),
+            Err(error) => {
+                reader.mistake::<()>(file_name, format!("cannot be read: {error}"));
+                return Err(Reported);
+            }
+        },
+        (None, None) => return Ok(None),
+    };
+    Ok(Some((name, text.trim().to_owned())))
+}
+
+/// A mistake that the reader remembers already.
+struct Reported;
+
+const DATABASE_URL: [&str; 2] = ["database_url", "database_url_file"];
+const REDIS_URL: [&str; 2] = ["redis_url", "redis_url_file"];
 const KEY: [&str; 2] = ["key_encryption_key", "key_encryption_key_file"];
 /// Still opens what it sealed, until `keystone keys reseal` has run.
 const PREVIOUS_KEY: [&str; 2] = ["key_encryption_key_previous", "key_encryption_key_previous_file"];

@@ -9,6 +9,8 @@ fn load(text: &str, environment: &[(&str, &str)]) -> Result<Config, Vec<String>>
             .collect(),
         read: |path| match path.to_str() {
             Some("dev.key") => Ok(format!("kskek_dev_{}\n", "0".repeat(64))),
+            Some("database") => Ok("postgres://u:hunter2@db/k\n".to_owned()),
+            Some("redis") => Ok("redis://:hunter2@redis\n".to_owned()),
             Some("good.key") => Ok(format!("kskek_{}\n", "1".repeat(64))),
             _ => Err(std::io::ErrorKind::NotFound.into()),
         },
@@ -161,4 +163,18 @@ fn a_previous_key_is_read_like_the_key_and_needs_it() {
     assert!(both.key_encryption_key.is_some());
     assert_eq!(alone, ["`key_encryption_key_previous` is of use only together with `key_encryption_key`"]);
     assert!(wrong.starts_with("`key_encryption_key_previous` must be `kskek_`"), "{wrong}");
+}
+
+#[test]
+fn urls_that_hold_passwords_may_stand_in_files() {
+    let files = [("KEYSTONE_DATABASE_URL_FILE", "database"), ("KEYSTONE_REDIS_URL_FILE", "redis")];
+    let config = load("", &files).unwrap();
+    let twice = load("database_url = 'postgres://db/k'", &files).unwrap_err();
+    let gone = load("database_url_file = 'gone'\nredis_url_file = 'database'", &[]).unwrap_err();
+
+    assert_eq!(config.database.url.unwrap().expose(), "postgres://u:hunter2@db/k");
+    assert_eq!(config.redis_url.unwrap().expose(), "redis://:hunter2@redis");
+    assert_eq!(twice, ["`database_url_file` and `database_url` are both set; keep one"]);
+    assert!(gone[0].starts_with("`database_url_file` cannot be read: "), "{gone:?}");
+    assert!(gone[1].starts_with("`redis_url_file` must begin with redis://"), "{gone:?}");
 }
