@@ -6,6 +6,7 @@
 mod afterwards;
 mod bad_input;
 mod bootstrap;
+mod deployment;
 mod docs;
 mod gateway;
 mod lab;
@@ -80,7 +81,14 @@ fn on_both() -> impl Iterator<Item = (&'static str, OnStack)> {
 }
 
 fn alone() -> impl Iterator<Item = (&'static str, Alone)> {
-    let all = [outage::PROMISES, restart::PROMISES, bootstrap::PROMISES, bad_input::AT_START, docs::PROMISES];
+    let all = [
+        outage::PROMISES,
+        restart::PROMISES,
+        bootstrap::PROMISES,
+        bad_input::AT_START,
+        docs::PROMISES,
+        deployment::PROMISES,
+    ];
     all.into_iter().flatten().copied()
 }
 

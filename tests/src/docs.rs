@@ -25,6 +25,21 @@ pub fn mentions(markdown: &str) -> Vec<Mention> {
     found
 }
 
+/// The lines of every shell block from one heading to the end of the document.
+pub fn shell_lines(markdown: &str, heading: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut in_shell = false;
+    for line in markdown.lines().skip_while(|line| *line != heading).map(str::trim) {
+        match line {
+            "```sh" => in_shell = true,
+            "```" => in_shell = false,
+            command if in_shell => lines.push(command.to_owned()),
+            _ => {}
+        }
+    }
+    lines
+}
+
 /// The words of a mention that look like a path inside the project.
 pub fn paths(mention: &Mention) -> Vec<String> {
     let words = mention.text.split(|letter: char| letter.is_whitespace() || "()\"'=,;".contains(letter));
@@ -70,6 +85,16 @@ mod tests {
 
         let texts: Vec<&str> = found.iter().map(|mention| mention.text.as_str()).collect();
         assert_eq!(texts, ["a/b.rs", "docs/c.md", "cargo xtask demo"]);
+    }
+
+    #[test]
+    fn shell_lines_begin_at_the_heading() {
+        let found = shell_lines(
+            "```sh\nno\n```\n## B\n1. x:\n\n   ```sh\n   keystone serve\n   ```\n```toml\nno = 1\n```\n",
+            "## B",
+        );
+
+        assert_eq!(found, ["keystone serve"]);
     }
 
     #[test]

@@ -85,13 +85,19 @@ impl Home {
 
     /// Starts serving and waits until it says that it is ready.
     pub fn serve(&self) -> Result<Issuer> {
-        let mut process = self.program("serve").arg("serve").start()?;
-        let operations = Site::new(self.settings.operations, &self.ledger);
-        process.ready(Duration::from_secs(60), || {
-            operations.get("/health/ready").send().is_ok_and(|answer| answer.status == 200)
-        })?;
-        let site = Site::new(self.settings.listen, &self.ledger);
-        Ok(Issuer { process, site, operations, ledger: self.ledger.clone() })
+        let process = self.program("serve").arg("serve").start()?;
+        Issuer::ready(process, [self.settings.listen, self.settings.operations], &self.ledger)
+    }
+
+    pub fn database_url(&self) -> Option<&str> {
+        self.settings.database_url.as_deref()
+    }
+
+    /// The same directory on another database.
+    pub fn on(&self, database_url: String) -> Result<Self> {
+        let settings = Settings { database_url: Some(database_url), ..self.settings.clone() };
+        write_private(&self.directory.join("keystone.toml"), &keystone_toml(&settings))?;
+        Ok(Self { settings, ..self.clone() })
     }
 
     /// The address it listens on, which is its public URL too unless set otherwise.
@@ -124,6 +130,15 @@ pub struct Issuer {
 }
 
 impl Issuer {
+    /// A program that was started with these two ports, once it says that it is ready.
+    pub fn ready(mut process: Process, [listen, operations]: [u16; 2], ledger: &Ledger) -> Result<Self> {
+        let operations = Site::new(operations, ledger);
+        process.ready(Duration::from_secs(60), || {
+            operations.get("/health/ready").send().is_ok_and(|answer| answer.status == 200)
+        })?;
+        Ok(Self { process, site: Site::new(listen, ledger), operations, ledger: ledger.clone() })
+    }
+
     /// Somebody of the cast signs in through the app.
     pub fn login(&self, name: &str) -> Result<Tokens> {
         self.tokens(&self.password_grant(name, cast::password(name)?))

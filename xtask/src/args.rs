@@ -12,6 +12,7 @@ usage: cargo xtask COMMAND
          --json   print addresses and credentials as one JSON line, and stay up
   test   everything a change must pass; parts of it:
     test unit           format, lints, unit tests, the verifier for a machine without operating system
+    test deploy         the deployment files by their linters, and what the image is built from
     test js             the npm package's own tests
     test e2e [FILTER]   the promises, on real Envoy, PostgreSQL, Redis, Node and Chromium
   build  the issuer, the Envoy filter and the npm package
@@ -41,6 +42,7 @@ pub(crate) struct Demo {
 pub(crate) enum Part {
     All,
     Unit,
+    Deploy,
     Js,
     /// With what is passed on to the runner: filters and its options.
     E2e(Vec<String>),
@@ -85,9 +87,10 @@ impl Part {
         match args.next().as_deref() {
             None => Ok(Self::All),
             Some("unit") => Ok(Self::Unit),
+            Some("deploy") => Ok(Self::Deploy),
             Some("js") => Ok(Self::Js),
             Some("e2e") => Ok(Self::E2e(args.by_ref().collect())),
-            Some(other) => bail!("test has no part `{other}`: it has unit, js and e2e"),
+            Some(other) => bail!("test has no part `{other}`: it has unit, deploy, js and e2e"),
         }
     }
 }

@@ -5,6 +5,7 @@ mod args;
 mod build;
 mod demo;
 mod deny;
+mod deploy;
 mod dist;
 mod install;
 mod place;

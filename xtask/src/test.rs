@@ -7,15 +7,18 @@ use keystone_tests::stack::Store;
 use keystone_tests::tools::Tools;
 
 use crate::args::Part;
-use crate::{build, demo, install, shell};
+use crate::install::distribution::{self, CURL, SQLITE};
+use crate::{build, demo, deploy, install, shell};
 
 pub(crate) fn run(part: &Part) -> Result<()> {
     match part {
         Part::All => {
             install::rust::targets()?;
             style()?;
+            deploy::check()?;
             let tools = tools()?;
             lints()?;
+            deploy::image_context()?;
             unit_tests(&tools)?;
             no_std()?;
             js()?;
@@ -29,6 +32,10 @@ pub(crate) fn run(part: &Part) -> Result<()> {
             unit_tests(&tools()?)?;
             no_std()
         }
+        Part::Deploy => {
+            deploy::check()?;
+            deploy::image_context()
+        }
         Part::Js => {
             build::wasm()?;
             build::npm_package()?;
@@ -41,6 +48,8 @@ pub(crate) fn run(part: &Part) -> Result<()> {
 /// What is missing installed, what is ours built.
 fn tools() -> Result<Tools> {
     let programs = install::programs(Store::Postgres)?;
+    // The runbook's own tools.
+    distribution::install(&[CURL, SQLITE])?;
     install::node::packages("tests/js")?;
     Ok(build::everything()?.with(programs))
 }

