@@ -11,6 +11,7 @@ mod docs;
 mod gateway;
 mod lab;
 mod login;
+mod operating;
 mod outage;
 mod refresh;
 mod restart;
@@ -88,6 +89,7 @@ fn alone() -> impl Iterator<Item = (&'static str, Alone)> {
         bad_input::AT_START,
         docs::PROMISES,
         deployment::PROMISES,
+        operating::PROMISES,
     ];
     all.into_iter().flatten().copied()
 }
