@@ -58,6 +58,12 @@ pub struct Database {
 
 impl Config {
     pub fn load(source: &Source) -> Result<Self, Vec<Mistake>> {
+        let (config, reader) = Self::read(source);
+        reader.finish().map(|()| config)
+    }
+
+    /// With the reader, which knows what was asked for and what is wrong.
+    fn read(source: &Source) -> (Self, Reader) {
         let mut reader = Reader::new(source);
         let mode = reader.parsed("mode", "\"development\" or \"production\"").unwrap_or(Mode::Development);
         let listen = reader.parsed("listen", ADDRESS).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8000)));
@@ -89,7 +95,7 @@ impl Config {
         if config.log.parse::<tracing_subscriber::EnvFilter>().is_err() {
             reader.mistake::<()>("log", "must be a level, like \"info\", or `tracing` directives");
         }
-        reader.finish().map(|()| config)
+        (config, reader)
     }
 }
 

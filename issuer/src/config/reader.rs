@@ -155,6 +155,12 @@ impl Reader {
         self.mistake(name, format!("must be {expected}, and is a TOML {}", found.type_str()))
     }
 
+    /// Every key that was asked for.
+    #[cfg(test)]
+    pub(super) fn known(&self) -> &[&'static str] {
+        &self.known
+    }
+
     /// Call once everything was taken: what is left is unknown.
     pub(super) fn finish(mut self) -> Result<(), Vec<Mistake>> {
         let variables: Vec<String> = self.known.iter().map(|key| variable(key)).collect();

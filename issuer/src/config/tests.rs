@@ -1,7 +1,7 @@
 use super::*;
 
-fn load(text: &str, environment: &[(&str, &str)]) -> Result<Config, Vec<String>> {
-    let source = Source {
+fn source(text: &str, environment: &[(&str, &str)]) -> Source {
+    Source {
         document: Some(Document { name: "keystone.toml".to_owned(), text: text.to_owned() }),
         environment: environment
             .iter()
@@ -14,8 +14,12 @@ fn load(text: &str, environment: &[(&str, &str)]) -> Result<Config, Vec<String>>
             Some("good.key") => Ok(format!("kskek_{}\n", "1".repeat(64))),
             _ => Err(std::io::ErrorKind::NotFound.into()),
         },
-    };
-    Config::load(&source).map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
+    }
+}
+
+fn load(text: &str, environment: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+    Config::load(&source(text, environment))
+        .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
 }
 
 const PRODUCTION: &str =
@@ -177,4 +181,44 @@ fn urls_that_hold_passwords_may_stand_in_files() {
     assert_eq!(twice, ["`database_url_file` and `database_url` are both set; keep one"]);
     assert!(gone[0].starts_with("`database_url_file` cannot be read: "), "{gone:?}");
     assert!(gone[1].starts_with("`redis_url_file` must begin with redis://"), "{gone:?}");
+}
+
+/// Key and default of each row in the tables of the reference.
+fn reference() -> Vec<(&'static str, &'static str)> {
+    let rows = include_str!("../../../docs/configuration.md").lines().filter(|line| line.starts_with("| `"));
+    rows.map(|row| {
+        let mut cells = row.split('|').skip(1).map(str::trim);
+        (cells.next().unwrap().trim_matches('`'), cells.next().unwrap())
+    })
+    .collect()
+}
+
+#[test]
+fn the_reference_names_every_key_once_and_no_other() {
+    let (_, reader) = Config::read(&source("", &[]));
+    let mut known = reader.known().to_vec();
+    let mut named: Vec<&str> = reference().into_iter().map(|(key, _)| key).collect();
+
+    known.sort_unstable();
+    named.sort_unstable();
+    assert_eq!(named, known);
+}
+
+#[test]
+fn a_default_of_the_reference_changes_nothing_when_it_is_set() {
+    let unset = format!("{:?}", load("", &[]).unwrap());
+    let mut tried = 0;
+    for (key, default) in reference() {
+        // Others are told in words.
+        let Some(value) = default.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')) else { continue };
+        if value.contains('`') {
+            continue;
+        }
+        let plain = value.parse::<u64>().is_ok() || value.parse::<bool>().is_ok();
+        let line = if plain { format!("{key} = {value}") } else { format!("{key} = '{value}'") };
+
+        assert_eq!(format!("{:?}", load(&line, &[]).unwrap()), unset, "{line}");
+        tried += 1;
+    }
+    assert!(tried > 30, "only {tried} defaults were found");
 }
