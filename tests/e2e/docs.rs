@@ -4,12 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
-use keystone_tests::docs::{mentions, paths, subcommands};
+use keystone_tests::docs::{mentions, named_test, paths, subcommands};
 
 use crate::lab::{Alone, Lab, promises};
 
-pub(crate) const PROMISES: &[(&str, Alone)] =
-    promises![every_path_in_the_documents_exists, every_keystone_command_in_the_documents_exists];
+pub(crate) const PROMISES: &[(&str, Alone)] = promises![
+    every_path_in_the_documents_exists,
+    every_test_in_the_documents_exists,
+    every_keystone_command_in_the_documents_exists,
+];
 
 fn every_path_in_the_documents_exists(_: &Lab) -> Result<()> {
     let mut missing = Vec::new();
@@ -23,6 +26,27 @@ fn every_path_in_the_documents_exists(_: &Lab) -> Result<()> {
     }
 
     ensure!(missing.is_empty(), "no such file:\n{}", missing.join("\n"));
+    Ok(())
+}
+
+/// A threat whose test was renamed away is a threat without a test.
+fn every_test_in_the_documents_exists(_: &Lab) -> Result<()> {
+    let mut missing = Vec::new();
+    let mut found = 0;
+    for document in documents()? {
+        for mention in mentions(&fs::read_to_string(&document)?) {
+            let Some((file, test)) = named_test(&mention) else { continue };
+            let source = fs::read_to_string(root().join(file)).unwrap_or_default();
+            if source.contains(&format!("fn {test}(")) {
+                found += 1;
+            } else {
+                missing.push(format!("{}:{}: {}", name(&document), mention.line, mention.text));
+            }
+        }
+    }
+
+    ensure!(missing.is_empty(), "no such test:\n{}", missing.join("\n"));
+    ensure!(found > 30, "only {found} tests were found: is docs/security.md read?");
     Ok(())
 }
 

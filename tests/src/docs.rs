@@ -46,6 +46,13 @@ pub fn paths(mention: &Mention) -> Vec<String> {
     words.filter(|word| is_path(word)).map(|word| word.trim_end_matches(['.', ':']).to_owned()).collect()
 }
 
+/// The test that a mention names: `issuer/src/hex.rs::bytes_survive` gives the file and the function.
+pub fn named_test(mention: &Mention) -> Option<(&str, &str)> {
+    let (file, name) = mention.text.split_once(".rs::")?;
+    let is_name = |text: &str| text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
+    is_name(name).then(|| (mention.text.get(..file.len() + 3).unwrap_or_default(), name))
+}
+
 /// The words that follow `command` in a mention, each time it is named: `keystone serve` gives `serve`.
 pub fn subcommands(mention: &Mention, command: &str) -> Vec<String> {
     let words: Vec<&str> = mention.text.split_whitespace().collect();
@@ -105,6 +112,14 @@ mod tests {
         };
 
         assert_eq!(paths(&mention), ["issuer/src/http", "docs/x.md"]);
+    }
+
+    #[test]
+    fn a_named_test_is_a_file_and_a_function() {
+        let mention = |text: &str| Mention { line: 1, text: text.to_owned() };
+
+        assert_eq!(named_test(&mention("a/b.rs::it_is")), Some(("a/b.rs", "it_is")));
+        assert_eq!(named_test(&mention("a/b.rs")), None);
     }
 
     #[test]
