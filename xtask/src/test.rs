@@ -76,6 +76,10 @@ fn unit_tests(tools: &Tools) -> Result<()> {
     // Ignored are those that need a real PostgreSQL or Redis, which a plain `cargo test` does not have.
     let tests = ["--lib", "--bins", "--tests", "--", "--include-ignored"];
     shell::show(with(tools, shell::cargo(&["test", "--locked", "--workspace", "--quiet"]).args(tests)))?;
+    shell::say("cargo test: the issuer's HTTP surface once more, on PostgreSQL");
+    let mut again =
+        shell::cargo(&["test", "--locked", "--package", "keystone-issuer", "--test", "api", "--quiet"]);
+    shell::show(with(tools, again.env("KEYTEST_STORE", "postgres")))?;
     shell::show(&mut shell::cargo(&["test", "--locked", "--workspace", "--quiet", "--doc"]))
 }
 

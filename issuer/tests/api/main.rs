@@ -1,6 +1,7 @@
-//! The issuer's HTTP surface, driven in process on a real SQLite file, with time and randomness handed in.
+//! The issuer's HTTP surface, driven in process on a real database, with time and randomness handed in.
 
 #![expect(
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::string_slice,
@@ -11,7 +12,10 @@
 mod accounts;
 mod answer;
 mod audit;
+#[path = "../../src/store/tests/cluster.rs"]
+mod cluster;
 mod cors;
+mod database;
 mod introspection;
 mod keys;
 mod login;

@@ -20,8 +20,7 @@ use keystone_issuer::issuer::{Issuer, Parts};
 use keystone_issuer::keys::KeyEncryptionKey;
 use keystone_issuer::secret::Secret;
 use keystone_issuer::store::postgres::Postgres;
-use keystone_issuer::store::sqlite::Sqlite;
-use keystone_issuer::store::{Actor, NewUser, Store};
+use keystone_issuer::store::{Actor, NewUser};
 use keystone_issuer::{identifier, users};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -29,6 +28,7 @@ use time::OffsetDateTime;
 use tower::ServiceExt as _;
 
 pub(crate) use crate::answer::{Answer, unavailable};
+use crate::database;
 
 pub(crate) const ISSUER: &str = "https://id.example.com";
 pub(crate) const PASSWORD: &str = "nine purple hats";
@@ -140,8 +140,7 @@ impl TestIssuer {
         let directory = Arc::new(tempfile::tempdir().unwrap());
         let clock = Arc::new(TestClock::default());
         let world = World { clock: clock.clone(), entropy: Arc::new(TestEntropy::default()) };
-        let store: Arc<dyn Store> = Arc::new(Sqlite::open(&directory.path().join("test.sqlite3")).unwrap());
-        store.migrate().await.unwrap();
+        let store = database::fresh(directory.path()).await;
         let cache = Arc::new(MemoryCache::new(clock.clone()));
         let kek = KeyEncryptionKey::parse(&format!("kskek_{}", "5a".repeat(32))).unwrap();
         let parts = Parts { world, store, cache, kek };
