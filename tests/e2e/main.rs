@@ -9,6 +9,7 @@ mod bootstrap;
 mod deployment;
 mod docs;
 mod gateway;
+mod interruption;
 mod lab;
 mod login;
 mod operating;
@@ -85,6 +86,7 @@ fn alone() -> impl Iterator<Item = (&'static str, Alone)> {
     let all = [
         outage::PROMISES,
         restart::PROMISES,
+        interruption::PROMISES,
         bootstrap::PROMISES,
         bad_input::AT_START,
         docs::PROMISES,

@@ -1,10 +1,12 @@
 //! A thin HTTP client: `site.get("/orders").bearer(&token).send()`. It follows, retries and corrects nothing.
 
-use std::io::{BufReader, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::io::{BufReader, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
+use std::sync::Barrier;
+use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde_json::Value;
 
 use crate::ledger::Ledger;
@@ -48,12 +50,40 @@ impl Site {
 
     /// Sends these bytes and nothing else, then reads one answer.
     pub fn raw(&self, bytes: &[u8]) -> Result<Answer> {
+        self.begin(bytes)?.answer()
+    }
+
+    fn begin(&self, bytes: &[u8]) -> Result<Sent> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))
             .with_context(|| format!("nobody listens on 127.0.0.1:{}", self.port))?;
         stream.set_read_timeout(Some(LIMIT))?;
         // A server may refuse before it has read everything: its answer counts, not our failed write.
         let _ = stream.write_all(bytes);
-        Answer::new(Message::answer(&mut BufReader::new(stream)).context("no answer came")?)
+        Ok(Sent(stream))
+    }
+}
+
+/// A request that is on its way.
+#[derive(Debug)]
+pub struct Sent(TcpStream);
+
+impl Sent {
+    pub fn answer(self) -> Result<Answer> {
+        Answer::new(Message::answer(&mut BufReader::new(self.0)).context("no answer came")?)
+    }
+
+    /// An answer has come, or the connection has ended.
+    pub fn is_over(&self) -> Result<bool> {
+        self.0.set_nonblocking(true)?;
+        let seen = self.0.peek(&mut [0]);
+        self.0.set_nonblocking(false)?;
+        Ok(!seen.is_err_and(|error| error.kind() == ErrorKind::WouldBlock))
+    }
+
+    /// Ends our side of the connection and waits until the server ends its own. Whether it did so without an answer.
+    pub fn hang_up(mut self) -> Result<bool> {
+        self.0.shutdown(Shutdown::Write)?;
+        Ok(self.0.read(&mut [0])? == 0)
     }
 }
 
@@ -129,8 +159,16 @@ impl Request {
     }
 
     pub fn send(&self) -> Result<Answer> {
+        self.begin()?.answer().with_context(|| format!("{} {}", self.method, self.site.url(&self.path)))
+    }
+
+    /// Sends it and reads nothing yet.
+    pub fn begin(&self) -> Result<Sent> {
         let mut bytes = format!("{} {} HTTP/1.1\r\n", self.method, self.path).into_bytes();
-        bytes.extend(format!("host: 127.0.0.1:{}\r\nconnection: close\r\n", self.site.port).into_bytes());
+        bytes.extend(format!("host: 127.0.0.1:{}\r\n", self.site.port).into_bytes());
+        if !self.headers.iter().any(|(name, _)| name == "connection") {
+            bytes.extend(b"connection: close\r\n");
+        }
         for (name, value) in &self.headers {
             bytes.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
         }
@@ -139,8 +177,21 @@ impl Request {
         }
         bytes.extend(b"\r\n");
         bytes.extend(self.body.as_deref().unwrap_or_default());
-        self.site.raw(&bytes).with_context(|| format!("{} {}", self.method, self.site.url(&self.path)))
+        self.site.begin(&bytes)
     }
+}
+
+/// Sends all of these at the same moment, each on a connection of its own; the answers are in the same order.
+pub fn at_once(requests: &[Request]) -> Result<Vec<Answer>> {
+    let start = Barrier::new(requests.len());
+    let send = |request: &Request| {
+        start.wait();
+        request.send()
+    };
+    thread::scope(|scope| {
+        let sent: Vec<_> = requests.iter().map(|request| scope.spawn(|| send(request))).collect();
+        sent.into_iter().map(|thread| thread.join().map_err(|_| anyhow!("a request panicked"))?).collect()
+    })
 }
 
 /// An answer, read to its end.

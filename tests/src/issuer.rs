@@ -35,6 +35,7 @@ pub struct Settings {
 pub struct Home {
     pub directory: PathBuf,
     program: PathBuf,
+    psql: PathBuf,
     settings: Settings,
     ledger: Ledger,
 }
@@ -47,6 +48,7 @@ impl Home {
         Ok(Self {
             directory: directory.to_owned(),
             program: tools.keystone.clone(),
+            psql: tools.postgres.join("psql"),
             settings,
             ledger: ledger.clone(),
         })
@@ -87,6 +89,22 @@ impl Home {
     pub fn serve(&self) -> Result<Issuer> {
         let process = self.program("serve").arg("serve").start()?;
         Issuer::ready(process, [self.settings.listen, self.settings.operations], &self.ledger)
+    }
+
+    /// What the database answers to its operator, without decoration.
+    pub fn ask(&self, sql: &str) -> Result<String> {
+        let program = match self.database_url() {
+            Some(url) => Program::new("psql", &self.psql, &self.directory).args(["-XAtc", sql, url]),
+            None => Program::new("sqlite3", Path::new("sqlite3"), &self.directory)
+                .arg(self.sqlite_file())
+                .arg(sql),
+        };
+        Ok(program.run("", Duration::from_secs(30))?.succeeded()?.trim().to_owned())
+    }
+
+    /// Where the data is when no database is configured.
+    pub fn sqlite_file(&self) -> PathBuf {
+        self.directory.join(data_directory(&self.settings)).join("keystone.sqlite3")
     }
 
     pub fn database_url(&self) -> Option<&str> {
@@ -166,7 +184,12 @@ impl Issuer {
 
     /// Sends a token request that must succeed.
     pub fn tokens(&self, request: &Request) -> Result<Tokens> {
-        Tokens::from(&request.send()?.expect(200)?, &self.ledger)
+        self.received(&request.send()?.expect(200)?)
+    }
+
+    /// What an answer of the token endpoint holds.
+    pub fn received(&self, answer: &Answer) -> Result<Tokens> {
+        Tokens::from(answer, &self.ledger)
     }
 
     /// A user with a password and one role, created by somebody whose token may do that.
@@ -215,10 +238,14 @@ pub fn write_private(path: &Path, text: &str) -> Result<()> {
     Ok(())
 }
 
+fn data_directory(settings: &Settings) -> PathBuf {
+    settings.data_directory.clone().unwrap_or_else(|| PathBuf::from("data"))
+}
+
 fn keystone_toml(settings: &Settings) -> String {
     let address = |port: u16| format!("127.0.0.1:{port}");
     let issuer = settings.issuer.clone().unwrap_or_else(|| format!("http://{}", address(settings.listen)));
-    let data = settings.data_directory.clone().unwrap_or_else(|| PathBuf::from("data"));
+    let data = data_directory(settings);
     let mut lines = vec![
         format!("issuer = {issuer:?}"),
         format!("listen = {:?}", address(settings.listen)),

@@ -10,7 +10,8 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+pub use rustix::process::Signal;
+use rustix::process::{Pid, Resource, Rlimit, kill_process, kill_process_group, prlimit};
 
 use crate::wait::{self, Deadline};
 
@@ -68,6 +69,20 @@ impl Process {
 
     pub fn signal(&self, signal: Signal) -> Result<()> {
         kill_process(self.pid()?, signal).with_context(|| format!("{} took no signal", self.name))
+    }
+
+    /// Kills it, and waits until it is gone.
+    pub fn kill(&mut self) -> Result<()> {
+        self.signal(Signal::KILL)?;
+        self.ended(PATIENCE).map(drop)
+    }
+
+    /// The kernel ends it with SIGXFSZ where it would write a file's byte after this one: in the middle of a write,
+    /// and as suddenly as with SIGKILL.
+    pub fn dies_writing_beyond(&self, length: u64) -> Result<()> {
+        let limit = Rlimit { current: Some(length), maximum: None };
+        prlimit(Some(self.pid()?), Resource::Fsize, limit)?;
+        Ok(())
     }
 
     /// Freezes the program and its children: connections stay open and nobody answers.
