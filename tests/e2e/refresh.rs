@@ -1,7 +1,11 @@
 //! Promise 4: a refresh gives a new pair, and a refresh token that was stolen and used ends the session.
 
-use anyhow::{Result, ensure};
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result, ensure};
 use keystone_tests::cast;
+use keystone_tests::http::at_once;
+use keystone_tests::issuer::Issuer;
 use keystone_tests::stack::Stack;
 
 use crate::lab::{OnStack, promises};
@@ -10,6 +14,7 @@ pub(crate) const PROMISES: &[(&str, OnStack)] = promises![
     a_refresh_gives_a_new_pair,
     a_refresh_token_used_again_after_its_successor_ends_the_session,
     a_retry_right_away_gets_the_same_successor,
+    of_sixty_four_refreshes_at_once_all_get_the_one_successor,
     ending_one_session_leaves_the_others_alone,
     a_refresh_token_is_bound_to_its_client,
     a_refresh_cannot_widen_the_scope,
@@ -50,6 +55,34 @@ fn a_retry_right_away_gets_the_same_successor(stack: &Stack) -> Result<()> {
 
     assert_eq!(second.refresh, again.refresh);
     Ok(())
+}
+
+///
+fn of_sixty_four_refreshes_at_once_all_get_the_one_successor(stack: &Stack) -> Result<()> {
+    let setup = stack.issuer.client_grant("demo-setup", stack.secret("demo-setup")?);
+    let person = ("dora", "Sixty-Four-Hands-1", "customer");
+    stack.issuer.create_user(&stack.issuer.tokens(&setup)?.access, person)?.expect(201)?;
+    let first = stack.issuer.tokens(&stack.issuer.password_grant(person.0, person.1))?;
+
+    let successor = one_successor(&[&stack.issuer], first.refresh()?)?;
+
+    let sql =
+        "SELECT generation FROM refresh_tokens JOIN users ON users.id = user_id WHERE username = 'dora'";
+    assert_eq!(stack.home.ask(sql)?, "1");
+    stack.issuer.tokens(&stack.issuer.refresh_grant(&successor))?;
+    stack.issuer.refresh_grant(first.refresh()?).send()?.expect(400).map(drop)
+}
+
+/// The one token that these issuers, in turns, give for this one when they are all asked at the same moment.
+pub(crate) fn one_successor(issuers: &[&Issuer], token: &str) -> Result<String> {
+    let requests: Vec<_> =
+        issuers.iter().cycle().take(64).map(|issuer| issuer.refresh_grant(token)).collect();
+    let mut successors = BTreeSet::new();
+    for (issuer, answer) in issuers.iter().cycle().zip(at_once(&requests)?) {
+        successors.insert(issuer.received(&answer.expect(200)?)?.refresh()?.to_owned());
+    }
+    ensure!(successors.len() == 1, "there are {} successors", successors.len());
+    successors.pop_first().context("there is no successor")
 }
 
 fn ending_one_session_leaves_the_others_alone(stack: &Stack) -> Result<()> {
