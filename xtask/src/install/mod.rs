@@ -5,6 +5,7 @@ pub(crate) mod distribution;
 mod envoy;
 pub(crate) mod linters;
 pub(crate) mod node;
+pub(crate) mod python;
 pub(crate) mod rust;
 
 use std::path::{Path, PathBuf};
