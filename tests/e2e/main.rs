@@ -100,7 +100,7 @@ fn alone() -> impl Iterator<Item = (&'static str, Alone)> {
 fn clean_up_when_interrupted(root: PathBuf) -> Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     thread::spawn(move || {
-        for signal in &mut signals {
+        if let Some(signal) = signals.forever().next() {
             let _ = fs::remove_dir_all(&root);
             exit(128 + signal);
         }

@@ -62,6 +62,8 @@ fn style() -> Result<()> {
 fn lints() -> Result<()> {
     shell::say("cargo clippy: the rules of Cargo.toml and clippy.toml");
     clippy(&["--workspace", "--all-targets"])?;
+    // No part of "all targets", because a plain `cargo test` leaves it out.
+    clippy(&["--package", "keystone-tests", "--test", "e2e"])?;
     // What speaks to Envoy is compiled for no other target.
     clippy(&["--package", "keystone-envoy-filter", "--lib", "--target", "wasm32-unknown-unknown"])
 }
