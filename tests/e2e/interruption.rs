@@ -21,6 +21,7 @@ pub(crate) const PROMISES: &[(&str, Alone)] = promises![
     a_rotation_runs_to_its_end_when_its_client_hangs_up,
 ];
 
+///
 fn an_issuer_killed_between_any_two_messages_to_postgresql_loses_no_session(lab: &Lab) -> Result<()> {
     let (_postgres, relay, home) = behind_a_relay(lab, "killed-postgres")?;
     let mut issuer = serving_the_cast(&home)?;
@@ -48,6 +49,7 @@ fn an_issuer_killed_between_any_two_messages_to_postgresql_loses_no_session(lab:
     Ok(())
 }
 
+///
 fn an_issuer_killed_in_any_write_to_sqlite_loses_no_session(lab: &Lab) -> Result<()> {
     // No line in the log that could be the write too many.
     let home = lab.issuer_home("killed-sqlite", |settings| {

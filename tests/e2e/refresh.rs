@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result, ensure};
 use keystone_tests::cast;
 use keystone_tests::http::at_once;
-use keystone_tests::issuer::Issuer;
+use keystone_tests::issuer::{Issuer, Tokens};
 use keystone_tests::stack::Stack;
 
 use crate::lab::{OnStack, promises};
@@ -15,6 +15,7 @@ pub(crate) const PROMISES: &[(&str, OnStack)] = promises![
     a_refresh_token_used_again_after_its_successor_ends_the_session,
     a_retry_right_away_gets_the_same_successor,
     of_sixty_four_refreshes_at_once_all_get_the_one_successor,
+    a_session_expires_when_it_is_not_used_and_at_last_when_it_is,
     ending_one_session_leaves_the_others_alone,
     a_refresh_token_is_bound_to_its_client,
     a_refresh_cannot_widen_the_scope,
@@ -32,6 +33,7 @@ fn a_refresh_gives_a_new_pair(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
+///
 fn a_refresh_token_used_again_after_its_successor_ends_the_session(stack: &Stack) -> Result<()> {
     let issuer = &stack.issuer;
     let first = issuer.login("alice")?;
@@ -46,6 +48,7 @@ fn a_refresh_token_used_again_after_its_successor_ends_the_session(stack: &Stack
     Ok(())
 }
 
+///
 fn a_retry_right_away_gets_the_same_successor(stack: &Stack) -> Result<()> {
     let first = stack.issuer.login("alice")?;
     let refresh = stack.issuer.refresh_grant(first.refresh()?);
@@ -59,10 +62,7 @@ fn a_retry_right_away_gets_the_same_successor(stack: &Stack) -> Result<()> {
 
 ///
 fn of_sixty_four_refreshes_at_once_all_get_the_one_successor(stack: &Stack) -> Result<()> {
-    let setup = stack.issuer.client_grant("demo-setup", stack.secret("demo-setup")?);
-    let person = ("dora", "Sixty-Four-Hands-1", "customer");
-    stack.issuer.create_user(&stack.issuer.tokens(&setup)?.access, person)?.expect(201)?;
-    let first = stack.issuer.tokens(&stack.issuer.password_grant(person.0, person.1))?;
+    let first = new_customer(stack, "dora")?;
 
     let successor = one_successor(&[&stack.issuer], first.refresh()?)?;
 
@@ -83,6 +83,45 @@ pub(crate) fn one_successor(issuers: &[&Issuer], token: &str) -> Result<String> 
     }
     ensure!(successors.len() == 1, "there are {} successors", successors.len());
     successors.pop_first().context("there is no successor")
+}
+
+/// by the database's time, which passes here.
+fn a_session_expires_when_it_is_not_used_and_at_last_when_it_is(stack: &Stack) -> Result<()> {
+    let issuer = &stack.issuer;
+    let (left, used) = (new_customer(stack, "erin")?, new_customer(stack, "fred")?);
+
+    pass(stack, "erin", 13)?;
+    let left = issuer.tokens(&issuer.refresh_grant(left.refresh()?))?;
+    pass(stack, "erin", 14)?;
+    issuer.refresh_grant(left.refresh()?).send()?.expect(400)?;
+
+    let mut newest = used;
+    for _ in 0..2 {
+        pass(stack, "fred", 10)?;
+        newest = issuer.tokens(&issuer.refresh_grant(newest.refresh()?))?;
+    }
+    pass(stack, "fred", 10)?;
+    issuer.refresh_grant(newest.refresh()?).send()?.expect(400).map(drop)
+}
+
+/// Somebody with one session, which no other promise touches.
+fn new_customer(stack: &Stack, name: &str) -> Result<Tokens> {
+    let (issuer, password) = (&stack.issuer, "Nobody-Else-Is-Here-1");
+    let setup = issuer.tokens(&issuer.client_grant("demo-setup", stack.secret("demo-setup")?))?;
+    issuer.create_user(&setup.access, (name, password, "customer"))?.expect(201)?;
+    issuer.tokens(&issuer.password_grant(name, password))
+}
+
+/// Moves all that happened in this user's sessions back: it is so many days later now.
+fn pass(stack: &Stack, name: &str, days: u32) -> Result<()> {
+    let span = match stack.home.database_url() {
+        Some(_) => format!("make_interval(days => {days})"),
+        None => format!("{days} * 86400000"),
+    };
+    let columns = ["auth_time", "rotated_at", "last_used_at", "expires_at"];
+    let earlier = columns.map(|column| format!("{column} = {column} - {span}")).join(", ");
+    let whose = format!("user_id = (SELECT id FROM users WHERE username = '{name}')");
+    stack.home.ask(&format!("UPDATE refresh_tokens SET {earlier} WHERE {whose}")).map(drop)
 }
 
 fn ending_one_session_leaves_the_others_alone(stack: &Stack) -> Result<()> {

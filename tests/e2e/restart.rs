@@ -57,13 +57,17 @@ fn two_issuers_asked_at_once_give_the_one_successor(lab: &Lab) -> Result<()> {
 fn two_issuers(lab: &Lab, name: &str) -> Result<(Backends, Home, [Issuer; 2])> {
     let backends = Backends::start(&lab.tools, &lab.directory(&format!("{name}-backends"))?, &lab.ledger)?;
     let database = backends.postgres.database("keystone")?;
+    // Opening a connection takes an unoptimised build longer than many questions.
+    let sections = "[database]\nmax_connections = 4\n";
     let one = lab.issuer_home(&format!("{name}-one"), |settings| {
         settings.database_url = Some(database.clone());
         settings.redis_url = Some(backends.redis.url.clone());
+        settings.sections = sections.to_owned();
     })?;
     let two = lab.issuer_home(&format!("{name}-two"), |settings| {
         settings.database_url = Some(database.clone());
         settings.redis_url = Some(backends.redis.url.clone());
+        settings.sections = sections.to_owned();
         settings.issuer = Some(one.url());
         settings.data_directory = Some(one.directory.join("data"));
     })?;
