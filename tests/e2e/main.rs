@@ -14,6 +14,7 @@ mod lab;
 mod login;
 mod operating;
 mod outage;
+mod peers;
 mod refresh;
 mod restart;
 mod revocation;
@@ -79,7 +80,11 @@ fn trials(lab: &Arc<Lab>) -> Vec<Trial> {
 fn on_both() -> impl Iterator<Item = (&'static str, OnStack)> {
     let main_job =
         [login::PROMISES, gateway::PROMISES, refresh::PROMISES, service::PROMISES, verdicts::PROMISES];
-    main_job.into_iter().chain([bad_input::PROMISES, revocation::PROMISES]).flatten().copied()
+    main_job
+        .into_iter()
+        .chain([bad_input::PROMISES, revocation::PROMISES, peers::PROMISES])
+        .flatten()
+        .copied()
 }
 
 fn alone() -> impl Iterator<Item = (&'static str, Alone)> {

@@ -15,6 +15,7 @@ pub mod ports;
 pub mod postgres;
 pub mod process;
 pub mod program;
+pub mod python;
 pub mod redis;
 pub mod relay;
 pub mod stack;

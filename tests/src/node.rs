@@ -23,12 +23,14 @@ impl Node {
         let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("js");
         let packages = home.join("node_modules");
         fs::create_dir_all(packages.join("@keystone-auth"))?;
-        for script in [VERIFY, BROWSE] {
+        for script in SCRIPTS {
             fs::copy(scripts.join(script), home.join(script))
                 .with_context(|| format!("tests/js/{script}"))?;
         }
         link(&tools.package, &packages.join("@keystone-auth/verifier"))?;
-        link(&scripts.join("node_modules/playwright-core"), &packages.join("playwright-core"))?;
+        for package in PACKAGES {
+            link(&scripts.join("node_modules").join(package), &packages.join(package))?;
+        }
         Ok(Self { program: tools.node.clone(), home: home.to_owned() })
     }
 
@@ -59,3 +61,5 @@ fn link(target: &Path, name: &Path) -> Result<()> {
 
 const VERIFY: &str = "verify.mjs";
 pub(crate) const BROWSE: &str = "browse.mjs";
+const SCRIPTS: [&str; 4] = [VERIFY, BROWSE, "oauth4webapi.mjs", "openid-client.mjs"];
+const PACKAGES: [&str; 4] = ["playwright-core", "oauth4webapi", "openid-client", "jose"];

@@ -1,4 +1,4 @@
-//! One whole stack: issuer, Envoy and the orders API behind it, Node and Chromium beside it, on either store.
+//! One whole stack: issuer, Envoy and the orders API behind it, Node, Python and Chromium beside it, on either store.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -18,6 +18,7 @@ use crate::node::Node;
 use crate::orders::Orders;
 use crate::ports;
 use crate::postgres::Postgres;
+use crate::python::Python;
 use crate::redis::Redis;
 use crate::tools::Tools;
 use crate::wait;
@@ -92,6 +93,7 @@ pub struct Stack {
     pub home: Home,
     pub backends: Option<Backends>,
     pub node: Node,
+    pub python: Python,
     pub browser: Browser,
     pub credentials: Credentials,
     pub ledger: Ledger,
@@ -125,6 +127,7 @@ impl Stack {
         let envoy = Envoy::start(tools, &directory.join("envoy"), &setup, ledger)?;
         await_keys(&envoy, &issuer)?;
         let node = Node::new(tools, &directory.join("node"))?;
+        let python = Python::new(tools, &directory.join("python"))?;
         let browser = Browser::new(tools, &node);
         let (ledger, directory) = (ledger.clone(), directory.clone());
         Ok(Self {
@@ -134,6 +137,7 @@ impl Stack {
             home,
             backends,
             node,
+            python,
             browser,
             credentials,
             ledger,

@@ -17,6 +17,9 @@ pub struct Tools {
     pub redis: PathBuf,
     pub chromium: PathBuf,
     pub node: PathBuf,
+    pub python: PathBuf,
+    /// The Python packages of the promises.
+    pub python_packages: PathBuf,
     /// The built npm package.
     pub package: PathBuf,
 }
@@ -31,12 +34,14 @@ impl Tools {
             redis: tool("KEYTEST_REDIS")?,
             chromium: tool("KEYTEST_CHROMIUM")?,
             node: tool("KEYTEST_NODE")?,
+            python: tool("KEYTEST_PYTHON")?,
+            python_packages: tool("KEYTEST_PYTHON_PACKAGES")?,
             package: tool("KEYTEST_PACKAGE")?,
         })
     }
 
     /// The same, as the variables `from_env` reads.
-    pub fn to_env(&self) -> [(&'static str, &Path); 8] {
+    pub fn to_env(&self) -> [(&'static str, &Path); 10] {
         [
             ("KEYTEST_KEYSTONE", &self.keystone),
             ("KEYTEST_ENVOY", &self.envoy),
@@ -45,6 +50,8 @@ impl Tools {
             ("KEYTEST_REDIS", &self.redis),
             ("KEYTEST_CHROMIUM", &self.chromium),
             ("KEYTEST_NODE", &self.node),
+            ("KEYTEST_PYTHON", &self.python),
+            ("KEYTEST_PYTHON_PACKAGES", &self.python_packages),
             ("KEYTEST_PACKAGE", &self.package),
         ]
     }

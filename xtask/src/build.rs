@@ -26,6 +26,9 @@ impl Built {
             package: self.package,
             envoy: programs.envoy,
             node: programs.node,
+            // For the tests only.
+            python: PathBuf::new(),
+            python_packages: PathBuf::new(),
             postgres: programs.postgres,
             redis: programs.redis,
             chromium: programs.chromium,

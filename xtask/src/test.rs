@@ -8,6 +8,7 @@ use keystone_tests::tools::Tools;
 
 use crate::args::Part;
 use crate::install::distribution::{self, CURL, SQLITE};
+use crate::install::python::{self, Packages, Wanted};
 use crate::{build, demo, deploy, install, shell};
 
 pub(crate) fn run(part: &Part) -> Result<()> {
@@ -51,7 +52,9 @@ fn tools() -> Result<Tools> {
     // The runbook's own tools.
     distribution::install(&[CURL, SQLITE])?;
     install::node::packages("tests/js")?;
-    Ok(build::everything()?.with(programs))
+    let python_packages = Packages::installed(&PYTHON)?.home;
+    let tools = build::everything()?.with(programs);
+    Ok(Tools { python: python::interpreter()?, python_packages, ..tools })
 }
 
 fn style() -> Result<()> {
@@ -120,3 +123,9 @@ fn demo(tools: &Tools) -> Result<()> {
 fn with<'a>(tools: &Tools, command: &'a mut Command) -> &'a mut Command {
     command.envs(tools.to_env())
 }
+
+const PYTHON: Wanted = Wanted {
+    name: "python",
+    requirements: "tests/python/requirements.txt",
+    description: "Authlib and Requests (about 10 MB)",
+};

@@ -41,7 +41,8 @@ pub(super) async fn preflight() -> impl IntoResponse {
     (StatusCode::NO_CONTENT, headers)
 }
 
-/// RFC 8414 §2. Only what works is listed; "claims with zero elements MUST be omitted" (§3.2).
+/// RFC 8414 §2. Only what works is listed; "claims with zero elements MUST be omitted" (§3.2), and so is
+/// `response_types_supported`: no endpoint takes a response type.
 pub(super) fn describe(issuer: &str) -> Arc<Document> {
     let grants =
         [GrantType::Password, GrantType::ClientCredentials, GrantType::RefreshToken].map(GrantType::as_str);

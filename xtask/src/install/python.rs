@@ -55,6 +55,11 @@ impl Packages {
     }
 }
 
+/// The interpreter itself: what stands in `PATH` may be a script that needs an environment.
+pub(crate) fn interpreter() -> Result<PathBuf> {
+    ask("import sys; print(sys.executable)").map(PathBuf::from)
+}
+
 /// Unpacked beside its place and moved in one step, so that an interrupted fetch leaves no half folder.
 fn fetch(requirements: &str, home: &Path) -> Result<()> {
     let parent = home.parent().context("the cache has no folder")?;
