@@ -222,16 +222,6 @@ pub struct NewUser {
     pub roles: Vec<String>,
 }
 
-#[derive(Clone, Debug)]
-pub struct User {
-    pub id: Uuid,
-    pub username: String,
-    pub email: Option<String>,
-    pub enabled: bool,
-    pub roles: Vec<String>,
-    pub created_at: OffsetDateTime,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UserConflict {
     Username,

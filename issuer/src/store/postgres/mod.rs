@@ -31,8 +31,8 @@ pub(super) use self::schema::MIGRATIONS;
 use self::pool::bounded;
 use super::{
     Actor, Applied, ApplyError, Bootstrap, Client, Credential, Declaration, EndSession, IssuedToken,
-    LiveSession, NewSession, NewSigningKey, NewUser, PasswordChange, Result, Revocations, Rotate, Rotation,
-    Session, SessionId, SigningKey, Standing, Store, User, UserConflict,
+    LiveSession, NewSession, NewSigningKey, PasswordChange, Result, Revocations, Rotate, Rotation, Session,
+    SessionId, SigningKey, Standing, Store,
 };
 
 #[derive(Clone)]
@@ -122,18 +122,6 @@ impl Store for Postgres {
 
     async fn change_password(&self, change: &PasswordChange) -> Result<bool> {
         bounded(passwords::change(&self.pool, change)).await
-    }
-
-    async fn create_user(
-        &self,
-        actor: &Actor,
-        user: &NewUser,
-    ) -> Result<std::result::Result<User, UserConflict>> {
-        bounded(users::create(&self.pool, actor, user)).await
-    }
-
-    async fn role_scopes(&self, roles: &[String]) -> Result<std::result::Result<BTreeSet<String>, String>> {
-        bounded(subject::role_scopes(&self.pool, roles)).await
     }
 
     async fn held_scopes(&self, actor: &Actor) -> Result<BTreeSet<String>> {
