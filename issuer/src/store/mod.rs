@@ -35,7 +35,7 @@ pub use revocation::{EndReason, EndSession, Holder, IssuedToken, LiveSession, Re
 pub use types::{
     Actor, Applied, ApplyError, Bootstrap, Client, Credential, Declaration, DeclaredClient, DeclaredRole,
     DeclaredScope, GrantType, Lifetimes, NewSession, NewSigningKey, NewUser, PasswordChange, Rotate,
-    Rotation, RotationRefusal, Scope, Session, SessionId, SigningKey, UserConflict,
+    Rotation, RotationRefusal, Scope, Session, SessionId, SigningKey, Swept, UserConflict,
 };
 
 /// The truth (design: PostgreSQL, or SQLite for one machine).
@@ -80,6 +80,10 @@ pub trait Store: Administration + KeyLife + Revocations + Send + Sync + fmt::Deb
     async fn rehash_password(&self, user_id: Uuid, old: &str, new: &str) -> Result<()>;
     /// Sets a password, ends the user's sessions other than `keep`, moves the epoch. `false`: the stored hash is no longer `expected`.
     async fn change_password(&self, change: &PasswordChange) -> Result<bool>;
+
+    /// Deletes, of each kind at most `most`, sessions that have been over for longer than any of their tokens may live, and
+    /// revocations that match no living token any more. Any number of replicas may do so at once.
+    async fn sweep(&self, most: u32) -> Result<Swept>;
 
     /// The scopes that a subject holds: a user through roles, a client by assignment.
     async fn held_scopes(&self, actor: &Actor) -> Result<BTreeSet<String>>;

@@ -14,6 +14,7 @@ mod revocation;
 mod schema;
 mod sessions;
 mod subject;
+mod sweep;
 mod users;
 
 use std::collections::BTreeSet;
@@ -32,7 +33,7 @@ use self::pool::bounded;
 use super::{
     Actor, Applied, ApplyError, Bootstrap, Client, Credential, Declaration, EndSession, IssuedToken,
     LiveSession, NewSession, NewSigningKey, PasswordChange, Result, Revocations, Rotate, Rotation, Session,
-    SessionId, SigningKey, Standing, Store,
+    SessionId, SigningKey, Standing, Store, Swept,
 };
 
 #[derive(Clone)]
@@ -122,6 +123,10 @@ impl Store for Postgres {
 
     async fn change_password(&self, change: &PasswordChange) -> Result<bool> {
         bounded(passwords::change(&self.pool, change)).await
+    }
+
+    async fn sweep(&self, most: u32) -> Result<Swept> {
+        bounded(sweep::sweep(&self.pool, most)).await
     }
 
     async fn held_scopes(&self, actor: &Actor) -> Result<BTreeSet<String>> {

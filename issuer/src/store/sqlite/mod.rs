@@ -15,6 +15,7 @@ mod revocation;
 mod schema;
 mod sessions;
 mod subject;
+mod sweep;
 mod users;
 
 use std::collections::BTreeSet;
@@ -33,7 +34,7 @@ use self::pool::Pools;
 use super::{
     Actor, Applied, ApplyError, Bootstrap, Client, Credential, Declaration, EndSession, IssuedToken,
     LiveSession, NewSession, NewSigningKey, PasswordChange, Result, Revocations, Rotate, Rotation, Session,
-    SessionId, SigningKey, Standing, Store,
+    SessionId, SigningKey, Standing, Store, Swept,
 };
 
 #[derive(Clone)]
@@ -122,6 +123,10 @@ impl Store for Sqlite {
 
     async fn change_password(&self, change: &PasswordChange) -> Result<bool> {
         passwords::change(&self.pools, change).await
+    }
+
+    async fn sweep(&self, most: u32) -> Result<Swept> {
+        sweep::sweep(&self.pools, most).await
     }
 
     async fn held_scopes(&self, actor: &Actor) -> Result<BTreeSet<String>> {
