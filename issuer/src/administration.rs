@@ -62,7 +62,8 @@ pub struct Wishes {
 
 /// A caller whose token allows `scope`; whether they hold it still is asked with each change.
 pub fn authority(caller: &Verified, scope: &'static str) -> Authority {
-    Authority { actor: users::actor(caller), scope }
+    let token = Some(rbac::parse_scope(caller.scope()).unwrap_or_default());
+    Authority { actor: users::actor(caller), scope, token }
 }
 
 /// Reading takes the right as it is now, too.
@@ -189,6 +190,17 @@ pub async fn remove_secret(
 ) -> Result<(), AdminError> {
     let outcome = issuer.store.remove_secret(by, client_id, slot).await;
     issuer.clients.forget(client_id).await;
+    settled(outcome?)
+}
+
+/// The console may ask for it from now on.
+pub async fn create_scope(
+    issuer: &Issuer,
+    by: &Authority,
+    scope: &DeclaredScope,
+) -> Result<DeclaredScope, AdminError> {
+    let outcome = issuer.store.create_scope(by, scope).await;
+    issuer.clients.forget_all();
     settled(outcome?)
 }
 

@@ -1,15 +1,16 @@
 //! How often someone may guess: counted before a password is looked at, for everyone alike, whether they exist or not.
 //!
-//! Three counters a window: one address (so spraying ends), one user from one address (so guessing ends), one user
-//! from anywhere (so a botnet ends). What an address may not do any more counts for no user: it locks nobody out.
+//! Three counters: one address (so spraying ends), one user from one address (so guessing ends), one user from anywhere
+//! (so a botnet ends). What an address may not do any more counts for no user: it locks nobody out. Nor does a botnet:
+//! where someone logged in before, they go on logging in, whatever strangers elsewhere do to their name.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cache::Cache;
+use crate::cache::{Cache, Hits};
 use crate::config::Limits;
-use crate::network::subscriber;
+use crate::network::{site, subscriber};
 use crate::secrets::Secrets;
 
 #[derive(Debug)]
@@ -31,25 +32,87 @@ impl Attempts {
 
     /// Counts a login before its password is checked. `user`: what was claimed, in canonical form.
     pub async fn login(&self, secrets: &Secrets, address: IpAddr, user: &str) -> Result<(), TooMany> {
+        let [here, anywhere, familiar] = buckets(secrets, address, user);
         self.failed(secrets, address).await?;
-        let here = secrets.bucket("login", &[user, &subscriber(address)]);
-        self.count(&here, self.limits.login_attempts).await?;
-        self.count(&secrets.bucket("user", &[user]), self.limits.user_attempts).await
+        self.slow_down(&here, self.limits.login_attempts).await?;
+        if self.cache.has(&familiar).await {
+            return Ok(());
+        }
+        self.slow_down(&anywhere, self.limits.user_attempts).await
     }
 
     /// Forgets what was counted for the user. The address stays counted: one own account must not pay for a thousand others.
     pub async fn succeeded(&self, secrets: &Secrets, address: IpAddr, user: &str) {
-        self.cache.forget(&secrets.bucket("login", &[user, &subscriber(address)])).await;
-        self.cache.forget(&secrets.bucket("user", &[user])).await;
+        let [here, anywhere, familiar] = buckets(secrets, address, user);
+        for bucket in [&here, &anywhere] {
+            self.cache.forget(bucket).await;
+            self.cache.forget(&longer(bucket)).await;
+        }
+        self.cache.hit(&familiar, FAMILIAR).await;
     }
 
     /// Counts a credential from `address`: every login, and whatever else turned out wrong.
     pub async fn failed(&self, secrets: &Secrets, address: IpAddr) -> Result<(), TooMany> {
-        self.count(&secrets.bucket("address", &[&subscriber(address)]), self.limits.address_attempts).await
+        let (most, window) = (self.limits.address_attempts, self.limits.login_window);
+        self.count(&secrets.bucket("address", &[&subscriber(address)]), most, window).await?;
+        match site(address) {
+            Some(site) => self.count(&secrets.bucket("address", &[&site]), SITE * most, window).await,
+            None => Ok(()),
+        }
     }
 
-    async fn count(&self, bucket: &str, most: u64) -> Result<(), TooMany> {
-        let hits = self.cache.hit(bucket, self.limits.login_window).await;
-        if hits.count > most { Err(TooMany { retry_after: hits.remaining }) } else { Ok(()) }
+    /// Counts who did not prove to be the client that they claimed to be. Whoever proves it is never refused: nobody
+    /// guesses 256 random bits, and whoever could stop a client by guessing would.
+    pub async fn no_client(
+        &self,
+        secrets: &Secrets,
+        address: IpAddr,
+        claimed: Option<&str>,
+    ) -> Result<(), TooMany> {
+        self.failed(secrets, address).await?;
+        let Some(client_id) = claimed else { return Ok(()) };
+        let (most, window) = (self.limits.client_attempts, self.limits.login_window);
+        let hits = self.cache.hit(&secrets.bucket("client", &[client_id]), window).await;
+        if hits.count == most + 1 {
+            tracing::warn!(client_id, most, "somebody guesses secrets of a client, or it has a wrong one");
+        }
+        within(hits, most)
+    }
+
+    /// A burst costs a wait of one window; whoever goes on for many windows waits for much longer.
+    async fn slow_down(&self, bucket: &str, most: u64) -> Result<(), TooMany> {
+        let window = self.limits.login_window;
+        self.count(bucket, most, window).await?;
+        self.count(&longer(bucket), BURSTS * most, LONGER * window).await
+    }
+
+    async fn count(&self, bucket: &str, most: u64, window: Duration) -> Result<(), TooMany> {
+        within(self.cache.hit(bucket, window).await, most)
     }
 }
+
+fn within(hits: Hits, most: u64) -> Result<(), TooMany> {
+    if hits.count > most { Err(TooMany { retry_after: hits.remaining }) } else { Ok(()) }
+}
+
+/// For this user: at this address, anywhere, and whether they ever logged in at this address.
+fn buckets(secrets: &Secrets, address: IpAddr, user: &str) -> [String; 3] {
+    let at = subscriber(address);
+    [
+        secrets.bucket("login", &[user, &at]),
+        secrets.bucket("user", &[user]),
+        secrets.bucket("familiar", &[user, &at]),
+    ]
+}
+
+fn longer(bucket: &str) -> String {
+    format!("{bucket}:longer")
+}
+
+/// Of a site's many subscribers, as many as this may be at their limit.
+const SITE: u64 = 10;
+/// Within so many windows, no more than so many bursts.
+const LONGER: u32 = 60;
+const BURSTS: u64 = 10;
+/// How long an address is remembered as one where a user logged in.
+const FAMILIAR: Duration = Duration::from_secs(30 * 86_400);

@@ -27,6 +27,7 @@ pub mod secret;
 pub mod secrets;
 pub mod session;
 pub mod store;
+pub mod sweep;
 pub mod tagged;
 pub mod token;
 mod toml_text;

@@ -54,6 +54,14 @@ pub fn subscriber(address: IpAddr) -> String {
     }
 }
 
+/// The /48 of an IPv6 address: what a customer is given who can change their /64 at will.
+pub fn site(address: IpAddr) -> Option<String> {
+    match address.to_canonical() {
+        IpAddr::V4(_) => None,
+        IpAddr::V6(address) => Some(format!("{}/48", Ipv6Addr::from_bits(address.to_bits() >> 80 << 80))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,5 +95,15 @@ mod tests {
         assert_eq!(one, subscriber("2001:db8:1:2:ffff::".parse().unwrap()));
         assert_ne!(one, subscriber("2001:db8:1:3::1".parse().unwrap()));
         assert_eq!(subscriber("::ffff:192.0.2.1".parse().unwrap()), "192.0.2.1");
+    }
+
+    #[test]
+    fn all_of_a_48_is_one_site() {
+        let one = site("2001:db8:1:2:3::1".parse().unwrap());
+
+        assert_eq!(one.as_deref(), Some("2001:db8:1::/48"));
+        assert_eq!(one, site("2001:db8:1:ffff::".parse().unwrap()));
+        assert_ne!(one, site("2001:db8:2:2:3::1".parse().unwrap()));
+        assert_eq!(site("::ffff:192.0.2.1".parse().unwrap()), None);
     }
 }

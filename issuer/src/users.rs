@@ -1,6 +1,5 @@
 //! What people and administrators do with users, without HTTP.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -11,8 +10,9 @@ use crate::attempts::TooMany;
 use crate::issuer::Issuer;
 use crate::password::{Checked, Overloaded, Weakness};
 use crate::secret::Secret;
-use crate::store::{Actor, NewUser, PasswordChange, SessionId, StoreError, User, UserConflict};
-use crate::{hex, identifier, rbac, tagged};
+use crate::store::administration::{Authority, Profile, Refused};
+use crate::store::{Actor, NewUser, PasswordChange, SessionId, StoreError};
+use crate::{hex, identifier, tagged};
 
 /// A user as an administrator wants it.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub struct Account {
 
 #[derive(Debug)]
 pub struct Created {
-    pub user: User,
+    pub user: Profile,
     /// Shown once.
     pub one_time_password: Option<Secret>,
 }
@@ -48,15 +48,8 @@ pub enum UserError {
     Email,
     #[error("the password cannot be used: {}", explain(.0))]
     Weak(Vec<Weakness>),
-    #[error("the username, or one that looks the same, is taken")]
-    UsernameTaken,
-    #[error("the e-mail address is taken")]
-    EmailTaken,
-    #[error("there is no role `{0}`")]
-    UnknownRole(String),
-    /// An administrator can only grant what they hold.
-    #[error("the roles give scopes that you do not hold: {}", .0.join(" "))]
-    BeyondCaller(Vec<String>),
+    #[error(transparent)]
+    Refused(#[from] Refused),
     #[error("only a user has a password; the token is a client's")]
     NotAUser,
     #[error("the old password is missing or wrong")]
@@ -71,16 +64,12 @@ pub enum UserError {
     Store(#[from] StoreError),
 }
 
-/// Creates a user whose roles give nothing that the caller's token and the caller, today, do not hold.
-pub async fn create(issuer: &Issuer, caller: &Verified, account: Account) -> Result<Created, UserError> {
+pub async fn create(issuer: &Issuer, by: &Authority, account: Account) -> Result<Created, UserError> {
     let username_key = identifier::username_key(&account.username).ok_or(UserError::Username)?;
     let email_key = match &account.email {
         Some(email) => Some(identifier::email_key(email).ok_or(UserError::Email)?),
         None => None,
     };
-    let actor = actor(caller);
-    authorise(issuer, caller, &actor, &account.roles).await?;
-
     let (password, one_time_password) = match account.password {
         Some(chosen) => {
             let about = [account.username.as_str(), account.email.as_deref().unwrap_or_default()];
@@ -102,11 +91,8 @@ pub async fn create(issuer: &Issuer, caller: &Verified, account: Account) -> Res
         one_time_for: one_time_password.as_ref().map(|_| ONE_TIME_LIFETIME),
         roles: account.roles,
     };
-    match issuer.store.create_user(&actor, &user).await? {
-        Ok(user) => Ok(Created { user, one_time_password }),
-        Err(UserConflict::Username) => Err(UserError::UsernameTaken),
-        Err(UserConflict::Email) => Err(UserError::EmailTaken),
-    }
+    let user = issuer.store.create_user(by, &user).await??;
+    Ok(Created { user, one_time_password })
 }
 
 /// The caller sets their own password; every other session of theirs ends (ASVS 6.2.3, 7.4.3).
@@ -137,23 +123,6 @@ pub async fn change_password(
         keep: caller.session().and_then(hex::decode).map(SessionId),
     };
     if issuer.store.change_password(&change).await? { Ok(()) } else { Err(UserError::Conflict) }
-}
-
-/// Judged on the scopes that the roles result in, and on what the caller holds now, not when the token was made.
-async fn authorise(
-    issuer: &Issuer,
-    caller: &Verified,
-    actor: &Actor,
-    roles: &[String],
-) -> Result<(), UserError> {
-    let given = issuer.store.role_scopes(roles).await?.map_err(UserError::UnknownRole)?;
-    let mut held = issuer.store.held_scopes(actor).await?;
-    held.retain(|scope| caller.has(scope));
-    if held.contains(MANAGE_USERS) && rbac::may_grant(&held, &given) {
-        return Ok(());
-    }
-    let needed: BTreeSet<String> = given.into_iter().chain([MANAGE_USERS.to_owned()]).collect();
-    Err(UserError::BeyondCaller(needed.difference(&held).cloned().collect()))
 }
 
 fn acceptable(issuer: &Issuer, password: &Secret, about: &[&str]) -> Result<(), UserError> {
@@ -196,4 +165,3 @@ impl From<Overloaded> for UserError {
 
 /// How long a one-time password waits for its one login.
 pub const ONE_TIME_LIFETIME: Duration = Duration::from_secs(86_400);
-const MANAGE_USERS: &str = "keystone:users:write";

@@ -47,6 +47,11 @@ impl Cache for MemoryCache {
         self.buckets().hit(bucket, window, now)
     }
 
+    async fn has(&self, bucket: &str) -> bool {
+        let now = self.clock.now();
+        self.buckets().running.get(bucket).is_some_and(|bucket| bucket.ends > now)
+    }
+
     async fn forget(&self, bucket: &str) {
         self.buckets().running.remove(bucket);
     }
@@ -127,7 +132,9 @@ mod tests {
         assert_eq!(cache.hit("a", MINUTE).await, Hits { count: 1, remaining: MINUTE });
         clock.advance(Duration::from_secs(59));
         assert_eq!(cache.hit("a", MINUTE).await, Hits { count: 2, remaining: Duration::from_secs(1) });
+        assert!(cache.has("a").await && !cache.has("b").await);
         clock.advance(Duration::from_secs(1));
+        assert!(!cache.has("a").await);
         assert_eq!(cache.hit("a", MINUTE).await, Hits { count: 1, remaining: MINUTE });
     }
 

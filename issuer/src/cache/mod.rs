@@ -22,6 +22,8 @@ pub trait Cache: Send + Sync + fmt::Debug {
     ///
     /// Never fails: with Redis down, the count is this process's own, so a limit is weaker but never off.
     async fn hit(&self, bucket: &str, window: Duration) -> Hits;
+    /// Whether the running window of `bucket` has a hit. With Redis down, only what this process counted itself is known.
+    async fn has(&self, bucket: &str) -> bool;
     /// Forgets `bucket`, after a success.
     async fn forget(&self, bucket: &str);
     /// Answers when the shared store does; an in-process one always does.

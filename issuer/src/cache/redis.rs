@@ -83,6 +83,13 @@ impl Cache for RedisCache {
         }
     }
 
+    async fn has(&self, bucket: &str) -> bool {
+        match self.ask(redis::cmd("EXISTS").arg(key(bucket))).await {
+            Ok(has) => has,
+            Err(_) => self.fallback.has(bucket).await,
+        }
+    }
+
     /// Where Redis cannot be told, the window ends by itself.
     async fn forget(&self, bucket: &str) {
         self.fallback.forget(bucket).await;

@@ -39,7 +39,9 @@ async fn without_redis_every_process_counts_for_itself_and_soon() {
         let counted = tokio::time::timeout(Duration::from_secs(1), cache.hit("a", MINUTE)).await.unwrap();
         assert_eq!(counted.count, count);
     }
+    assert!(cache.has("a").await);
     cache.forget("a").await;
+    assert!(!cache.has("a").await);
     assert_eq!(cache.hit("a", MINUTE).await.count, 1);
     assert!(cache.ping().await.is_err());
 }
@@ -85,6 +87,7 @@ async fn two_replicas_share_a_count() {
         counts.push(hit.count);
     }
 
+    assert!(one.has("a").await && !one.has("b").await);
     counts.sort_unstable();
     assert_eq!(counts, (1..=32).collect::<Vec<u64>>());
     two.forget("a").await;

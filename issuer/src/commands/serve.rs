@@ -16,7 +16,8 @@ use crate::config::Config;
 use crate::http::{self, server};
 use crate::issuer::{Issuer, Parts};
 use crate::keys::Lookout;
-use crate::store::KeyChange;
+use crate::store::{KeyChange, Swept};
+use crate::sweep::sweep;
 
 pub(super) async fn run(config: Config, world: World, migrate: bool) -> Result<(), Failure> {
     log_to_stderr(&config);
@@ -36,6 +37,7 @@ pub(super) async fn run(config: Config, world: World, migrate: bool) -> Result<(
     let lookout = Lookout::new(&issuer.config.jwks_url).map_err(open::failed)?;
     let stop = stop_signal()?;
     tokio::spawn(watch_keys(issuer.clone()));
+    tokio::spawn(sweep_always(issuer.clone()));
     tokio::spawn(watch_published_keys(issuer.clone(), lookout));
     announce("public", &public, &issuer);
     announce("operations", &operations, &issuer);
@@ -122,6 +124,20 @@ async fn watch_published_keys(issuer: Arc<Issuer>, lookout: Lookout) {
     }
 }
 
+/// Any replica deletes what is over; that one of them stops stops nothing.
+async fn sweep_always(issuer: Arc<Issuer>) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        match sweep(&*issuer.store).await {
+            Ok(Swept { sessions, events, behind: true }) => {
+                tracing::warn!(sessions, events, "more sessions and revocations end than are swept away");
+            }
+            Ok(Swept { sessions, events, .. }) => tracing::debug!(sessions, events, "swept"),
+            Err(error) => tracing::warn!(%error, "nothing was swept; the next time it will be more"),
+        }
+    }
+}
+
 fn tell_of_look(change: &KeyChange) {
     match change {
         KeyChange::Missed { kid } => {
@@ -166,6 +182,7 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
     drop(stop.wait_for(|stopped| *stopped).await);
 }
 
+const SWEEP: Duration = Duration::from_secs(60);
 const KEY_POLL: Duration = Duration::from_secs(10);
 /// After a look that found nothing out.
 const LOOK_AGAIN: Duration = Duration::from_secs(50);

@@ -141,6 +141,8 @@ pub struct Limits {
     pub login_attempts: u64,
     /// Logins as one user from anywhere.
     pub user_attempts: u64,
+    /// Wrong secrets of one client from anywhere.
+    pub client_attempts: u64,
     /// Logins and wrong credentials from one address (IPv6: one /64), whoever for.
     pub address_attempts: u64,
     pub login_window: Duration,
@@ -153,6 +155,7 @@ impl Limits {
         let limits = Self {
             login_attempts: reader.number("limits.login_attempts", 10, 1..=1_000_000),
             user_attempts: reader.number("limits.user_attempts", 100, 1..=1_000_000),
+            client_attempts: reader.number("limits.client_attempts", 100, 1..=1_000_000),
             address_attempts: reader.number("limits.address_attempts", 300, 1..=1_000_000),
             login_window: Duration::from_secs(reader.number("limits.login_window", 60, 1..=DAY)),
             trusted_proxies: Vec::new(),

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::GrantError;
+use crate::clients::is_client_id;
 use crate::issuer::Issuer;
 use crate::secret::Secret;
 use crate::store::Client;
@@ -21,12 +22,22 @@ pub enum PresentedClient {
     Unreadable,
 }
 
+impl PresentedClient {
+    fn claimed(&self) -> Option<&str> {
+        match self {
+            Self::Named(client_id) | Self::Secret { client_id, .. } => Some(client_id),
+            Self::Unnamed | Self::Unreadable => None,
+        }
+    }
+}
+
 /// The client, if it is one, is enabled and proved what its kind must prove.
 pub async fn authenticate(
     issuer: &Issuer,
     presented: PresentedClient,
     address: IpAddr,
 ) -> Result<Arc<Client>, GrantError> {
+    let claimed = presented.claimed().map(str::to_owned);
     let client = match presented {
         PresentedClient::Unnamed => match &issuer.config.default_client {
             Some(client_id) => public(issuer, client_id).await?,
@@ -39,7 +50,8 @@ pub async fn authenticate(
     match client.filter(|client| client.enabled) {
         Some(client) => Ok(client),
         None => {
-            issuer.attempts.failed(&issuer.secrets, address).await?;
+            let claimed = claimed.as_deref().filter(|claimed| is_client_id(claimed));
+            issuer.attempts.no_client(&issuer.secrets, address, claimed).await?;
             Err(GrantError::InvalidClient)
         }
     }

@@ -3,7 +3,7 @@
 use super::decode::{DecodeError, Parameters};
 use crate::store::administration::Page;
 use axum::http::Uri;
-use time::OffsetDateTime;
+use time::{OffsetDateTime, UtcOffset};
 use time::format_description::well_known::Rfc3339;
 
 pub(super) struct Query(Parameters);
@@ -37,8 +37,10 @@ impl Query {
         self.parsed(name, |text| text.parse().ok())
     }
 
+    /// One that has a name in UTC as well: the last second of the year 9999 west of Greenwich has none, and a database
+    /// driver that is asked to write it panics.
     pub(super) fn time(&mut self, name: &'static str) -> Result<Option<OffsetDateTime>, DecodeError> {
-        self.parsed(name, |text| OffsetDateTime::parse(text, &Rfc3339).ok())
+        self.parsed(name, |text| OffsetDateTime::parse(text, &Rfc3339).ok()?.checked_to_offset(UtcOffset::UTC))
     }
 
     /// How many at most: 1 to 100.

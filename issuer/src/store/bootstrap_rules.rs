@@ -4,16 +4,19 @@ use std::collections::BTreeSet;
 
 use super::{DeclaredClient, GrantType, NewUser, StoreError, UserConflict};
 
-/// The client of the console: public, for users only, all of Keystone.
-pub(super) fn console(client_id: &str, scopes: BTreeSet<String>) -> DeclaredClient {
+/// The client of the console: public, for users only, all of Keystone by default; whatever else there is where it is asked.
+///
+/// `scopes`: all there are, and whether they are Keystone's own.
+pub(super) fn console(client_id: &str, scopes: &[(String, bool)]) -> DeclaredClient {
+    let own = scopes.iter().filter(|(_, own)| *own);
     DeclaredClient {
         client_id: client_id.to_owned(),
         name: "The Keystone console".to_owned(),
         public: true,
         enabled: true,
         grants: BTreeSet::from([GrantType::Password, GrantType::RefreshToken]),
-        default_scopes: scopes.clone(),
-        scopes,
+        scopes: scopes.iter().map(|(name, _)| name.clone()).collect(),
+        default_scopes: own.map(|(name, _)| name.clone()).collect(),
         origins: BTreeSet::new(),
         // A public client takes none.
         secret_if_new: [0; 32],

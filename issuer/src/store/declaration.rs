@@ -42,7 +42,6 @@ pub(super) struct Plan<'a> {
 #[derive(Debug)]
 pub(super) struct PlannedScope<'a> {
     pub(super) scope: &'a DeclaredScope,
-    /// Whoever administers can only hand out what they hold: a new scope is the administrator's.
     pub(super) is_new: bool,
 }
 

@@ -35,7 +35,7 @@ pub use revocation::{EndReason, EndSession, Holder, IssuedToken, LiveSession, Re
 pub use types::{
     Actor, Applied, ApplyError, Bootstrap, Client, Credential, Declaration, DeclaredClient, DeclaredRole,
     DeclaredScope, GrantType, Lifetimes, NewSession, NewSigningKey, NewUser, PasswordChange, Rotate,
-    Rotation, RotationRefusal, Scope, Session, SessionId, SigningKey, User, UserConflict,
+    Rotation, RotationRefusal, Scope, Session, SessionId, SigningKey, Swept, UserConflict,
 };
 
 /// The truth (design: PostgreSQL, or SQLite for one machine).
@@ -81,14 +81,10 @@ pub trait Store: Administration + KeyLife + Revocations + Send + Sync + fmt::Deb
     /// Sets a password, ends the user's sessions other than `keep`, moves the epoch. `false`: the stored hash is no longer `expected`.
     async fn change_password(&self, change: &PasswordChange) -> Result<bool>;
 
-    /// Creates a user with its roles and its audit row.
-    async fn create_user(
-        &self,
-        actor: &Actor,
-        user: &NewUser,
-    ) -> Result<std::result::Result<User, UserConflict>>;
-    /// The scopes that these roles give, or the first name that is no role.
-    async fn role_scopes(&self, roles: &[String]) -> Result<std::result::Result<BTreeSet<String>, String>>;
+    /// Deletes, of each kind at most `most`, sessions that have been over for longer than any of their tokens may live, and
+    /// revocations that match no living token any more. Any number of replicas may do so at once.
+    async fn sweep(&self, most: u32) -> Result<Swept>;
+
     /// The scopes that a subject holds: a user through roles, a client by assignment.
     async fn held_scopes(&self, actor: &Actor) -> Result<BTreeSet<String>>;
     /// Makes the first administrator and the console client, once ever. `false`: it was done before.

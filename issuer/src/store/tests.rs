@@ -71,7 +71,9 @@ promises! {
         a_clients_token_stands_with_its_client,
         live_sessions_are_those_that_have_not_ended_or_expired,
         the_oldest_session_ends_when_one_too_many_opens,
-        logins_at_once_do_not_pass_the_limit;
+        logins_at_once_do_not_pass_the_limit,
+        what_is_over_for_long_is_swept_and_nothing_else,
+        many_sweeps_at_once_take_a_step_each;
     accounts:
         a_one_time_password_opens_one_session,
         a_one_time_password_expires,

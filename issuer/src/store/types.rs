@@ -186,6 +186,27 @@ pub struct PasswordChange {
     pub keep: Option<SessionId>,
 }
 
+/// What one sweep deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    pub sessions: u64,
+    pub events: u64,
+    /// There may be more that is due.
+    pub behind: bool,
+}
+
+impl Swept {
+    /// `deleted`: of expired sessions, ended sessions and events, at most `most` of each.
+    pub(super) fn of(deleted: &[u64], most: u32) -> Self {
+        let (sessions, events) = deleted.split_at(2);
+        Self {
+            sessions: sessions.iter().sum(),
+            events: events.iter().sum(),
+            behind: deleted.iter().any(|count| *count >= u64::from(most)),
+        }
+    }
+}
+
 /// Who did it, for the audit log and the grant-what-you-hold rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
@@ -220,16 +241,6 @@ pub struct NewUser {
     /// `Some`: the password is good for one login until then.
     pub one_time_for: Option<Duration>,
     pub roles: Vec<String>,
-}
-
-#[derive(Clone, Debug)]
-pub struct User {
-    pub id: Uuid,
-    pub username: String,
-    pub email: Option<String>,
-    pub enabled: bool,
-    pub roles: Vec<String>,
-    pub created_at: OffsetDateTime,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

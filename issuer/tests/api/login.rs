@@ -153,6 +153,92 @@ async fn many_addresses_together_reach_a_limit_for_one_user() {
     test.from("198.51.100.1").login_as("app", "alice", "wrong").await.refused(429, "temporarily_unavailable");
 }
 
+/// L-06: a botnet, for as long as it likes.
+#[tokio::test]
+async fn whoever_logged_in_from_an_address_before_is_let_in_there_while_strangers_guess() {
+    let test = TestIssuer::start_with("[limits]\nlogin_attempts = 3\nuser_attempts = 10").await;
+    let refresh = test.login("alice").await.success().text("refresh_token");
+    let guess = |number: u32| {
+        let bot = test.from(&format!("203.0.{}.{}", number / 250, number % 250));
+        async move { bot.login_as("app", "alice", "wrong").await.status.as_u16() }
+    };
+
+    for number in 0..10 {
+        assert_eq!(guess(number).await, 400);
+    }
+    for number in 10..200 {
+        assert_eq!(guess(number).await, 429);
+    }
+
+    test.from("198.51.100.1").login("alice").await.refused(429, "temporarily_unavailable");
+    test.refresh("app", &refresh).await.success();
+    test.login("alice").await.success();
+}
+
+/// L-06: the wait grows with the attempts, and ends.
+#[tokio::test]
+async fn whoever_goes_on_guessing_waits_for_longer() {
+    let test = TestIssuer::start_with("[limits]\nlogin_attempts = 2\nlogin_window = 5").await;
+    let wait = |answer: &crate::support::Answer| answer.header("retry-after").parse::<u64>().unwrap();
+
+    for _ in 0..10 {
+        for _ in 0..2 {
+            test.login_as("app", "alice", "wrong").await.refused(400, "invalid_grant");
+        }
+        let locked = test.login_as("app", "alice", "wrong").await.refused(429, "temporarily_unavailable");
+        assert!(wait(&locked) <= 5, "{locked:?}");
+        test.clock.advance(Duration::from_secs(5));
+    }
+
+    let locked = test.login("alice").await.refused(429, "temporarily_unavailable");
+    assert!(wait(&locked) > 200, "{locked:?}");
+    test.clock.advance(Duration::from_secs(300));
+    test.login("alice").await.success();
+}
+
+/// L-10
+#[tokio::test]
+async fn whoever_changes_their_64_within_a_48_reaches_a_limit_too() {
+    let test = TestIssuer::start_with("[limits]\naddress_attempts = 2").await;
+    let status = |network: u32| {
+        let from = test.from(&format!("2001:db8:7:{network:x}::1"));
+        async move { from.login_as("app", "nobody", "x").await.status.as_u16() }
+    };
+
+    for network in 0..20 {
+        assert_eq!(status(network).await, 400, "{network}");
+    }
+    assert_eq!(status(20).await, 429);
+    test.from("2001:db8:8::1").login("alice").await.success();
+}
+
+/// C-04: from as many addresses as you like; the client itself goes on.
+#[tokio::test]
+async fn wrong_secrets_for_one_client_are_limited_and_the_right_one_is_not() {
+    let test = TestIssuer::start_with("[limits]\nclient_attempts = 5").await;
+    let guess = |number: u8, client: &'static str| {
+        let from = test.from(&format!("203.0.113.{number}"));
+        async move {
+            from.form_with(&[crate::support::basic(client, "wrong")], "grant_type=client_credentials").await
+        }
+    };
+
+    for client in ["robot", "unknown"] {
+        for number in 0..5 {
+            guess(number, client).await.refused(401, "invalid_client");
+        }
+        let limited = guess(5, client).await.refused(429, "temporarily_unavailable");
+        assert!(limited.headers.contains_key("retry-after"));
+    }
+    guess(6, "shop").await.refused(401, "invalid_client");
+    test.from("203.0.113.9")
+        .form_with(&[test.basic("robot")], "grant_type=client_credentials")
+        .await
+        .success();
+    test.clock.advance(Duration::from_secs(61));
+    guess(5, "robot").await.refused(401, "invalid_client");
+}
+
 #[tokio::test]
 async fn one_password_for_many_users_reaches_the_limit_of_the_address() {
     let test = TestIssuer::start_with("[limits]\naddress_attempts = 20").await;

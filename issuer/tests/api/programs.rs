@@ -103,7 +103,7 @@ async fn two_secrets_live_at_once_and_the_old_one_dies() {
         let answer = test.ask_as(&boss, &line, "", NONE).await;
         assert!(slot == "2" || answer.status.as_u16() == 404, "{slot}: {answer:?}");
     }
-    let public = test.ask_as(&boss, "POST /admin/clients/console/secrets", "", json!({})).await;
+    let public = test.ask_as(&boss, "POST /admin/clients/keystone-console/secrets", "", json!({})).await;
     public.refused(409, "public_client");
 }
 
@@ -119,7 +119,7 @@ async fn nobody_touches_a_client_that_holds_more_than_they_do() {
         ("DELETE /admin/clients/shop", NONE),
         ("POST /admin/clients/shop/secrets", json!({})),
         ("DELETE /admin/clients/shop/secrets/1", NONE),
-        ("PATCH /admin/clients/console", json!({ "scopes": ["orders:read"] })),
+        ("PATCH /admin/clients/keystone-console", json!({ "scopes": ["orders:read"] })),
     ] {
         test.ask_as(&root, line, "*", body).await.refused(403, "beyond_caller");
     }

@@ -89,6 +89,9 @@ async fn a_new_scope_is_the_administrators_to_give() {
     let made = test.ask_as(&root, "POST /admin/scopes", "", body).await;
     assert_eq!(made.status.as_u16(), 201, "{made:?}");
     let role = json!({ "name": "refunder", "scopes": ["refunds:write"] });
+    // The token is older than the scope.
+    test.ask_as(&root, "POST /admin/roles", "", role.clone()).await.refused(403, "beyond_caller");
+    let root = test.console_for("root", "keystone:roles:write keystone:scopes:write refunds:write").await;
     assert_eq!(test.ask_as(&root, "POST /admin/roles", "", role).await.status.as_u16(), 201);
     let patch = json!({ "description": "Gives money back" });
     test.ask_as(&root, "PATCH /admin/scopes/refunds:write", made.header("etag"), patch).await.success();
@@ -113,4 +116,38 @@ async fn what_a_role_loses_its_users_lose() {
 
     let less = test.refresh("app", &login.text("refresh_token")).await;
     assert!(less.status.as_u16() == 400 || less.claims()["sv"] == 1, "{less:?}");
+}
+
+/// boss holds everything; a token of his for one thing does that and no more (CVE-2026-57458).
+#[tokio::test]
+async fn a_token_for_little_makes_nothing_that_holds_more() {
+    let test = TestIssuer::with_administrators().await;
+    let users = test.console_for("boss", "keystone:users:write").await;
+    let roles = test.console_for("boss", "keystone:roles:write").await;
+    let clients = test.console_for("boss", "keystone:clients:write").await;
+    let (alice, boss) = (test.path_of("alice").await, test.path_of("boss").await);
+
+    for (token, line, body) in [
+        (&users, "POST /admin/users".to_owned(), json!({ "username": "eve", "roles": ["customer"] })),
+        (&users, "POST /admin/users".to_owned(), json!({ "username": "eve", "roles": ["administrator"] })),
+        (&users, format!("PUT {alice}/roles"), json!({ "roles": ["customer", "clerk"] })),
+        (&users, format!("PATCH {alice}"), json!({ "email": "eve@example.com" })),
+        (&users, format!("POST {alice}/reset"), NONE),
+        (&users, format!("POST {boss}/reset"), NONE),
+        (&users, format!("DELETE {boss}"), NONE),
+        (&roles, "POST /admin/roles".to_owned(), json!({ "name": "x", "scopes": ["orders:read"] })),
+        (&roles, "PATCH /admin/roles/nobody".to_owned(), json!({ "scopes": ["keystone:keys:write"] })),
+        (&clients, "PATCH /admin/clients/brief".to_owned(), json!({ "origins": ["https://evil.example"] })),
+        (&clients, "POST /admin/clients/robot/secrets".to_owned(), json!({})),
+        (
+            &clients,
+            "POST /admin/clients".to_owned(),
+            json!({ "client_id": "eve", "name": "e", "grants": ["client_credentials"], "scopes": ["keystone:users:write"] }),
+        ),
+    ] {
+        test.ask_as(token, &line, "*", body).await.refused(403, "beyond_caller");
+    }
+    let enough = test.console_for("boss", "keystone:users:write orders:read bills:read").await;
+    let body = json!({ "username": "eve", "roles": ["customer"] });
+    assert_eq!(test.ask_as(&enough, "POST /admin/users", "", body).await.status.as_u16(), 201);
 }

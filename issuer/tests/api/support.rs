@@ -19,6 +19,7 @@ use keystone_issuer::http::{self, Peer};
 use keystone_issuer::issuer::{Issuer, Parts};
 use keystone_issuer::keys::KeyEncryptionKey;
 use keystone_issuer::secret::Secret;
+use keystone_issuer::store::administration::Authority;
 use keystone_issuer::store::postgres::Postgres;
 use keystone_issuer::store::{Actor, NewUser};
 use keystone_issuer::{identifier, users};
@@ -195,7 +196,8 @@ impl TestIssuer {
             one_time_for: None,
             roles: roles.iter().map(|role| (*role).to_owned()).collect(),
         };
-        issuer.store.create_user(&Actor::Operator, &user).await.unwrap().unwrap();
+        let operator = Authority { actor: Actor::Operator, scope: "keystone:users:write", token: None };
+        issuer.store.create_user(&operator, &user).await.unwrap().unwrap();
     }
 
     pub(crate) fn secret(&self, client_id: &str) -> &str {
@@ -289,15 +291,17 @@ impl TestIssuer {
         self.form_with(&[self.basic(client_id)], body).await.success().text("access_token")
     }
 
-    /// `root` administers Keystone and holds nothing else; `boss` holds all there is. Both log in at `console`.
+    /// `root` administers Keystone and holds nothing else; `boss` holds all there is. Both log in at the console, where a
+    /// token has whatever its user holds.
     pub(crate) async fn with_administrators() -> Self {
         let test = Self::start().await;
         let mut all = test.issuer.store.held_scopes(&Actor::Operator).await.unwrap();
         all.insert("keystone:account".to_owned());
-        let own: Vec<_> = all.iter().filter(|scope| scope.starts_with("keystone:")).collect();
-        let held: Vec<_> = own.iter().filter(|scope| scope.as_str() != "keystone:account").collect();
+        let all: Vec<_> = all.into_iter().collect();
+        let own = all.iter().filter(|scope| scope.starts_with("keystone:"));
+        let held: Vec<_> = own.filter(|scope| scope.as_str() != "keystone:account").collect();
         let file = format!(
-            "[[clients]]\nclient_id = 'console'\nname = 'c'\npublic = true\ngrants = ['password', 'refresh_token']\nscopes = {own:?}\n[[roles]]\nname = 'administrator'\ndescription = 'May do everything in Keystone'\nscopes = {held:?}"
+            "[[clients]]\nclient_id = 'keystone-console'\nname = 'c'\npublic = true\ngrants = ['password', 'refresh_token']\nscopes = {all:?}\n[[roles]]\nname = 'administrator'\ndescription = 'May do everything in Keystone'\nscopes = {held:?}"
         );
         let (declaration, _) = File::parse(&file).unwrap().declare(&test.issuer.secrets, &test.issuer.world);
         test.issuer.store.apply(&Actor::Operator, &declaration).await.unwrap().unwrap();
@@ -306,9 +310,17 @@ impl TestIssuer {
         test
     }
 
-    /// A token with all of Keystone that this user holds.
+    /// A token with all that this user holds.
     pub(crate) async fn console(&self, username: &str) -> String {
-        self.login_as("console", username, PASSWORD).await.success().text("access_token")
+        self.login_as("keystone-console", username, PASSWORD).await.success().text("access_token")
+    }
+
+    /// A token for less.
+    pub(crate) async fn console_for(&self, username: &str, scope: &str) -> String {
+        let body = format!(
+            "grant_type=password&client_id=keystone-console&username={username}&password={PASSWORD}&scope={scope}"
+        );
+        self.form(body).await.success().text("access_token")
     }
 
     /// A request with a bearer token; `""` for no `If-Match`, `null` for no body.

@@ -6,6 +6,8 @@ pub(super) mod roles;
 pub(super) mod scopes;
 pub(super) mod users;
 
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -17,6 +19,7 @@ use super::App;
 use super::decode::json;
 use super::error::Problem;
 use super::guard::Caller;
+use crate::administration::authority;
 use crate::secret::Secret;
 use crate::users::{Account, Created, create};
 
@@ -44,7 +47,7 @@ pub(super) async fn create_user(
         password: body.password.map(Secret::new),
         roles: body.roles,
     };
-    let created = create(&app.issuer, &caller, account).await?;
+    let created = create(&app.issuer, &authority(&caller, users::WRITE), account).await?;
     Ok((StatusCode::CREATED, Json(UserView::from(&created))).into_response())
 }
 
@@ -54,7 +57,7 @@ struct UserView<'a> {
     username: &'a str,
     email: Option<&'a str>,
     enabled: bool,
-    roles: &'a [String],
+    roles: &'a BTreeSet<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     one_time_password: Option<&'a str>,
 }

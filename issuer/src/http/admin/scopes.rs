@@ -13,7 +13,7 @@ use super::super::decode::json;
 use super::super::error::Problem;
 use super::super::guard::Caller;
 use super::super::query::{Query, next};
-use crate::administration::{self, AdminError, authority, described, scope_name, settled};
+use crate::administration::{self, AdminError, authority, described, scope_name};
 use crate::store::DeclaredScope;
 use crate::store::administration::{Refused, ScopeChange};
 
@@ -63,8 +63,8 @@ pub(in crate::http) async fn create(
     let New { name, description, resource } = json(&head.headers, body).await?;
     let (name, resource) = (scope_name(name)?, scope_name(resource)?);
     let scope = DeclaredScope { name, description: described(description)?, resource };
-    let outcome = app.issuer.store.create_scope(&authority(&caller, WRITE), &scope).await;
-    Ok(created(shown(&settled(outcome.map_err(AdminError::from)?)?)))
+    let scope = administration::create_scope(&app.issuer, &authority(&caller, WRITE), &scope).await?;
+    Ok(created(shown(&scope)))
 }
 
 #[derive(Deserialize)]

@@ -13,7 +13,7 @@ use super::{
     UserSearch,
 };
 use crate::store::ledger::{Entry, Event};
-use crate::store::{Actor, DeclaredClient, DeclaredRole, DeclaredScope, Result, UserConflict};
+use crate::store::{Actor, DeclaredClient, DeclaredRole, DeclaredScope, NewUser, Result, UserConflict};
 
 pub(in crate::store) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
@@ -46,6 +46,8 @@ pub(in crate::store) trait Desk:
 pub(in crate::store) trait UserDesk: Send {
     async fn users(&mut self, search: &UserSearch) -> Result<Vec<Profile>>;
     async fn user(&mut self, id: Uuid) -> Result<Option<Profile>>;
+    /// With its roles. Someone else may have the name or the address.
+    async fn insert_user(&mut self, user: &NewUser) -> Result<Option<UserConflict>>;
     /// Someone else has the name or the address.
     async fn user_conflict(&mut self, change: &UserChange) -> Result<Option<UserConflict>>;
     async fn put_user(&mut self, change: &UserChange) -> Result<()>;
@@ -70,6 +72,8 @@ pub(in crate::store) trait RoleDesk: Send {
     async fn insert_role(&mut self, role: &DeclaredRole) -> Result<()>;
     async fn describe_role(&mut self, name: &str, description: &str) -> Result<()>;
     async fn add_role_scope(&mut self, role: &str, scope: &str) -> Result<()>;
+    /// A new scope, for administrators to hand out.
+    async fn entrust(&mut self, scope: &str) -> Result<()>;
     async fn drop_role_scope(&mut self, role: &str, scope: &str) -> Result<()>;
     async fn delete_role(&mut self, name: &str) -> Result<()>;
     /// Revokes the tokens of everyone with the role; their new epochs.

@@ -20,7 +20,7 @@ pub use self::types::{
     Outcome, Page, Profile, Refused, Reset, RoleChange, RoleSet, ScopeChange, SecretSlot, UserChange,
     UserSearch, Version,
 };
-use super::{DeclaredClient, DeclaredRole, DeclaredScope, Result};
+use super::{DeclaredClient, DeclaredRole, DeclaredScope, NewUser, Result};
 
 /// Users, roles, scopes and clients as administrators see and change them.
 ///
@@ -31,6 +31,7 @@ pub trait Administration: Send + Sync {
     async fn users(&self, search: &UserSearch) -> Result<Vec<Profile>>;
     /// `None`: there is no such user.
     async fn user(&self, id: Uuid) -> Result<Option<Profile>>;
+    async fn create_user(&self, by: &Authority, user: &NewUser) -> Result<Outcome<Profile>>;
     /// Renames, enables or disables. Whoever is disabled loses all sessions and tokens.
     async fn change_user(&self, by: &Authority, change: &UserChange) -> Result<Outcome<Profile>>;
     /// The roles are these from now on. What is lost is revoked.
@@ -107,6 +108,10 @@ impl<S: Open> Administration for S {
 
     async fn user(&self, id: Uuid) -> Result<Option<Profile>> {
         read!(self, desk => desk.user(id))
+    }
+
+    async fn create_user(&self, by: &Authority, user: &NewUser) -> Result<Outcome<Profile>> {
+        change!(self, desk => users::create(&mut desk, by, user))
     }
 
     async fn change_user(&self, by: &Authority, change: &UserChange) -> Result<Outcome<Profile>> {

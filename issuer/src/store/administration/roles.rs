@@ -82,7 +82,7 @@ pub(super) async fn create_scope(
         return Err(Refused::Exists.into());
     }
     desk.insert_scope(scope).await?;
-    desk.add_role_scope(ADMINISTRATOR, &scope.name).await?;
+    desk.entrust(&scope.name).await?;
     desk.record(&[Entry::new(&by.actor, "scope.created", &scope.name)]).await?;
     Ok(desk.scope(&scope.name).await?.ok_or(Refused::Missing)?)
 }

@@ -26,9 +26,11 @@ impl From<StoreError> for Stop {
     }
 }
 
-/// What the caller holds now; a right that was taken away since the token was made is no right.
+/// What the caller may hand out: what they hold now, since a right that was taken away since the token was made is no
+/// right; and of that what the token allows, since a token for little must not make one for more (CVE-2026-57458).
 pub(super) async fn held(desk: &mut impl Desk, by: &Authority) -> Result<BTreeSet<String>, Stop> {
-    let held = desk.held(&by.actor).await?;
+    let mut held = desk.held(&by.actor).await?;
+    held.retain(|scope| by.token.as_ref().is_none_or(|token| token.contains(scope)));
     within(&held, &BTreeSet::from([by.scope.to_owned()]))?;
     Ok(held)
 }

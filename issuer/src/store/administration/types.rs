@@ -15,6 +15,8 @@ use crate::store::{Actor, DeclaredClient, DeclaredRole, DeclaredScope, GrantType
 pub struct Authority {
     pub actor: Actor,
     pub scope: &'static str,
+    /// What the token allows of all that its holder holds. `None`: there is no token, as for the operator.
+    pub token: Option<BTreeSet<String>>,
 }
 
 pub type Outcome<T> = Result<T, Refused>;
@@ -26,8 +28,8 @@ pub enum Refused {
     Missing,
     #[error("it was changed since it was read; read it again")]
     Stale,
-    /// An administrator can only grant, and take away, what they hold.
-    #[error("it takes scopes that you do not hold: {}", .0.join(" "))]
+    /// An administrator can only grant, and take away, what they hold and their token allows.
+    #[error("it takes scopes that you do not hold, or your token does not have: {}", .0.join(" "))]
     BeyondCaller(Vec<String>),
     #[error("nobody could administer Keystone any more")]
     LastAdministrator,

@@ -7,8 +7,21 @@ use uuid::Uuid;
 use super::desk::Desk;
 use super::rules::{self, ADMINISTRATOR, Stop};
 use super::{Authority, Expected, Profile, Refused, Reset, RoleSet, UserChange};
-use crate::store::UserConflict;
 use crate::store::ledger::{Entry, Event};
+use crate::store::{Actor, NewUser, UserConflict};
+
+pub(super) async fn create(desk: &mut impl Desk, by: &Authority, user: &NewUser) -> Result<Profile, Stop> {
+    let held = rules::held(desk, by).await?;
+    let scopes = rules::closure(desk, &user.roles).await?;
+    rules::within(&held, &scopes)?;
+    match desk.insert_user(user).await? {
+        Some(conflict) => Err(Refused::from(conflict).into()),
+        None => {
+            desk.record(&[Entry::new(&by.actor, "user.created", user.id)]).await?;
+            Ok(desk.user(user.id).await?.ok_or(Refused::Missing)?)
+        }
+    }
+}
 
 pub(super) async fn change(
     desk: &mut impl Desk,
@@ -20,10 +33,8 @@ pub(super) async fn change(
     if disabled {
         not_the_last(desk, &before).await?;
     }
-    match desk.user_conflict(change).await? {
-        Some(UserConflict::Username) => return Err(Refused::UsernameTaken.into()),
-        Some(UserConflict::Email) => return Err(Refused::EmailTaken.into()),
-        None => {}
+    if let Some(conflict) = desk.user_conflict(change).await? {
+        return Err(Refused::from(conflict).into());
     }
 
     desk.put_user(change).await?;
@@ -93,7 +104,7 @@ pub(super) async fn delete(
     Ok(())
 }
 
-/// The user as they are, if the caller may touch them.
+/// The user as they are, if the caller may touch them. One's own account takes only the scope for that.
 async fn touched(
     desk: &mut impl Desk,
     by: &Authority,
@@ -102,8 +113,10 @@ async fn touched(
     let held = rules::held(desk, by).await?;
     let before = desk.user(id).await?.ok_or(Refused::Missing)?;
     expected.holds(&before.version())?;
-    let scopes = rules::closure(desk, &before.roles).await?;
-    rules::within(&held, &scopes)?;
+    if by.scope != OWN_ACCOUNT || by.actor != Actor::User(id) {
+        let scopes = rules::closure(desk, &before.roles).await?;
+        rules::within(&held, &scopes)?;
+    }
     Ok(before)
 }
 
@@ -121,3 +134,14 @@ async fn revoke(desk: &mut impl Desk, id: Uuid, reason: &str) -> Result<(), Stop
     desk.publish(&[Event::user(id, epoch)]).await?;
     Ok(())
 }
+
+impl From<UserConflict> for Refused {
+    fn from(conflict: UserConflict) -> Self {
+        match conflict {
+            UserConflict::Username => Self::UsernameTaken,
+            UserConflict::Email => Self::EmailTaken,
+        }
+    }
+}
+
+const OWN_ACCOUNT: &str = "keystone:account";

@@ -14,6 +14,7 @@ mod revocation;
 mod schema;
 mod sessions;
 mod subject;
+mod sweep;
 mod users;
 
 use std::collections::BTreeSet;
@@ -31,8 +32,8 @@ pub(super) use self::schema::MIGRATIONS;
 use self::pool::bounded;
 use super::{
     Actor, Applied, ApplyError, Bootstrap, Client, Credential, Declaration, EndSession, IssuedToken,
-    LiveSession, NewSession, NewSigningKey, NewUser, PasswordChange, Result, Revocations, Rotate, Rotation,
-    Session, SessionId, SigningKey, Standing, Store, User, UserConflict,
+    LiveSession, NewSession, NewSigningKey, PasswordChange, Result, Revocations, Rotate, Rotation, Session,
+    SessionId, SigningKey, Standing, Store, Swept,
 };
 
 #[derive(Clone)]
@@ -124,16 +125,8 @@ impl Store for Postgres {
         bounded(passwords::change(&self.pool, change)).await
     }
 
-    async fn create_user(
-        &self,
-        actor: &Actor,
-        user: &NewUser,
-    ) -> Result<std::result::Result<User, UserConflict>> {
-        bounded(users::create(&self.pool, actor, user)).await
-    }
-
-    async fn role_scopes(&self, roles: &[String]) -> Result<std::result::Result<BTreeSet<String>, String>> {
-        bounded(subject::role_scopes(&self.pool, roles)).await
+    async fn sweep(&self, most: u32) -> Result<Swept> {
+        bounded(sweep::sweep(&self.pool, most)).await
     }
 
     async fn held_scopes(&self, actor: &Actor) -> Result<BTreeSet<String>> {

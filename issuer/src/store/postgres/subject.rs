@@ -1,28 +1,10 @@
-//! What roles give, and what a subject holds.
+//! What a subject holds.
 
 use std::collections::BTreeSet;
 
 use sqlx::{PgConnection, PgPool};
 
 use crate::store::{Actor, Result};
-
-const ROLES: &str = "
-    SELECT r.name, rs.scope_name
-    FROM roles AS r
-    LEFT JOIN role_scopes AS rs ON rs.role_name = r.name
-    WHERE r.name = ANY ($1)";
-
-pub(super) async fn role_scopes(
-    pool: &PgPool,
-    roles: &[String],
-) -> Result<std::result::Result<BTreeSet<String>, String>> {
-    let found: Vec<(String, Option<String>)> = sqlx::query_as(ROLES).bind(roles).fetch_all(pool).await?;
-
-    Ok(match roles.iter().find(|role| !found.iter().any(|(name, _)| name == *role)) {
-        Some(unknown) => Err(unknown.clone()),
-        None => Ok(found.into_iter().filter_map(|(_, scope)| scope).collect()),
-    })
-}
 
 const HELD_BY_USER: &str = "
     SELECT h.scope_name

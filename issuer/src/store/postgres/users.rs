@@ -1,49 +1,17 @@
 //! New users.
 
-use sqlx::{PgConnection, PgPool};
-use time::OffsetDateTime;
+use sqlx::PgConnection;
 
-use super::{administration, ledger};
-use crate::store::ledger::Entry;
-use crate::store::{Actor, NewUser, Result, StoreError, User, UserConflict, rows};
-
-pub(super) async fn create(
-    pool: &PgPool,
-    actor: &Actor,
-    user: &NewUser,
-) -> Result<std::result::Result<User, UserConflict>> {
-    let mut transaction = pool.begin().await?;
-    // Before the first row: a change of rights that waits for this name would otherwise be waited for here.
-    administration::alone(&mut transaction).await?;
-    let created_at = match insert(&mut transaction, user).await? {
-        Ok(created_at) => created_at,
-        Err(conflict) => return Ok(Err(conflict)),
-    };
-    ledger::record(&mut transaction, &[Entry::new(actor, "user.created", user.id)]).await?;
-    transaction.commit().await?;
-
-    Ok(Ok(User {
-        id: user.id,
-        username: user.username.clone(),
-        email: user.email.clone(),
-        enabled: true,
-        roles: user.roles.clone(),
-        created_at,
-    }))
-}
+use crate::store::{NewUser, Result, StoreError, UserConflict, rows};
 
 const INSERT: &str = "
     INSERT INTO users (id, username, username_key, email, email_key, password_hash, one_time_until)
     VALUES ($1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7))
-    ON CONFLICT DO NOTHING
-    RETURNING created_at";
+    ON CONFLICT DO NOTHING";
 
 /// Within a transaction that the caller gives up on a conflict.
-pub(super) async fn insert(
-    connection: &mut PgConnection,
-    user: &NewUser,
-) -> Result<std::result::Result<OffsetDateTime, UserConflict>> {
-    let created_at: Option<OffsetDateTime> = sqlx::query_scalar(INSERT)
+pub(super) async fn insert(connection: &mut PgConnection, user: &NewUser) -> Result<Option<UserConflict>> {
+    let inserted = sqlx::query(INSERT)
         .bind(user.id)
         .bind(&user.username)
         .bind(&user.username_key)
@@ -51,13 +19,14 @@ pub(super) async fn insert(
         .bind(&user.email_key)
         .bind(&user.password_hash)
         .bind(user.one_time_for.map(|good_for| good_for.as_secs_f64()))
-        .fetch_optional(&mut *connection)
-        .await?;
-    let Some(created_at) = created_at else {
-        return conflict(connection, user).await.map(Err);
-    };
+        .execute(&mut *connection)
+        .await?
+        .rows_affected();
+    if inserted == 0 {
+        return conflict(connection, user).await.map(Some);
+    }
     grant_roles(connection, user).await?;
-    Ok(Ok(created_at))
+    Ok(None)
 }
 
 const CONFLICT: &str = "

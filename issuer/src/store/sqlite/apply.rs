@@ -85,7 +85,7 @@ async fn carry_out(connection: &mut SqliteConnection, plan: &Plan<'_>) -> Result
     for planned in &plan.scopes {
         put_scope(connection, planned.scope).await?;
         if planned.is_new {
-            sqlx::query(ENTRUST).bind(&planned.scope.name).execute(&mut *connection).await?;
+            entrust(connection, &planned.scope.name).await?;
         }
     }
     for role in &plan.roles {
@@ -122,6 +122,22 @@ const ENTRUST: &str = "
     INSERT INTO role_scopes (role_name, scope_name)
     VALUES ('administrator', $1)
     ON CONFLICT DO NOTHING";
+
+/// Not by default: a token that can hand out everything is asked for, not given.
+const LET_CONSOLE_ASK: &str = "
+    INSERT INTO client_scopes (client_id, scope_name, is_default)
+    SELECT client_id, $1, 0
+    FROM service_clients
+    WHERE client_id = 'keystone-console'
+    ON CONFLICT DO NOTHING";
+
+/// Whoever administers can only hand out what they hold, with a token that has it: a new scope is the administrator's,
+/// and the console may ask for it.
+pub(super) async fn entrust(connection: &mut SqliteConnection, scope: &str) -> Result<()> {
+    sqlx::query(ENTRUST).bind(scope).execute(&mut *connection).await?;
+    sqlx::query(LET_CONSOLE_ASK).bind(scope).execute(connection).await?;
+    Ok(())
+}
 
 const PUT_ROLE: &str = "
     INSERT INTO roles (name, description)

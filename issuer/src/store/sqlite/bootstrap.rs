@@ -1,7 +1,5 @@
 //! The first administrator, once ever.
 
-use std::collections::BTreeSet;
-
 use sqlx::SqliteConnection;
 
 use super::pool::Pools;
@@ -26,7 +24,7 @@ pub(super) async fn bootstrap(pools: &Pools, bootstrap: &Bootstrap) -> Result<bo
         return Ok(false);
     }
 
-    if let Err(conflict) = users::insert(&mut transaction, administrator).await? {
+    if let Some(conflict) = users::insert(&mut transaction, administrator).await? {
         return Err(bootstrap_rules::taken(administrator, conflict));
     }
     let mut entries = vec![
@@ -44,18 +42,17 @@ pub(super) async fn bootstrap(pools: &Pools, bootstrap: &Bootstrap) -> Result<bo
 const HAS_CLIENT: &str = "
     SELECT EXISTS (SELECT 1 FROM service_clients WHERE client_id = $1)";
 
-const OWN_SCOPES: &str = "
-    SELECT name
-    FROM scopes
-    WHERE resource = 'keystone'";
+const SCOPES: &str = "
+    SELECT name, resource = 'keystone' AS own
+    FROM scopes";
 
 /// `false`: a declaration made it before, and knows better what it is for.
 async fn console(connection: &mut SqliteConnection, client_id: &str) -> Result<bool> {
     if sqlx::query_scalar(HAS_CLIENT).bind(client_id).fetch_one(&mut *connection).await? {
         return Ok(false);
     }
-    let scopes: Vec<String> = sqlx::query_scalar(OWN_SCOPES).fetch_all(&mut *connection).await?;
-    let console = bootstrap_rules::console(client_id, BTreeSet::from_iter(scopes));
+    let scopes: Vec<(String, bool)> = sqlx::query_as(SCOPES).fetch_all(&mut *connection).await?;
+    let console = bootstrap_rules::console(client_id, &scopes);
     apply::put_client(connection, &console).await?;
     Ok(true)
 }

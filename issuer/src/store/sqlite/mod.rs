@@ -15,6 +15,7 @@ mod revocation;
 mod schema;
 mod sessions;
 mod subject;
+mod sweep;
 mod users;
 
 use std::collections::BTreeSet;
@@ -32,8 +33,8 @@ pub(super) use self::schema::MIGRATIONS;
 use self::pool::Pools;
 use super::{
     Actor, Applied, ApplyError, Bootstrap, Client, Credential, Declaration, EndSession, IssuedToken,
-    LiveSession, NewSession, NewSigningKey, NewUser, PasswordChange, Result, Revocations, Rotate, Rotation,
-    Session, SessionId, SigningKey, Standing, Store, User, UserConflict,
+    LiveSession, NewSession, NewSigningKey, PasswordChange, Result, Revocations, Rotate, Rotation, Session,
+    SessionId, SigningKey, Standing, Store, Swept,
 };
 
 #[derive(Clone)]
@@ -124,16 +125,8 @@ impl Store for Sqlite {
         passwords::change(&self.pools, change).await
     }
 
-    async fn create_user(
-        &self,
-        actor: &Actor,
-        user: &NewUser,
-    ) -> Result<std::result::Result<User, UserConflict>> {
-        users::create(&self.pools, actor, user).await
-    }
-
-    async fn role_scopes(&self, roles: &[String]) -> Result<std::result::Result<BTreeSet<String>, String>> {
-        subject::role_scopes(&self.pools, roles).await
+    async fn sweep(&self, most: u32) -> Result<Swept> {
+        sweep::sweep(&self.pools, most).await
     }
 
     async fn held_scopes(&self, actor: &Actor) -> Result<BTreeSet<String>> {

@@ -1,4 +1,4 @@
-//! What roles give, and what a subject holds.
+//! What a subject holds.
 
 use std::collections::BTreeSet;
 
@@ -6,29 +6,6 @@ use sqlx::SqliteConnection;
 
 use super::pool::Pools;
 use crate::store::{Actor, Result};
-
-const ROLE: &str = "
-    SELECT rs.scope_name
-    FROM roles AS r
-    LEFT JOIN role_scopes AS rs ON rs.role_name = r.name
-    WHERE r.name = $1";
-
-pub(super) async fn role_scopes(
-    pools: &Pools,
-    roles: &[String],
-) -> Result<std::result::Result<BTreeSet<String>, String>> {
-    let mut snapshot = pools.read().await?;
-    let mut scopes = BTreeSet::new();
-    for role in roles {
-        let found: Vec<Option<String>> =
-            sqlx::query_scalar(ROLE).bind(role).fetch_all(&mut *snapshot).await?;
-        if found.is_empty() {
-            return Ok(Err(role.clone()));
-        }
-        scopes.extend(found.into_iter().flatten());
-    }
-    Ok(Ok(scopes))
-}
 
 const HELD_BY_USER: &str = "
     SELECT h.scope_name

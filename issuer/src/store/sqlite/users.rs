@@ -2,33 +2,8 @@
 
 use sqlx::SqliteConnection;
 
-use super::pool::Pools;
-use super::{clock, ledger};
-use crate::store::ledger::Entry;
-use crate::store::{Actor, NewUser, Result, StoreError, User, UserConflict, rows};
-
-pub(super) async fn create(
-    pools: &Pools,
-    actor: &Actor,
-    user: &NewUser,
-) -> Result<std::result::Result<User, UserConflict>> {
-    let mut transaction = pools.write().await?;
-    let created_at = match insert(&mut transaction, user).await? {
-        Ok(created_at) => created_at,
-        Err(conflict) => return Ok(Err(conflict)),
-    };
-    ledger::record(&mut transaction, &[Entry::new(actor, "user.created", user.id)]).await?;
-    transaction.commit().await?;
-
-    Ok(Ok(User {
-        id: user.id,
-        username: user.username.clone(),
-        email: user.email.clone(),
-        enabled: true,
-        roles: user.roles.clone(),
-        created_at: clock::moment(created_at)?,
-    }))
-}
+use super::clock;
+use crate::store::{NewUser, Result, StoreError, UserConflict, rows};
 
 const INSERT: &str = "
     INSERT INTO users (
@@ -37,11 +12,11 @@ const INSERT: &str = "
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
     ON CONFLICT DO NOTHING";
 
-/// Within a transaction that the caller gives up on a conflict. Returns when the user was made.
+/// Within a transaction that the caller gives up on a conflict.
 pub(super) async fn insert(
     connection: &mut SqliteConnection,
     user: &NewUser,
-) -> Result<std::result::Result<i64, UserConflict>> {
+) -> Result<Option<UserConflict>> {
     let now = clock::now(connection).await?;
     let inserted = sqlx::query(INSERT)
         .bind(user.id)
@@ -56,10 +31,10 @@ pub(super) async fn insert(
         .await?
         .rows_affected();
     if inserted == 0 {
-        return conflict(connection, user).await.map(Err);
+        return conflict(connection, user).await.map(Some);
     }
     grant_roles(connection, user).await?;
-    Ok(Ok(now))
+    Ok(None)
 }
 
 const CONFLICT: &str = "

@@ -13,10 +13,6 @@ use crate::store::administration::{
 };
 use crate::store::{Actor, DeclaredScope, NewUser, RotationRefusal};
 
-pub(super) fn operator(scope: &'static str) -> Authority {
-    Authority { actor: Actor::Operator, scope }
-}
-
 fn users() -> Authority {
     operator("keystone:users:write")
 }
@@ -36,7 +32,7 @@ fn search() -> UserSearch {
 async fn administrators(bed: &Bed, numbers: &[u128]) {
     for number in numbers {
         let admin = NewUser { roles: vec!["administrator".to_owned()], ..user(*number) };
-        bed.store.create_user(&Actor::Operator, &admin).await.unwrap().unwrap();
+        bed.store.create_user(&operator("keystone:users:write"), &admin).await.unwrap().unwrap();
     }
 }
 
@@ -56,7 +52,7 @@ pub(super) async fn a_disabled_user_is_revoked_with_an_audit_row(bed: &Bed) {
 
 pub(super) async fn a_change_of_names_keeps_what_it_does_not_name(bed: &Bed) {
     world(bed).await;
-    bed.store.create_user(&Actor::Operator, &user(1)).await.unwrap().unwrap();
+    bed.store.create_user(&operator("keystone:users:write"), &user(1)).await.unwrap().unwrap();
     let name = |text: &str, key: &str| Identifier { text: text.to_owned(), key: key.to_owned() };
 
     let rename = UserChange { username: Some(name("Alicia", "alicia")), ..change(ALICE) };
@@ -88,7 +84,7 @@ pub(super) async fn lost_roles_are_revoked_and_gained_ones_are_not(bed: &Bed) {
 
     let unknown = bed.store.set_roles(&users(), &roles(ALICE, &["emperor"])).await.unwrap().unwrap_err();
     assert_eq!(unknown, Refused::UnknownRole("emperor".to_owned()));
-    let by_alice = Authority { actor: Actor::User(ALICE), scope: "keystone:users:write" };
+    let by_alice = Authority { actor: Actor::User(ALICE), ..users() };
     let beyond = bed.store.set_roles(&by_alice, &roles(ALICE, &[])).await.unwrap().unwrap_err();
     assert_eq!(beyond, Refused::BeyondCaller(vec!["keystone:users:write".to_owned()]));
     assert_eq!(audit(bed, "user.roles_changed").await.len(), 2);

@@ -177,7 +177,8 @@ impl Bed {
     }
 }
 
-const TIMES: [(&str, &[&str]); 2] = [
-    ("refresh_tokens", &["auth_time", "rotated_at", "last_used_at", "expires_at"]),
+const TIMES: [(&str, &[&str]); 3] = [
+    ("refresh_tokens", &["auth_time", "rotated_at", "last_used_at", "expires_at", "ended_at"]),
+    ("revocation_events", &["at", "drop_after"]),
     ("users", &["one_time_until"]),
 ];

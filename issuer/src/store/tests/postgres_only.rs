@@ -7,6 +7,7 @@ use sqlx::{Connection, PgConnection};
 
 use super::cluster;
 use super::world::*;
+use crate::store::administration::Administration as _;
 use crate::store::postgres::Postgres;
 use crate::store::{Actor, Store, StoreError};
 
@@ -66,7 +67,7 @@ async fn a_silent_transaction_costs_a_caller_two_seconds() {
     let store = Postgres::connect(&url, 4).unwrap();
     store.migrate().await.unwrap();
     store.apply(&Actor::Operator, &declaration()).await.unwrap().unwrap();
-    store.create_user(&Actor::Operator, &alice()).await.unwrap().unwrap();
+    store.create_user(&operator("keystone:users:write"), &alice()).await.unwrap().unwrap();
     let mut other = PgConnection::connect(&url).await.unwrap();
     let mut transaction = other.begin().await.unwrap();
     sqlx::query("SELECT FROM users FOR UPDATE").execute(&mut *transaction).await.unwrap();

@@ -7,8 +7,10 @@ use uuid::Uuid;
 
 use super::Bed;
 use super::world::*;
+use crate::store::ledger::RETENTION;
 use crate::store::{
     Actor, EndReason, EndSession, Holder, IssuedToken, NewSession, RotationRefusal, SessionId, Standing,
+    Swept,
 };
 
 fn end(number: u8, actor: Actor, reason: EndReason) -> EndSession {
@@ -217,4 +219,48 @@ pub(super) async fn logins_at_once_do_not_pass_the_limit(bed: &Bed) {
     assert_eq!(logins.join_all().await.into_iter().flatten().count(), 24);
     assert_eq!(live(bed).await.len(), 5);
     assert_eq!(events(bed).await.len(), 19);
+}
+
+/// A session that is used or may be used again stays, and so does its revocation while a token of it may live.
+pub(super) async fn what_is_over_for_long_is_swept_and_nothing_else(bed: &Bed) {
+    world(bed).await;
+    for number in 1..=3 {
+        open(bed, number).await;
+    }
+    assert!(bed.store.end_session(&end(1, the_app(), EndReason::Revoked)).await.unwrap());
+    let nothing = Swept::default();
+
+    bed.pass(RETENTION - Duration::from_secs(60)).await;
+    open(bed, 4).await;
+    assert_eq!(bed.store.sweep(100).await.unwrap(), nothing, "two have expired, one ended; tokens may live");
+    assert_eq!(events(bed).await.len(), 1);
+    bed.pass(Duration::from_secs(61)).await;
+    assert_eq!(bed.store.sweep(100).await.unwrap(), Swept { sessions: 1, events: 1, behind: false });
+    assert_eq!(refused(bed, &refresh(1, 0)).await, RotationRefusal::Unknown);
+    bed.pass(ABSOLUTE).await;
+    assert_eq!(bed.store.sweep(100).await.unwrap(), Swept { sessions: 2, events: 0, behind: false });
+
+    assert_eq!(bed.store.sweep(100).await.unwrap(), nothing);
+    assert_eq!(bed.count("refresh_tokens").await, 1, "the fourth has expired, but not for long");
+    assert!(!audit(bed, "session.%").await.is_empty(), "the audit log is kept");
+}
+
+pub(super) async fn many_sweeps_at_once_take_a_step_each(bed: &Bed) {
+    world(bed).await;
+    for number in 1..=60 {
+        open(bed, number).await;
+    }
+    bed.pass(ABSOLUTE + RETENTION).await;
+
+    let mut sweeps = JoinSet::new();
+    for turn in 0..6 {
+        let replica = bed.replica(turn);
+        sweeps.spawn(async move { replica.sweep(10).await.unwrap() });
+    }
+    let swept = sweeps.join_all().await;
+    assert_eq!(swept.iter().map(|swept| swept.sessions).sum::<u64>(), 60);
+
+    assert!(swept.iter().all(|swept| swept.sessions == 10 && swept.behind));
+    assert!(!crate::sweep::sweep(&*bed.store).await.unwrap().behind);
+    assert_eq!(bed.count("refresh_tokens").await, 0);
 }

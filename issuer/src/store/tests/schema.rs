@@ -203,7 +203,7 @@ pub(super) async fn built_in_scopes_belong_to_the_administrator(bed: &Bed) {
 
     let mut all = bed.store.held_scopes(&Actor::Operator).await.unwrap();
     assert!(all.remove("keystone:account"), "every user holds it without a role");
-    let administrator = bed.store.role_scopes(&["administrator".to_owned()]).await.unwrap().unwrap();
+    let administrator = bed.store.role("administrator").await.unwrap().unwrap().scopes;
 
     assert_eq!(administrator, all);
     assert!(all.contains("keystone:users:write") && all.iter().all(|scope| scope.starts_with("keystone:")));

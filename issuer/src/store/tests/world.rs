@@ -6,6 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::Bed;
+use crate::store::administration::Authority;
 use crate::store::{
     Actor, Declaration, DeclaredClient, DeclaredRole, DeclaredScope, GrantType, Lifetimes, NewSession,
     NewUser, Rotate, Rotation, RotationRefusal, Session, SessionId,
@@ -20,7 +21,11 @@ pub(super) const ABSOLUTE: Duration = Duration::from_secs(3000);
 pub(super) async fn world(bed: &Bed) {
     bed.store.migrate().await.unwrap();
     bed.store.apply(&Actor::Operator, &declaration()).await.unwrap().unwrap();
-    bed.store.create_user(&Actor::Operator, &alice()).await.unwrap().unwrap();
+    bed.store.create_user(&operator("keystone:users:write"), &alice()).await.unwrap().unwrap();
+}
+
+pub(super) fn operator(scope: &'static str) -> Authority {
+    Authority { actor: Actor::Operator, scope, token: None }
 }
 
 pub(super) fn declaration() -> Declaration {

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use super::super::apply;
 use super::SqliteDesk;
 use crate::store::administration::desk::RoleDesk;
 use crate::store::administration::{Page, ScopeChange};
@@ -127,6 +128,10 @@ impl RoleDesk for SqliteDesk {
     async fn add_role_scope(&mut self, role: &str, scope: &str) -> Result<()> {
         sqlx::query(ADD_ROLE_SCOPE).bind(role).bind(scope).execute(&mut *self.transaction).await?;
         Ok(())
+    }
+
+    async fn entrust(&mut self, scope: &str) -> Result<()> {
+        apply::entrust(&mut self.transaction, scope).await
     }
 
     async fn drop_role_scope(&mut self, role: &str, scope: &str) -> Result<()> {

@@ -6,10 +6,11 @@ use async_trait::async_trait;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use super::super::users;
 use super::{SqliteDesk, clock, moment};
 use crate::store::administration::desk::UserDesk;
 use crate::store::administration::{Identifier, Profile, Reset, UserChange, UserSearch};
-use crate::store::{Result, UserConflict, rows};
+use crate::store::{NewUser, Result, UserConflict, rows};
 
 const USERS: &str = "
     SELECT
@@ -124,6 +125,10 @@ impl UserDesk for SqliteDesk {
     async fn user(&mut self, id: Uuid) -> Result<Option<Profile>> {
         let found: Option<Row> = sqlx::query_as(USER).bind(id).fetch_optional(&mut *self.transaction).await?;
         found.map(Profile::try_from).transpose()
+    }
+
+    async fn insert_user(&mut self, user: &NewUser) -> Result<Option<UserConflict>> {
+        users::insert(&mut self.transaction, user).await
     }
 
     async fn user_conflict(&mut self, change: &UserChange) -> Result<Option<UserConflict>> {
