@@ -28,6 +28,7 @@ pub mod secrets;
 pub mod session;
 pub mod store;
 pub mod tagged;
+pub mod tls;
 pub mod token;
 mod toml_text;
 pub mod users;

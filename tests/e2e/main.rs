@@ -17,6 +17,7 @@ mod refresh;
 mod restart;
 mod revocation;
 mod service;
+mod tls;
 mod verdicts;
 
 use std::fs;
@@ -90,6 +91,7 @@ fn alone() -> impl Iterator<Item = (&'static str, Alone)> {
         docs::PROMISES,
         deployment::PROMISES,
         operating::PROMISES,
+        tls::PROMISES,
     ];
     all.into_iter().flatten().copied()
 }
