@@ -10,10 +10,12 @@ mod deployment;
 mod docs;
 mod gateway;
 mod lab;
+mod load;
 mod login;
 mod operating;
 mod outage;
 mod refresh;
+mod replicas;
 mod restart;
 mod revocation;
 mod service;
@@ -86,6 +88,7 @@ fn alone() -> impl Iterator<Item = (&'static str, Alone)> {
     let all = [
         outage::PROMISES,
         restart::PROMISES,
+        replicas::PROMISES,
         bootstrap::PROMISES,
         bad_input::AT_START,
         docs::PROMISES,

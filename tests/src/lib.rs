@@ -16,6 +16,7 @@ pub mod postgres;
 pub mod process;
 pub mod program;
 pub mod redis;
+pub mod sentinel;
 pub mod stack;
 pub mod token;
 pub mod tools;
