@@ -29,6 +29,7 @@ pub mod session;
 pub mod store;
 pub mod sweep;
 pub mod tagged;
+pub mod tls;
 pub mod token;
 mod toml_text;
 pub mod users;

@@ -101,7 +101,7 @@ fn the_compose_file_puts_an_issuer_behind_a_gateway(lab: &Lab) -> Result<()> {
 fn the_unit_starts_an_issuer_in_production(lab: &Lab) -> Result<()> {
     let bench = Bench::new(lab, "unit")?;
     let settings = format!(
-        "mode = 'production'\nissuer = 'https://id.example.com'\nlisten = '127.0.0.1:{}'\noperations_listen = '127.0.0.1:{}'\n",
+        "mode = 'production'\nissuer = 'https://id.example.com'\nlisten = '127.0.0.1:{}'\noperations_listen = '127.0.0.1:{}'\nlimits.trusted_proxies = ['127.0.0.1']\n",
         bench.listen, bench.operations
     );
     write_private(&bench.home.join("keystone.toml"), &settings)?;

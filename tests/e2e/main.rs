@@ -11,14 +11,17 @@ mod docs;
 mod gateway;
 mod interruption;
 mod lab;
+mod load;
 mod login;
 mod operating;
 mod outage;
 mod peers;
 mod refresh;
+mod replicas;
 mod restart;
 mod revocation;
 mod service;
+mod tls;
 mod verdicts;
 
 use std::fs;
@@ -92,11 +95,13 @@ fn alone() -> impl Iterator<Item = (&'static str, Alone)> {
         outage::PROMISES,
         restart::PROMISES,
         interruption::PROMISES,
+        replicas::PROMISES,
         bootstrap::PROMISES,
         bad_input::AT_START,
         docs::PROMISES,
         deployment::PROMISES,
         operating::PROMISES,
+        tls::PROMISES,
     ];
     all.into_iter().flatten().copied()
 }

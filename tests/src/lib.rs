@@ -18,6 +18,7 @@ pub mod program;
 pub mod python;
 pub mod redis;
 pub mod relay;
+pub mod sentinel;
 pub mod stack;
 pub mod token;
 pub mod tools;

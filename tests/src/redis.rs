@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,34 +13,62 @@ use crate::ports;
 use crate::process::Process;
 use crate::program::Program;
 use crate::tools::Tools;
+use crate::wait;
 
 /// A running server.
 #[derive(Debug)]
 pub struct Redis {
     pub process: Process,
     pub url: String,
+    pub port: u16,
 }
 
 impl Redis {
     pub fn start(tools: &Tools, home: &Path, ledger: &Ledger) -> Result<Self> {
-        fs::create_dir_all(home)?;
         ledger.note(PASSWORD);
+        Self::with("", tools, home)
+    }
+
+    /// Once it has what the primary has.
+    pub fn replica_of(primary: &Self, tools: &Tools, home: &Path) -> Result<Self> {
+        let replica = Self::with(&format!("replicaof 127.0.0.1 {}\n", primary.port), tools, home)?;
+        wait::until("the replica to follow its primary", LIMIT, || {
+            Ok(replica.ask("INFO replication").is_some_and(|said| said.contains("master_link_status:up")))
+        })?;
+        Ok(replica)
+    }
+
+    /// Its answer to one command.
+    pub fn ask(&self, question: &str) -> Option<String> {
+        command(self.port, &[&format!("AUTH {PASSWORD}"), question])
+    }
+
+    fn with(more: &str, tools: &Tools, home: &Path) -> Result<Self> {
+        fs::create_dir_all(home)?;
         let port = ports::free()?;
         let settings = format!(
-            "port {port}\nbind 127.0.0.1\nrequirepass {PASSWORD}\nsave \"\"\nappendonly no\ndaemonize no\nlogfile \"\"\n"
+            "port {port}\nbind 127.0.0.1\nrequirepass {PASSWORD}\nmasterauth {PASSWORD}\nsave \"\"\nappendonly no\n\
+             repl-diskless-sync-delay 0\ndaemonize no\nlogfile \"\"\n{more}"
         );
         fs::write(home.join("redis.conf"), settings)?;
         let mut process = Program::new("redis", &tools.redis, home).arg("redis.conf").start()?;
-        process.ready(Duration::from_secs(30), || answers(port))?;
-        Ok(Self { process, url: format!("redis://:{PASSWORD}@127.0.0.1:{port}/") })
+        // It asks for the password: it is up.
+        process.ready(LIMIT, || command(port, &["PING"]).is_some_and(|said| said.starts_with("-NOAUTH")))?;
+        Ok(Self { process, url: format!("redis://:{PASSWORD}@127.0.0.1:{port}/"), port })
     }
 }
 
-/// It asks for the password: it is up.
-fn answers(port: u16) -> bool {
-    let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { return false };
-    let mut start = [0; 7];
-    stream.write_all(b"PING\r\n").is_ok() && stream.read_exact(&mut start).is_ok() && &start == b"-NOAUTH"
+/// Everything that is said to these commands, a line for each value. `None`: nobody answers.
+pub(crate) fn command(port: u16, lines: &[&str]) -> Option<String> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
+    stream.set_read_timeout(Some(LIMIT)).ok()?;
+    let mut said = String::new();
+    stream.write_all((lines.join("\r\n") + "\r\n").as_bytes()).ok()?;
+    stream.shutdown(Shutdown::Write).ok()?;
+    stream.read_to_string(&mut said).ok()?;
+    let values = said.lines().filter(|line| !line.starts_with(['$', '*']));
+    Some(values.flat_map(|line| [line, "\n"]).collect())
 }
 
-const PASSWORD: &str = "Cellar-Door-Redis-17";
+pub(crate) const PASSWORD: &str = "Cellar-Door-Redis-17";
+const LIMIT: Duration = Duration::from_secs(30);

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use super::target::{Connection, Target};
 use super::{Cache, CacheError, Hits, MemoryCache};
@@ -13,18 +14,19 @@ use super::{Cache, CacheError, Hits, MemoryCache};
 /// Callers never connect: one task keeps the connection, and callers take what it has or count for themselves.
 pub struct RedisCache {
     fallback: MemoryCache,
-    link: watch::Receiver<Link>,
-    broken: mpsc::Sender<Broken>,
+    link: watch::Sender<Link>,
+    /// Holds the task, which ends with the cache.
+    _keeper: JoinSet<()>,
 }
 
 impl RedisCache {
     /// Reads the URL; the connection is made beside. Needs a running tokio.
     pub fn connect(url: &str, fallback: MemoryCache) -> Result<Self, CacheError> {
         let target = Target::parse(url)?;
-        let (publish, link) = watch::channel(Link::Starting);
-        let (broken, reports) = mpsc::channel(1);
-        tokio::spawn(Keeper { target, publish, reports, serial: 0 }.run());
-        Ok(Self { fallback, link, broken })
+        let link = watch::Sender::new(Link::Starting);
+        let mut keeper = JoinSet::new();
+        keeper.spawn(Keeper { target, link: link.clone(), serial: 0, missed: false }.run());
+        Ok(Self { fallback, link, _keeper: keeper })
     }
 
     /// Waits for an answer, at first also for the connection, but never long.
@@ -37,20 +39,20 @@ impl RedisCache {
         };
         let answer = tokio::time::timeout(ANSWER, question).await.unwrap_or_else(|_| Err(silent()));
 
-        if let (Err(error), Some(serial)) = (&answer, asked) {
-            // A full queue holds the same complaint already.
-            let _ = self.broken.try_send(Broken { serial, error: error.clone() });
+        if let Err(error) = &answer {
+            // At once: the next question is not put to the same silence.
+            self.link.send_if_modified(|link| link.failed(asked, error));
         }
         answer
     }
 
     async fn connection(&self) -> RedisResult<(u64, Connection)> {
-        let mut link = self.link.clone();
-        let link = link.wait_for(|link| !matches!(link, Link::Starting)).await.map_err(|_| gone())?;
+        let mut link = self.link.subscribe();
+        let link = link.wait_for(|link| !matches!(link, Link::Starting)).await.map_err(|_| silent())?;
         match &*link {
             Link::Up { serial, connection } => Ok((*serial, connection.clone())),
             Link::Down(error) => Err(error.clone()),
-            Link::Starting => Err(gone()),
+            Link::Starting => Err(silent()),
         }
     }
 }
@@ -74,10 +76,7 @@ return {count, remaining}";
 #[async_trait]
 impl Cache for RedisCache {
     async fn hit(&self, bucket: &str, window: Duration) -> Hits {
-        let mut command = redis::cmd("EVAL");
-        // By text, not by digest: a server that was just promoted or emptied knows no scripts.
-        command.arg(HIT).arg(1).arg(key(bucket)).arg(millis(window));
-        match self.ask::<(u64, u64)>(&command).await {
+        match self.ask::<(u64, u64)>(&hit(bucket, window)).await {
             Ok((count, remaining)) => Hits { count, remaining: Duration::from_millis(remaining) },
             Err(_) => self.fallback.hit(bucket, window).await,
         }
@@ -109,6 +108,21 @@ enum Link {
     Down(RedisError),
 }
 
+impl Link {
+    /// `asked`: the connection that failed, `None` while there was none. Whether this is news.
+    fn failed(&mut self, asked: Option<u64>, error: &RedisError) -> bool {
+        let is_news = match self {
+            Self::Starting => true,
+            Self::Up { serial, .. } => Some(*serial) == asked,
+            Self::Down(_) => false,
+        };
+        if is_news {
+            *self = Self::Down(error.clone());
+        }
+        is_news
+    }
+}
+
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -119,70 +133,66 @@ impl fmt::Debug for Link {
     }
 }
 
-/// A caller's complaint about a connection.
-struct Broken {
-    serial: u64,
-    error: RedisError,
-}
-
-/// Owns the connection: makes it, replaces it when a caller complains, says once when it is gone and once when it is back.
+/// Owns the connection: makes it, replaces it when a caller finds it broken, says once when it is gone and once when it is back.
 struct Keeper {
     target: Target,
-    publish: watch::Sender<Link>,
-    reports: mpsc::Receiver<Broken>,
+    link: watch::Sender<Link>,
     serial: u64,
+    /// Whether the log says that it is gone.
+    missed: bool,
 }
 
 impl Keeper {
-    /// Ends when the cache is dropped.
     async fn run(mut self) {
+        let mut link = self.link.subscribe();
         loop {
-            let opened = match tokio::time::timeout(CONNECT, self.target.connect(ANSWER)).await {
+            let opened = match tokio::time::timeout(CONNECT, self.open()).await {
                 Ok(opened) => opened,
                 Err(_) => Err(silent()),
             };
             let error = match opened {
                 Ok(connection) => {
                     self.up(connection);
-                    match self.complaint().await {
-                        Some(error) => error,
-                        None => return,
+                    match link.wait_for(|link| matches!(link, Link::Down(_))).await.as_deref() {
+                        Ok(Link::Down(error)) => error.clone(),
+                        _ => return,
                     }
                 }
                 Err(error) => error,
             };
             self.down(error);
-            tokio::select! {
-                () = tokio::time::sleep(PAUSE) => {}
-                () = self.publish.closed() => return,
-            }
+            tokio::time::sleep(PAUSE).await;
         }
+    }
+
+    /// A server that answers and does not count is of no use: a replica, one that is full, one that still loads.
+    async fn open(&mut self) -> RedisResult<Connection> {
+        let mut connection = self.target.connect(ANSWER).await?;
+        connection.ask(&hit("probe", PAUSE)).await?;
+        Ok(connection)
     }
 
     fn up(&mut self, connection: Connection) {
         self.serial = self.serial.wrapping_add(1);
-        let before = self.publish.send_replace(Link::Up { serial: self.serial, connection });
-        if matches!(before, Link::Down(_)) {
+        self.link.send_replace(Link::Up { serial: self.serial, connection });
+        if std::mem::replace(&mut self.missed, false) {
             tracing::info!("redis is back; limits are shared again");
         }
     }
 
     fn down(&mut self, error: RedisError) {
-        if !matches!(*self.publish.borrow(), Link::Down(_)) {
+        if !std::mem::replace(&mut self.missed, true) {
             tracing::warn!(%error, "redis is unavailable; until it is back, every process counts for itself");
         }
-        self.publish.send_replace(Link::Down(error));
+        self.link.send_replace(Link::Down(error));
     }
+}
 
-    /// `None`: nobody is left to complain.
-    async fn complaint(&mut self) -> Option<RedisError> {
-        loop {
-            let report = self.reports.recv().await?;
-            if report.serial == self.serial {
-                return Some(report.error);
-            }
-        }
-    }
+/// By text, not by digest: a server that was just promoted or emptied knows no scripts.
+fn hit(bucket: &str, window: Duration) -> Cmd {
+    let mut command = redis::cmd("EVAL");
+    command.arg(HIT).arg(1).arg(key(bucket)).arg(millis(window));
+    command
 }
 
 fn key(bucket: &str) -> String {
@@ -196,10 +206,6 @@ fn millis(window: Duration) -> u64 {
 
 fn silent() -> RedisError {
     RedisError::from((ErrorKind::Io, "no answer in time"))
-}
-
-fn gone() -> RedisError {
-    RedisError::from((ErrorKind::Io, "the connection's task has ended"))
 }
 
 /// A limit is asked for on every login: better an own count than a late one.

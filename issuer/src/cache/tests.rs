@@ -46,14 +46,25 @@ async fn without_redis_every_process_counts_for_itself_and_soon() {
     assert!(cache.ping().await.is_err());
 }
 
+/// A quarter of a second, once; whatever the next attempts to connect come to.
 #[tokio::test]
-async fn a_server_that_accepts_and_is_silent_costs_a_quarter_of_a_second_once() {
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+async fn a_server_that_accepts_and_is_silent_slows_one_answer() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let cache = connect(&format!("redis://{}", silent.local_addr().unwrap()));
 
     let counted = tokio::time::timeout(Duration::from_millis(600), cache.hit("a", MINUTE)).await.unwrap();
-
     assert_eq!(counted.count, 1);
+
+    let mut held = Vec::new();
+    while held.len() < 3 {
+        tokio::select! {
+            accepted = silent.accept() => held.push(accepted.unwrap()),
+            () = tokio::time::sleep(Duration::from_millis(20)) => {
+                let hit = tokio::time::timeout(Duration::from_millis(100), cache.hit("a", MINUTE));
+                hit.await.expect("one more answer was slow");
+            }
+        }
+    }
 }
 
 #[tokio::test]
@@ -123,6 +134,61 @@ async fn an_outage_is_survived_and_its_end_is_noticed() {
     server.restart();
     ready(&cache).await;
     assert_eq!(cache.hit("a", MINUTE).await.count, 1);
+}
+
+/// Frozen, it accepts connections and reads nothing.
+#[ignore = "needs KEYTEST_REDIS, the path of a redis-server"]
+#[tokio::test]
+async fn a_server_that_hangs_slows_one_answer_and_is_used_again() {
+    let server = Server::start(&[]);
+    let cache = connect(&server.url());
+    ready(&cache).await;
+
+    server.signal("STOP");
+    let counted = tokio::time::timeout(Duration::from_millis(600), cache.hit("a", MINUTE)).await.unwrap();
+    assert_eq!(counted.count, 1);
+    for count in 2..=20 {
+        let hit = tokio::time::timeout(Duration::from_millis(100), cache.hit("a", MINUTE)).await;
+        assert_eq!(hit.expect("one more answer was slow").count, count);
+    }
+
+    server.signal("CONT");
+    ready(&cache).await;
+}
+
+#[ignore = "needs KEYTEST_REDIS, the path of a redis-server"]
+#[tokio::test]
+async fn a_replica_takes_no_counts_until_it_is_promoted() {
+    // Of a primary that is not there.
+    let server = Server::start(&["--replicaof", "127.0.0.1", "9"]);
+    server.admin(&redis::cmd("PING")).await;
+    let (one, two) = (connect(&server.url()), connect(&server.url()));
+
+    for count in 1..=100 {
+        assert_eq!(one.hit("a", MINUTE).await.count, count, "every process counts for itself");
+        assert!(one.ping().await.is_err(), "it answers, and is of no use");
+    }
+    server.admin(redis::cmd("REPLICAOF").arg("NO").arg("ONE")).await;
+    ready(&one).await;
+    ready(&two).await;
+
+    assert_eq!(one.hit("a", MINUTE).await.count, 1);
+    assert_eq!(two.hit("a", MINUTE).await.count, 2);
+}
+
+#[ignore = "needs KEYTEST_REDIS, the path of a redis-server"]
+#[tokio::test]
+async fn a_server_that_was_emptied_counts_anew() {
+    let server = Server::start(&[]);
+    let cache = connect(&server.url());
+    ready(&cache).await;
+    cache.hit("a", MINUTE).await;
+
+    server.admin(&redis::cmd("FLUSHALL")).await;
+    server.admin(redis::cmd("SCRIPT").arg("FLUSH")).await;
+
+    assert_eq!(cache.hit("a", MINUTE).await.count, 1);
+    assert_eq!(cache.hit("a", MINUTE).await.count, 2);
 }
 
 #[ignore = "needs KEYTEST_REDIS, the path of a redis-server"]
@@ -220,6 +286,13 @@ impl Server {
     fn kill(&mut self) {
         // `wait` closes the standard input first.
         let _ = self.process.wait();
+    }
+
+    /// To the server, not to the shell around it.
+    fn signal(&self, name: &str) {
+        let mut signal = Command::new("pkill");
+        signal.arg(format!("-{name}")).arg("-P").arg(self.process.id().to_string());
+        assert!(signal.status().unwrap().success());
     }
 
     fn restart(&mut self) {

@@ -2,6 +2,7 @@
 
 mod apply;
 mod bootstrap;
+mod certificate;
 mod keys;
 mod migrate;
 mod open;

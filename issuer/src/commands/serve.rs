@@ -9,11 +9,15 @@ use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
 use super::Failure;
+use super::certificate::{self, Hangup};
 use super::open::{self, Schema};
 use crate::cache::{Cache, MemoryCache, RedisCache};
 use crate::clock::World;
 use crate::config::Config;
-use crate::http::{self, server};
+use crate::http::{
+    self,
+    server::{self, Terms},
+};
 use crate::issuer::{Issuer, Parts};
 use crate::keys::Lookout;
 use crate::store::{KeyChange, Swept};
@@ -25,6 +29,7 @@ pub(super) async fn run(config: Config, world: World, migrate: bool) -> Result<(
     // Taken first: a second start must not touch the data of the first.
     let public = bind("listen", config.listen).await?;
     let operations = bind("operations_listen", config.operations_listen).await?;
+    let tls = config.tls.as_ref().map(certificate::open).transpose()?;
 
     let store = open::store(&config, if migrate { Schema::Migrate } else { Schema::Check }).await?;
     let kek = open::key_encryption_key(&config, &world)?;
@@ -39,12 +44,17 @@ pub(super) async fn run(config: Config, world: World, migrate: bool) -> Result<(
     tokio::spawn(watch_keys(issuer.clone()));
     tokio::spawn(sweep_always(issuer.clone()));
     tokio::spawn(watch_published_keys(issuer.clone(), lookout));
+    if let Some(tls) = &tls {
+        tokio::spawn(certificate::watch(tls.clone(), issuer.world.clone(), Hangup::new()?));
+    }
     announce("public", &public, &issuer);
     announce("operations", &operations, &issuer);
     let (public_stop, operations_stop) = (stopped(stop.clone()), stopped(stop));
+    let public_terms = Terms { routes: http::public(issuer.clone()), tls };
+    let operations_terms = Terms { routes: http::operations(issuer), tls: None };
     tokio::join!(
-        server::serve(public, http::public(issuer.clone()), public_stop),
-        server::serve(operations, http::operations(issuer), operations_stop),
+        server::serve(public, public_terms, public_stop),
+        server::serve(operations, operations_terms, operations_stop),
     );
     tracing::info!("stopped");
     Ok(())

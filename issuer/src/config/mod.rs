@@ -13,7 +13,7 @@ use std::path::PathBuf;
 pub use self::keys::KeyTimes;
 pub use self::reader::Mistake;
 use self::reader::Reader;
-pub use self::sections::{Limits, PasswordPolicy, Passwords, Sessions, Tokens};
+pub use self::sections::{Limits, PasswordPolicy, Passwords, Sessions, TlsFiles, Tokens};
 pub use self::source::{Document, Source};
 use crate::keys::KeyEncryptionKey;
 use crate::secret::Secret;
@@ -25,6 +25,8 @@ pub struct Config {
     pub issuer: String,
     pub listen: SocketAddr,
     pub operations_listen: SocketAddr,
+    /// `None`: plain HTTP on `listen`, behind a proxy that ends TLS.
+    pub tls: Option<TlsFiles>,
     pub data_dir: PathBuf,
     pub database: Database,
     pub redis_url: Option<Secret>,
@@ -72,12 +74,14 @@ impl Config {
         if listen == operations_listen && listen.port() != 0 {
             reader.mistake::<()>("operations_listen", "must differ from `listen`");
         }
-        let issuer = issuer(&mut reader, mode, listen);
+        let tls = TlsFiles::read(&mut reader);
+        let issuer = issuer(&mut reader, (mode, tls.is_some()), listen);
         let tokens = Tokens::read(&mut reader);
         let config = Self {
             mode,
             listen,
             operations_listen,
+            tls,
             data_dir: reader.text("data_dir").unwrap_or_else(|| "keystone-data".to_owned()).into(),
             database: database(&mut reader, source),
             redis_url: redis_url(&mut reader, source),
@@ -95,7 +99,15 @@ impl Config {
         if config.log.parse::<tracing_subscriber::EnvFilter>().is_err() {
             reader.mistake::<()>("log", "must be a level, like \"info\", or `tracing` directives");
         }
+        if config.asks_for_tls() && config.limits.trusted_proxies.is_empty() {
+            reader.mistake::<()>("limits.trusted_proxies", NO_TLS);
+        }
         (config, reader)
+    }
+
+    /// Whether what comes over plain HTTP must come from a trusted proxy: elsewhere, anyone on the way could read it.
+    pub fn asks_for_tls(&self) -> bool {
+        self.mode == Mode::Production && self.tls.is_none()
     }
 }
 
@@ -111,7 +123,7 @@ impl std::str::FromStr for Mode {
     }
 }
 
-fn issuer(reader: &mut Reader, mode: Mode, listen: SocketAddr) -> String {
+fn issuer(reader: &mut Reader, (mode, tls): (Mode, bool), listen: SocketAddr) -> String {
     let Some(text) = reader.text("issuer") else {
         if mode == Mode::Production {
             reader.mistake::<()>("issuer", "is missing; production needs the public https URL");
@@ -123,11 +135,14 @@ fn issuer(reader: &mut Reader, mode: Mode, listen: SocketAddr) -> String {
         } else {
             listen
         };
-        return format!("http://{host}");
+        return format!("{}://{host}", if tls { "https" } else { "http" });
     };
     match url::Url::parse(&text) {
         Ok(url) if mode == Mode::Production && url.scheme() != "https" => {
             reader.mistake::<()>("issuer", "must begin with https:// in production");
+        }
+        Ok(url) if tls && url.scheme() != "https" => {
+            reader.mistake::<()>("issuer", "must begin with https://, as `tls.certificate_file` is set");
         }
         // Compared byte by byte by every verifier, so only the one canonical spelling is taken (RFC 8414 §2).
         Ok(url) if is_canonical(&url, &text) => {}
@@ -241,5 +256,6 @@ const REDIS_URL: [&str; 2] = ["redis_url", "redis_url_file"];
 const KEY: [&str; 2] = ["key_encryption_key", "key_encryption_key_file"];
 /// Still opens what it sealed, until `keystone keys reseal` has run.
 const PREVIOUS_KEY: [&str; 2] = ["key_encryption_key_previous", "key_encryption_key_previous_file"];
+const NO_TLS: &str = "is missing; in production, list the proxy that ends TLS here, or set `tls.certificate_file` and `tls.key_file`";
 const ADDRESS: &str = "an address and a port, like \"127.0.0.1:8000\"";
 const MAKE_A_KEY: &str = "Make one with: echo \"kskek_$(openssl rand -hex 32)\"";

@@ -1,5 +1,6 @@
 //! The sections of the settings, each with its defaults and its bounds.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Mode;
@@ -172,6 +173,25 @@ impl Limits {
     }
 }
 
+/// `[tls]`: the public listener's certificate, in PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, then those that lead from it to a root.
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+impl TlsFiles {
+    pub(super) fn read(reader: &mut Reader) -> Option<Self> {
+        match [CERTIFICATE, KEY].map(|key| reader.text(key)) {
+            [Some(certificate), Some(key)] => Some(Self { certificate: certificate.into(), key: key.into() }),
+            [Some(_), None] => reader.mistake(KEY, format!("is missing; `{CERTIFICATE}` needs it")),
+            [None, Some(_)] => reader.mistake(CERTIFICATE, format!("is missing; `{KEY}` needs it")),
+            [None, None] => None,
+        }
+    }
+}
+
 fn size(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
@@ -180,5 +200,7 @@ fn small(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
+const CERTIFICATE: &str = "tls.certificate_file";
+const KEY: &str = "tls.key_file";
 const DAY: u64 = 86_400;
 const YEAR: u64 = 366 * DAY;

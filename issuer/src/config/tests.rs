@@ -22,8 +22,7 @@ fn load(text: &str, environment: &[(&str, &str)]) -> Result<Config, Vec<String>>
         .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
 }
 
-const PRODUCTION: &str =
-    "mode = 'production'\nissuer = 'https://id.example.com'\nkey_encryption_key_file = 'good.key'\n";
+const PRODUCTION: &str = "mode = 'production'\nissuer = 'https://id.example.com'\nkey_encryption_key_file = 'good.key'\nlimits.trusted_proxies = ['10.0.0.0/8']\n";
 
 #[test]
 fn nothing_configured_is_a_development_set_up() {
@@ -115,6 +114,43 @@ fn production_refuses_development_keys_http_and_cheap_hashes() {
     assert!(development_key.contains("is a development key"), "{development_key}");
     assert!(http.contains("must begin with https://"), "{http}");
     assert!(cheap.contains("must be at least 12288"), "{cheap}");
+}
+
+#[test]
+fn in_production_somebody_ends_tls() {
+    let files = [("KEYSTONE_TLS_CERTIFICATE_FILE", "a.crt"), ("KEYSTONE_TLS_KEY_FILE", "a.key")];
+    let plain = PRODUCTION.replace("limits.trusted_proxies = ['10.0.0.0/8']", "");
+
+    let nobody = load(&plain, &[]).unwrap_err();
+    let ours = load(&plain, &files).unwrap();
+
+    assert_eq!(
+        nobody,
+        [
+            "`limits.trusted_proxies` is missing; in production, list the proxy that ends TLS here, or set `tls.certificate_file` and `tls.key_file`"
+        ]
+    );
+    assert!(!ours.asks_for_tls() && load(PRODUCTION, &[]).unwrap().asks_for_tls());
+    assert!(!load("", &[]).unwrap().asks_for_tls());
+}
+
+#[test]
+fn a_certificate_comes_with_its_key_and_makes_the_issuer_https() {
+    let files = [("KEYSTONE_TLS_CERTIFICATE_FILE", "a.crt"), ("KEYSTONE_TLS_KEY_FILE", "a.key")];
+
+    assert_eq!(load("", &files).unwrap().issuer, "https://127.0.0.1:8000");
+    assert_eq!(
+        load("issuer = 'http://id.example.com'", &files).unwrap_err(),
+        ["`issuer` must begin with https://, as `tls.certificate_file` is set"]
+    );
+    assert_eq!(
+        load("", &files[..1]).unwrap_err(),
+        ["`tls.key_file` is missing; `tls.certificate_file` needs it"]
+    );
+    assert_eq!(
+        load("", &files[1..]).unwrap_err(),
+        ["`tls.certificate_file` is missing; `tls.key_file` needs it"]
+    );
 }
 
 #[test]

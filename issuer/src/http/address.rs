@@ -4,10 +4,15 @@ use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::extract::FromRequestParts;
+use axum::extract::{Extension, Request, State};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
 
 use super::App;
+use super::error::Problem;
+use super::layers::never_stored;
 use crate::network::Network;
 
 /// The other end of the connection, put into each request by the server.
@@ -26,6 +31,22 @@ impl FromRequestParts<App> for ClientAddress {
             parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
         Ok(Self(client(peer, &parts.headers, &app.issuer.config.limits.trusted_proxies)))
     }
+}
+
+/// A request for an https resource must have come over TLS, or from a gateway that one trusts (RFC 9110 §7.4). What comes
+/// from this machine crossed no network.
+pub(super) async fn over_tls(
+    State(app): State<App>,
+    Extension(Peer(peer)): Extension<Peer>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let peer = peer.ip().to_canonical();
+    let is_trusted = |network: &Network| network.contains(peer);
+    if peer.is_loopback() || app.issuer.config.limits.trusted_proxies.iter().any(is_trusted) {
+        return next.run(request).await;
+    }
+    never_stored(Problem::NoTls { issuer: app.issuer.config.issuer.clone() }.into_response()).await
 }
 
 /// Each proxy appends whom it heard from, so the list is read from its end, for as long as proxies we trust wrote it.

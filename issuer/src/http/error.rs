@@ -32,6 +32,10 @@ pub(super) enum Problem {
     /// RFC 6585 §3.
     NoPrecondition,
     NotFound,
+    /// RFC 9110 §7.4.
+    NoTls {
+        issuer: String,
+    },
 }
 
 impl From<DecodeError> for TokenError {
@@ -104,6 +108,11 @@ impl IntoResponse for Problem {
         match self {
             Self::Decode(error) => problem(decode_status(&error), "invalid_request", &error.to_string()),
             Self::NotFound => problem(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path"),
+            // Never a redirect: whoever was on the way has read the request, and would read the next one.
+            Self::NoTls { issuer } => {
+                let detail = format!("this is plain HTTP; ask {issuer} over TLS");
+                problem(StatusCode::MISDIRECTED_REQUEST, "tls_required", &detail)
+            }
             Self::Refused(refusal) => refused(&refusal),
             Self::NoPrecondition => problem(
                 StatusCode::PRECONDITION_REQUIRED,

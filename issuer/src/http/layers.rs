@@ -9,11 +9,16 @@ use axum::response::{IntoResponse, Response};
 use tracing::Instrument as _;
 
 use super::App;
+use super::address::over_tls;
 use super::error::Problem;
 use crate::hex;
 
 pub(super) fn around(routes: Router<App>, app: App) -> Router {
-    routes.fallback(not_found).layer(from_fn_with_state(app.clone(), log)).with_state(app)
+    let mut routes = routes.fallback(not_found);
+    if app.issuer.config.asks_for_tls() {
+        routes = routes.layer(from_fn_with_state(app.clone(), over_tls));
+    }
+    routes.layer(from_fn_with_state(app.clone(), log)).with_state(app)
 }
 
 pub(super) async fn not_found() -> Response {

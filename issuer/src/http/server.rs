@@ -1,4 +1,4 @@
-//! Connections: HTTP/1.1 and h2c on one port, with an end to everything a client can do slowly or too much of.
+//! Connections: HTTP/1.1 and HTTP/2 on one port, with an end to everything a client can do slowly or too much of.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -16,13 +16,23 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt as _;
 
 use super::Peer;
+use crate::tls::Tls;
+
+/// What every connection of a listener gets.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    pub routes: Router,
+    /// `None`: plain HTTP.
+    pub tls: Option<Tls>,
+}
 
 /// Serves until `stop` ends, then lets requests under way finish for a while.
-pub async fn serve(listener: TcpListener, routes: Router, stop: impl Future<Output = ()>) {
+pub async fn serve(listener: TcpListener, terms: Terms, stop: impl Future<Output = ()>) {
     let builder = Arc::new(builder());
     let graceful = GracefulShutdown::new();
     let mut stop = pin!(stop);
@@ -33,8 +43,8 @@ pub async fn serve(listener: TcpListener, routes: Router, stop: impl Future<Outp
         };
         match accepted {
             Ok((stream, peer)) => {
-                let connection = Connection { stream, peer, routes: routes.clone() };
-                tokio::spawn(connection.serve(builder.clone(), graceful.watcher()));
+                let connection = Connection { peer, routes: terms.routes.clone(), builder: builder.clone() };
+                tokio::spawn(connection.serve(stream, terms.tls.clone(), graceful.watcher()));
             }
             Err(error) => {
                 // Out of descriptors, mostly: the connections under way need a moment to end.
@@ -68,16 +78,26 @@ fn builder() -> Builder<TokioExecutor> {
 }
 
 struct Connection {
-    stream: TcpStream,
     peer: SocketAddr,
     routes: Router,
+    builder: Arc<Builder<TokioExecutor>>,
 }
 
 impl Connection {
-    async fn serve(self, builder: Arc<Builder<TokioExecutor>>, watcher: Watcher) {
-        let Self { stream, peer, routes } = self;
+    async fn serve(self, stream: TcpStream, tls: Option<Tls>, watcher: Watcher) {
         // Small answers must not wait for more to send.
         drop(stream.set_nodelay(true));
+        let Some(tls) = tls else { return self.speak(stream, watcher).await };
+        match tokio::time::timeout(SLOWEST_HANDSHAKE, tls.acceptor().accept(stream)).await {
+            Ok(Ok(stream)) => self.speak(stream, watcher).await,
+            // Scanners, mostly, and clients that do not trust the certificate.
+            Ok(Err(error)) => tracing::debug!(%error, "no TLS with a client"),
+            Err(_) => tracing::debug!("no TLS with a client: it took too long"),
+        }
+    }
+
+    async fn speak(self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, watcher: Watcher) {
+        let Self { peer, routes, builder } = self;
         let heard = Arc::new(AtomicBool::new(false));
         let service = {
             let heard = heard.clone();
@@ -122,6 +142,7 @@ fn names_one_host<B>(request: &Request<B>) -> bool {
     hosts == 1 || (hosts == 0 && request.version() != Version::HTTP_11)
 }
 
+const SLOWEST_HANDSHAKE: Duration = Duration::from_secs(5);
 /// For the head of a request, and for an idle connection.
 const SLOWEST_HEAD: Duration = Duration::from_secs(10);
 const MOST_HEAD: usize = 32 * 1024;

@@ -28,5 +28,6 @@ mod revocation;
 mod rights;
 mod sessions;
 mod support;
+mod tls;
 mod unavailable;
 mod users;
