@@ -15,6 +15,13 @@ pub enum StoreError {
     /// The schema is not the one this program was built for.
     #[error("the database schema: {0}")]
     Migration(#[source] MigrateError),
+    #[error("another program migrates this database at the moment; try again when it has finished")]
+    Migrating,
+    /// That migration did nothing; those before it are done.
+    #[error(
+        "migration {0:04} would have made everyone wait for a lock that something else holds; try again when that has ended"
+    )]
+    Locked(i64),
     /// The URL or path cannot name a database. The text never holds a password.
     #[error("{0}")]
     Configuration(String),

@@ -8,6 +8,7 @@ mod administration;
 mod bed;
 mod cluster;
 mod keys;
+mod migrations;
 mod postgres_only;
 mod revocation;
 mod schema;

@@ -27,7 +27,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 #[cfg(test)]
-pub(super) use self::schema::MIGRATIONS;
+pub(super) use self::schema::{MIGRATIONS, migrate};
 
 use self::pool::bounded;
 use super::{
@@ -66,7 +66,7 @@ impl Store for Postgres {
     }
 
     async fn migrate(&self) -> Result<()> {
-        schema::migrate(&self.pool).await
+        schema::migrate(&self.pool, &schema::MIGRATIONS).await
     }
 
     async fn now(&self) -> Result<OffsetDateTime> {

@@ -1,10 +1,12 @@
 //! The database itself: is it there, which schema has it, what time is it.
 
-use sqlx::migrate::{Migrate, Migrator};
-use sqlx::{Connection, PgPool};
+use std::time::Duration;
+
+use sqlx::migrate::{Migrate, MigrateError, Migrator};
+use sqlx::{Connection, PgConnection, PgPool};
 use time::OffsetDateTime;
 
-use crate::store::{Result, migrations};
+use crate::store::{Result, StoreError, migrations};
 
 pub(in crate::store) static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
 
@@ -35,10 +37,55 @@ pub(super) async fn pending(pool: &PgPool) -> Result<Vec<String>> {
     migrations::pending(&MIGRATIONS, &applied)
 }
 
-/// On a connection of its own: a migration that fails leaves its lock behind, and takes it along when it closes.
-pub(super) async fn migrate(pool: &PgPool) -> Result<()> {
+/// On a connection of its own, which takes its locks along when it closes, however this ends.
+pub(in crate::store) async fn migrate(pool: &PgPool, migrator: &Migrator) -> Result<()> {
     let mut connection = pool.acquire().await?.detach();
-    let outcome = MIGRATIONS.run_direct(None, &mut connection, false).await;
+    let outcome = step_by_step(&mut connection, migrator).await;
     connection.close().await?;
-    Ok(outcome?)
+    outcome
 }
+
+async fn step_by_step(connection: &mut PgConnection, migrator: &Migrator) -> Result<()> {
+    take_turn(connection).await?;
+    for step in migrator.iter() {
+        // What waits for a lock makes everyone wait who asks after it. An index that is built beside its writers waits
+        // for them, and nobody waits for it.
+        let longest = if step.no_tx { "0" } else { LONGEST_WAIT };
+        sqlx::query(SET_LOCK_TIMEOUT).bind(longest).execute(&mut *connection).await?;
+        migrator.run_direct(Some(step.version), connection, false).await.map_err(postponed)?;
+    }
+    Ok(())
+}
+
+const TAKE_TURN: &str = "SELECT pg_try_advisory_lock($1)";
+
+/// Asked again and again instead of waited for: a question that waits would in turn hold up the other's index.
+async fn take_turn(connection: &mut PgConnection) -> Result<()> {
+    let turn = async {
+        while !sqlx::query_scalar::<_, bool>(TAKE_TURN).bind(TURN).fetch_one(&mut *connection).await? {
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(())
+    };
+    tokio::time::timeout(PATIENCE, turn).await.unwrap_or(Err(StoreError::Migrating))
+}
+
+fn postponed(error: MigrateError) -> StoreError {
+    match error {
+        MigrateError::ExecuteMigration(sqlx::Error::Database(refusal), version)
+            if refusal.code().as_deref() == Some(LOCK_NOT_AVAILABLE) =>
+        {
+            StoreError::Locked(version)
+        }
+        error => error.into(),
+    }
+}
+
+const SET_LOCK_TIMEOUT: &str = "SELECT set_config('lock_timeout', $1, false)";
+/// Less than what the store grants an answer: whoever has to wait behind the migration still gets one.
+const LONGEST_WAIT: &str = "1s";
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+/// Any number, as long as nobody else uses it.
+const TURN: i64 = 7_738_429_002;
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(100);

@@ -3,12 +3,13 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use sqlx::{Connection, PgConnection};
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{Connection, PgConnection, PgPool, SqlSafeStr as _};
 
 use super::cluster;
 use super::world::*;
 use crate::store::administration::Administration as _;
-use crate::store::postgres::Postgres;
+use crate::store::postgres::{self, Postgres};
 use crate::store::{Actor, Store, StoreError};
 
 async fn is_unavailable_soon(url: &str) {
@@ -77,6 +78,97 @@ async fn a_silent_transaction_costs_a_caller_two_seconds() {
     assert!(matches!(answer, Ok(Err(StoreError::Unavailable(_)))), "{answer:?}");
     transaction.rollback().await.unwrap();
     assert!(store.open_session(&login(2)).await.unwrap().is_some());
+}
+
+/// The migrations of a later program, whose last one is this.
+fn later(sql: &'static str) -> Migrator {
+    let mut all: Vec<Migration> = postgres::MIGRATIONS.iter().cloned().collect();
+    let without_transaction = sql.starts_with("-- no-transaction");
+    all.push(Migration::new(
+        9999,
+        "later".into(),
+        MigrationType::Simple,
+        sql.into_sql_str(),
+        without_transaction,
+    ));
+    Migrator::with_migrations(all)
+}
+
+#[ignore = "needs KEYTEST_POSTGRES, a directory with initdb and postgres"]
+#[tokio::test]
+async fn a_migration_waits_for_no_lock_while_others_wait_for_it() {
+    let url = cluster::fresh_database().await;
+    let store = Postgres::connect(&url, 4).unwrap();
+    store.migrate().await.unwrap();
+    let pool = PgPool::connect(&url).await.unwrap();
+    let later = later("ALTER TABLE users ADD COLUMN nickname text");
+    let mut backup = pool.begin().await.unwrap();
+    sqlx::query("SELECT FROM users").execute(&mut *backup).await.unwrap();
+
+    let (migrated, answered) = tokio::join!(postgres::migrate(&pool, &later), store.credential("alice"));
+
+    assert!(matches!(migrated, Err(StoreError::Locked(9999))), "{migrated:?}");
+    answered.unwrap();
+    backup.rollback().await.unwrap();
+    postgres::migrate(&pool, &later).await.unwrap();
+}
+
+#[ignore = "needs KEYTEST_POSTGRES, a directory with initdb and postgres"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_index_is_built_beside_its_writers() {
+    let url = cluster::fresh_database().await;
+    let pool = PgPool::connect(&url).await.unwrap();
+    postgres::migrate(&pool, &postgres::MIGRATIONS).await.unwrap();
+    let mut writer = pool.begin().await.unwrap();
+    sqlx::query("INSERT INTO roles (name, description) VALUES ('slow', '')")
+        .execute(&mut *writer)
+        .await
+        .unwrap();
+
+    let later =
+        later("-- no-transaction\nCREATE INDEX CONCURRENTLY roles_description_idx ON roles (description)");
+    let mut migrating = std::pin::pin!(postgres::migrate(&pool, &later));
+    let waits = tokio::time::timeout(Duration::from_millis(1500), &mut migrating).await;
+    assert!(waits.is_err(), "{waits:?}");
+    sqlx::query("INSERT INTO roles (name, description) VALUES ('quick', '')").execute(&pool).await.unwrap();
+    writer.commit().await.unwrap();
+
+    migrating.await.unwrap();
+}
+
+#[ignore = "needs KEYTEST_POSTGRES, a directory with initdb and postgres"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_program_migrates_at_a_time() {
+    let url = cluster::fresh_database().await;
+    let (one, two) = (Postgres::connect(&url, 4).unwrap(), Postgres::connect(&url, 4).unwrap());
+    let mut other = PgConnection::connect(&url).await.unwrap();
+    sqlx::query("SELECT pg_advisory_lock(7738429002)").execute(&mut other).await.unwrap();
+
+    let waited = one.migrate().await;
+    assert!(matches!(waited, Err(StoreError::Migrating)), "{waited:?}");
+    other.close().await.unwrap();
+
+    let (first, second) = tokio::join!(one.migrate(), two.migrate());
+    first.unwrap();
+    second.unwrap();
+}
+
+#[ignore = "needs KEYTEST_POSTGRES, a directory with initdb and postgres"]
+#[tokio::test]
+async fn a_program_works_on_a_later_schema_and_does_not_touch_it() {
+    let url = cluster::fresh_database().await;
+    let pool = PgPool::connect(&url).await.unwrap();
+    let later = later("ALTER TABLE refresh_tokens ADD COLUMN device text; CREATE TABLE devices (name text)");
+    postgres::migrate(&pool, &later).await.unwrap();
+    let store = Postgres::connect(&url, 4).unwrap();
+
+    assert!(store.pending_migrations().await.unwrap().is_empty());
+    store.apply(&Actor::Operator, &declaration()).await.unwrap().unwrap();
+    store.create_user(&Actor::Operator, &alice()).await.unwrap().unwrap();
+    assert!(store.open_session(&login(1)).await.unwrap().is_some());
+
+    let refused = store.migrate().await.unwrap_err();
+    assert!(refused.to_string().contains("9999"), "{refused}");
 }
 
 /// Else a reader could see 11 before 10, and skip 10 for ever.
