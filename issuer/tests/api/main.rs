@@ -10,8 +10,10 @@
 
 mod accounts;
 mod answer;
+mod attacks;
 mod audit;
 mod cors;
+mod hostile;
 mod introspection;
 mod keys;
 mod login;
