@@ -69,6 +69,7 @@ const BYTES: usize = 320;
 mod tests {
     use super::*;
 
+    /// L-16
     #[test]
     fn look_alikes_of_one_name_are_that_name() {
         for (one, other) in [
@@ -95,6 +96,7 @@ mod tests {
         }
     }
 
+    /// L-16
     #[test]
     fn mixed_scripts_spaces_and_controls_are_refused() {
         for wrong in ["", "  ", "аdmin", "pαul", "a b", "a\0", "a\u{200b}b", "a\u{202e}b", ".a", "a:b", "a/b"]

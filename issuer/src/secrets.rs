@@ -99,6 +99,7 @@ pub(crate) mod tests {
         Secrets { refresh_tokens: key(1), client_secrets: key(2), buckets: key(3) }
     }
 
+    /// C-03
     #[test]
     fn a_client_secret_is_recognised_among_two() {
         let (world, _) = world();

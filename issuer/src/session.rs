@@ -71,6 +71,7 @@ mod tests {
         assert_eq!(token, refresh_token(&secrets(), ID, 7, SALT));
     }
 
+    ///
     #[test]
     fn other_salts_generations_and_unknown_sessions_are_not_genuine() {
         let token = refresh_token(&secrets(), ID, 7, SALT);

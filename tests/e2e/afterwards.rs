@@ -17,6 +17,7 @@ pub(crate) fn trials(lab: &Arc<Lab>) -> Vec<Trial> {
     ]
 }
 
+/// B-12
 fn no_log_holds_a_secret(lab: &Lab) -> Result<()> {
     let leaks = lab.ledger.leaks_below(&lab.root)?;
 

@@ -1,5 +1,6 @@
 //! Bad input: each a clear error that names what is wrong.
 
+use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 
 use anyhow::{Result, ensure};
@@ -7,6 +8,7 @@ use keystone_tests::envoy::{Envoy, Setup};
 use keystone_tests::http::Answer;
 use keystone_tests::stack::Stack;
 use keystone_tests::{cast, ports};
+use serde_json::Value;
 
 use crate::lab::{Alone, Lab, OnStack, promises};
 
@@ -19,6 +21,7 @@ pub(crate) const PROMISES: &[(&str, OnStack)] = promises![
     an_unknown_grant_is_named,
     bytes_that_are_no_http_end_nothing,
     a_wrong_method_says_which_one_is_right,
+    nothing_a_request_says_breaks_a_line_of_the_log,
 ];
 
 pub(crate) const AT_START: &[(&str, Alone)] = promises![
@@ -91,6 +94,40 @@ fn a_wrong_method_says_which_one_is_right(stack: &Stack) -> Result<()> {
 
     // OPTIONS is for the preflights of registered pages.
     assert_eq!(answer.header("allow").as_deref(), Some("POST,OPTIONS"));
+    Ok(())
+}
+
+/// B-13: one event a line, whatever is sent to look like another one (CWE-117).
+fn nothing_a_request_says_breaks_a_line_of_the_log(stack: &Stack) -> Result<()> {
+    let breakers = [
+        "a\r\n{\"level\":\"ERROR\"}",
+        "a\u{1b}[2J\u{1b}]0;x\u{7}",
+        "a\"}}\\",
+        "a\u{2028}\u{85}\u{202e}",
+        "a\0",
+    ];
+    for text in breakers {
+        for name in ["grant_type", "username", "client_id", "scope", "refresh_token"] {
+            let mut fields =
+                vec![("grant_type", "password"), ("username", "alice"), ("password", "wrong-Pass-17")];
+            fields.retain(|(known, _)| *known != name);
+            fields.push((name, text));
+            ensure!(stack.issuer.token(&fields).send()?.status < 500, "{name} {text:?}");
+        }
+    }
+    drop(
+        stack
+            .issuer
+            .site
+            .raw(b"GET /\x1b[2J HTTP/1.1\r\nhost: x\r\nuser-agent: a\x1b[2J\"}\r\nconnection: close\r\n\r\n"),
+    );
+
+    let log = fs::read_to_string(stack.issuer.process.log())?;
+    for line in log.lines() {
+        ensure!(serde_json::from_str::<Value>(line).is_ok_and(|event| event.is_object()), "{line:?}");
+        ensure!(!line.contains(char::is_control), "{line:?}");
+    }
+    ensure!(log.lines().count() > 20, "the log is not where it was looked for");
     Ok(())
 }
 

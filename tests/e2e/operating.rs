@@ -114,7 +114,7 @@ fn a_signing_key_leaks(desk: &Desk<'_>, issuer: &Issuer) -> Result<()> {
     issuer.tokens(&issuer.refresh_grant(carol.refresh()?)).map(drop)
 }
 
-/// `tokens`: one that was used up after the backup, and its successor. Neither may be of use again.
+/// B-21: `tokens`: one that was used up after the backup, and its successor. Neither may be of use again.
 fn a_backup_is_restored(desk: &Desk<'_>, tokens: [&str; 2]) -> Result<()> {
     if desk.on_postgres() {
         desk.run("pg_restore", &[])?;

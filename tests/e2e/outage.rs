@@ -17,6 +17,7 @@ pub(crate) const PROMISES: &[(&str, Alone)] = promises![
     keys_out_of_reach_mean_503_not_401,
 ];
 
+/// B-15
 fn a_frozen_database_means_503_until_it_thaws(lab: &Lab) -> Result<()> {
     let (backends, issuer) = on_postgres(lab, "frozen")?;
     let alice = issuer.login("alice")?;
@@ -29,6 +30,7 @@ fn a_frozen_database_means_503_until_it_thaws(lab: &Lab) -> Result<()> {
     wait::until("logins after the database thawed", Duration::from_secs(30), back)
 }
 
+/// B-15
 fn a_stopped_database_means_503(lab: &Lab) -> Result<()> {
     let (mut backends, issuer) = on_postgres(lab, "stopped")?;
     let alice = issuer.login("alice")?;
@@ -41,6 +43,7 @@ fn a_stopped_database_means_503(lab: &Lab) -> Result<()> {
     wait::until("the issuer to say that it is not ready", Duration::from_secs(30), ready)
 }
 
+/// B-14
 fn logins_and_refreshes_survive_the_loss_of_redis(lab: &Lab) -> Result<()> {
     let (mut backends, issuer) = on_postgres(lab, "no-redis")?;
     let before = issuer.login("alice")?;

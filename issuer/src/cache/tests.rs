@@ -30,6 +30,7 @@ async fn down(cache: &RedisCache) {
     tokio::time::timeout(Duration::from_secs(20), silent).await.expect("redis still answers");
 }
 
+/// B-14
 #[tokio::test]
 async fn without_redis_every_process_counts_for_itself_and_soon() {
     // Port 9 of this machine: nobody listens.

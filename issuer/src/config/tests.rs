@@ -102,6 +102,7 @@ fn production_accepts_a_complete_set_up() {
     assert_eq!(load(PRODUCTION, &[]).unwrap().mode, Mode::Production);
 }
 
+///
 #[test]
 fn production_refuses_development_keys_http_and_cheap_hashes() {
     let without_key = load("mode = 'production'\nissuer = 'https://a.example'", &[]).unwrap_err().concat();

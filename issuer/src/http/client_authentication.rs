@@ -55,6 +55,7 @@ mod tests {
         basic(&value).map(|(client_id, secret)| (client_id, secret.expose().to_owned()))
     }
 
+    /// P-08
     #[test]
     fn both_halves_are_form_encoded() {
         assert_eq!(read("a%3Ab:c%3A%2B%25+d:e"), Some(("a:b".to_owned(), "c:+% d:e".to_owned())));

@@ -3,8 +3,8 @@
 use super::decode::{DecodeError, Parameters};
 use crate::store::administration::Page;
 use axum::http::Uri;
-use time::{OffsetDateTime, UtcOffset};
 use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
 
 pub(super) struct Query(Parameters);
 
@@ -40,7 +40,9 @@ impl Query {
     /// One that has a name in UTC as well: the last second of the year 9999 west of Greenwich has none, and a database
     /// driver that is asked to write it panics.
     pub(super) fn time(&mut self, name: &'static str) -> Result<Option<OffsetDateTime>, DecodeError> {
-        self.parsed(name, |text| OffsetDateTime::parse(text, &Rfc3339).ok()?.checked_to_offset(UtcOffset::UTC))
+        self.parsed(name, |text| {
+            OffsetDateTime::parse(text, &Rfc3339).ok()?.checked_to_offset(UtcOffset::UTC)
+        })
     }
 
     /// How many at most: 1 to 100.

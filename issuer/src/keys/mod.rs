@@ -204,6 +204,7 @@ mod tests {
         }
     }
 
+    /// B-03
     #[test]
     fn the_standby_is_published_and_nothing_private_is() {
         let (world, _) = world();
@@ -220,6 +221,7 @@ mod tests {
         }
     }
 
+    /// B-10
     #[test]
     fn swapped_rows_and_foreign_public_keys_are_noticed() {
         let (world, _) = world();

@@ -53,6 +53,7 @@ fn config() -> Config {
 proptest! {
     #![proptest_config(config())]
 
+    /// B-07
     #[test]
     fn no_rotation_or_emergency_makes_a_verifier_refuse_a_good_token(
         skews in prop::array::uniform7(-5_000..=5_000_i64),

@@ -213,6 +213,7 @@ mod tests {
         (Job { work: work(password, COST), refused_after, reply }, answer)
     }
 
+    /// L-12
     #[tokio::test]
     async fn what_cannot_end_in_time_is_refused_at_once() {
         let lane = Lane::idle(2, Duration::from_millis(250), world().0.clock);

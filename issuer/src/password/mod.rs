@@ -117,6 +117,7 @@ mod tests {
         }
     }
 
+    /// L-11
     #[tokio::test]
     async fn nobody_has_the_empty_password_or_one_too_long() {
         let passwords = passwords(8);
@@ -126,6 +127,7 @@ mod tests {
         assert_eq!(passwords.check(&Secret::new(""), Some("$argon2id$nonsense")).await, Ok(Checked::Wrong));
     }
 
+    /// L-13
     #[tokio::test]
     async fn passwords_are_compared_beyond_their_first_72_bytes() {
         let passwords = passwords(8);

@@ -38,6 +38,7 @@ async fn users_are_found_by_the_beginning_of_their_name_or_address() {
     assert!(!page.to_string().contains("hash"));
 }
 
+///
 #[tokio::test]
 async fn a_query_is_a_closed_type() {
     let test = TestIssuer::with_administrators().await;
@@ -68,6 +69,7 @@ async fn a_query_is_a_closed_type() {
     .success();
 }
 
+///
 #[tokio::test]
 async fn a_change_starts_from_the_version_that_was_read() {
     let test = TestIssuer::with_administrators().await;
@@ -102,7 +104,7 @@ async fn a_change_starts_from_the_version_that_was_read() {
     }
 }
 
-/// Of two changes that start from one version, one is refused.
+/// of changes that start from one version, one is made.
 #[tokio::test]
 async fn of_many_changes_to_one_version_one_is_made() {
     let test = TestIssuer::with_administrators().await;
@@ -120,6 +122,7 @@ async fn of_many_changes_to_one_version_one_is_made() {
     assert_eq!(answers.iter().filter(|answer| answer.status.as_u16() == 412).count(), 7);
 }
 
+///
 #[tokio::test]
 async fn whoever_is_disabled_or_deleted_is_out_at_once() {
     let test = TestIssuer::with_administrators().await;
@@ -189,6 +192,7 @@ async fn nobody_touches_an_account_that_holds_more_than_they_do() {
     test.ask_as(&kim, &format!("PUT {olaf}/roles"), "*", json!({ "roles": ["keeper"] })).await.success();
 }
 
+///
 #[tokio::test]
 async fn a_role_that_is_taken_away_revokes_the_tokens_and_keeps_the_session() {
     let test = TestIssuer::with_administrators().await;
@@ -207,7 +211,7 @@ async fn a_role_that_is_taken_away_revokes_the_tokens_and_keeps_the_session() {
     assert_eq!((&less.claims()["sv"], &less.claims()["scope"]), (&json!(1), &json!("orders:read")));
 }
 
-/// A-04, and by no race either.
+/// and by no race either.
 #[tokio::test]
 async fn the_last_administrator_stays() {
     let test = TestIssuer::with_administrators().await;

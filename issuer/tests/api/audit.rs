@@ -46,7 +46,9 @@ async fn the_audit_log_is_read_with_filters_newest_first() {
         .len(),
         2
     );
-    for wrong in ["since=yesterday", "until=9999-12-31T23:59:59-01:00", "cursor=x", "limit=0", "order=at", "actor=%00"] {
+    for wrong in
+        ["since=yesterday", "until=9999-12-31T23:59:59-01:00", "cursor=x", "limit=0", "order=at", "actor=%00"]
+    {
         assert_eq!(read(wrong).await.status.as_u16(), 400, "{wrong}");
     }
 }

@@ -164,9 +164,9 @@ async fn keys_are_read_by_every_page() {
     }
 }
 
-/// P-23 (RFC 9700 §2.6).
+/// P-23: RFC 9700 §2.6.
 #[tokio::test]
-async fn p_23_a_preflight_to_anything_else_gets_no_cors_header() {
+async fn a_preflight_to_anything_else_gets_no_cors_header() {
     let test = TestIssuer::start().await;
     declare(&test, CLIENTS).await;
     let guarded = guarded_routes().into_iter().map(|(method, path, _)| (method, path));

@@ -133,6 +133,7 @@ async fn a_look_that_fails_says_nothing_of_any_key() {
     assert!(history.keys.iter().all(|key| key.seen_at.is_none()));
 }
 
+/// B-08
 #[tokio::test]
 async fn a_compromised_key_is_published_and_accepted_no_more() {
     let test = TestIssuer::start().await;

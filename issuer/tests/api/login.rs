@@ -41,6 +41,7 @@ async fn a_refresh_token_is_for_clients_that_may_use_it() {
     assert!(answer.body["refresh_token"].is_null());
 }
 
+/// L-01, L-11, L-14
 #[tokio::test]
 async fn whoever_fails_gets_the_same_answer() {
     let test = TestIssuer::start().await;
@@ -81,6 +82,7 @@ async fn whoever_fails_gets_the_same_answer() {
     }
 }
 
+/// L-16
 #[tokio::test]
 async fn a_username_is_found_however_it_is_typed() {
     let test = TestIssuer::start().await;
@@ -90,6 +92,7 @@ async fn a_username_is_found_however_it_is_typed() {
     }
 }
 
+/// L-04
 #[tokio::test]
 async fn attempts_are_counted_before_hashing_and_in_parallel() {
     let test = TestIssuer::start_with("[limits]\nlogin_attempts = 5").await;
@@ -104,6 +107,7 @@ async fn attempts_are_counted_before_hashing_and_in_parallel() {
     assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 45);
 }
 
+/// L-05
 #[tokio::test]
 async fn the_right_password_does_not_open_a_locked_door_before_time() {
     let test = TestIssuer::start_with("[limits]\nlogin_attempts = 3").await;
@@ -129,6 +133,7 @@ async fn names_nobody_has_are_limited_alike() {
     }
 }
 
+/// L-06
 #[tokio::test]
 async fn an_attacker_locks_only_their_own_address_out() {
     let test = TestIssuer::start_with("[limits]\nlogin_attempts = 3").await;
@@ -140,6 +145,7 @@ async fn an_attacker_locks_only_their_own_address_out() {
     test.from("203.0.113.8").login("alice").await.success();
 }
 
+/// L-07
 #[tokio::test]
 async fn many_addresses_together_reach_a_limit_for_one_user() {
     let test = TestIssuer::start_with("[limits]\nlogin_attempts = 3\nuser_attempts = 10").await;
@@ -239,6 +245,7 @@ async fn wrong_secrets_for_one_client_are_limited_and_the_right_one_is_not() {
     guess(5, "robot").await.refused(401, "invalid_client");
 }
 
+/// L-07, L-10
 #[tokio::test]
 async fn one_password_for_many_users_reaches_the_limit_of_the_address() {
     let test = TestIssuer::start_with("[limits]\naddress_attempts = 20").await;
@@ -264,6 +271,7 @@ async fn a_login_forgets_the_failures_before_it() {
     }
 }
 
+/// L-08, R-16
 #[tokio::test]
 async fn wrong_client_secrets_and_refresh_tokens_are_limited_too() {
     let test = TestIssuer::start_with("[limits]\naddress_attempts = 2").await;
@@ -312,6 +320,7 @@ async fn only_a_configured_proxy_is_believed_about_addresses() {
     }
 }
 
+/// L-02
 #[tokio::test]
 async fn a_hash_of_another_cost_is_replaced_at_the_next_login() {
     let test = TestIssuer::start().await;
@@ -341,6 +350,7 @@ async fn a_hash_of_another_cost_is_replaced_at_the_next_login() {
     test.login("alice").await.success();
 }
 
+/// L-24, B-02
 #[tokio::test]
 async fn a_one_time_password_is_good_for_one_login() {
     let test = TestIssuer::start().await;
@@ -379,6 +389,7 @@ async fn a_one_time_password_is_not_used_up_by_a_login_that_ends_with_nothing() 
     test.login_as("app", "bob", &password).await.success();
 }
 
+/// L-14
 #[tokio::test]
 async fn passwords_are_the_same_in_composed_and_decomposed_form() {
     let test = TestIssuer::start().await;

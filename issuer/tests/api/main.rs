@@ -11,11 +11,13 @@
 
 mod accounts;
 mod answer;
+mod attacks;
 mod audit;
 #[path = "../../src/store/tests/cluster.rs"]
 mod cluster;
 mod cors;
 mod database;
+mod hostile;
 mod introspection;
 mod keys;
 mod login;

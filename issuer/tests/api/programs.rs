@@ -56,7 +56,7 @@ async fn a_client_is_made_used_changed_and_deleted() {
     assert_eq!(claims["cv"], 3, "what was revoked of the earlier one must not match: {claims}");
 }
 
-/// C-02, and what no client can be.
+/// C-02: and what else no client can be.
 #[tokio::test]
 async fn a_client_looks_like_no_user() {
     let test = TestIssuer::with_administrators().await;

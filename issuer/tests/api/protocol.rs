@@ -76,6 +76,7 @@ async fn a_service_gets_a_token_for_what_it_asked() {
     assert!(claims["roles"].is_null() && claims["auth_time"].is_null());
 }
 
+/// C-01
 #[tokio::test]
 async fn scopes_default_to_the_clients_default_ones() {
     let test = TestIssuer::start().await;
@@ -86,6 +87,7 @@ async fn scopes_default_to_the_clients_default_ones() {
     assert_eq!((none.text("scope").as_str(), empty.text("scope").as_str()), ("orders:read", "orders:read"));
 }
 
+/// C-01
 #[tokio::test]
 async fn scopes_that_a_client_may_not_ask_are_refused() {
     let test = TestIssuer::start().await;
@@ -104,6 +106,7 @@ async fn scopes_that_a_client_may_not_ask_are_refused() {
     }
 }
 
+/// P-21
 #[tokio::test]
 async fn every_good_answer_is_kept_by_nobody() {
     let test = TestIssuer::start().await;
@@ -117,6 +120,7 @@ async fn every_good_answer_is_kept_by_nobody() {
     assert!(answer.headers.get("access-control-allow-origin").is_none());
 }
 
+/// P-01, P-25
 #[tokio::test]
 async fn only_post_is_allowed_and_the_query_is_never_read() {
     let test = TestIssuer::start().await;
@@ -133,6 +137,7 @@ async fn only_post_is_allowed_and_the_query_is_never_read() {
     test.post(&query, &[form], CLIENT).await.refused(401, "invalid_client");
 }
 
+/// P-02
 #[tokio::test]
 async fn other_content_types_are_refused_before_any_credential_is_looked_at() {
     let test = TestIssuer::start().await;
@@ -156,6 +161,7 @@ async fn other_content_types_are_refused_before_any_credential_is_looked_at() {
     test.post("/auth/token", &[spelled], body).await.success();
 }
 
+/// P-03
 #[tokio::test]
 async fn repeated_parameters_are_refused_even_if_equal() {
     let test = TestIssuer::start().await;
@@ -175,6 +181,7 @@ async fn repeated_parameters_are_refused_even_if_equal() {
     }
 }
 
+/// P-05
 #[tokio::test]
 async fn unknown_parameters_are_ignored() {
     let test = TestIssuer::start().await;
@@ -208,6 +215,7 @@ async fn missing_parameters_are_named() {
     }
 }
 
+///
 #[tokio::test]
 async fn json_must_be_an_object_of_strings() {
     let test = TestIssuer::start().await;
@@ -231,6 +239,7 @@ async fn json_must_be_an_object_of_strings() {
     test.post("/auth/token", &[json()], deep).await.refused(400, "invalid_request");
 }
 
+/// P-06, P-07, P-11
 #[tokio::test]
 async fn a_client_authenticates_in_exactly_one_way() {
     let test = TestIssuer::start().await;
@@ -247,6 +256,7 @@ async fn a_client_authenticates_in_exactly_one_way() {
     test.form(both).await.success();
 }
 
+/// P-09, P-14, P-15
 #[tokio::test]
 async fn failed_client_authentication_is_one_answer() {
     let test = TestIssuer::start().await;
@@ -302,6 +312,7 @@ async fn a_default_client_with_a_secret_needs_no_less_than_its_secret() {
         .refused(401, "invalid_client");
 }
 
+/// P-12, P-13
 #[tokio::test]
 async fn a_grant_that_a_client_may_not_use_is_refused_before_any_password_work() {
     let test = TestIssuer::start_with("[limits]\nlogin_attempts = 1").await;
@@ -317,6 +328,7 @@ async fn a_grant_that_a_client_may_not_use_is_refused_before_any_password_work()
     test.login("alice").await.success();
 }
 
+/// P-17, A-14
 #[tokio::test]
 async fn too_much_is_refused() {
     let test = TestIssuer::start().await;
@@ -360,6 +372,7 @@ async fn the_array_of_scopes_can_be_switched_off() {
     assert!(test.login("alice").await.success().claims()["scopes"].is_null());
 }
 
+/// P-21
 #[tokio::test]
 async fn error_texts_hold_what_rfc_6749_allows() {
     let test = TestIssuer::start().await;

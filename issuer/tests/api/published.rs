@@ -22,6 +22,7 @@ async fn the_metadata_comes_from_the_configured_issuer_alone() {
     );
 }
 
+/// B-04
 #[tokio::test]
 async fn nothing_a_request_says_changes_a_byte() {
     let test = TestIssuer::start().await;
@@ -45,6 +46,7 @@ async fn nothing_a_request_says_changes_a_byte() {
     }
 }
 
+/// B-06
 #[tokio::test]
 async fn copies_are_kept_for_a_while_and_confirmed_by_their_tag() {
     let test = TestIssuer::start().await;
@@ -67,6 +69,7 @@ async fn copies_are_kept_for_a_while_and_confirmed_by_their_tag() {
     }
 }
 
+/// B-03
 #[tokio::test]
 async fn the_key_set_holds_a_standby_and_nothing_private() {
     let test = TestIssuer::start().await;
@@ -113,6 +116,7 @@ async fn replicas_on_one_database_have_the_same_keys_and_secrets() {
     replica.refresh("app", &refresh).await.success();
 }
 
+/// B-09
 #[tokio::test]
 async fn another_key_encryption_key_does_not_start() {
     let test = TestIssuer::start().await;

@@ -12,6 +12,7 @@ use crate::support::TestIssuer;
 const TABLE: &str = include_str!("../rbac_table.txt");
 const ROLES: [&str; 6] = ["nobody", "customer", "keeper", "auditor", "reader", "administrator"];
 
+///
 #[tokio::test]
 async fn the_authorisation_table_is_the_routers() {
     let test = TestIssuer::with_administrators().await;

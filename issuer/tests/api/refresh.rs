@@ -25,6 +25,7 @@ async fn a_refresh_gives_a_new_pair_of_the_same_session() {
     assert_ne!(answer.claims()["jti"], login.claims()["jti"]);
 }
 
+///
 #[tokio::test]
 async fn parallel_refreshes_get_the_same_successor() {
     let test = TestIssuer::start().await;
@@ -39,6 +40,7 @@ async fn parallel_refreshes_get_the_same_successor() {
     test.refresh("app", &successor).await.success();
 }
 
+///
 #[tokio::test]
 async fn reuse_after_the_successor_was_used_ends_the_session() {
     let test = TestIssuer::start().await;
@@ -91,6 +93,7 @@ async fn a_client_that_hangs_up_loses_nothing() {
     test.refresh("app", &second).await.success();
 }
 
+///
 #[tokio::test]
 async fn another_clients_token_is_refused_and_its_session_ends() {
     let test = TestIssuer::start().await;
@@ -112,6 +115,7 @@ async fn a_confidential_client_refreshes_with_its_secret_only() {
     test.form_with(&[test.basic("shop")], body).await.success();
 }
 
+///
 #[tokio::test]
 async fn what_is_no_refresh_token_of_ours_is_refused_alike() {
     let test = TestIssuer::start().await;
@@ -136,6 +140,7 @@ async fn what_is_no_refresh_token_of_ours_is_refused_alike() {
     test.refresh("app", &first).await.success();
 }
 
+///
 #[tokio::test]
 async fn a_narrower_scope_narrows_one_token_and_not_the_session() {
     let test = TestIssuer::start().await;
@@ -157,6 +162,7 @@ async fn a_narrower_scope_narrows_one_token_and_not_the_session() {
     assert_eq!(narrow.claims()["aud"], "orders");
 }
 
+///
 #[tokio::test]
 async fn a_broader_scope_is_refused_and_costs_no_rotation() {
     let test = TestIssuer::start_with("[sessions]\ngrace = 0").await;
@@ -171,6 +177,7 @@ async fn a_broader_scope_is_refused_and_costs_no_rotation() {
     test.refresh("app", &first).await.success();
 }
 
+/// L-20, R-11
 #[tokio::test]
 async fn a_change_of_password_ends_the_other_sessions() {
     let test = TestIssuer::start().await;

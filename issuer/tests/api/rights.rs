@@ -42,7 +42,7 @@ async fn a_role_is_made_read_changed_and_deleted() {
     }
 }
 
-///
+///
 #[tokio::test]
 async fn nobody_gives_or_takes_through_a_role_what_they_do_not_hold() {
     let test = TestIssuer::with_administrators().await;

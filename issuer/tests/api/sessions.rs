@@ -52,6 +52,7 @@ async fn users_end_their_own_sessions() {
     test.get_as(SESSIONS, &token).await.refused(401, "revoked");
 }
 
+///
 #[tokio::test]
 async fn foreign_sessions_are_not_there() {
     let test = TestIssuer::start().await;
@@ -69,6 +70,7 @@ async fn foreign_sessions_are_not_there() {
     test.refresh("app", &kim.text("refresh_token")).await.success();
 }
 
+///
 #[tokio::test]
 async fn the_session_routes_need_the_account_scope_and_a_user() {
     let test = TestIssuer::start().await;

@@ -11,6 +11,7 @@ async fn without_database() -> TestIssuer {
     test.without_database()
 }
 
+/// B-15
 #[tokio::test]
 async fn logins_and_refreshes_are_unavailable() {
     let test = TestIssuer::start().await;
@@ -37,6 +38,7 @@ async fn a_remembered_client_still_gets_tokens() {
     test.form_with(&[test.basic("robot")], "grant_type=client_credentials").await.success();
 }
 
+/// B-15
 #[tokio::test]
 async fn keys_and_metadata_are_served_all_the_same() {
     let test = without_database().await;
@@ -47,6 +49,7 @@ async fn keys_and_metadata_are_served_all_the_same() {
     assert_eq!(test.get("/.well-known/jwks.json", &[]).await.status.as_u16(), 200);
 }
 
+/// B-20
 #[tokio::test]
 async fn health_tells_life_from_readiness() {
     let well = TestIssuer::start().await;

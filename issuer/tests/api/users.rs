@@ -8,6 +8,7 @@ use crate::support::{PASSWORD, TestIssuer};
 
 const KEEPER: &str = "keystone:users:write orders:read bills:read";
 
+/// A-01, L-20, R-14
 #[tokio::test]
 async fn every_guarded_route_refuses_whoever_may_not() {
     let test = TestIssuer::start().await;
@@ -81,6 +82,7 @@ async fn a_user_is_made_as_asked() {
     assert_eq!(login.claims()["sub"], id);
 }
 
+/// L-16
 #[tokio::test]
 async fn look_alikes_and_known_addresses_are_taken() {
     let test = TestIssuer::start().await;
@@ -101,6 +103,7 @@ async fn look_alikes_and_known_addresses_are_taken() {
         .refused(422, "invalid_email");
 }
 
+///
 #[tokio::test]
 async fn nobody_hands_out_more_than_they_hold() {
     let test = TestIssuer::start().await;
@@ -135,6 +138,7 @@ async fn a_right_that_was_taken_away_cannot_be_used_with_an_old_token() {
     test.call("/admin/users", &token, json!({ "username": "bob" })).await.refused(401, "revoked");
 }
 
+/// L-18
 #[tokio::test]
 async fn weak_passwords_are_refused_with_reasons() {
     let test = TestIssuer::start().await;
@@ -154,6 +158,7 @@ async fn weak_passwords_are_refused_with_reasons() {
     }
 }
 
+///
 #[tokio::test]
 async fn bodies_are_closed_types() {
     let test = TestIssuer::start().await;
@@ -176,6 +181,7 @@ async fn bodies_are_closed_types() {
     test.post("/admin/users", &headers("text/plain"), "{}").await.refused(415, "invalid_request");
 }
 
+/// L-08, L-20
 #[tokio::test]
 async fn a_password_change_needs_the_old_one_and_counts_guesses() {
     let test = TestIssuer::start_with("[limits]\nlogin_attempts = 4").await;

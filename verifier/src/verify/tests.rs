@@ -272,6 +272,7 @@ fn the_audience_must_hold_one_of_ours() {
     }
 }
 
+/// B-18
 #[test]
 fn times_are_bounded_on_both_sides() {
     let at = |name, seconds: Seconds| with_claim(name, &format!("{seconds}"));

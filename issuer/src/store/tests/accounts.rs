@@ -39,6 +39,7 @@ pub(super) async fn a_one_time_password_opens_one_session(bed: &Bed) {
     assert!(!after.one_time && after.password_hash.is_none());
 }
 
+/// B-02
 pub(super) async fn a_one_time_password_expires(bed: &Bed) {
     world(bed).await;
     bed.store.create_user(&operator("keystone:users:write"), &invited()).await.unwrap().unwrap();

@@ -50,6 +50,7 @@ pub(super) async fn a_disabled_user_is_revoked_with_an_audit_row(bed: &Bed) {
     assert_eq!(refused(bed, &refresh(1, 0)).await, RotationRefusal::Ended);
 }
 
+///
 pub(super) async fn a_change_of_names_keeps_what_it_does_not_name(bed: &Bed) {
     world(bed).await;
     bed.store.create_user(&operator("keystone:users:write"), &user(1)).await.unwrap().unwrap();

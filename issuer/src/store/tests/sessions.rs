@@ -57,6 +57,7 @@ pub(super) async fn a_session_moves_one_generation_at_a_time(bed: &Bed) {
     assert_eq!(second.scopes, opened.scopes);
 }
 
+///
 pub(super) async fn many_refreshes_of_one_token_have_one_successor(bed: &Bed) {
     world(bed).await;
     open(bed, 1).await;
@@ -99,7 +100,7 @@ pub(super) async fn a_predecessor_after_the_grace_window_ends_the_session(bed: &
     assert_eq!(refused(bed, &refresh(1, 1)).await, RotationRefusal::Ended);
 }
 
-/// The grace window is the immediate predecessor's alone, however young it is.
+/// the grace window is the immediate predecessor's alone, however young it is.
 pub(super) async fn an_older_token_ends_the_session_at_once(bed: &Bed) {
     world(bed).await;
     open(bed, 1).await;
@@ -116,7 +117,7 @@ pub(super) async fn an_older_token_ends_the_session_at_once(bed: &Bed) {
     assert_eq!(bed.count("refresh_tokens WHERE end_reason = 'reused'").await, 1);
 }
 
-/// A restored backup forgets generations that its clients hold.
+/// a restored backup forgets generations that its clients hold.
 pub(super) async fn a_generation_never_handed_out_revokes_nothing(bed: &Bed) {
     world(bed).await;
     open(bed, 1).await;
@@ -141,6 +142,7 @@ pub(super) async fn another_clients_token_ends_the_session(bed: &Bed) {
     assert_eq!(audit(bed, "session.%").await, [format!("client:other session.foreign_client {sid}")]);
 }
 
+///
 pub(super) async fn an_unused_session_expires(bed: &Bed) {
     world(bed).await;
     open(bed, 1).await;
@@ -151,6 +153,7 @@ pub(super) async fn an_unused_session_expires(bed: &Bed) {
     assert_eq!(refused(bed, &refresh(1, 1)).await, RotationRefusal::Expired);
 }
 
+///
 pub(super) async fn a_used_session_expires_at_last(bed: &Bed) {
     world(bed).await;
     open(bed, 1).await;
@@ -177,6 +180,7 @@ pub(super) async fn a_disabled_user_or_client_refreshes_nothing(bed: &Bed) {
     assert_eq!(rotated(bed, &refresh(1, 0)).await.generation, 1);
 }
 
+///
 pub(super) async fn a_refresh_holds_what_the_user_holds_now_and_never_more_than_at_the_login(bed: &Bed) {
     world(bed).await;
     let become_a = |role: &str| format!("UPDATE user_roles SET role_name = '{role}'");

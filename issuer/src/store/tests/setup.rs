@@ -19,6 +19,7 @@ fn bootstrap(number: u128) -> Bootstrap {
     Bootstrap { administrator, console_client: "keystone-console".to_owned() }
 }
 
+/// B-01
 pub(super) async fn the_first_of_many_bootstraps_wins(bed: &Bed) {
     bed.store.migrate().await.unwrap();
 
@@ -47,7 +48,7 @@ pub(super) async fn the_first_of_many_bootstraps_wins(bed: &Bed) {
     assert_eq!(audit(bed, "%").await.len(), 3 + 7);
 }
 
-/// Whoever deletes the administrator must not become one.
+/// B-01: whoever deletes the administrator must not become one.
 pub(super) async fn a_bootstrap_is_done_for_ever(bed: &Bed) {
     bed.store.migrate().await.unwrap();
     assert!(bed.store.bootstrap(&bootstrap(1)).await.unwrap());
