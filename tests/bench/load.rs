@@ -96,16 +96,14 @@ pub(crate) fn run<C: Caller + 'static>(port: u16, callers: &mut Vec<C>, lasting:
 }
 
 async fn converse<C: Caller>(port: u16, mut caller: C, end: Moment) -> io::Result<(C, Vec<(u16, Duration)>)> {
+    // Who has to connect first waits for that, too.
+    let mut asked = watch::now();
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
     stream.set_nodelay(true)?;
     let (mut request, mut answer, mut heard) = (Vec::new(), Vec::new(), Vec::new());
     loop {
         request.clear();
         caller.ask(&mut request);
-        let asked = watch::now();
-        if asked >= end {
-            return Ok((caller, heard));
-        }
         stream.write_all(&request).await?;
         let (status, body) = read(&mut stream, &mut answer).await?;
         let now = watch::now();
@@ -115,6 +113,10 @@ async fn converse<C: Caller>(port: u16, mut caller: C, end: Moment) -> io::Resul
         let pause = caller.hear(&Answer { status, body: answer.get(body..).unwrap_or_default() });
         if let Some(pause) = pause {
             tokio::time::sleep(pause.min(end - now)).await;
+        }
+        asked = watch::now();
+        if asked >= end {
+            return Ok((caller, heard));
         }
     }
 }
