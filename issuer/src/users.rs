@@ -110,7 +110,7 @@ pub async fn change_password(
         let key = identifier::username_key(&credential.username).unwrap_or_default();
         issuer.attempts.login(&issuer.secrets, address, &key).await?;
         let old = passwords.old.ok_or(UserError::OldPassword)?;
-        if issuer.passwords.check(&old, Some(stored)).await? == Checked::Wrong {
+        if issuer.passwords.enter()?.check(&old, Some(stored)).await? == Checked::Wrong {
             return Err(UserError::OldPassword);
         }
         issuer.attempts.succeeded(&issuer.secrets, address, &key).await;

@@ -164,6 +164,15 @@ impl Request {
 
     /// Sends it and reads nothing yet.
     pub fn begin(&self) -> Result<Sent> {
+        self.site.begin(&self.bytes())
+    }
+
+    /// The bytes of it on a connection that stays open for the next.
+    pub fn kept_alive(&self) -> Vec<u8> {
+        self.clone().header("connection", "keep-alive").bytes()
+    }
+
+    fn bytes(&self) -> Vec<u8> {
         let mut bytes = format!("{} {} HTTP/1.1\r\n", self.method, self.path).into_bytes();
         bytes.extend(format!("host: 127.0.0.1:{}\r\n", self.site.port).into_bytes());
         if !self.headers.iter().any(|(name, _)| name == "connection") {
@@ -177,7 +186,7 @@ impl Request {
         }
         bytes.extend(b"\r\n");
         bytes.extend(self.body.as_deref().unwrap_or_default());
-        self.site.begin(&bytes)
+        bytes
     }
 }
 

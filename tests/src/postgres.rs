@@ -52,8 +52,19 @@ impl Postgres {
 
     /// Creates an empty database and returns its URL.
     pub fn database(&self, name: &str) -> Result<String> {
-        client(&self.bin, &self.home, self.port, "createdb").arg(name).run("", ANSWER)?.succeeded()?;
+        self.client("createdb").arg(name).run("", ANSWER)?.succeeded()?;
         Ok(format!("postgres://{USER}:{PASSWORD}@127.0.0.1:{}/{name}", self.port))
+    }
+
+    /// What the superuser's SQL gives, without headings.
+    pub fn query(&self, database: &str, sql: &str) -> Result<String> {
+        let args = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", database];
+        self.client("psql").args(args).run(sql, ANSWER)?.succeeded()
+    }
+
+    /// One of its own client programs, about to be started on this server.
+    pub fn client(&self, program: &str) -> Program {
+        client(&self.bin, &self.home, self.port, program)
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 
 /// Paths of everything a stack is made of.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Tools {
     /// The issuer's binary.
     pub keystone: PathBuf,
@@ -37,6 +37,16 @@ impl Tools {
             python: tool("KEYTEST_PYTHON")?,
             python_packages: tool("KEYTEST_PYTHON_PACKAGES")?,
             package: tool("KEYTEST_PACKAGE")?,
+        })
+    }
+
+    /// Only what the issuer is made of; the other paths are empty.
+    pub fn of_the_issuer() -> Result<Self> {
+        Ok(Self {
+            keystone: tool("KEYTEST_KEYSTONE")?,
+            postgres: tool("KEYTEST_POSTGRES")?,
+            redis: tool("KEYTEST_REDIS")?,
+            ..Self::default()
         })
     }
 

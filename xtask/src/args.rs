@@ -16,12 +16,16 @@ usage: cargo xtask COMMAND
     test js             the npm package's own tests
     test e2e [FILTER]   the promises, on real Envoy, PostgreSQL, Redis, Node and Chromium
   build  the issuer, the Envoy filter and the npm package
+  bench [issuer [--store sqlite|postgres] [--json] [ROW…]]
+         what the promises cost, as ratios to a peer or a limit of the same run; some minutes
   dist   the artefacts to publish, with checksums, in dist/
   deny [CHECK…]  licenses, bans, sources and (with GitHub in reach) advisories of every dependency
   help   this text";
 
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Task {
+    /// With what is passed on to the measuring program.
+    Bench(Vec<String>),
     Build,
     Demo(Demo),
     /// With the checks to make; all when empty.
@@ -52,6 +56,7 @@ impl Task {
     pub(crate) fn parse(args: impl Iterator<Item = String>) -> Result<Self> {
         let mut args = args.peekable();
         let task = match args.next().as_deref() {
+            Some("bench") => Self::Bench(bench(&mut args)?),
             Some("build") => Self::Build,
             Some("demo") => Self::Demo(Demo::parse(&mut args)?),
             Some("deny") => Self::Deny(args.by_ref().collect()),
@@ -95,6 +100,14 @@ impl Part {
     }
 }
 
+/// Only the issuer can be measured as yet.
+fn bench(args: &mut impl Iterator<Item = String>) -> Result<Vec<String>> {
+    match args.next() {
+        Some(other) if other != "issuer" => bail!("bench cannot measure `{other}`: it measures issuer"),
+        _ => Ok(std::iter::once("issuer".to_owned()).chain(args).collect()),
+    }
+}
+
 fn store(name: &str) -> Result<Store> {
     match name {
         "sqlite" => Ok(Store::Sqlite),
@@ -132,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_word_nobody_knows_is_named() {
-        for line in ["deploy", "demo --twice", "demo --store oracle", "test e2", "build now"] {
+        for line in ["deploy", "bench car", "demo --twice", "demo --store oracle", "test e2", "build now"] {
             let named = line.split(' ').next_back().unwrap();
             assert!(parse(line).unwrap_err().to_string().contains(named), "{line}");
         }

@@ -49,6 +49,13 @@ fn issuer() -> Result<PathBuf> {
     Ok(place::target().join("debug/keystone"))
 }
 
+/// As it is shipped.
+pub(crate) fn optimised_issuer() -> Result<PathBuf> {
+    shell::say("building the issuer, optimised");
+    shell::run(&mut shell::cargo(&["build", "--locked", "--release", "--package", "keystone-issuer"]))?;
+    Ok(place::target().join("release/keystone"))
+}
+
 /// Both `.wasm` files: the filter, and the verifier that the npm package wraps.
 pub(crate) fn wasm() -> Result<PathBuf> {
     shell::say("building the WebAssembly of the Envoy filter and the npm package");

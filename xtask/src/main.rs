@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool for people talks on the terminal")]
 
 mod args;
+mod bench;
 mod build;
 mod demo;
 mod deny;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> Result<()> {
     match task {
+        Task::Bench(args) => bench::run(&args),
         Task::Build => build::everything().map(drop),
         Task::Demo(options) => demo::run(&options),
         Task::Deny(checks) => deny::run(&checks),

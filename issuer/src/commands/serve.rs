@@ -1,10 +1,11 @@
 //! `keystone serve`: the issuer on its two listeners, until it is told to stop.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
@@ -27,8 +28,8 @@ pub(super) async fn run(config: Config, world: World, migrate: bool) -> Result<(
     log_to_stderr(&config);
     leave_no_core();
     // Taken first: a second start must not touch the data of the first.
-    let public = bind("listen", config.listen).await?;
-    let operations = bind("operations_listen", config.operations_listen).await?;
+    let public = bind("listen", config.listen)?;
+    let operations = bind("operations_listen", config.operations_listen)?;
     let tls = config.tls.as_ref().map(certificate::open).transpose()?;
 
     let store = open::store(&config, if migrate { Schema::Migrate } else { Schema::Check }).await?;
@@ -83,15 +84,23 @@ fn leave_no_core() {
     }
 }
 
-async fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address)
-        .await
+fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
+    listener(address)
         .map_err(|error| Failure::new(format!("`{setting}` {address} cannot be used: {}", cause(&error))))
 }
 
-fn cause(error: &std::io::Error) -> String {
+/// Only the backlog differs from what is usual: whoever finds it full hears nothing, and asks again after 200 ms at best.
+fn listener(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+fn cause(error: &io::Error) -> String {
     match error.kind() {
-        std::io::ErrorKind::AddrInUse => "another process listens there".to_owned(),
+        io::ErrorKind::AddrInUse => "another process listens there".to_owned(),
         _ => error.to_string(),
     }
 }
@@ -193,6 +202,8 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
 }
 
 const SWEEP: Duration = Duration::from_secs(60);
+/// Connections that wait to be accepted. Linux takes `net.core.somaxconn` where that is less.
+const BACKLOG: u32 = 4096;
 const KEY_POLL: Duration = Duration::from_secs(10);
 /// After a look that found nothing out.
 const LOOK_AGAIN: Duration = Duration::from_secs(50);

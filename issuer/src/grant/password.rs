@@ -5,7 +5,7 @@
 use super::{Authorised, GrantError, Granted, ScopeFault, issue, wanted};
 use crate::identifier;
 use crate::issuer::Issuer;
-use crate::password::Checked;
+use crate::password::{Checked, Turn};
 use crate::secret::Secret;
 use crate::store::{Credential, NewSession, Session, SessionId};
 
@@ -15,6 +15,8 @@ pub(super) async fn grant(
     password: Secret,
 ) -> Result<Granted, GrantError> {
     let Authorised { issuer, client, asked, address } = request;
+    // First of all: a login that cannot be answered in time must not wait for anything to hear so.
+    let mut turn = Some(issuer.passwords.enter()?);
     let key = identifier::username_key(&username);
     // Counted before anything is looked at, and for names nobody has as well.
     let counted = key.as_deref().unwrap_or(&username);
@@ -32,7 +34,11 @@ pub(super) async fn grant(
     };
     // A hash can be replaced by a better one between check and use; then the new one is checked, once.
     for _ in 0..2 {
-        let Some((credential, hash, checked)) = check(issuer, key.as_deref(), &password).await? else {
+        let turn = match turn.take() {
+            Some(turn) => turn,
+            None => issuer.passwords.enter()?,
+        };
+        let Some((credential, hash, checked)) = check(issuer, turn, key.as_deref(), &password).await? else {
             return Err(GrantError::WrongPassword);
         };
         new.user_id = credential.user_id;
@@ -50,6 +56,7 @@ pub(super) async fn grant(
 /// `None`: nobody may log in with this. Always exactly one hash.
 async fn check(
     issuer: &Issuer,
+    turn: Turn<'_>,
     key: Option<&str>,
     password: &Secret,
 ) -> Result<Option<(Credential, String, Checked)>, GrantError> {
@@ -60,7 +67,7 @@ async fn check(
     let usable = credential.filter(|credential| credential.enabled && !credential.expired);
     let usable = usable.and_then(|credential| Some((credential.password_hash.clone()?, credential)));
     let hash = usable.as_ref().map(|(hash, _)| hash.as_str());
-    let checked = issuer.passwords.check(password, hash).await?;
+    let checked = turn.check(password, hash).await?;
     Ok(usable.filter(|_| checked != Checked::Wrong).map(|(hash, credential)| (credential, hash, checked)))
 }
 

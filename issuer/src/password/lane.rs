@@ -4,6 +4,7 @@
 //! at a lower priority than the threads that serve tokens. Work that could not end in time is refused at once.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -38,13 +39,14 @@ pub struct Overloaded;
 struct Shared {
     queue: Mutex<Queue>,
     wake: Condvar,
+    /// Places taken: by who is about to ask for a hash, who waits for one, and whose is being computed.
+    taken: AtomicUsize,
     clock: Arc<dyn Clock>,
 }
 
 #[derive(Debug)]
 struct Queue {
     waiting: VecDeque<Job>,
-    running: usize,
     /// What a hash took lately.
     usual: Duration,
     closed: bool,
@@ -53,8 +55,15 @@ struct Queue {
 #[derive(Debug)]
 struct Job {
     work: Work,
-    refused_after: OffsetDateTime,
+    place: Place,
     reply: oneshot::Sender<[u8; OUTPUT]>,
+}
+
+/// Room for one hash. Given back when it is computed, or when nobody wants it any more.
+#[derive(Debug)]
+pub(super) struct Place {
+    shared: Arc<Shared>,
+    refused_after: OffsetDateTime,
 }
 
 impl Lane {
@@ -72,35 +81,48 @@ impl Lane {
 
     /// A lane on which nobody works yet.
     fn idle(permits: usize, deadline: Duration, clock: Arc<dyn Clock>) -> Self {
-        let queue = Queue { waiting: VecDeque::new(), running: 0, usual: FIRST_GUESS, closed: false };
-        let shared = Arc::new(Shared { queue: Mutex::new(queue), wake: Condvar::new(), clock });
+        let queue = Mutex::new(Queue { waiting: VecDeque::new(), usual: FIRST_GUESS, closed: false });
+        let shared = Arc::new(Shared { queue, wake: Condvar::new(), taken: AtomicUsize::new(0), clock });
         Self { shared, permits, deadline }
     }
 
-    pub(super) async fn hash(&self, work: Work) -> Result<[u8; OUTPUT], Overloaded> {
-        let (reply, answer) = oneshot::channel();
-        self.enqueue(Job { work, refused_after: self.shared.clock.now() + self.deadline, reply })?;
-        answer.await.map_err(|_| Overloaded)
-    }
-
-    fn enqueue(&self, job: Job) -> Result<(), Overloaded> {
-        let mut queue = self.shared.lock();
-        let ahead = queue.waiting.len() + queue.running;
+    /// Taken before anything slow is done for a login, so that whoever has no chance hears so at once.
+    pub(super) fn enter(&self) -> Result<Place, Overloaded> {
+        let ahead = self.shared.taken.fetch_add(1, Ordering::Relaxed);
+        let place =
+            Place { shared: self.shared.clone(), refused_after: self.shared.clock.now() + self.deadline };
         let rounds = u32::try_from(ahead / self.permits + 1).unwrap_or(u32::MAX);
         // The first round is always tried: an idle lane must not refuse because the machine is slow.
-        if rounds > 1 && queue.usual.saturating_mul(rounds) > self.deadline {
+        if rounds > 1 && self.shared.lock().usual.saturating_mul(rounds) > self.deadline.mul_f64(ESTIMATED) {
             return Err(Overloaded);
         }
-        queue.waiting.push_back(job);
-        drop(queue);
-        self.shared.wake.notify_one();
-        Ok(())
+        Ok(place)
+    }
+}
+
+impl Place {
+    pub(super) async fn hash(self, work: Work) -> Result<[u8; OUTPUT], Overloaded> {
+        let (reply, answer) = oneshot::channel();
+        let shared = self.shared.clone();
+        shared.lock().waiting.push_back(Job { work, place: self, reply });
+        shared.wake.notify_one();
+        answer.await.map_err(|_| Overloaded)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shared.taken.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Drop for Lane {
     fn drop(&mut self) {
-        self.shared.lock().closed = true;
+        let mut queue = self.shared.lock();
+        queue.closed = true;
+        // They hold on to what holds them.
+        queue.waiting.clear();
+        drop(queue);
         self.shared.wake.notify_all();
     }
 }
@@ -119,11 +141,8 @@ impl Shared {
             }
             match queue.waiting.pop_front() {
                 // Whoever waited too long, or has gone, needs no hash any more.
-                Some(job) if job.reply.is_closed() || job.refused_after < self.clock.now() => drop(job),
-                Some(job) => {
-                    queue.running += 1;
-                    return Some(job);
-                }
+                Some(job) if job.reply.is_closed() || job.place.refused_after < self.clock.now() => drop(job),
+                Some(job) => return Some(job),
                 None => queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner),
             }
         }
@@ -131,21 +150,22 @@ impl Shared {
 
     fn done(&self, took: Duration) {
         let mut queue = self.lock();
-        queue.running = queue.running.saturating_sub(1);
-        queue.usual = (queue.usual * 7 + took) / 8;
+        // Believed at once when it gets slower: people who are let in must not wait in vain.
+        queue.usual = took.max((queue.usual * 7 + took) / 8);
     }
 }
 
 fn hash_until_closed(shared: &Shared) {
     step_back();
     let mut blocks = Vec::new();
-    while let Some(job) = shared.next() {
+    while let Some(Job { work, place, reply }) = shared.next() {
         let begun = shared.clock.now();
-        let output = compute(&job.work, &mut blocks);
+        let output = compute(&work, &mut blocks);
         shared.done((shared.clock.now() - begun).try_into().unwrap_or_default());
+        drop(place);
         if let Some(output) = output {
             // Nobody may be left to hear it.
-            let _ = job.reply.send(output);
+            let _ = reply.send(output);
         }
     }
 }
@@ -162,10 +182,11 @@ fn compute(work: &Work, blocks: &mut Vec<Block>) -> Option<[u8; OUTPUT]> {
     Some(output)
 }
 
-/// Token requests go first: measured, twice as many of them are answered during a flood of logins.
+/// Token requests go first: measured, twice as many of them are answered during a flood of logins. A distance, not a
+/// place, because the whole process may have been started with less priority.
 fn step_back() {
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+    if let Err(error) = rustix::process::nice(NICE) {
         // On Linux this concerns the calling thread only.
         tracing::debug!(%error, "the password threads keep their priority");
     }
@@ -173,11 +194,16 @@ fn step_back() {
 
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
+/// The part of the deadline that is given away; the rest is for hashes that take longer than the last ones did.
+const ESTIMATED: f64 = 0.75;
 /// Until hashes were measured.
 const FIRST_GUESS: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Waker};
+
     use super::*;
     use crate::clock::testing::world;
 
@@ -187,16 +213,27 @@ mod tests {
         Work { password: Secret::new(password), salt: vec![1; 16], cost }
     }
 
+    async fn hash(lane: &Lane, work: Work) -> Result<[u8; OUTPUT], Overloaded> {
+        lane.enter()?.hash(work).await
+    }
+
+    /// As far as it comes without waiting.
+    fn begun<F: Future>(future: F) -> Pin<Box<F>> {
+        let mut future = Box::pin(future);
+        assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        future
+    }
+
     #[tokio::test]
     async fn memory_used_before_changes_no_hash() {
         let lane = Lane::start(1, Duration::from_secs(1), world().0.clock).unwrap();
         let larger = Cost { memory_kib: 64, ..COST };
 
-        let first = lane.hash(work("one", COST)).await.unwrap();
-        let other = lane.hash(work("two", larger)).await.unwrap();
+        let first = hash(&lane, work("one", COST)).await.unwrap();
+        let other = hash(&lane, work("two", larger)).await.unwrap();
 
         assert_ne!(first, other);
-        assert_eq!(lane.hash(work("one", COST)).await, Ok(first));
+        assert_eq!(hash(&lane, work("one", COST)).await, Ok(first));
     }
 
     #[tokio::test]
@@ -205,50 +242,41 @@ mod tests {
         let mut expected = [0; OUTPUT];
         COST.argon2().unwrap().hash_password_into(b"one", &[1; 16], &mut expected).unwrap();
 
-        assert_eq!(lane.hash(work("one", COST)).await, Ok(expected));
-    }
-
-    fn job(password: &str, refused_after: OffsetDateTime) -> (Job, oneshot::Receiver<[u8; OUTPUT]>) {
-        let (reply, answer) = oneshot::channel();
-        (Job { work: work(password, COST), refused_after, reply }, answer)
+        assert_eq!(hash(&lane, work("one", COST)).await, Ok(expected));
     }
 
     /// L-12
     #[tokio::test]
-    async fn what_cannot_end_in_time_is_refused_at_once() {
-        let lane = Lane::idle(2, Duration::from_millis(250), world().0.clock);
-        let mut waiting = Vec::new();
-        for _ in 0..4 {
-            let (job, answer) = job("one", lane.shared.clock.now());
-            lane.enqueue(job).unwrap();
-            waiting.push(answer);
-        }
+    async fn who_has_no_chance_is_refused_before_anything_is_done_for_them() {
+        let lane = Lane::idle(2, Duration::from_millis(300), world().0.clock);
 
-        assert_eq!(lane.hash(work("one", COST)).await, Err(Overloaded));
+        let mut places: Vec<_> = (0..4).map(|_| lane.enter().unwrap()).collect();
+        assert_eq!(lane.enter().err(), Some(Overloaded));
+
+        // Whoever gives up makes room.
+        places.pop();
+        assert!(lane.enter().is_ok());
     }
 
     #[tokio::test]
     async fn whoever_waited_too_long_or_left_needs_no_hash() {
         let (world, clock) = world();
-        let lane = Lane::idle(1, Duration::from_secs(10), world.clock);
-        let (late, answer) = job("late", clock.now());
-        let (gone, _) = job("gone", clock.now() + Duration::from_secs(9));
-        let (waiting, _answer) = job("waiting", clock.now() + Duration::from_secs(9));
-        for job in [late, gone, waiting] {
-            lane.enqueue(job).unwrap();
-        }
+        let lane = Lane::idle(1, Duration::from_secs(1), world.clock);
 
+        let late = begun(hash(&lane, work("late", COST)));
         clock.advance(Duration::from_secs(2));
+        drop(begun(hash(&lane, work("gone", COST))));
+        let _waiting = begun(hash(&lane, work("waiting", COST)));
 
         assert_eq!(lane.shared.next().unwrap().work.password.expose(), "waiting");
-        assert!(answer.await.is_err());
+        assert_eq!(late.await, Err(Overloaded));
     }
 
     #[tokio::test]
     async fn a_cost_that_argon2_does_not_know_is_no_panic() {
         let lane = Lane::start(1, Duration::from_secs(1), world().0.clock).unwrap();
 
-        assert_eq!(lane.hash(work("one", Cost { memory_kib: 1, ..COST })).await, Err(Overloaded));
-        assert!(lane.hash(work("one", COST)).await.is_ok());
+        assert_eq!(hash(&lane, work("one", Cost { memory_kib: 1, ..COST })).await, Err(Overloaded));
+        assert!(hash(&lane, work("one", COST)).await.is_ok());
     }
 }

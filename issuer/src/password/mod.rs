@@ -8,7 +8,7 @@ mod text;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
-use self::lane::{Lane, Work};
+use self::lane::{Lane, Place, Work};
 use self::phc::{Cost, Hash};
 pub use self::{lane::Overloaded, policy::Weakness};
 use crate::clock::World;
@@ -21,6 +21,13 @@ pub struct Passwords {
     cost: Cost,
     policy: PasswordPolicy,
     world: World,
+}
+
+/// Room to compare one password.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    passwords: &'a Passwords,
+    place: Place,
 }
 
 /// What comparing a password found.
@@ -39,29 +46,17 @@ impl Passwords {
         Ok(Self { lane, cost, policy: settings.policy, world })
     }
 
-    /// `stored`: `None` where nobody may log in. That costs one hash all the same, so that time tells nothing about
-    /// who exists (CWE-208); and so does a password too long to be anyone's.
-    pub async fn check(&self, password: &Secret, stored: Option<&str>) -> Result<Checked, Overloaded> {
-        let stored = stored.and_then(Hash::parse);
-        let (Some(password), Some(stored)) = (text::normalise(password), stored) else {
-            self.lane.hash(self.dummy()).await?;
-            return Ok(Checked::Wrong);
-        };
-        let work = Work { password, salt: stored.salt, cost: stored.cost };
-        let output = self.lane.hash(work).await?;
-        let same = verify_slices_are_equal(&output, &stored.output).is_ok();
-        Ok(match (same, stored.cost == self.cost) {
-            (false, _) => Checked::Wrong,
-            (true, true) => Checked::Right,
-            (true, false) => Checked::RightButOld,
-        })
+    /// The right to compare one password. To be asked for before anything else that a login costs.
+    pub fn enter(&self) -> Result<Turn<'_>, Overloaded> {
+        Ok(Turn { passwords: self, place: self.lane.enter()? })
     }
 
     /// The text to store. A password too long to be checked later is hashed to nothing that matches.
     pub async fn hash(&self, password: &Secret) -> Result<String, Overloaded> {
         let salt = self.world.bytes::<16>().to_vec();
         let password = text::normalise(password).ok_or(Overloaded)?;
-        let output = self.lane.hash(Work { password, salt: salt.clone(), cost: self.cost }).await?;
+        let work = Work { password, salt: salt.clone(), cost: self.cost };
+        let output = self.lane.enter()?.hash(work).await?;
         Ok(Hash { cost: self.cost, salt, output }.to_string())
     }
 
@@ -75,6 +70,26 @@ impl Passwords {
 
     fn dummy(&self) -> Work {
         Work { password: Secret::new(""), salt: vec![0; 16], cost: self.cost }
+    }
+}
+
+impl Turn<'_> {
+    /// `stored`: `None` where nobody may log in. That costs one hash all the same, so that time tells nothing about
+    /// who exists (CWE-208); and so does a password too long to be anyone's.
+    pub async fn check(self, password: &Secret, stored: Option<&str>) -> Result<Checked, Overloaded> {
+        let stored = stored.and_then(Hash::parse);
+        let (Some(password), Some(stored)) = (text::normalise(password), stored) else {
+            self.place.hash(self.passwords.dummy()).await?;
+            return Ok(Checked::Wrong);
+        };
+        let work = Work { password, salt: stored.salt, cost: stored.cost };
+        let output = self.place.hash(work).await?;
+        let same = verify_slices_are_equal(&output, &stored.output).is_ok();
+        Ok(match (same, stored.cost == self.passwords.cost) {
+            (false, _) => Checked::Wrong,
+            (true, true) => Checked::Right,
+            (true, false) => Checked::RightButOld,
+        })
     }
 }
 
@@ -97,6 +112,14 @@ mod tests {
         Passwords::start(&settings, world().0).unwrap()
     }
 
+    async fn check(
+        passwords: &Passwords,
+        password: &Secret,
+        stored: Option<&str>,
+    ) -> Result<Checked, Overloaded> {
+        passwords.enter()?.check(password, stored).await
+    }
+
     #[tokio::test]
     async fn only_the_same_password_is_right() {
         let passwords = passwords(8);
@@ -110,7 +133,7 @@ mod tests {
             ("", Checked::Wrong),
         ] {
             assert_eq!(
-                passwords.check(&Secret::new(password), Some(&hash)).await,
+                check(&passwords, &Secret::new(password), Some(&hash)).await,
                 Ok(expected),
                 "{password}"
             );
@@ -122,9 +145,9 @@ mod tests {
     async fn nobody_has_the_empty_password_or_one_too_long() {
         let passwords = passwords(8);
 
-        assert_eq!(passwords.check(&Secret::new(""), None).await, Ok(Checked::Wrong));
-        assert_eq!(passwords.check(&Secret::new("a".repeat(1025)), None).await, Ok(Checked::Wrong));
-        assert_eq!(passwords.check(&Secret::new(""), Some("$argon2id$nonsense")).await, Ok(Checked::Wrong));
+        assert_eq!(check(&passwords, &Secret::new(""), None).await, Ok(Checked::Wrong));
+        assert_eq!(check(&passwords, &Secret::new("a".repeat(1025)), None).await, Ok(Checked::Wrong));
+        assert_eq!(check(&passwords, &Secret::new(""), Some("$argon2id$nonsense")).await, Ok(Checked::Wrong));
     }
 
     /// L-13
@@ -134,13 +157,16 @@ mod tests {
         let long = "x".repeat(72);
         let hash = passwords.hash(&Secret::new(format!("{long}1"))).await.unwrap();
 
-        assert_eq!(passwords.check(&Secret::new(format!("{long}2")), Some(&hash)).await, Ok(Checked::Wrong));
+        assert_eq!(
+            check(&passwords, &Secret::new(format!("{long}2")), Some(&hash)).await,
+            Ok(Checked::Wrong)
+        );
     }
 
     #[tokio::test]
     async fn a_hash_of_another_cost_is_right_but_old() {
         let hash = passwords(16).hash(&Secret::new("secret")).await.unwrap();
 
-        assert_eq!(passwords(8).check(&Secret::new("secret"), Some(&hash)).await, Ok(Checked::RightButOld));
+        assert_eq!(check(&passwords(8), &Secret::new("secret"), Some(&hash)).await, Ok(Checked::RightButOld));
     }
 }

@@ -26,6 +26,13 @@ pub(crate) struct Programs {
     pub(crate) chromium: PathBuf,
 }
 
+/// The servers behind an issuer on PostgreSQL and Redis: the directory of PostgreSQL's programs, and Redis.
+pub(crate) fn backends() -> Result<(PathBuf, PathBuf)> {
+    distribution::install(&[POSTGRES, REDIS])?;
+    let found = |package: &distribution::Package| package.find().unwrap_or_default();
+    Ok((directory_of(&found(&POSTGRES)), found(&REDIS)))
+}
+
 /// What a whole stack on this store is made of. What only the other store needs may be missing: its path is empty.
 pub(crate) fn programs(store: Store) -> Result<Programs> {
     let wanted: &[_] = match store {
