@@ -208,7 +208,8 @@ async fn a_flood_of_http_2_frames_ends_its_own_connection_and_no_other() {
 async fn served(test: &TestIssuer) -> std::net::SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(server::serve(listener, public(test.issuer.clone()), std::future::pending()));
+    let terms = server::Terms { routes: public(test.issuer.clone()), tls: None };
+    tokio::spawn(server::serve(listener, terms, std::future::pending()));
     address
 }
 

@@ -164,7 +164,7 @@ async fn a_program_works_on_a_later_schema_and_does_not_touch_it() {
 
     assert!(store.pending_migrations().await.unwrap().is_empty());
     store.apply(&Actor::Operator, &declaration()).await.unwrap().unwrap();
-    store.create_user(&Actor::Operator, &alice()).await.unwrap().unwrap();
+    store.create_user(&operator("keystone:users:write"), &alice()).await.unwrap().unwrap();
     assert!(store.open_session(&login(1)).await.unwrap().is_some());
 
     let refused = store.migrate().await.unwrap_err();
