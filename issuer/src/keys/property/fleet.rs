@@ -287,7 +287,7 @@ impl Fleet {
         let now = moment(self.now);
         match change {
             KeyChange::Publish { active, tail, watch } => {
-                let new = signer::generate(&kek(), &self.world, false).unwrap();
+                let new = signer::generate(&kek(), &self.world, self.times.algorithm).unwrap();
                 let begins = active.then_some(now);
                 self.history.keys.push(KeyLine {
                     kid: new.kid.clone(),
