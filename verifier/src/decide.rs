@@ -114,7 +114,8 @@ fn verify_for_issuer(
 ) -> Result<Verified, Refusal> {
     let issuers = policy.issuers();
     let longest = issuers.iter().map(|issuer| issuer.rules.max_token_bytes).max().unwrap_or_default();
-    let unverified = Unverified::parse(token, longest)?;
+    let accepts = |algorithm| caches.iter().any(|cache| cache.accepted().contains(&algorithm));
+    let unverified = Unverified::parse(token, longest, accepts)?;
     let at = match issuers {
         [_] => 0,
         _ => {
@@ -128,6 +129,10 @@ fn verify_for_issuer(
     let (Some(issuer), Some(cache)) = (issuers.get(at), caches.get_mut(at)) else {
         return Err(Code::Issuer.into());
     };
+    // Another issuer of the policy may sign with more.
+    if !cache.accepted().contains(&unverified.algorithm) {
+        return Err(Code::Alg.into());
+    }
 
     verify_signed_cached(&unverified, &issuer.rules, cache, now)
 }

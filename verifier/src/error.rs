@@ -60,8 +60,8 @@ codes! {
     DuplicateMember "duplicate_member" 401 "the token names a member twice";
     /// Too deep, too many members or too long names.
     Limits "limits" 401 "the JSON of the token is too deep or too wide";
-    /// Any algorithm but Ed25519 (RFC 8725 §3.1).
-    Alg "alg" 401 "the token is not signed with Ed25519";
+    /// Any algorithm but the one of the key: Ed25519, unless the host accepts more (RFC 8725 §3.1).
+    Alg "alg" 401 "the algorithm of the token is not accepted";
     /// Not an access token (RFC 9068 §2.1 and §4).
     Typ "typ" 401 "the token is not an access token of type at+jwt";
     /// The header asks for processing this verifier does not do: `crit`, `b64`, `zip` (RFC 7515 §4.1.11).

@@ -6,6 +6,7 @@ use alloc::string::String;
 use crate::base64url;
 use crate::error::{Code, Refusal};
 use crate::json::{self, JsonError, JsonFault, Node, Object};
+use crate::signature::Algorithm;
 
 /// A token whose header is acceptable and whose signature is not checked. It shows no claims.
 #[derive(Debug)]
@@ -14,11 +15,16 @@ pub(crate) struct Unverified<'a> {
     pub(crate) signed: &'a [u8],
     pub(crate) payload: &'a [u8],
     pub(crate) signature: &'a [u8],
+    pub(crate) algorithm: Algorithm,
     pub(crate) kid: String,
 }
 
 impl<'a> Unverified<'a> {
-    pub(crate) fn parse(token: &'a [u8], max_bytes: usize) -> Result<Self, Refusal> {
+    pub(crate) fn parse(
+        token: &'a [u8],
+        max_bytes: usize,
+        accepts: impl Fn(Algorithm) -> bool,
+    ) -> Result<Self, Refusal> {
         if token.is_empty() {
             return Err(Code::NoCredentials.into());
         }
@@ -36,8 +42,8 @@ impl<'a> Unverified<'a> {
             return Err(Code::Malformed.into());
         }
         let signed = token.get(..header.len() + 1 + payload.len()).ok_or(Code::Malformed)?;
-        let kid = check_header(&base64url::decode(header).ok_or(Code::Base64)?)?;
-        Ok(Self { signed, payload, signature, kid })
+        let (algorithm, kid) = check_header(&base64url::decode(header).ok_or(Code::Base64)?, accepts)?;
+        Ok(Self { signed, payload, signature, algorithm, kid })
     }
 
     /// The claimed issuer, to choose whose rules and keys apply; nothing else may rest on it.
@@ -48,15 +54,14 @@ impl<'a> Unverified<'a> {
     }
 }
 
-/// Checks the header and returns its `kid`. Keys it carries or points to (`jwk`, `jku`, `x5u`, `x5c`) are never looked at.
-fn check_header(bytes: &[u8]) -> Result<String, Refusal> {
+/// Checks the header and returns its `alg` and `kid`. Keys it carries or points to (`jwk`, `jku`, `x5u`, `x5c`) are never looked at.
+fn check_header(bytes: &[u8], accepts: impl Fn(Algorithm) -> bool) -> Result<(Algorithm, String), Refusal> {
     let node = json::parse(bytes).map_err(|error| code_of(error, Code::HeaderJson))?;
     let header = node.value.as_object().ok_or(Code::HeaderJson)?;
 
-    // RFC 8725 §3.1; RFC 9864 §2.2 gives Ed25519 its second name.
-    if !matches!(text(header, "alg"), Some("EdDSA" | "Ed25519")) {
-        return Err(Code::Alg.into());
-    }
+    // RFC 8725 §3.1.
+    let algorithm = text(header, "alg").and_then(Algorithm::named).filter(|named| accepts(*named));
+    let algorithm = algorithm.ok_or(Code::Alg)?;
     // RFC 9068 §4; media types compare without case and `application/` may be left out (RFC 7515 §4.1.9).
     let is_access_token = text(header, "typ").is_some_and(|typ| {
         typ.eq_ignore_ascii_case("at+jwt") || typ.eq_ignore_ascii_case("application/at+jwt")
@@ -68,7 +73,8 @@ fn check_header(bytes: &[u8]) -> Result<String, Refusal> {
     if ["crit", "b64", "zip"].iter().any(|name| header.get(name).is_some()) {
         return Err(Code::Crit.into());
     }
-    text(header, "kid").filter(|kid| !kid.is_empty()).map(ToOwned::to_owned).ok_or(Code::Kid.into())
+    let kid = text(header, "kid").filter(|kid| !kid.is_empty()).ok_or(Code::Kid)?;
+    Ok((algorithm, kid.to_owned()))
 }
 
 /// What a JSON fault means in a segment of a token.

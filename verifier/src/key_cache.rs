@@ -4,7 +4,8 @@
 //! [`KeyCache::replace`] or [`KeyCache::failed`].
 
 use crate::Seconds;
-use crate::keys::{KeySet, KeySetError};
+use crate::keys::{KeySet, KeySetError, STRICT};
+use crate::signature::Algorithm;
 
 /// The keys of one issuer and their age.
 #[derive(Clone, Debug)]
@@ -16,17 +17,35 @@ pub struct KeyCache {
     back_off: Seconds,
     missed_at: Option<Seconds>,
     pinned: bool,
+    accepted: &'static [Algorithm],
 }
 
 impl KeyCache {
     /// Keys from the configuration: they never age and are never fetched.
     pub fn pinned(keys: KeySet) -> Self {
-        Self { keys: Some(keys), pinned: true, ..Self::remote() }
+        let accepted = keys.accepted();
+        Self { keys: Some(keys), pinned: true, ..Self::accepting(accepted) }
     }
 
     /// No keys yet; the first fetch is due at once.
     pub const fn remote() -> Self {
-        Self { keys: None, fetched_at: 0, next_fetch: 0, back_off: 1, missed_at: None, pinned: false }
+        Self::accepting(STRICT)
+    }
+
+    pub(crate) const fn accepting(accepted: &'static [Algorithm]) -> Self {
+        Self {
+            keys: None,
+            fetched_at: 0,
+            next_fetch: 0,
+            back_off: 1,
+            missed_at: None,
+            pinned: false,
+            accepted,
+        }
+    }
+
+    pub(crate) const fn accepted(&self) -> &'static [Algorithm] {
+        self.accepted
     }
 
     /// The keys to verify with. `None`: there were never any, or the last good ones are past their hard age.
@@ -51,7 +70,7 @@ impl KeyCache {
 
     /// Takes the fetched set. A bad one changes nothing but the time of the next try.
     pub fn replace(&mut self, jwks: &[u8], now: Seconds) -> Result<(), KeySetError> {
-        let checked = KeySet::parse(jwks).and_then(|new| self.refuse_changed_key(new));
+        let checked = KeySet::accepting(self.accepted, jwks).and_then(|new| self.refuse_changed_key(new));
         match checked {
             Ok(new) => {
                 self.keys = Some(new);

@@ -1,4 +1,5 @@
-//! A JWK set (RFC 7517) as a verifier may use it: public Ed25519 signature keys with distinct names.
+//! A JWK set (RFC 7517) as a verifier may use it: public signature keys with distinct names, for Ed25519 unless `compat`
+//! accepts more.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -7,11 +8,14 @@ use core::fmt;
 
 use crate::base64url;
 use crate::json::{self, Object, Value};
-use crate::signature::PublicKey;
+use crate::signature::{Algorithm, PublicKey};
 
 /// The keys of one issuer. Never empty.
 #[derive(Clone, Debug)]
-pub struct KeySet(Vec<Key>);
+pub struct KeySet {
+    keys: Vec<Key>,
+    accepted: &'static [Algorithm],
+}
 
 #[derive(Clone, Debug)]
 struct Key {
@@ -22,16 +26,20 @@ struct Key {
 impl KeySet {
     /// Reads a JWK set of at most 64 KiB and 32 keys.
     ///
-    /// A key that is not for Ed25519 signatures, or is malformed, is left out (RFC 7517 §5). The whole set is refused
+    /// A key that is not for signatures with Ed25519, or is malformed, is left out (RFC 7517 §5). The whole set is refused
     /// where using a part would be a risk: see [`KeySetError`].
     pub fn parse(jwks: &[u8]) -> Result<Self, KeySetError> {
+        Self::accepting(STRICT, jwks)
+    }
+
+    pub(crate) fn accepting(accepted: &'static [Algorithm], jwks: &[u8]) -> Result<Self, KeySetError> {
         if jwks.len() > MAX_BYTES {
             return Err(KeySetError::TooLarge);
         }
-        Self::from_json(&json::parse(jwks).map_err(|_| KeySetError::Json)?.value)
+        Self::from_json(accepted, &json::parse(jwks).map_err(|_| KeySetError::Json)?.value)
     }
 
-    pub(crate) fn from_json(set: &Value<'_>) -> Result<Self, KeySetError> {
+    pub(crate) fn from_json(accepted: &'static [Algorithm], set: &Value<'_>) -> Result<Self, KeySetError> {
         let members = set.as_object().and_then(|set| set.get("keys")).and_then(|keys| keys.value.as_array());
         let members = members.ok_or(KeySetError::NoKeysMember)?;
         if members.len() > MAX_KEYS {
@@ -49,27 +57,32 @@ impl KeySet {
                 return Err(KeySetError::DuplicateKid(kid.to_owned()));
             }
             kids.push(kid);
-            if let Some(public) = ed25519(jwk) {
+            if let Some(public) = public(jwk, accepted) {
                 keys.push(Key { kid: kid.to_owned(), public });
             }
         }
-        if keys.is_empty() { Err(KeySetError::NoUsableKey) } else { Ok(Self(keys)) }
+        if keys.is_empty() { Err(KeySetError::NoUsableKey) } else { Ok(Self { keys, accepted }) }
     }
 
     /// The names of the usable keys.
     pub fn kids(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|key| key.kid.as_str())
+        self.keys.iter().map(|key| key.kid.as_str())
     }
 
     /// The key called `kid`, compared byte by byte: no other key is ever tried.
     pub(crate) fn key(&self, kid: &str) -> Option<&PublicKey> {
-        self.0.iter().find(|key| key.kid == kid).map(|key| &key.public)
+        self.keys.iter().find(|key| key.kid == kid).map(|key| &key.public)
+    }
+
+    /// The algorithms whose keys were taken, be there one or not.
+    pub(crate) const fn accepted(&self) -> &'static [Algorithm] {
+        self.accepted
     }
 
     /// The first name that both sets use for different keys.
     pub(crate) fn conflict<'a>(&self, newer: &'a Self) -> Option<&'a str> {
         newer
-            .0
+            .keys
             .iter()
             .find(|new| self.key(&new.kid).is_some_and(|old| *old != new.public))
             .map(|new| new.kid.as_str())
@@ -92,7 +105,7 @@ pub enum KeySetError {
     PrivateKey,
     /// Two keys of one name.
     DuplicateKid(String),
-    /// No Ed25519 signature key with a `kid`.
+    /// No signature key with a `kid` for an accepted algorithm.
     NoUsableKey,
     /// A name that meant another key before.
     ChangedKey(String),
@@ -107,7 +120,7 @@ impl fmt::Display for KeySetError {
             Self::TooManyKeys => write!(f, "the key set holds more than {MAX_KEYS} keys"),
             Self::PrivateKey => f.write_str("the key set publishes a private key"),
             Self::DuplicateKid(kid) => write!(f, "the key set names two keys {kid:?}"),
-            Self::NoUsableKey => f.write_str("the key set holds no Ed25519 signature key with a `kid`"),
+            Self::NoUsableKey => f.write_str("the key set holds no signature key with a `kid` for an accepted algorithm, which is Ed25519 by default"),
             Self::ChangedKey(kid) => write!(f, "the key {kid:?} is another one than before"),
         }
     }
@@ -115,23 +128,45 @@ impl fmt::Display for KeySetError {
 
 impl core::error::Error for KeySetError {}
 
+/// What is accepted where nobody says anything else.
+pub(crate) const STRICT: &[Algorithm] = &[Algorithm::Ed25519];
 const MAX_BYTES: usize = 64 * 1024;
 const MAX_KEYS: usize = 32;
 const PRIVATE_MEMBERS: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "oth"];
 
-/// The key, if it is one for Ed25519 signatures (RFC 8037 §2) and says nothing else of itself (RFC 7517 §4.2 to §4.4).
-fn ed25519(jwk: &Object<'_>) -> Option<PublicKey> {
-    let fits = |name, allowed: &[&str]| {
-        jwk.get(name).is_none_or(|member| member.value.as_str().is_some_and(|value| allowed.contains(&value)))
-    };
+/// The key, if it is for signatures with one of `accepted` and says nothing else of itself (RFC 7517 §4.2 to §4.4).
+fn public(jwk: &Object<'_>, accepted: &[Algorithm]) -> Option<PublicKey> {
+    let is_signature = jwk.get("use").is_none_or(|usage| usage.value.as_str() == Some("sig"));
     let verifies = jwk.get("key_ops").is_none_or(|member| {
         member.value.as_array().is_some_and(|ops| ops.iter().any(|op| op.value.as_str() == Some("verify")))
     });
-    let right_type = text(jwk, "kty") == Some("OKP") && text(jwk, "crv") == Some("Ed25519");
-    if !right_type || !verifies || !fits("use", &["sig"]) || !fits("alg", &["EdDSA", "Ed25519"]) {
+    let algorithm = algorithm(jwk).filter(|algorithm| accepted.contains(algorithm))?;
+    let fits = jwk
+        .get("alg")
+        .is_none_or(|member| member.value.as_str().and_then(Algorithm::named) == Some(algorithm));
+    if !is_signature || !verifies || !fits {
         return None;
     }
-    PublicKey::from_bytes(&base64url::decode(text(jwk, "x")?.as_bytes())?)
+    let bytes = |name| base64url::decode(text(jwk, name)?.as_bytes());
+    match algorithm {
+        Algorithm::Ed25519 => PublicKey::ed25519(&bytes("x")?),
+        #[cfg(feature = "aws-lc")]
+        Algorithm::Es256 => PublicKey::es256(&bytes("x")?, &bytes("y")?),
+        #[cfg(feature = "aws-lc")]
+        Algorithm::Rs256 => PublicKey::rs256(&bytes("n")?, &bytes("e")?),
+    }
+}
+
+/// The one algorithm that a key of this type is for (RFC 8037 §2, RFC 7518 §6).
+fn algorithm(jwk: &Object<'_>) -> Option<Algorithm> {
+    match (text(jwk, "kty")?, text(jwk, "crv")) {
+        ("OKP", Some("Ed25519")) => Some(Algorithm::Ed25519),
+        #[cfg(feature = "aws-lc")]
+        ("EC", Some("P-256")) => Some(Algorithm::Es256),
+        #[cfg(feature = "aws-lc")]
+        ("RSA", _) => Some(Algorithm::Rs256),
+        _ => None,
+    }
 }
 
 fn is_symmetric(jwk: &Object<'_>) -> bool {

@@ -1,7 +1,7 @@
 //! The core: a token, keys, a policy and a time go in; a verdict comes out.
 //!
 //! No I/O, no clock, no operating system: the same code gives the same verdict natively, in JavaScript and in
-//! Envoy. Strict RFC 9068; [`verify`] reads top to bottom as the list of checks.
+//! Envoy. Strict RFC 9068 with Ed25519; [`verify`] reads top to bottom as the list of checks.
 
 #![no_std]
 #![warn(missing_docs)]
@@ -10,6 +10,8 @@ extern crate alloc;
 
 mod base64url;
 mod claims;
+#[cfg(feature = "aws-lc")]
+pub mod compat;
 mod credentials;
 mod decide;
 mod error;
@@ -30,6 +32,7 @@ pub use error::{Code, Refusal};
 pub use key_cache::KeyCache;
 pub use keys::{KeySet, KeySetError};
 pub use policy::{Access, IdentityField, IssuerPolicy, KeySource, Policy, PolicyError};
+pub use signature::Algorithm;
 pub use verify::{Rules, Verified, verify, verify_cached};
 
 /// Looser than RFC 9068 §4 asks of a resource; wrong everywhere but where its words say.

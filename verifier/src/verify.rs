@@ -10,6 +10,7 @@ use crate::error::{Code, Refusal};
 use crate::header::Unverified;
 use crate::key_cache::KeyCache;
 use crate::keys::KeySet;
+use crate::signature::Algorithm;
 
 /// What an issuer's tokens must look like.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +38,7 @@ impl Rules {
 ///
 /// `now` is Unix time in seconds. The first check that fails gives the reason.
 pub fn verify(token: &[u8], rules: &Rules, keys: &KeySet, now: Seconds) -> Result<Verified, Refusal> {
-    let unverified = Unverified::parse(token, rules.max_token_bytes)?;
+    let unverified = unverified(token, rules, keys.accepted())?;
     verify_signed(&unverified, rules, keys, now)
 }
 
@@ -51,7 +52,7 @@ pub fn verify_for_any_audience(
     keys: &KeySet,
     now: Seconds,
 ) -> Result<Verified, Refusal> {
-    let unverified = Unverified::parse(token, rules.max_token_bytes)?;
+    let unverified = unverified(token, rules, keys.accepted())?;
     signed_claims(&unverified, rules, keys)?.in_time(rules, now)
 }
 
@@ -63,8 +64,12 @@ pub fn verify_cached(
     cache: &mut KeyCache,
     now: Seconds,
 ) -> Result<Verified, Refusal> {
-    let unverified = Unverified::parse(token, rules.max_token_bytes)?;
+    let unverified = unverified(token, rules, cache.accepted())?;
     verify_signed_cached(&unverified, rules, cache, now)
+}
+
+fn unverified<'a>(token: &'a [u8], rules: &Rules, accepted: &[Algorithm]) -> Result<Unverified<'a>, Refusal> {
+    Unverified::parse(token, rules.max_token_bytes, |algorithm| accepted.contains(&algorithm))
 }
 
 pub(crate) fn verify_signed_cached(
@@ -102,6 +107,10 @@ struct Signed {
 
 fn signed_claims(token: &Unverified<'_>, rules: &Rules, keys: &KeySet) -> Result<Signed, Refusal> {
     let key = keys.key(&token.kid).ok_or(Code::UnknownKid)?;
+    // RFC 8725 §3.1: the key says which algorithm it is for, whatever the token says.
+    if key.algorithm() != token.algorithm {
+        return Err(Code::Alg.into());
+    }
     let signature = base64url::decode(token.signature).ok_or(Code::Base64)?;
     if !key.verifies(token.signed, &signature) {
         return Err(Code::Signature.into());

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use super::reader::Reader;
+use crate::keys::Algorithm;
 
 /// The waits are sums: see [`KeyTimes::shortest_lead`] and [`KeyTimes::shortest_tail`].
 #[derive(Clone, Debug)]
 pub struct KeyTimes {
+    /// Of the keys that are made from now on.
+    pub algorithm: Algorithm,
     /// From one activation to the next.
     pub rotation_interval: Duration,
     /// From a key's publication to its first signature.
@@ -29,8 +32,10 @@ pub struct KeyTimes {
 
 impl KeyTimes {
     pub(super) fn read(reader: &mut Reader, max_access_token_lifetime: u64) -> Self {
+        let algorithm = reader.parsed("keys.algorithm", "\"EdDSA\", \"ES256\" or \"RS256\"");
         let mut seconds = |key, default, range| Duration::from_secs(reader.number(key, default, range));
         let times = Self {
+            algorithm: algorithm.unwrap_or(Algorithm::EdDsa),
             rotation_interval: seconds("keys.rotation_interval", 30 * DAY, 3600..=366 * DAY),
             lead: seconds("keys.lead", DAY, 60..=30 * DAY),
             tail: seconds("keys.tail", DAY, 60..=30 * DAY),

@@ -1,4 +1,5 @@
 use super::*;
+use crate::keys::Algorithm;
 
 fn source(text: &str, environment: &[(&str, &str)]) -> Source {
     Source {
@@ -193,6 +194,20 @@ fn each_wait_that_is_too_short_names_its_formula() {
     assert!(
         load("[keys]\nlead = 3635\ntail = 950\njwks_max_age = 3000\nrotation_interval = 3635", &[]).is_ok()
     );
+}
+
+#[test]
+fn tokens_are_signed_with_one_of_three_algorithms_and_never_with_a_shared_secret() {
+    let with = |name: &str| load(&format!("[keys]\nalgorithm = '{name}'"), &[]);
+
+    assert_eq!(load("", &[]).unwrap().keys.algorithm, Algorithm::EdDsa);
+    for algorithm in Algorithm::ALL {
+        assert_eq!(with(algorithm.as_str()).unwrap().keys.algorithm, algorithm);
+    }
+    for wrong in ["HS256", "none", "rs256", "Ed25519", "PS256"] {
+        let expected = "`keys.algorithm` must be \"EdDSA\", \"ES256\" or \"RS256\"";
+        assert_eq!(with(wrong).unwrap_err(), [expected], "{wrong}");
+    }
 }
 
 #[test]

@@ -7,21 +7,17 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use keystone_verifier::{Code, Decision, Gate, Policy, RequestView, Verified};
+use keystone_verifier::{Code, Decision, Gate, KeyCache, Policy, RequestView, Verified};
 use serde_json::{Value, json};
 
 use super::App;
 use super::error::Problem;
 use crate::access;
-use crate::keys::Document;
+use crate::keys::Ring;
 
-/// The gate for the current keys.
+/// The gate, and the tag of the key set whose keys it has.
 #[derive(Debug)]
-pub(super) struct Guard {
-    issuer: String,
-    routes: Value,
-    gate: Mutex<Option<(String, Gate)>>,
-}
+pub(super) struct Guard(Option<Mutex<(String, Gate)>>);
 
 /// The verified token of a guarded request, not revoked. Only `require` puts one there.
 #[derive(Clone, Debug)]
@@ -29,35 +25,30 @@ pub(super) struct Caller(pub(super) Verified);
 
 impl Guard {
     /// `routes`: as in a policy file.
-    pub(super) fn new(issuer: &str, routes: Value) -> Self {
-        Self { issuer: issuer.to_owned(), routes, gate: Mutex::new(None) }
-    }
-
-    fn decide(&self, request: &RequestView<'_>, keys: &Document, now: u64) -> Decision {
-        let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
-        if gate.as_ref().is_none_or(|(etag, _)| *etag != keys.etag) {
-            *gate = self.build(keys).map(|built| (keys.etag.clone(), built));
-        }
-        match gate.as_mut() {
-            Some((_, gate)) => gate.decide(request, now),
-            None => Decision::Deny(Code::KeysUnavailable.into()),
-        }
-    }
-
-    fn build(&self, keys: &Document) -> Option<Gate> {
-        let keys: Value = serde_json::from_str(&keys.body).ok()?;
+    pub(super) fn new(issuer: &str, routes: &Value) -> Self {
         let policy = json!({
             "version": 1,
-            "issuers": [{ "issuer": self.issuer, "audiences": [AUDIENCE], "keys": { "inline": keys } }],
-            "routes": self.routes,
+            "issuers": [{ "issuer": issuer, "audiences": [AUDIENCE], "keys": { "url": issuer } }],
+            "routes": routes,
         });
         match Policy::parse(policy.to_string().as_bytes()) {
-            Ok(policy) => Some(Gate::new(policy)),
+            Ok(policy) => Self(Some(Mutex::new((String::new(), Gate::new(policy))))),
             Err(error) => {
                 tracing::error!(%error, "the issuer's own policy does not load; its routes are closed");
-                None
+                Self(None)
             }
         }
+    }
+
+    fn decide(&self, request: &RequestView<'_>, ring: &Ring, now: u64) -> Decision {
+        let Some(gate) = &self.0 else { return Decision::Deny(Code::KeysUnavailable.into()) };
+        let (etag, gate) = &mut *gate.lock().unwrap_or_else(PoisonError::into_inner);
+        if *etag != ring.jwks.etag {
+            etag.clone_from(&ring.jwks.etag);
+            // Never fetched: they are ours.
+            gate.keys(0).into_iter().for_each(|keys| *keys = KeyCache::pinned(ring.public.clone()));
+        }
+        gate.decide(request, now)
     }
 }
 
@@ -71,7 +62,7 @@ pub(super) async fn require(State(app): State<App>, mut request: Request, next: 
             authorization: &authorization,
         };
         let now = app.issuer.world.now().unix_timestamp();
-        app.guard.decide(&view, &app.issuer.keys.current().jwks, now.try_into().unwrap_or_default())
+        app.guard.decide(&view, &app.issuer.keys.current(), now.try_into().unwrap_or_default())
     };
     match decision {
         // Elsewhere a revoked token works until verifiers hear of it; here it is known at once.

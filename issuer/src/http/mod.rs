@@ -74,7 +74,7 @@ pub fn operations(issuer: Arc<Issuer>) -> Router {
 
 impl App {
     fn new(issuer: Arc<Issuer>) -> Self {
-        let guard = Arc::new(Guard::new(&issuer.config.issuer, routes::policy()));
+        let guard = Arc::new(Guard::new(&issuer.config.issuer, &routes::policy()));
         Self { metadata: published::describe(&issuer.config.issuer), guard, issuer }
     }
 }

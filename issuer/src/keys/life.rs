@@ -1,7 +1,7 @@
 //! What happens to the keys in the database: what is due, and what a person asks for.
 
 use super::{Keys, KeysError, Lookout, schedule, signer};
-use crate::store::{Actor, Decide, KeyChange, NewSigningKey, Store};
+use crate::store::{Actor, Decide, KeyChange, Store};
 
 impl Keys {
     /// Does what is due in the keys' lives, and looks at the outcome. Of many replicas that ask at once, one does it.
@@ -44,14 +44,9 @@ impl Keys {
         actor: &Actor,
         decide: &Decide<'_>,
     ) -> Result<Vec<KeyChange>, KeysError> {
-        // Two at most: one to sign at once and one to stand by.
-        let candidates = [self.candidate()?, self.candidate()?];
+        let candidates = signer::generate_two(&self.kek, &self.world, self.times.algorithm).await?;
         let changes = store.change_keys(actor, &candidates, decide).await??;
         self.refresh(store).await?;
         Ok(changes)
-    }
-
-    fn candidate(&self) -> Result<NewSigningKey, KeysError> {
-        Ok(signer::generate(&self.kek, &self.world, false)?)
     }
 }

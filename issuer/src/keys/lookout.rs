@@ -102,7 +102,7 @@ impl Lookout {
         } else {
             self.get(stream).await?
         };
-        KeySet::parse(&body).map_err(|error| LookError::KeySet(error.to_string()))
+        super::read_key_set(&body).map_err(|error| LookError::KeySet(error.to_string()))
     }
 
     async fn get(

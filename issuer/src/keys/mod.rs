@@ -4,6 +4,7 @@ mod jwk;
 mod kek;
 mod life;
 mod lookout;
+mod pair;
 #[cfg(test)]
 mod property;
 mod reseal;
@@ -16,19 +17,20 @@ use std::sync::{Arc, PoisonError, RwLock};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use keystone_verifier::KeySet;
+use keystone_verifier::{Algorithm as VerifierAlgorithm, KeySet, KeySetError, compat};
 use time::OffsetDateTime;
 
 #[cfg(test)]
 pub(crate) use self::kek::tests::kek;
 pub use self::kek::{CannotOpen, KeyEncryptionKey};
 pub use self::lookout::{LookError, Lookout, LookoutError};
+pub use self::pair::Algorithm;
 pub use self::reseal::{ResealError, reseal};
 pub use self::signer::{KeyError, Signer};
 pub use self::standing::{CannotSign, Sight};
 use crate::clock::World;
 use crate::config::KeyTimes;
-use crate::store::{KeyRefusal, SigningKey, Store, StoreError};
+use crate::store::{KeyRefusal, NewSigningKey, SigningKey, Store, StoreError};
 
 /// Every key that is not removed, as this replica saw them last.
 #[derive(Debug)]
@@ -83,8 +85,8 @@ impl Keys {
         let mut stored = store.signing_keys().await?;
         if stored.is_empty() {
             // The first key may sign at once: no verifier can have fetched a key set before it.
-            let candidates = [signer::generate(&kek, world, true)?, signer::generate(&kek, world, false)?];
-            stored = store.first_signing_keys(&candidates).await?;
+            let [first, standby] = signer::generate_two(&kek, world, times.algorithm).await?;
+            stored = store.first_signing_keys(&[NewSigningKey { active: true, ..first }, standby]).await?;
         }
         let view = RwLock::new((Arc::new(Ring::new(&stored, &kek)?), sight));
         Ok(Self { kek, times, world: world.clone(), view })
@@ -114,6 +116,11 @@ impl Keys {
     }
 }
 
+/// With the keys for every algorithm that this issuer may ever have signed with.
+fn read_key_set(jwks: &[u8]) -> Result<KeySet, KeySetError> {
+    compat::key_set(&[VerifierAlgorithm::Ed25519, VerifierAlgorithm::Es256, VerifierAlgorithm::Rs256], jwks)
+}
+
 /// Before the keys are read: the view is no older than this.
 async fn look_at_clock(store: &dyn Store, world: &World) -> Result<Sight, StoreError> {
     let before = world.now();
@@ -131,7 +138,7 @@ impl Ring {
         let body = serde_json::json!({ "keys": public }).to_string();
         // What a verifier would refuse is not published.
         let public =
-            KeySet::parse(body.as_bytes()).map_err(|error| KeysError::Published(error.to_string()))?;
+            read_key_set(body.as_bytes()).map_err(|error| KeysError::Published(error.to_string()))?;
         Ok(Self { signers, jwks: Document::new(body), public })
     }
 
@@ -164,7 +171,11 @@ mod tests {
     use crate::clock::testing::world;
 
     fn stored(world: &World, activates_at: Option<i64>) -> SigningKey {
-        let new = signer::generate(&kek(), world, activates_at.is_some()).unwrap();
+        stored_for(Algorithm::EdDsa, world, activates_at)
+    }
+
+    fn stored_for(algorithm: Algorithm, world: &World, activates_at: Option<i64>) -> SigningKey {
+        let new = signer::generate(&kek(), world, algorithm).unwrap();
         SigningKey {
             kid: new.kid,
             alg: new.alg,
@@ -206,32 +217,53 @@ mod tests {
 
     /// B-03
     #[test]
-    fn the_standby_is_published_and_nothing_private_is() {
+    fn keys_of_every_type_are_published_with_their_public_members_alone() {
         let (world, _) = world();
-        let stored = [stored(&world, Some(100)), stored(&world, None)];
+        let kinds = [
+            (Algorithm::EdDsa, &["alg", "crv", "kid", "kty", "use", "x"][..]),
+            (Algorithm::Es256, &["alg", "crv", "kid", "kty", "use", "x", "y"]),
+            (Algorithm::Rs256, &["alg", "e", "kid", "kty", "n", "use"]),
+        ];
+        let stored = kinds.map(|(algorithm, _)| stored_for(algorithm, &world, Some(100)));
         let ring = Ring::new(&stored, &kek()).unwrap();
 
         let jwks: serde_json::Value = serde_json::from_str(&ring.jwks.body).unwrap();
         let keys = jwks["keys"].as_array().unwrap();
-        assert_eq!(keys.len(), 2);
-        for (key, stored) in keys.iter().zip(&stored) {
+        assert_eq!(keys.len(), kinds.len());
+        for ((key, stored), (algorithm, public)) in keys.iter().zip(&stored).zip(kinds) {
             let members: Vec<_> = key.as_object().unwrap().keys().map(String::as_str).collect();
-            assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x"]);
-            assert_eq!(key["kid"], *stored.kid);
+            assert_eq!(members, public);
+            assert_eq!((&key["kid"], &key["alg"]), (&stored.kid.as_str().into(), &algorithm.as_str().into()));
         }
+        assert_eq!(ring.public.kids().count(), kinds.len());
     }
 
     /// B-10
     #[test]
     fn swapped_rows_and_foreign_public_keys_are_noticed() {
         let (world, _) = world();
-        let (one, other) = (stored(&world, Some(1)), stored(&world, Some(1)));
+        for algorithm in Algorithm::ALL {
+            let [one, other] = [(); 2].map(|()| stored_for(algorithm, &world, Some(1)));
+            let private = one.public_jwk.replace("\"kty\"", "\"d\":\"x\",\"kty\"");
+            let refused = |key: SigningKey| match Ring::new(&[key], &kek()) {
+                Err(KeysError::Key(error)) => error,
+                other => panic!("{algorithm}: {other:?}"),
+            };
 
-        let swapped = SigningKey { sealed: other.sealed.clone(), ..one.clone() };
-        let foreign = SigningKey { public_jwk: other.public_jwk.clone(), ..one.clone() };
-
-        assert!(matches!(Ring::new(&[swapped], &kek()), Err(KeysError::Key(KeyError::CannotOpen(_)))));
-        assert!(matches!(Ring::new(&[foreign], &kek()), Err(KeysError::Key(KeyError::Mismatch(_)))));
+            let swapped = SigningKey { sealed: other.sealed.clone(), ..one.clone() };
+            assert!(matches!(refused(swapped), KeyError::CannotOpen(_)));
+            let foreign = SigningKey { public_jwk: other.public_jwk.clone(), ..one.clone() };
+            assert!(matches!(refused(foreign), KeyError::Mismatch(_)));
+            let private = SigningKey { public_jwk: private, ..one.clone() };
+            assert!(matches!(refused(private), KeyError::Mismatch(_)));
+            // I11.
+            for alg in Algorithm::ALL.into_iter().filter(|alg| *alg != algorithm) {
+                let changed = SigningKey { alg: alg.to_string(), ..one.clone() };
+                assert!(matches!(refused(changed), KeyError::Mismatch(_)), "{algorithm} as {alg}");
+            }
+            let unknown = SigningKey { alg: "HS256".to_owned(), ..one.clone() };
+            assert!(matches!(refused(unknown), KeyError::Algorithm(_, _)));
+        }
     }
 
     #[test]

@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
 use time::OffsetDateTime;
-use zeroize::Zeroizing;
 
-use super::jwk::{ALGORITHM, PublicJwk};
+use super::jwk::PublicJwk;
 use super::kek::{CannotOpen, KeyEncryptionKey};
+use super::pair::{Algorithm, Pair};
 use crate::clock::World;
 use crate::store::{NewSigningKey, SigningKey};
 
@@ -18,7 +18,7 @@ pub struct Signer {
     kid: String,
     /// Of every token this key signs: encoded once.
     header: String,
-    pair: Ed25519KeyPair,
+    pair: Pair,
     /// `None`: a standby.
     pub(super) activates_at: Option<OffsetDateTime>,
     pub(super) retires_at: Option<OffsetDateTime>,
@@ -35,23 +35,24 @@ pub enum KeyError {
     Algorithm(String, String),
     #[error("signing failed")]
     Signing,
+    #[error("no signing key could be made")]
+    Generation,
 }
 
 impl Signer {
     pub(super) fn open(stored: &SigningKey, kek: &KeyEncryptionKey) -> Result<(Self, PublicJwk), KeyError> {
         let mismatch = || KeyError::Mismatch(stored.kid.clone());
-        if stored.alg != ALGORITHM {
-            return Err(KeyError::Algorithm(stored.kid.clone(), stored.alg.clone()));
-        }
-        let seed = kek.open(&purpose(&stored.kid), &stored.sealed)?;
-        let pair = Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| mismatch())?;
-        let public = PublicJwk::ed25519(pair.public_key().as_ref());
+        let unknown = |()| KeyError::Algorithm(stored.kid.clone(), stored.alg.clone());
+        let algorithm: Algorithm = stored.alg.parse().map_err(unknown)?;
+        let private = kek.open(&purpose(&stored.kid), &stored.sealed)?;
+        let pair = Pair::open(algorithm, &private).ok_or_else(mismatch)?;
+        let public = pair.public();
         // Whoever can write to the database must not be able to publish a key of theirs under our name.
-        let published: PublicJwk = serde_json::from_str(&stored.public_jwk).map_err(|_| mismatch())?;
-        if published != public || stored.kid != public.kid {
+        let published: Option<Value> = serde_json::from_str(&stored.public_jwk).ok();
+        if published != serde_json::to_value(&public).ok() || stored.kid != public.kid {
             return Err(mismatch());
         }
-        let header = format!(r#"{{"alg":"{ALGORITHM}","kid":"{}","typ":"at+jwt"}}"#, stored.kid);
+        let header = format!(r#"{{"alg":"{algorithm}","kid":"{}","typ":"at+jwt"}}"#, stored.kid);
         let header = URL_SAFE_NO_PAD.encode(header);
         let (activates_at, retires_at) = (stored.activates_at, stored.retires_at);
         Ok((Self { kid: stored.kid.clone(), header, pair, activates_at, retires_at }, public))
@@ -63,11 +64,11 @@ impl Signer {
 
     /// A compact JWS (RFC 7515 §7.1) over `claims`.
     pub fn sign(&self, claims: &[u8]) -> Result<String, KeyError> {
-        let mut token = String::with_capacity(self.header.len() + claims.len() * 4 / 3 + 92);
+        let mut token = String::with_capacity(self.header.len() + claims.len() * 4 / 3 + LONGEST_SIGNATURE);
         token.push_str(&self.header);
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(claims, &mut token);
-        let signature = self.pair.try_sign(token.as_bytes()).map_err(|_| KeyError::Signing)?;
+        let signature = self.pair.sign(token.as_bytes()).ok_or(KeyError::Signing)?;
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut token);
         Ok(token)
@@ -83,21 +84,31 @@ impl fmt::Debug for Signer {
     }
 }
 
+/// Two fresh keys, made on a thread that may take its time. More are never needed at once: one to sign, and one to stand by.
+pub(super) async fn generate_two(
+    kek: &KeyEncryptionKey,
+    world: &World,
+    algorithm: Algorithm,
+) -> Result<[NewSigningKey; 2], KeyError> {
+    let (kek, world) = (kek.clone(), world.clone());
+    let both = move || Ok([generate(&kek, &world, algorithm)?, generate(&kek, &world, algorithm)?]);
+    tokio::task::spawn_blocking(both).await.map_err(|_| KeyError::Generation)?
+}
+
 /// A fresh key, sealed for the database.
 pub(super) fn generate(
     kek: &KeyEncryptionKey,
     world: &World,
-    active: bool,
+    algorithm: Algorithm,
 ) -> Result<NewSigningKey, KeyError> {
-    let seed = Zeroizing::new(world.bytes::<32>());
-    let pair = Ed25519KeyPair::from_seed_unchecked(&*seed).map_err(|_| KeyError::Signing)?;
-    let public = PublicJwk::ed25519(pair.public_key().as_ref());
+    let private = Pair::generate(algorithm, world).ok_or(KeyError::Generation)?;
+    let public = Pair::open(algorithm, &private).ok_or(KeyError::Generation)?.public();
     Ok(NewSigningKey {
-        sealed: kek.seal(&purpose(&public.kid), &*seed, world)?,
-        public_jwk: serde_json::to_string(&public).map_err(|_| KeyError::Signing)?,
+        sealed: kek.seal(&purpose(&public.kid), &private, world)?,
+        public_jwk: serde_json::to_string(&public).map_err(|_| KeyError::Generation)?,
         kid: public.kid,
-        alg: ALGORITHM.to_owned(),
-        active,
+        alg: algorithm.to_string(),
+        active: false,
     })
 }
 
@@ -105,3 +116,6 @@ pub(super) fn generate(
 pub(super) fn purpose(kid: &str) -> String {
     format!("keystone signing key {kid}")
 }
+
+/// Of RS256, with its full stop and some air.
+const LONGEST_SIGNATURE: usize = 350;

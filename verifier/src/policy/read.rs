@@ -9,7 +9,7 @@ use super::error::Fault;
 use super::{Access, IdentityField, IssuerPolicy, KeySource, Policy, Route};
 use crate::claims::is_scope_token;
 use crate::json::{Node, Value};
-use crate::keys::KeySet;
+use crate::keys::{KeySet, STRICT};
 use crate::path::Template;
 use crate::verify::Rules;
 
@@ -68,7 +68,7 @@ fn issuer(member: &Member<'_, '_>) -> Result<IssuerPolicy> {
 fn key_source(member: &Member<'_, '_>) -> Result<KeySource> {
     member.members(&["inline", "url", "cluster"])?;
     match (member.get("inline"), member.get("url"), member.get("cluster")) {
-        (Some(inline), None, None) => KeySet::from_json(&inline.node.value)
+        (Some(inline), None, None) => KeySet::from_json(STRICT, &inline.node.value)
             .map(KeySource::Inline)
             .map_err(|error| inline.fault(&error.to_string())),
         (None, Some(url), cluster) => {

@@ -1,10 +1,12 @@
 use super::*;
+use crate::keys::Algorithm;
 
 pub(super) const DAY: i64 = 86_400;
 
 pub(crate) fn times() -> KeyTimes {
     let seconds = Duration::from_secs;
     KeyTimes {
+        algorithm: Algorithm::EdDsa,
         rotation_interval: seconds(30 * 86_400),
         lead: seconds(86_400),
         tail: seconds(86_400),
