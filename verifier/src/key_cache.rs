@@ -103,9 +103,10 @@ impl KeyCache {
 
     /// A `kid` is the thumbprint of its key: another key under the same name is an attack or a broken deployment.
     fn refuse_changed_key(&self, new: KeySet) -> Result<KeySet, KeySetError> {
-        match self.keys.as_ref().and_then(|old| old.conflict(&new)) {
+        let Some(old) = &self.keys else { return Ok(new) };
+        match old.conflict(&new) {
             Some(kid) => Err(KeySetError::ChangedKey(kid.into())),
-            None => Ok(new),
+            None => Ok(new.continuing(old)),
         }
     }
 }

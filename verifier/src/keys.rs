@@ -79,6 +79,16 @@ impl KeySet {
         self.accepted
     }
 
+    /// The same keys, with what was worked out for those that `older` holds too.
+    pub(crate) fn continuing(mut self, older: &Self) -> Self {
+        for key in &mut self.0 {
+            if let Some(known) = older.key(&key.kid).filter(|known| **known == key.public) {
+                key.public = known.clone();
+            }
+        }
+        self
+    }
+
     /// The first name that both sets use for different keys.
     pub(crate) fn conflict<'a>(&self, newer: &'a Self) -> Option<&'a str> {
         newer

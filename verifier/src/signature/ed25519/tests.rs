@@ -1,3 +1,4 @@
+use alloc::format;
 use alloc::vec::Vec;
 
 use curve25519_dalek::constants::{ED25519_BASEPOINT_TABLE, EIGHT_TORSION};
@@ -6,6 +7,7 @@ use curve25519_dalek::traits::Identity as _;
 
 use super::field::Field;
 use super::*;
+use crate::KeyCache;
 
 fn hex(text: &str) -> Vec<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16).unwrap() as u8;
@@ -260,4 +262,22 @@ fn a_key_gets_its_comb_after_some_good_signatures_and_no_bad_one() {
     }
     assert!(key.0.comb.get().is_some());
     assert!(key.verifies(MESSAGE, &signature) && !key.verifies(b"another", &signature));
+}
+
+#[test]
+fn a_fetched_set_keeps_the_combs_of_the_keys_that_stay() {
+    let (key, signature) = crafted(10, EdwardsPoint::identity(), EdwardsPoint::identity());
+    let x = crate::fixture::encode(&key);
+    let set = format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","kid":"k","x":"{x}"}}]}}"#);
+    let mut cache = KeyCache::remote();
+    cache.replace(set.as_bytes(), 1000).unwrap();
+    let has_comb = |cache: &KeyCache| cache.current(1300).unwrap().key("k").unwrap().0.comb.get().is_some();
+    for _ in 0..=WORTH_A_COMB {
+        assert!(cache.current(1000).unwrap().key("k").unwrap().verifies(MESSAGE, &signature));
+    }
+    assert!(has_comb(&cache));
+
+    cache.replace(set.as_bytes(), 1300).unwrap();
+
+    assert!(has_comb(&cache));
 }
