@@ -11,7 +11,7 @@ use crate::credentials::bearer_token;
 use crate::error::{Code, Refusal};
 use crate::header::Unverified;
 use crate::key_cache::KeyCache;
-use crate::path;
+use crate::path::Path;
 use crate::policy::{Access, IdentityField, KeySource, Policy};
 use crate::verify::{Verified, verify_signed_cached};
 
@@ -75,8 +75,8 @@ impl Gate {
     }
 
     fn allowed(&mut self, request: &RequestView<'_>, now: Seconds) -> Result<Option<Verified>, Refusal> {
-        let segments = path::segments(request.path).ok_or(Code::BadPath)?;
-        let access = self.policy.access(request.method, &segments).ok_or(Code::NoRoute)?;
+        let path = Path::parse(request.path).ok_or(Code::BadPath)?;
+        let access = self.policy.access(request.method, path).ok_or(Code::NoRoute)?;
         let Access::Token { all, any, roles } = access else { return Ok(None) };
 
         let token = bearer_token(request.authorization)?;

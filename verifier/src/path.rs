@@ -8,20 +8,28 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
-/// The segments of an unambiguous path, still percent-encoded; the query is gone. `None`: ambiguous or malformed.
-pub(crate) fn segments(target: &[u8]) -> Option<Vec<&str>> {
-    let target = core::str::from_utf8(target).ok()?;
-    if target.len() > MAX_BYTES
-        || !target.bytes().all(|byte| matches!(byte, 0x21..=0x7e) && !matches!(byte, b'#' | b'\\'))
-    {
-        return None;
+/// A path with one reading, still percent-encoded; the query and the first `/` are gone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Path<'a>(&'a str);
+
+impl<'a> Path<'a> {
+    /// `None`: ambiguous or malformed.
+    pub(crate) fn parse(target: &'a [u8]) -> Option<Self> {
+        let target = core::str::from_utf8(target).ok()?;
+        if target.len() > MAX_BYTES
+            || !target.bytes().all(|byte| matches!(byte, 0x21..=0x7e) && !matches!(byte, b'#' | b'\\'))
+        {
+            return None;
+        }
+        let path = Self(target.split('?').next()?.strip_prefix('/')?);
+        let mut before_the_last = path.0.rsplit('/').skip(1);
+        let clear = path.segments().all(is_unambiguous) && before_the_last.all(|segment| !segment.is_empty());
+        clear.then_some(path)
     }
-    let path = target.split('?').next()?.strip_prefix('/')?;
-    let segments: Vec<&str> = path.split('/').collect();
-    let last = segments.len().saturating_sub(1);
-    let clear =
-        |(at, segment): (usize, &&str)| is_unambiguous(segment) && (at == last || !segment.is_empty());
-    segments.iter().enumerate().all(clear).then_some(segments)
+
+    fn segments(self) -> impl Iterator<Item = &'a str> {
+        self.0.split('/')
+    }
 }
 
 const MAX_BYTES: usize = 8192;
@@ -70,14 +78,20 @@ impl Template {
         pieces.collect::<Result<_, _>>().map(Self)
     }
 
-    pub(crate) fn matches(&self, segments: &[&str]) -> bool {
-        let rest = self.0.last() == Some(&Piece::Rest);
-        let fits = if rest { segments.len() >= self.0.len() } else { segments.len() == self.0.len() };
-        fits && self.0.iter().zip(segments).all(|(piece, segment)| match piece {
-            Piece::Literal(text) => text == segment,
-            Piece::Segment => !segment.is_empty(),
-            Piece::Rest => true,
-        })
+    pub(crate) fn matches(&self, path: Path<'_>) -> bool {
+        let mut segments = path.segments();
+        for piece in &self.0 {
+            let Some(segment) = segments.next() else { return false };
+            let fits = match piece {
+                Piece::Literal(text) => text == segment,
+                Piece::Segment => !segment.is_empty(),
+                Piece::Rest => return true,
+            };
+            if !fits {
+                return false;
+            }
+        }
+        segments.next().is_none()
     }
 
     /// The more specific template first: at the first difference a literal comes before `{name}` before `{*name}`.
@@ -122,7 +136,11 @@ mod tests {
     use super::*;
 
     fn matches(template: &str, path: &str) -> bool {
-        Template::parse(template).unwrap().matches(&segments(path.as_bytes()).unwrap())
+        Template::parse(template).unwrap().matches(Path::parse(path.as_bytes()).unwrap())
+    }
+
+    fn segments(path: &[u8]) -> Option<Vec<&str>> {
+        Path::parse(path).map(|path| path.segments().collect())
     }
 
     #[test]

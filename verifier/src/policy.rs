@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use crate::json;
 use crate::keys::KeySet;
-use crate::path::Template;
+use crate::path::{Path, Template};
 use crate::verify::Rules;
 
 mod error;
@@ -42,9 +42,9 @@ impl Policy {
     }
 
     /// What the most specific matching route needs. `None`: no route matches.
-    pub(crate) fn access(&self, method: &[u8], segments: &[&str]) -> Option<&Access> {
+    pub(crate) fn access(&self, method: &[u8], path: Path<'_>) -> Option<&Access> {
         let allows = |route: &&Route| {
-            route.methods.iter().any(|allowed| allowed.as_bytes() == method) && route.path.matches(segments)
+            route.methods.iter().any(|allowed| allowed.as_bytes() == method) && route.path.matches(path)
         };
         self.routes.iter().find(allows).map(|route| &route.access)
     }
