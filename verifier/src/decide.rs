@@ -1,7 +1,6 @@
 //! One request in, one decision out: the policy's routes, the issuer's keys, the token.
 
 use alloc::borrow::ToOwned;
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -13,6 +12,7 @@ use crate::header::Unverified;
 use crate::key_cache::KeyCache;
 use crate::path::Path;
 use crate::policy::{Access, IdentityField, KeySource, Policy};
+use crate::verdicts::{Under, Verdicts};
 use crate::verify::{Verified, verify_signed_cached};
 
 /// What a decision rests on. Nothing else of a request is ever consulted, whatever it claims its original path was.
@@ -32,17 +32,18 @@ pub enum Decision {
     /// The route is public: no token was looked at.
     Public,
     /// The token is valid and holds what the route needs.
-    Allow(Box<Verified>),
+    Allow(Verified),
     /// The answer is the refusal's.
     Deny(Refusal),
 }
 
-/// A policy together with the keys of its issuers.
+/// A policy together with the keys of its issuers, and the tokens accepted lately.
 #[derive(Clone, Debug)]
 pub struct Gate {
     policy: Policy,
     /// One for each issuer of the policy, in its order.
     keys: Vec<KeyCache>,
+    verdicts: Verdicts,
 }
 
 impl Gate {
@@ -52,7 +53,14 @@ impl Gate {
             KeySource::Inline(keys) => KeyCache::pinned(keys.clone()),
             KeySource::Remote { .. } => KeyCache::remote(),
         });
-        Self { keys: keys.collect(), policy }
+        Self { keys: keys.collect(), policy, verdicts: Verdicts::new(REMEMBERED) }
+    }
+
+    /// Remembers so many accepted tokens, a power of two and at least 4, instead of 1,024. Each takes about the double
+    /// of its text.
+    #[must_use]
+    pub fn remembering(self, tokens: usize) -> Self {
+        Self { verdicts: Verdicts::new(tokens), ..self }
     }
 
     /// The policy.
@@ -69,7 +77,7 @@ impl Gate {
     pub fn decide(&mut self, request: &RequestView<'_>, now: Seconds) -> Decision {
         match self.allowed(request, now) {
             Ok(None) => Decision::Public,
-            Ok(Some(token)) => Decision::Allow(Box::new(token)),
+            Ok(Some(token)) => Decision::Allow(token),
             Err(refusal) => Decision::Deny(refusal),
         }
     }
@@ -80,7 +88,15 @@ impl Gate {
         let Access::Token { all, any, roles } = access else { return Ok(None) };
 
         let token = bearer_token(request.authorization)?;
-        let token = verify_for_issuer(&self.policy, &mut self.keys, token, now)?;
+        let known = remembered(&self.policy, &self.keys, &mut self.verdicts, (token, now))?;
+        let token = match known {
+            Some(verified) => verified,
+            None => {
+                let (under, verified) = verify_for_issuer(&self.policy, &mut self.keys, token, now)?;
+                self.verdicts.keep(token, under, verified.clone());
+                verified
+            }
+        };
 
         let all_held = all.iter().all(|scope| token.has(scope));
         let any_held = any.is_empty() || any.iter().any(|scope| token.has(scope));
@@ -105,13 +121,38 @@ impl Gate {
     }
 }
 
+/// The verdict on the same token a while ago, if it still holds.
+fn remembered(
+    policy: &Policy,
+    caches: &[KeyCache],
+    verdicts: &mut Verdicts,
+    (token, now): (&[u8], Seconds),
+) -> Result<Option<Verified>, Refusal> {
+    let Some((under, verified)) = verdicts.find(token) else { return Ok(None) };
+    let (Some(issuer), Some(cache)) = (policy.issuers().get(under.issuer), caches.get(under.issuer)) else {
+        return Ok(None);
+    };
+    // A key that went, or is too old, takes its verdicts along.
+    if cache.current(now).and_then(|keys| keys.key(&under.kid)) != Some(&under.key) {
+        return Ok(None);
+    }
+    let verified = verified.clone();
+    match verified.check_times(&issuer.rules, now) {
+        Ok(()) => Ok(Some(verified)),
+        Err(refusal) => {
+            verdicts.forget(token);
+            Err(refusal)
+        }
+    }
+}
+
 /// Dispatches on the exact `iss`, so that one issuer's key never vouches for another's token.
 fn verify_for_issuer(
     policy: &Policy,
     caches: &mut [KeyCache],
     token: &[u8],
     now: Seconds,
-) -> Result<Verified, Refusal> {
+) -> Result<(Under, Verified), Refusal> {
     let issuers = policy.issuers();
     let longest = issuers.iter().map(|issuer| issuer.rules.max_token_bytes).max().unwrap_or_default();
     let accepts = |algorithm| caches.iter().any(|cache| cache.accepted().contains(&algorithm));
@@ -134,8 +175,13 @@ fn verify_for_issuer(
         return Err(Code::Alg.into());
     }
 
-    verify_signed_cached(&unverified, &issuer.rules, cache, now)
+    let verified = verify_signed_cached(&unverified, &issuer.rules, cache, now)?;
+    let key = cache.current(now).and_then(|keys| keys.key(&unverified.kid)).ok_or(Code::UnknownKid)?;
+    Ok((Under { issuer: at, key: key.clone(), kid: unverified.kid }, verified))
 }
+
+/// Accepted tokens that a gate remembers.
+const REMEMBERED: usize = 1024;
 
 fn identity_value(field: IdentityField, token: &Verified) -> Option<String> {
     match field {

@@ -81,7 +81,7 @@ impl KeySet {
 
     /// The same keys, with what was worked out for those that `older` holds too.
     pub(crate) fn continuing(mut self, older: &Self) -> Self {
-        for key in &mut self.0 {
+        for key in &mut self.keys {
             if let Some(known) = older.key(&key.kid).filter(|known| **known == key.public) {
                 key.public = known.clone();
             }

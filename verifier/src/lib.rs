@@ -24,6 +24,7 @@ mod keys;
 mod path;
 mod policy;
 mod signature;
+mod verdicts;
 mod verify;
 
 pub use credentials::bearer_token;

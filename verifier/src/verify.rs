@@ -1,6 +1,7 @@
 //! The list of checks. Only [`verify`] can make a [`Verified`].
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::Seconds;
@@ -126,7 +127,7 @@ impl Signed {
         check_times(&claims, rules, now)?;
         // Parsed as JSON before, so it is UTF-8.
         let json = String::from_utf8(payload).map_err(|_| Code::ClaimsJson)?;
-        Ok(Verified { claims, json })
+        Ok(Verified(Arc::new(Accepted { claims, json })))
     }
 }
 
@@ -148,67 +149,75 @@ fn check_times(claims: &Claims, rules: &Rules, now: Seconds) -> Result<(), Refus
     Ok(())
 }
 
-/// A token that passed every check. It holds the claims, not the token.
+/// A token that passed every check. It holds the claims, not the token. Clones share them; nobody can change them.
 #[derive(Clone, Debug)]
-pub struct Verified {
+pub struct Verified(Arc<Accepted>);
+
+#[derive(Debug)]
+struct Accepted {
     claims: Claims,
     json: String,
 }
 
 impl Verified {
+    /// The checks whose outcome changes with time, again.
+    pub(crate) fn check_times(&self, rules: &Rules, now: Seconds) -> Result<(), Refusal> {
+        check_times(&self.0.claims, rules, now)
+    }
+
     /// `iss`.
     pub fn issuer(&self) -> &str {
-        &self.claims.issuer
+        &self.0.claims.issuer
     }
 
     /// `sub`.
     pub fn subject(&self) -> &str {
-        &self.claims.subject
+        &self.0.claims.subject
     }
 
     /// `client_id`.
     pub fn client_id(&self) -> &str {
-        &self.claims.client_id
+        &self.0.claims.client_id
     }
 
     /// `jti`.
     pub fn token_id(&self) -> &str {
-        &self.claims.token_id
+        &self.0.claims.token_id
     }
 
     /// `aud`.
     pub fn audiences(&self) -> &[String] {
-        &self.claims.audiences
+        &self.0.claims.audiences
     }
 
     /// `iat`, Unix time in seconds.
-    pub const fn issued_at(&self) -> Seconds {
-        self.claims.issued_at
+    pub fn issued_at(&self) -> Seconds {
+        self.0.claims.issued_at
     }
 
     /// `exp`, Unix time in seconds.
-    pub const fn expires_at(&self) -> Seconds {
-        self.claims.expires_at
+    pub fn expires_at(&self) -> Seconds {
+        self.0.claims.expires_at
     }
 
     /// `sid`. `None`: the token belongs to no session.
     pub fn session(&self) -> Option<&str> {
-        self.claims.session.as_deref()
+        self.0.claims.session.as_deref()
     }
 
     /// `scope`: scope tokens separated by single spaces, or empty.
     pub fn scope(&self) -> &str {
-        &self.claims.scope
+        &self.0.claims.scope
     }
 
     /// The scope tokens.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
-        self.claims.scope.split(' ').filter(|token| !token.is_empty())
+        self.0.claims.scope.split(' ').filter(|token| !token.is_empty())
     }
 
     /// `roles`.
     pub fn roles(&self) -> impl Iterator<Item = &str> {
-        self.claims.roles.iter().map(String::as_str)
+        self.0.claims.roles.iter().map(String::as_str)
     }
 
     /// Whether the token holds `scope`: whole tokens, case-sensitive, no wildcards (RFC 6749 §3.3).
@@ -228,7 +237,7 @@ impl Verified {
 
     /// The claims as the JSON object that was signed: strict, so every parser reads the same.
     pub fn claims_json(&self) -> &str {
-        &self.json
+        &self.0.json
     }
 }
 

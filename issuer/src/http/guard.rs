@@ -68,7 +68,7 @@ pub(super) async fn require(State(app): State<App>, mut request: Request, next: 
         // Elsewhere a revoked token works until verifiers hear of it; here it is known at once.
         Decision::Allow(token) => match access::standing(&app.issuer, &token).await {
             Ok(Some(_)) => {
-                request.extensions_mut().insert(Caller(*token));
+                request.extensions_mut().insert(Caller(token));
                 next.run(request).await
             }
             Ok(None) => Problem::Refused(Code::Revoked.into()).into_response(),

@@ -129,3 +129,78 @@ fn identity_values_cannot_end_a_header_or_split_a_list() {
     );
     assert_eq!(gate.identity_headers().count(), 4);
 }
+
+fn decide_at(gate: &mut Gate, authorization: &str, now: Seconds) -> String {
+    let request = RequestView { method: b"GET", path: b"/me", authorization: &[authorization.as_bytes()] };
+    match gate.decide(&request, now) {
+        Decision::Deny(refusal) => refusal.code().to_string(),
+        Decision::Allow(token) => token.subject().to_string(),
+        Decision::Public => "public".to_string(),
+    }
+}
+
+#[test]
+fn a_remembered_token_is_judged_by_the_clock_again() {
+    let mut gate = gate(&inline("https://as.example"));
+    let token = bearer(&[]);
+
+    assert_eq!(decide_at(&mut gate, &token, NOW), "u1");
+    assert_eq!(decide_at(&mut gate, &token, NOW + 329), "u1");
+    assert_eq!(decide_at(&mut gate, &token, NOW + 330), "expired");
+    assert_eq!(decide_at(&mut gate, &token, NOW - 31), "issued_in_future");
+    assert_eq!(decide_at(&mut gate, &token, NOW), "u1");
+}
+
+#[test]
+fn a_remembered_token_is_compared_whole() {
+    let mut gate = gate(&inline("https://as.example"));
+    let token = bearer(&[]);
+    assert_eq!(decide_at(&mut gate, &token, NOW), "u1");
+
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    let other = bearer(&[("sub", r#""u2""#)]);
+    let (other, _) = other.rsplit_once('.').unwrap();
+
+    assert_eq!(decide_at(&mut gate, &format!("{other}.{signature}"), NOW), "signature");
+    assert_eq!(decide_at(&mut gate, &format!("{signed}.{signature}="), NOW), "base64");
+    assert_eq!(decide_at(&mut gate, &token, NOW), "u1");
+}
+
+#[test]
+fn a_key_that_goes_takes_its_remembered_tokens_along() {
+    let mut gate = gate(REMOTE);
+    let token = bearer(&[]);
+    gate.keys(0).unwrap().replace(jwks().as_bytes(), NOW).unwrap();
+    assert_eq!(decide_at(&mut gate, &token, NOW), "u1");
+
+    gate.keys(0).unwrap().replace(jwks().as_bytes(), NOW + 1).unwrap();
+    assert_eq!(decide_at(&mut gate, &token, NOW + 1), "u1");
+    gate.keys(0).unwrap().replace(jwks().replace("k1", "k2").as_bytes(), NOW + 2).unwrap();
+    assert_eq!(decide_at(&mut gate, &token, NOW + 2), "unknown_kid");
+}
+
+#[test]
+fn keys_that_are_too_old_serve_no_remembered_token_either() {
+    let mut gate = gate(REMOTE);
+    let token = bearer(&[("exp", "1800002000")]);
+    gate.keys(0).unwrap().replace(jwks().as_bytes(), NOW).unwrap();
+    assert_eq!(decide_at(&mut gate, &token, NOW + 599), "u1");
+
+    assert_eq!(decide_at(&mut gate, &token, NOW + 600), "keys_unavailable");
+}
+
+#[test]
+fn a_remembered_token_is_judged_without_an_allocation() {
+    let mut gate = gate(&inline("https://as.example"));
+    let token = bearer(&[]);
+    let request = RequestView { method: b"GET", path: b"/orders?x=1", authorization: &[token.as_bytes()] };
+    let allows = |gate: &mut Gate| matches!(gate.decide(&request, NOW), Decision::Allow(_));
+    assert!(allows(&mut gate));
+
+    let used = allocation_counter::measure(|| assert!(allows(&mut gate)));
+
+    assert_eq!(used.count_total, 0);
+    let first =
+        allocation_counter::measure(|| assert!(allows(&mut self::gate(&inline("https://as.example")))));
+    assert!(first.count_total > 0);
+}

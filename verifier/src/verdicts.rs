@@ -1,0 +1,164 @@
+//! Tokens that were accepted lately, so that the same bytes under the same keys need no second signature check.
+//!
+//! A fixed number of places. A token's places follow from its signature, which nobody can choose for a token that is
+//! accepted, and its whole text is compared.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::signature::PublicKey;
+use crate::verify::Verified;
+
+/// At most as many verdicts as there are places; the one used least lately of four makes room.
+#[derive(Clone, Debug)]
+pub(crate) struct Verdicts {
+    /// [`WAYS`] for each set. Empty until the first verdict.
+    places: Vec<Option<Verdict>>,
+    capacity: usize,
+    uses: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Verdict {
+    token: Box<[u8]>,
+    under: Under,
+    verified: Verified,
+    used: u64,
+}
+
+/// What a verdict rests on besides the token: the issuer's place in the policy, and the key under its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Under {
+    pub(crate) issuer: usize,
+    pub(crate) kid: String,
+    pub(crate) key: PublicKey,
+}
+
+impl Verdicts {
+    /// `capacity` is rounded up to a power of two.
+    pub(crate) const fn new(capacity: usize) -> Self {
+        Self { places: Vec::new(), capacity: capacity.next_power_of_two(), uses: 0 }
+    }
+
+    pub(crate) fn find(&mut self, token: &[u8]) -> Option<(&Under, &Verified)> {
+        self.uses += 1;
+        let uses = self.uses;
+        let mut places = self.set(token)?.iter_mut().flatten();
+        let verdict = places.find(|verdict| *verdict.token == *token)?;
+        verdict.used = uses;
+        Some((&verdict.under, &verdict.verified))
+    }
+
+    pub(crate) fn keep(&mut self, token: &[u8], under: Under, verified: Verified) {
+        if self.places.is_empty() {
+            self.places.resize(self.capacity.max(WAYS), None);
+        }
+        let used = self.uses;
+        let Some(set) = self.set(token) else { return };
+        let same =
+            set.iter().position(|place| place.as_ref().is_some_and(|verdict| *verdict.token == *token));
+        let oldest =
+            || (0..WAYS).min_by_key(|way| set.get(*way).and_then(Option::as_ref).map(|verdict| verdict.used));
+        if let Some(place) = same.or_else(oldest).and_then(|way| set.get_mut(way)) {
+            *place = Some(Verdict { token: token.into(), under, verified, used });
+        }
+    }
+
+    pub(crate) fn forget(&mut self, token: &[u8]) {
+        for place in self.set(token).into_iter().flatten() {
+            if place.as_ref().is_some_and(|verdict| *verdict.token == *token) {
+                *place = None;
+            }
+        }
+    }
+
+    fn set(&mut self, token: &[u8]) -> Option<&mut [Option<Verdict>]> {
+        let sets = self.places.len() / WAYS;
+        // The last character holds two bits only.
+        let (text, _) = token.split_last_chunk::<1>()?;
+        let spread = u64::from_le_bytes(*text.last_chunk()?).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        let at = usize::try_from(spread).ok()?.checked_rem(sets)? * WAYS;
+        self.places.get_mut(at..at + WAYS)
+    }
+}
+
+const WAYS: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+    use alloc::string::String;
+
+    use super::*;
+    use crate::fixture::{HEADER, NOW, claims, keys, rules, sign};
+    use crate::verify::verify;
+
+    fn under(issuer: usize) -> Under {
+        Under { issuer, kid: "k1".into(), key: keys().key("k1").unwrap().clone() }
+    }
+
+    fn verified() -> Verified {
+        verify(sign(HEADER, &claims(&[])).as_bytes(), &rules(), &keys(), NOW).unwrap()
+    }
+
+    fn token(number: usize) -> String {
+        format!("{:0>43}A", number.wrapping_mul(0x9e37_79b9))
+    }
+
+    fn kept(verdicts: &Verdicts) -> usize {
+        verdicts.places.iter().flatten().count()
+    }
+
+    #[test]
+    fn a_flood_of_tokens_takes_no_more_places_than_there_are() {
+        let mut verdicts = Verdicts::new(60);
+        let verified = verified();
+
+        for number in 0..100_000 {
+            verdicts.keep(token(number).as_bytes(), under(0), verified.clone());
+        }
+
+        assert_eq!(verdicts.places.len(), 64);
+        assert_eq!(kept(&verdicts), 64);
+        assert!(verdicts.find(token(99_999).as_bytes()).is_some());
+    }
+
+    #[test]
+    fn the_token_used_least_lately_makes_room() {
+        let mut verdicts = Verdicts::new(4);
+        let verified = verified();
+        for number in 0..4 {
+            verdicts.find(b"");
+            verdicts.keep(token(number).as_bytes(), under(0), verified.clone());
+        }
+        assert!(verdicts.find(token(0).as_bytes()).is_some());
+
+        verdicts.keep(token(4).as_bytes(), under(0), verified);
+
+        let found = (0..5).map(|number| verdicts.find(token(number).as_bytes()).is_some());
+        assert_eq!(found.collect::<Vec<_>>(), [true, false, true, true, true]);
+    }
+
+    #[test]
+    fn a_token_has_one_place_and_leaves_it_when_forgotten() {
+        let mut verdicts = Verdicts::new(16);
+        let verified = verified();
+        for issuer in [1, 2] {
+            verdicts.keep(token(1).as_bytes(), under(issuer), verified.clone());
+        }
+
+        assert_eq!(kept(&verdicts), 1);
+        assert_eq!(verdicts.find(token(1).as_bytes()).map(|(under, _)| under.issuer), Some(2));
+        verdicts.forget(token(1).as_bytes());
+        assert_eq!(kept(&verdicts), 0);
+    }
+
+    #[test]
+    fn what_is_too_short_for_a_token_is_never_found() {
+        let mut verdicts = Verdicts::new(4);
+        verdicts.keep(b"short", under(0), verified());
+
+        assert!(verdicts.find(b"short").is_none() && verdicts.find(b"").is_none());
+    }
+}
