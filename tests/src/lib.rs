@@ -6,6 +6,7 @@ pub mod cast;
 pub mod deployment;
 pub mod docs;
 pub mod envoy;
+pub mod hostile;
 pub mod http;
 pub mod issuer;
 pub mod ledger;

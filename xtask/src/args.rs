@@ -20,6 +20,7 @@ usage: cargo xtask COMMAND
          what the promises cost, as ratios to a peer or a limit of the same run; some minutes
   dist   the artefacts to publish, with checksums, in dist/
   deny [CHECK…]  licenses, bans, sources and (with GitHub in reach) advisories of every dependency
+  vectors  writes tests/vectors/hostile.json anew, after a change of what it is made from
   help   this text";
 
 #[derive(Debug, Eq, PartialEq)]
@@ -33,6 +34,7 @@ pub(crate) enum Task {
     Dist,
     Help,
     Test(Part),
+    Vectors,
 }
 
 #[derive(Debug, Eq, PartialEq)]
@@ -63,6 +65,7 @@ impl Task {
             Some("dist") => Self::Dist,
             Some("help" | "-h" | "--help") | None => Self::Help,
             Some("test") => Self::Test(Part::parse(&mut args)?),
+            Some("vectors") => Self::Vectors,
             Some(other) => bail!("there is no command `{other}`"),
         };
         match args.next() {

@@ -48,5 +48,13 @@ fn run(task: Task) -> Result<()> {
             Ok(())
         }
         Task::Test(part) => test::run(&part),
+        Task::Vectors => vectors(),
     }
+}
+
+fn vectors() -> Result<()> {
+    let path = place::root().join("tests/vectors/hostile.json");
+    std::fs::write(&path, keystone_tests::hostile::file())?;
+    shell::say(&format!("wrote {} cases to {}", keystone_tests::hostile::cases().len(), path.display()));
+    Ok(())
 }

@@ -1,0 +1,167 @@
+//! G: the request around the token.
+
+use super::Case;
+use super::forge::{valid, with_claims};
+
+pub(super) fn cases() -> Vec<Case> {
+    let all = [absent(), several(), schemes(), paths()];
+    all.into_iter().flatten().map(|case| case.in_group('G')).collect()
+}
+
+fn ask(name: impl Into<String>, authorization: &[&str]) -> Case {
+    Case::request(name, "RFC 6750 §2 and §3.1", ("GET", "/me"), authorization)
+}
+
+fn absent() -> Vec<Case> {
+    [
+        ("no authorization", &[][..]),
+        ("an empty authorization", &[""]),
+        ("the word Bearer alone", &["Bearer"]),
+        ("another scheme", &["Basic dTpw"]),
+        ("a DPoP scheme", &["DPoP x.y.z"]),
+        ("a word that is no scheme", &["token"]),
+    ]
+    .map(|(what, values)| ask(what, values).is("no_credentials"))
+    .into()
+}
+
+fn several() -> Vec<Case> {
+    let good = format!("Bearer {}", valid());
+    let other = format!("Bearer {}", with_claims(&[("sub", r#""u2""#)]));
+    let values: [(&str, Vec<&str>); 9] = [
+        ("the same token in two headers", vec![&good, &good]),
+        ("two good tokens in two headers", vec![&good, &other]),
+        ("a good and a bad token", vec![&good, "Bearer x"]),
+        ("a bad and a good token", vec!["Bearer x", &good]),
+        ("a good token and another scheme", vec![&good, "Basic dTpw"]),
+        ("another scheme and a good token", vec!["Basic dTpw", &good]),
+        ("three good tokens", vec![&good, &good, &good]),
+        ("a good token and an empty header", vec![&good, ""]),
+        ("an empty header and a good token", vec!["", &good]),
+    ];
+    let mut cases: Vec<Case> =
+        values.into_iter().map(|(what, values)| ask(what, &values).is("multiple_credentials")).collect();
+    let joined = [
+        ("two tokens joined by a comma", format!("{good}, {other}")),
+        ("two tokens joined by a comma alone", format!("{good},{}", valid())),
+        ("a token and a comma", format!("{good},")),
+        ("another scheme joined to a token", format!("Basic dTpw, {good}")),
+    ];
+    cases.extend(joined.iter().map(|(what, value)| ask(*what, &[value]).is("multiple_credentials")));
+    cases
+}
+
+fn schemes() -> Vec<Case> {
+    let token = valid();
+    let mut cases: Vec<Case> = ["bearer", "BEARER", "bEaReR"]
+        .map(|scheme| ask(format!("the scheme {scheme}"), &[&format!("{scheme} {token}")]))
+        .into();
+    let wrong = [
+        ("two spaces before the token", format!("Bearer  {token}")),
+        ("a tab before the token", format!("Bearer\t{token}")),
+        ("no space before the token", format!("Bearer{token}")),
+        ("a colon before the token", format!("Bearer:{token}")),
+        ("an equals sign before the token", format!("Bearer={token}")),
+        ("words around the token", format!("foo Bearer {token} bar")),
+        ("a word after the token", format!("Bearer {token} bar")),
+        ("the word Bearer twice", format!("Bearer Bearer {token}")),
+        ("a parameter instead of the token", format!("Bearer token {token}")),
+        ("a space in the token", format!("Bearer {}", token.replacen('.', ". ", 1))),
+        ("nothing after Bearer and a space", "Bearer ".to_owned()),
+    ];
+    cases.extend(wrong.iter().map(|(what, value)| ask(*what, &[value]).is("bad_authorization")));
+    let others = [
+        ("a no-break space before the token", format!("Bearer\u{a0}{token}")),
+        ("a byte order mark before the scheme", format!("\u{ef}\u{bb}\u{bf}Bearer {token}")),
+    ];
+    cases.extend([
+        ask(others[0].0, &[&others[0].1]).is("bad_authorization"),
+        ask(others[1].0, &[&others[1].1]).is("no_credentials"),
+    ]);
+    cases
+}
+
+fn paths() -> Vec<Case> {
+    let authorization = format!("Bearer {}", with_claims(&[("scope", r#""orders:read orders:write""#)]));
+    let on = |method: &str, path: &str| {
+        Case::request(
+            format!("{method} {}", shown(path)),
+            "CVE-2023-27487, CVE-2021-39156",
+            (method, path),
+            &[&authorization],
+        )
+    };
+    let ambiguous = [
+        "//me",
+        "/me//",
+        "/./me",
+        "/../me",
+        "/assets/../admin",
+        "/assets/..",
+        "/assets/.",
+        "/assets/%2e%2e/admin",
+        "/assets/%2E%2E/admin",
+        "/assets/.%2e/admin",
+        "/assets/..%2fadmin",
+        "/assets%2F..%2Fadmin",
+        "/admin%2Fusers",
+        "/assets/%5c..%5cadmin",
+        "/assets\\..\\admin",
+        "/assets/\\admin",
+        "/assets/%00",
+        "/assets/a%00.css",
+        "/assets/%252e%252e/admin",
+        "/assets/%25",
+        "/assets/%",
+        "/assets/%2",
+        "/assets/%zz",
+        "/assets/%+1",
+        "/admin;x=y",
+        "/assets;/../admin",
+        "/assets/..;/admin",
+        "/assets/%3b/admin",
+        "/me#x",
+        "/assets/%23",
+        "/assets/%3F",
+        "/%6de",
+        "/%61dmin",
+        "/a%64min",
+        "/assets/%7f",
+        "/assets/%0d%0a",
+        "/assets/%09",
+        "/assets/\u{80}",
+        "/assets/\u{ff}",
+        "/assets/\u{e9}",
+        "http://as.example/me",
+        "https://as.example/me",
+        "//as.example/me",
+        "me",
+        "*",
+        "/me?x#y",
+        "/assets/%2f%2f",
+        "/assets/%C0%AE%C0%AE%2Fadmin",
+        "/.",
+        "/..",
+    ];
+    let mut cases: Vec<Case> = ambiguous.map(|path| on("GET", path).is("bad_path")).into();
+    let long = format!("/assets/{}", "a".repeat(8185));
+    cases.push(on("GET", &long).is("bad_path"));
+    cases.extend(
+        ["/me?x=/../admin", "/me?", "/me?a=b&c=%2e%2e", "/orders?x=%00", "/orders?y=;"]
+            .map(|path| on("GET", path)),
+    );
+    cases.extend(
+        ["/assets/caf%C3%A9", "/assets/a%20b", "/assets/...", "/assets/a:b@c!d", "/assets/~a"]
+            .map(|path| on("GET", path).is("public")),
+    );
+    cases.push(on("PUT", "/orders/a%20b"));
+    cases
+}
+
+fn shown(path: &str) -> String {
+    if path.len() > 60 {
+        format!("a path of {} bytes", path.len())
+    } else {
+        path.escape_default().to_string()
+    }
+}
