@@ -63,7 +63,7 @@ fn a_key_of_another_certificate_is_refused_at_start(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// P-24.
+/// P-24
 fn production_without_tls_is_refused_at_start(lab: &Lab) -> Result<()> {
     let home = lab.issuer_home("no-tls", |settings| {
         settings.issuer = Some("https://id.example.com".to_owned());

@@ -153,7 +153,7 @@ async fn a_client_that_never_ends_its_handshake_is_let_go() {
 
 const PRODUCTION: &str = "mode = 'production'\nkey_encryption_key = 'kskek_5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a'\n[limits]\ntrusted_proxies = ['10.0.0.0/8']\n[passwords]\nmemory_kib = 12288\n";
 
-/// P-24.
+/// P-24
 #[tokio::test]
 async fn plain_http_in_production_is_answered_to_proxies_and_this_machine_only() {
     let test = TestIssuer::start_with(PRODUCTION).await;
