@@ -92,6 +92,20 @@ impl File {
     /// Every client gets a secret made for the case that it is new; the store says which ones were taken.
     pub fn declare(self, secrets: &Secrets, world: &World) -> (Declaration, BTreeMap<String, Secret>) {
         let mut fresh = BTreeMap::new();
+        let declaration = self.declare_with(|client_id| {
+            let (secret, hash) = secrets.new_client_secret(world);
+            fresh.insert(client_id.to_owned(), secret);
+            hash
+        });
+        (declaration, fresh)
+    }
+
+    /// For a rehearsal, in which nobody takes a secret.
+    pub fn declare_without_secrets(self) -> Declaration {
+        self.declare_with(|_| [0; 32])
+    }
+
+    fn declare_with(self, mut secret_if_new: impl FnMut(&str) -> [u8; 32]) -> Declaration {
         let scopes = self.scopes.into_iter().map(|Scope { name, description, resource }| DeclaredScope {
             name,
             description,
@@ -103,13 +117,15 @@ impl File {
             scopes,
         });
         let clients = self.clients.into_iter().map(|client| {
-            let (secret, secret_if_new) = secrets.new_client_secret(world);
-            fresh.insert(client.client_id.clone(), secret);
-            client.declare(secret_if_new)
+            let hash = secret_if_new(&client.client_id);
+            client.declare(hash)
         });
-        let declaration =
-            Declaration { scopes: scopes.collect(), roles: roles.collect(), clients: clients.collect() };
-        (declaration, fresh)
+        Declaration {
+            scopes: scopes.collect(),
+            roles: roles.collect(),
+            clients: clients.collect(),
+            prune: false,
+        }
     }
 
     fn mistakes(&self) -> Vec<String> {

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::identifier;
 use crate::password::Passwords;
 use crate::secret::Secret;
-use crate::store::{Bootstrap, NewUser};
+use crate::store::{ADMINISTRATOR, Bootstrap, CONSOLE, NewUser};
 use crate::users::{ONE_TIME_LIFETIME, one_time_password, user_id};
 
 /// What is printed, once.
@@ -72,6 +72,3 @@ async fn hash(config: &Config, world: &World, password: &Secret) -> Result<Strin
     let passwords = Passwords::start(&config.passwords, world.clone()).map_err(open::failed)?;
     passwords.hash(password).await.map_err(|_| Failure::new("the password could not be hashed"))
 }
-
-const ADMINISTRATOR: &str = "administrator";
-const CONSOLE: &str = "keystone-console";

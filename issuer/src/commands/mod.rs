@@ -52,12 +52,7 @@ enum Command {
         username: String,
     },
     /// Create and update scopes, roles and clients as a file declares them
-    Apply {
-        file: PathBuf,
-        /// Print one line of JSON
-        #[arg(long)]
-        json: bool,
-    },
+    Apply(apply::Arguments),
     /// Look after the signing keys
     Keys {
         #[command(subcommand)]
@@ -124,7 +119,7 @@ async fn execute(command: &Command, config: Config) -> Result<String, Failure> {
         Command::Migrate => migrate::run(&config).await,
         Command::Bootstrap { json, username } => bootstrap::run(&config, &world, username, *json).await,
         Command::Keys { command } => keys::run(&config, &world, command).await,
-        Command::Apply { file, json } => apply::run(&config, &world, file, *json).await,
+        Command::Apply(arguments) => apply::run(&config, &world, arguments).await,
     }
 }
 

@@ -19,6 +19,8 @@ pub(super) enum Schema {
     Migrate,
     /// Refuse on PostgreSQL, where other replicas may run; SQLite is ours alone and is always brought up to date.
     Check,
+    /// Nothing is made and nothing is changed, not even a file.
+    Untouched,
 }
 
 /// The database as it is.
@@ -34,10 +36,20 @@ pub(super) fn connect(config: &Config) -> Result<Arc<dyn Store>, Failure> {
     })
 }
 
+/// The same where there is one; none is made.
+pub(super) fn existing(config: &Config) -> Result<Arc<dyn Store>, Failure> {
+    let file = config.data_dir.join(SQLITE_FILE);
+    if config.database.url.is_none() && !file.exists() {
+        let file = file.display();
+        return Err(Failure::new(format!("there is no database yet: {file}; `keystone serve` makes it")));
+    }
+    connect(config)
+}
+
 /// The database with the schema that this program was built for.
 pub(super) async fn store(config: &Config, schema: Schema) -> Result<Arc<dyn Store>, Failure> {
-    let store = connect(config)?;
-    if schema == Schema::Migrate || config.database.url.is_none() {
+    let store = if schema == Schema::Untouched { existing(config)? } else { connect(config)? };
+    if schema == Schema::Migrate || (schema == Schema::Check && config.database.url.is_none()) {
         store.migrate().await.map_err(failed)?;
     }
     let pending = store.pending_migrations().await.map_err(failed)?;

@@ -3,8 +3,8 @@
 //! Each method is one transaction. Time is the database's; randomness comes in with the arguments.
 
 pub mod administration;
+mod applied;
 mod bootstrap_rules;
-mod declaration;
 mod error;
 mod key_life;
 mod ledger;
@@ -26,14 +26,15 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-pub use administration::Administration;
+pub use administration::{ADMINISTRATOR, Administration, CONSOLE};
+pub use applied::{Applied, Deleted, Difference, Revoked, Updated};
 pub use error::{Result, StoreError};
 pub use key_life::{
     Decide, KeyChange, KeyHistory, KeyLife, KeyLine, KeyRefusal, KeyState, Reseal, SealedName,
 };
 pub use revocation::{EndReason, EndSession, Holder, IssuedToken, LiveSession, Revocations, Standing};
 pub use types::{
-    Actor, Applied, ApplyError, Bootstrap, Client, Credential, Declaration, DeclaredClient, DeclaredRole,
+    Actor, ApplyError, Bootstrap, Client, Credential, Declaration, DeclaredClient, DeclaredRole,
     DeclaredScope, GrantType, Lifetimes, NewSession, NewSigningKey, NewUser, PasswordChange, Rotate,
     Rotation, RotationRefusal, Scope, Session, SessionId, SigningKey, Swept, UserConflict,
 };
@@ -89,10 +90,4 @@ pub trait Store: Administration + KeyLife + Revocations + Send + Sync + fmt::Deb
     async fn held_scopes(&self, actor: &Actor) -> Result<BTreeSet<String>>;
     /// Makes the first administrator and the console client, once ever. `false`: it was done before.
     async fn bootstrap(&self, bootstrap: &Bootstrap) -> Result<bool>;
-    /// Brings scopes, roles and clients to what the declaration says, in one transaction with its audit rows.
-    async fn apply(
-        &self,
-        actor: &Actor,
-        declaration: &Declaration,
-    ) -> Result<std::result::Result<Applied, ApplyError>>;
 }

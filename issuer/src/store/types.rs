@@ -43,6 +43,12 @@ impl GrantType {
     }
 }
 
+impl fmt::Display for GrantType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// A scope and the resource (audience) it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
 pub struct Scope {
@@ -261,6 +267,14 @@ pub struct Declaration {
     pub scopes: Vec<DeclaredScope>,
     pub roles: Vec<DeclaredRole>,
     pub clients: Vec<DeclaredClient>,
+    /// It names all there is to be: what it does not name goes, but for what is built in.
+    pub prune: bool,
+}
+
+impl Declaration {
+    pub fn pruning(self, prune: bool) -> Self {
+        Self { prune, ..self }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -291,20 +305,18 @@ pub struct DeclaredClient {
     pub secret_if_new: [u8; 32],
 }
 
-#[derive(Clone, Debug, Default, serde::Serialize)]
-pub struct Applied {
-    /// `scope orders:read`, `role customer`, `client orders-app`.
-    pub created: Vec<String>,
-    pub updated: Vec<String>,
-    /// The clients that took their `secret_if_new`.
-    #[serde(skip)]
-    pub secrets_taken: Vec<String>,
-}
-
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApplyError {
     #[error("{holder} names the scope `{scope}`, which neither the file nor the database has")]
     UnknownScope { holder: String, scope: String },
+    #[error("{holder} names the scope `{scope}`, which the file does not declare and --prune would delete")]
+    PrunedScope { holder: String, scope: String },
+    #[error(
+        "role `administrator` must keep the scope `{scope}`; without it nobody could administer Keystone"
+    )]
+    Administrator { scope: String },
+    #[error("{what} is built in and stays as it is; leave it out")]
+    BuiltIn { what: String },
     #[error(
         "client `{client_id}` is {stored} in the database and {declared} in the file; a client cannot change its kind"
     )]

@@ -72,7 +72,8 @@ pub(in crate::store) trait RoleDesk: Send {
     async fn insert_role(&mut self, role: &DeclaredRole) -> Result<()>;
     async fn describe_role(&mut self, name: &str, description: &str) -> Result<()>;
     async fn add_role_scope(&mut self, role: &str, scope: &str) -> Result<()>;
-    /// A new scope, for administrators to hand out.
+    /// Whoever administers can only hand out what they hold, with a token that has it: a new scope is the administrator's,
+    /// and the console may ask for it.
     async fn entrust(&mut self, scope: &str) -> Result<()>;
     async fn drop_role_scope(&mut self, role: &str, scope: &str) -> Result<()>;
     async fn delete_role(&mut self, name: &str) -> Result<()>;

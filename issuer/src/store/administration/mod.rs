@@ -4,6 +4,7 @@
 //! only carry out: see [`desk`].
 
 mod clients;
+mod declaration;
 pub(super) mod desk;
 mod roles;
 mod rules;
@@ -15,12 +16,15 @@ use uuid::Uuid;
 
 use self::desk::{AuditDesk as _, ClientDesk as _, Desk, Open, RoleDesk as _, UserDesk as _};
 use self::rules::Stop;
+pub use self::rules::{ADMINISTRATOR, CONSOLE};
 pub use self::types::{
     AuditEntry, AuditSearch, Authority, ClientChange, ClientProfile, Expected, Identifier, NewSecret,
     Outcome, Page, Profile, Refused, Reset, RoleChange, RoleSet, ScopeChange, SecretSlot, UserChange,
     UserSearch, Version,
 };
-use super::{DeclaredClient, DeclaredRole, DeclaredScope, NewUser, Result};
+use super::{
+    Actor, Applied, ApplyError, Declaration, DeclaredClient, DeclaredRole, DeclaredScope, NewUser, Result,
+};
 
 /// Users, roles, scopes and clients as administrators see and change them.
 ///
@@ -72,6 +76,19 @@ pub trait Administration: Send + Sync {
     /// The slot it is in.
     async fn add_secret(&self, by: &Authority, secret: &NewSecret) -> Result<Outcome<i64>>;
     async fn remove_secret(&self, by: &Authority, client_id: &str, slot: i64) -> Result<Outcome<()>>;
+
+    /// Brings scopes, roles and clients to what the declaration says, in one transaction.
+    async fn apply(
+        &self,
+        by: &Actor,
+        declaration: &Declaration,
+    ) -> Result<std::result::Result<Applied, ApplyError>>;
+    /// What `apply` would do: it is done, and taken back.
+    async fn rehearse(
+        &self,
+        by: &Actor,
+        declaration: &Declaration,
+    ) -> Result<std::result::Result<Applied, ApplyError>>;
 
     /// Newest first.
     async fn audit(&self, search: &AuditSearch) -> Result<Vec<AuditEntry>>;
@@ -205,6 +222,28 @@ impl<S: Open> Administration for S {
 
     async fn remove_secret(&self, by: &Authority, client_id: &str, slot: i64) -> Result<Outcome<()>> {
         change!(self, desk => clients::remove_secret(&mut desk, by, (client_id, slot)))
+    }
+
+    // Not bounded: a large file may take its time, and nobody waits for an answer but the person who applies it.
+    async fn apply(
+        &self,
+        by: &Actor,
+        declaration: &Declaration,
+    ) -> Result<std::result::Result<Applied, ApplyError>> {
+        let mut desk = self.alone().await?;
+        let outcome = declaration::carry_out(&mut desk, by, declaration).await?;
+        if outcome.is_ok() {
+            desk.commit().await?;
+        }
+        Ok(outcome)
+    }
+
+    async fn rehearse(
+        &self,
+        by: &Actor,
+        declaration: &Declaration,
+    ) -> Result<std::result::Result<Applied, ApplyError>> {
+        declaration::carry_out(&mut self.alone().await?, by, declaration).await
     }
 
     async fn audit(&self, search: &AuditSearch) -> Result<Vec<AuditEntry>> {

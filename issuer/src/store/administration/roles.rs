@@ -146,9 +146,8 @@ async fn touched_scope(
     Ok(before)
 }
 
-/// Keystone's own scopes are the program's, not its users'.
 fn not_built_in(name: &str, resource: &str) -> Result<(), Refused> {
-    if resource == OWN_RESOURCE || name.starts_with(OWN_PREFIX) { Err(Refused::BuiltIn) } else { Ok(()) }
+    if rules::is_own_scope(name, resource) { Err(Refused::BuiltIn) } else { Ok(()) }
 }
 
 async fn moved_by_role(desk: &mut impl Desk, role: &str) -> Result<Vec<Event>, Stop> {
@@ -163,6 +162,3 @@ async fn moved(desk: &mut impl Desk, scope: &str) -> Result<Vec<Event>, Stop> {
     let users = users.into_iter().map(|(id, epoch)| Event::user(id, epoch));
     Ok(users.chain(clients.into_iter().map(|(id, epoch)| Event::client(id, epoch))).collect())
 }
-
-const OWN_RESOURCE: &str = "keystone";
-const OWN_PREFIX: &str = "keystone:";

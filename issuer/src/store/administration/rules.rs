@@ -71,5 +71,14 @@ pub(super) async fn known(desk: &mut impl Desk, scopes: &BTreeSet<String>) -> Re
     Ok(())
 }
 
+/// Keystone's own scopes are the program's, not its users'.
+pub(super) fn is_own_scope(name: &str, resource: &str) -> bool {
+    resource == OWN_RESOURCE || name.starts_with(OWN_PREFIX)
+}
+
 /// The built-in role. Its holders are the administrators, of whom one must always be there and enabled.
-pub(super) const ADMINISTRATOR: &str = "administrator";
+pub const ADMINISTRATOR: &str = "administrator";
+/// The client with which administrators log in; the bootstrap makes it.
+pub const CONSOLE: &str = "keystone-console";
+const OWN_RESOURCE: &str = "keystone";
+const OWN_PREFIX: &str = "keystone:";

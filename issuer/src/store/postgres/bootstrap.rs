@@ -2,7 +2,8 @@
 
 use sqlx::{PgConnection, PgPool};
 
-use super::{apply, ledger, users};
+use super::administration::put_client;
+use super::{ledger, users};
 use crate::store::ledger::Entry;
 use crate::store::{Actor, Bootstrap, Result, bootstrap_rules};
 
@@ -53,6 +54,6 @@ async fn console(connection: &mut PgConnection, client_id: &str) -> Result<bool>
     }
     let scopes: Vec<(String, bool)> = sqlx::query_as(SCOPES).fetch_all(&mut *connection).await?;
     let console = bootstrap_rules::console(client_id, &scopes);
-    apply::put_client(connection, &console).await?;
+    put_client(connection, &console).await?;
     Ok(true)
 }

@@ -1,7 +1,6 @@
 //! The store on PostgreSQL, for any number of replicas.
 
 mod administration;
-mod apply;
 mod bootstrap;
 mod clients;
 mod key_life;
@@ -31,9 +30,9 @@ pub(super) use self::schema::{MIGRATIONS, migrate};
 
 use self::pool::bounded;
 use super::{
-    Actor, Applied, ApplyError, Bootstrap, Client, Credential, Declaration, EndSession, IssuedToken,
-    LiveSession, NewSession, NewSigningKey, PasswordChange, Result, Revocations, Rotate, Rotation, Session,
-    SessionId, SigningKey, Standing, Store, Swept,
+    Actor, Bootstrap, Client, Credential, EndSession, IssuedToken, LiveSession, NewSession, NewSigningKey,
+    PasswordChange, Result, Revocations, Rotate, Rotation, Session, SessionId, SigningKey, Standing, Store,
+    Swept,
 };
 
 #[derive(Clone)]
@@ -135,14 +134,6 @@ impl Store for Postgres {
 
     async fn bootstrap(&self, bootstrap: &Bootstrap) -> Result<bool> {
         bootstrap::bootstrap(&self.pool, bootstrap).await
-    }
-
-    async fn apply(
-        &self,
-        actor: &Actor,
-        declaration: &Declaration,
-    ) -> Result<std::result::Result<Applied, ApplyError>> {
-        apply::apply(&self.pool, actor, declaration).await
     }
 }
 

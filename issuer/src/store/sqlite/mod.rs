@@ -1,7 +1,6 @@
 //! The store on one machine: a SQLite file, one writer and many readers.
 
 mod administration;
-mod apply;
 mod bootstrap;
 mod clients;
 mod clock;
@@ -32,9 +31,9 @@ pub(super) use self::schema::MIGRATIONS;
 
 use self::pool::Pools;
 use super::{
-    Actor, Applied, ApplyError, Bootstrap, Client, Credential, Declaration, EndSession, IssuedToken,
-    LiveSession, NewSession, NewSigningKey, PasswordChange, Result, Revocations, Rotate, Rotation, Session,
-    SessionId, SigningKey, Standing, Store, Swept,
+    Actor, Bootstrap, Client, Credential, EndSession, IssuedToken, LiveSession, NewSession, NewSigningKey,
+    PasswordChange, Result, Revocations, Rotate, Rotation, Session, SessionId, SigningKey, Standing, Store,
+    Swept,
 };
 
 #[derive(Clone)]
@@ -135,14 +134,6 @@ impl Store for Sqlite {
 
     async fn bootstrap(&self, bootstrap: &Bootstrap) -> Result<bool> {
         bootstrap::bootstrap(&self.pools, bootstrap).await
-    }
-
-    async fn apply(
-        &self,
-        actor: &Actor,
-        declaration: &Declaration,
-    ) -> Result<std::result::Result<Applied, ApplyError>> {
-        apply::apply(&self.pools, actor, declaration).await
     }
 }
 

@@ -113,7 +113,15 @@ pub(super) async fn a_declaration_changes_what_differs(bed: &Bed) {
 
     let applied = bed.store.apply(&Actor::Operator, &changed).await.unwrap().unwrap();
 
-    assert_eq!(applied.updated, ["scope orders:read", "role customer", "client app"]);
+    let updated: Vec<String> = applied.updated.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        updated,
+        [
+            r#"scope orders:read: description "" becomes "See orders""#,
+            "role customer: scopes +orders:write",
+            "client app: default_scopes +orders:write -orders:read",
+        ]
+    );
     assert!(applied.created.is_empty() && applied.secrets_taken.is_empty());
     assert!(events(bed).await.is_empty());
     assert_eq!(audit(bed, "%.updated").await.len(), 3);
@@ -175,6 +183,18 @@ pub(super) async fn a_wrong_declaration_changes_nothing(bed: &Bed) {
             Declaration { clients: vec![app(), app()], ..declaration() },
             ApplyError::Twice { what: "client `app`".to_owned() },
         ),
+        (
+            with_role(role("administrator", &["orders:read"])),
+            ApplyError::Administrator { scope: "keystone:audit:read".to_owned() },
+        ),
+        (
+            Declaration { scopes: vec![scope("orders:read"), scope("keystone:users:read")], ..declaration() },
+            ApplyError::BuiltIn { what: "scope `keystone:users:read`".to_owned() },
+        ),
+        (
+            Declaration { scopes: vec![scope("orders:read")], prune: true, ..declaration() },
+            ApplyError::PrunedScope { holder: "role `clerk`".to_owned(), scope: "orders:write".to_owned() },
+        ),
     ] {
         let mut wrong = wrong;
         wrong.scopes[0].description = "changed".to_owned();
@@ -183,6 +203,103 @@ pub(super) async fn a_wrong_declaration_changes_nothing(bed: &Bed) {
 
     assert_eq!(bed.count("scopes WHERE description = 'changed'").await, 0);
     assert!(audit(bed, "%.updated").await.is_empty());
+}
+
+pub(super) async fn a_rehearsal_says_what_would_be_done_and_does_nothing(bed: &Bed) {
+    world(bed).await;
+    let mut changed = whole(&["orders:read"]);
+    changed.scopes[0].resource = "archive".to_owned();
+    let tables = ["scopes", "roles", "service_clients", "audit_log", "revocation_events"];
+    let mut before = Vec::new();
+    for table in tables {
+        before.push(bed.count(table).await);
+    }
+
+    let planned = bed.store.rehearse(&Actor::Operator, &changed).await.unwrap().unwrap();
+
+    for (table, count) in tables.into_iter().zip(before) {
+        assert_eq!(bed.count(table).await, count, "{table}");
+    }
+    assert_eq!(bed.count("users WHERE epoch > 0").await, 0);
+    let applied = bed.other.apply(&Actor::Operator, &changed).await.unwrap().unwrap();
+    assert_eq!(planned, applied);
+    assert!(applied.changes() > 0);
+    let again = bed.store.rehearse(&Actor::Operator, &changed).await.unwrap().unwrap();
+    assert_eq!(again.changes(), 0);
+}
+
+/// The world with fewer scopes, the role `customer` and the client `app`, and nothing else.
+fn whole(scopes: &[&str]) -> Declaration {
+    let mut declaration = declaration();
+    declaration.scopes.retain(|scope| scopes.contains(&scope.name.as_str()));
+    Declaration {
+        roles: vec![role("customer", scopes)],
+        clients: vec![DeclaredClient { scopes: set(scopes), default_scopes: set(scopes), ..app() }],
+        prune: true,
+        ..declaration
+    }
+}
+
+pub(super) async fn what_a_whole_declaration_does_not_name_goes(bed: &Bed) {
+    world(bed).await;
+    bed.run("UPDATE user_roles SET role_name = 'clerk'").await.unwrap();
+
+    let applied = bed.store.apply(&Actor::Operator, &whole(&["orders:read"])).await.unwrap().unwrap();
+
+    let deleted: Vec<String> = applied.deleted.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        deleted,
+        ["client other", "client service", "role clerk, which 1 user held", "scope orders:write"]
+    );
+    assert_eq!((applied.revoked.users, applied.revoked.clients.len()), (1, 3), "{applied:?}");
+    assert!(bed.store.client("service").await.unwrap().is_none());
+    assert_eq!(bed.store.held_scopes(&Actor::User(ALICE)).await.unwrap(), set(&["keystone:account"]));
+    assert_eq!(
+        events(bed).await,
+        [
+            format!("sub {ALICE} 1"),
+            "cid app 1".to_owned(),
+            "cid other 1".to_owned(),
+            "cid service 1".to_owned()
+        ]
+    );
+    assert_eq!(
+        audit(bed, "%.deleted").await,
+        [
+            "operator client.deleted other",
+            "operator client.deleted service",
+            "operator role.deleted clerk",
+            "operator scope.deleted orders:write"
+        ]
+    );
+    let again = bed.other.apply(&Actor::Operator, &whole(&["orders:read"])).await.unwrap().unwrap();
+    assert_eq!(again, crate::store::Applied::default());
+}
+
+pub(super) async fn a_whole_declaration_keeps_what_is_built_in(bed: &Bed) {
+    bed.store.migrate().await.unwrap();
+    assert!(bed.store.bootstrap(&bootstrap(1)).await.unwrap());
+    bed.store.apply(&Actor::Operator, &declaration()).await.unwrap().unwrap();
+    let nothing = Declaration { prune: true, ..Declaration::default() };
+
+    let applied = bed.store.apply(&Actor::Operator, &nothing).await.unwrap().unwrap();
+
+    assert_eq!(applied.deleted.len(), 3 + 2 + 2);
+    assert_eq!(bed.store.client("keystone-console").await.unwrap().unwrap().scopes.len(), 14);
+    assert_eq!(bed.store.held_scopes(&Actor::User(uuid::Uuid::from_u128(1))).await.unwrap().len(), 14);
+    assert_eq!(applied.revoked.users, 1, "the administrator held the scopes that went");
+}
+
+/// What was published of the one that was deleted must not match the tokens of the one that came back, nor let old ones live.
+pub(super) async fn a_client_that_comes_back_stays_revoked(bed: &Bed) {
+    world(bed).await;
+    let without = Declaration { clients: vec![app()], prune: true, ..declaration() };
+
+    bed.store.apply(&Actor::Operator, &without).await.unwrap().unwrap();
+    bed.store.apply(&Actor::Operator, &declaration()).await.unwrap().unwrap();
+
+    assert_eq!(events(bed).await, ["cid other 1", "cid service 1"]);
+    assert_eq!(bed.store.client("service").await.unwrap().unwrap().epoch, 1);
 }
 
 pub(super) async fn a_client_is_read_as_it_was_declared(bed: &Bed) {

@@ -29,16 +29,16 @@ pub(super) fn operator(scope: &'static str) -> Authority {
 }
 
 pub(super) fn declaration() -> Declaration {
-    let scope = |name: &str| DeclaredScope {
-        name: name.to_owned(),
-        description: String::new(),
-        resource: "orders".to_owned(),
-    };
     Declaration {
         scopes: vec![scope("orders:read"), scope("orders:write")],
         roles: vec![role("customer", &["orders:read"]), role("clerk", &["orders:read", "orders:write"])],
         clients: vec![app(), DeclaredClient { client_id: "other".to_owned(), ..app() }, service()],
+        prune: false,
     }
+}
+
+pub(super) fn scope(name: &str) -> DeclaredScope {
+    DeclaredScope { name: name.to_owned(), description: String::new(), resource: "orders".to_owned() }
 }
 
 pub(super) fn role(name: &str, scopes: &[&str]) -> DeclaredRole {

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use sqlx::PgConnection;
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
-use super::super::apply;
 use super::{PostgresDesk, moment};
 use crate::store::administration::desk::ClientDesk;
 use crate::store::administration::{ClientProfile, Page, SecretSlot};
@@ -123,7 +123,7 @@ impl ClientDesk for PostgresDesk {
     }
 
     async fn put_client(&mut self, client: &DeclaredClient) -> Result<()> {
-        apply::put_client(&mut self.transaction, client).await
+        put_client(&mut self.transaction, client).await
     }
 
     async fn continue_epoch(&mut self, client_id: &str) -> Result<()> {
@@ -168,6 +168,72 @@ impl ClientDesk for PostgresDesk {
         let delete = sqlx::query(DELETE_SECRET).bind(client_id).bind(slot);
         Ok(delete.execute(&mut *self.transaction).await?.rows_affected() > 0)
     }
+}
+
+const PUT_CLIENT: &str = "
+    INSERT INTO service_clients (client_id, name, public, enabled)
+    VALUES ($1, $2, $3, $4)
+    ON CONFLICT (client_id) DO UPDATE
+    SET
+        name = excluded.name,
+        enabled = excluded.enabled,
+        updated_at = now()";
+
+const DROP_GRANTS: &str = "
+    DELETE FROM client_grants
+    WHERE client_id = $1
+        AND grant_type <> ALL ($2)";
+
+const PUT_GRANTS: &str = "
+    INSERT INTO client_grants (client_id, grant_type)
+    SELECT $1, unnest($2::text[])
+    ON CONFLICT DO NOTHING";
+
+const DROP_CLIENT_SCOPES: &str = "
+    DELETE FROM client_scopes
+    WHERE client_id = $1
+        AND scope_name <> ALL ($2)";
+
+const PUT_CLIENT_SCOPES: &str = "
+    INSERT INTO client_scopes (client_id, scope_name, is_default)
+    SELECT $1, name, name = ANY ($3)
+    FROM unnest($2::text[]) AS name
+    ON CONFLICT (client_id, scope_name) DO UPDATE
+    SET is_default = excluded.is_default";
+
+const DROP_ORIGINS: &str = "
+    DELETE FROM client_origins
+    WHERE client_id = $1
+        AND origin <> ALL ($2)";
+
+const PUT_ORIGINS: &str = "
+    INSERT INTO client_origins (client_id, origin)
+    SELECT $1, unnest($2::text[])
+    ON CONFLICT DO NOTHING";
+
+pub(in crate::store) async fn put_client(
+    connection: &mut PgConnection,
+    client: &DeclaredClient,
+) -> Result<()> {
+    let id = &client.client_id;
+    let grants: Vec<&str> = client.grants.iter().map(|grant| grant.as_str()).collect();
+    let scopes: Vec<&str> = client.scopes.iter().map(String::as_str).collect();
+    let defaults: Vec<&str> = client.default_scopes.iter().map(String::as_str).collect();
+    let origins: Vec<&str> = client.origins.iter().map(String::as_str).collect();
+    sqlx::query(PUT_CLIENT)
+        .bind(id)
+        .bind(&client.name)
+        .bind(client.public)
+        .bind(client.enabled)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query(DROP_GRANTS).bind(id).bind(&grants).execute(&mut *connection).await?;
+    sqlx::query(PUT_GRANTS).bind(id).bind(&grants).execute(&mut *connection).await?;
+    sqlx::query(DROP_CLIENT_SCOPES).bind(id).bind(&scopes).execute(&mut *connection).await?;
+    sqlx::query(PUT_CLIENT_SCOPES).bind(id).bind(&scopes).bind(&defaults).execute(&mut *connection).await?;
+    sqlx::query(DROP_ORIGINS).bind(id).bind(&origins).execute(&mut *connection).await?;
+    sqlx::query(PUT_ORIGINS).bind(id).bind(&origins).execute(connection).await?;
+    Ok(())
 }
 
 #[derive(sqlx::FromRow)]

@@ -5,6 +5,8 @@ mod clients;
 mod roles;
 mod users;
 
+pub(super) use self::clients::put_client;
+
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
@@ -23,7 +25,6 @@ pub(in crate::store) struct PostgresDesk {
     now: OffsetDateTime,
 }
 
-/// In the order in which `apply` takes them, so that the two wait for each other and never in a circle.
 const ALONE: &str = "
     LOCK TABLE scopes, roles, role_scopes, service_clients, client_grants, client_scopes, client_origins,
         user_roles

@@ -6,7 +6,6 @@ use async_trait::async_trait;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::super::apply;
 use super::PostgresDesk;
 use crate::store::administration::desk::RoleDesk;
 use crate::store::administration::{Page, ScopeChange};
@@ -42,6 +41,19 @@ const DESCRIBE_ROLE: &str = "
 const ADD_ROLE_SCOPE: &str = "
     INSERT INTO role_scopes (role_name, scope_name)
     VALUES ($1, $2)";
+
+const ENTRUST: &str = "
+    INSERT INTO role_scopes (role_name, scope_name)
+    VALUES ('administrator', $1)
+    ON CONFLICT DO NOTHING";
+
+/// Not by default: a token that can hand out everything is asked for, not given.
+const LET_CONSOLE_ASK: &str = "
+    INSERT INTO client_scopes (client_id, scope_name, is_default)
+    SELECT client_id, $1, false
+    FROM service_clients
+    WHERE client_id = 'keystone-console'
+    ON CONFLICT DO NOTHING";
 
 const DROP_ROLE_SCOPE: &str = "
     DELETE FROM role_scopes
@@ -131,7 +143,9 @@ impl RoleDesk for PostgresDesk {
     }
 
     async fn entrust(&mut self, scope: &str) -> Result<()> {
-        apply::entrust(&mut self.transaction, scope).await
+        sqlx::query(ENTRUST).bind(scope).execute(&mut *self.transaction).await?;
+        sqlx::query(LET_CONSOLE_ASK).bind(scope).execute(&mut *self.transaction).await?;
+        Ok(())
     }
 
     async fn drop_role_scope(&mut self, role: &str, scope: &str) -> Result<()> {

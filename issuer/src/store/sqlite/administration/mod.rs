@@ -5,6 +5,8 @@ mod clients;
 mod roles;
 mod users;
 
+pub(super) use self::clients::put_client;
+
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;

@@ -1,0 +1,339 @@
+//! Brings scopes, roles and clients to what a file says: judged as a whole, then carried out step by step.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+
+use super::desk::Desk;
+use super::rules::{self, ADMINISTRATOR, CONSOLE};
+use super::{ClientProfile, Expected, Page, ScopeChange};
+use crate::store::ledger::{Entry, Event};
+use crate::store::{
+    Actor, Applied, ApplyError, Declaration, DeclaredClient, DeclaredRole, DeclaredScope, Deleted,
+    Difference, Result, Revoked, Updated,
+};
+
+pub(super) async fn carry_out(
+    desk: &mut impl Desk,
+    by: &Actor,
+    declaration: &Declaration,
+) -> Result<std::result::Result<Applied, ApplyError>> {
+    let known = Known::read(desk).await?;
+    if let Err(error) = judge(declaration, &known) {
+        return Ok(Err(error));
+    }
+
+    let administrator = declaration.roles.iter().find(|role| role.name == ADMINISTRATOR);
+    let mut work = Work {
+        desk,
+        by,
+        administrator,
+        undeclared: known,
+        applied: Applied::default(),
+        books: Books::default(),
+    };
+    for scope in &declaration.scopes {
+        work.scope(scope).await?;
+    }
+    for role in &declaration.roles {
+        work.role(role).await?;
+    }
+    for client in &declaration.clients {
+        work.client(client).await?;
+    }
+    if declaration.prune {
+        work.prune().await?;
+    }
+    work.close().await.map(Ok)
+}
+
+/// What the database says now, by name.
+struct Known {
+    scopes: BTreeMap<String, DeclaredScope>,
+    roles: BTreeMap<String, DeclaredRole>,
+    clients: BTreeMap<String, ClientProfile>,
+}
+
+impl Known {
+    async fn read(desk: &mut impl Desk) -> Result<Self> {
+        let all = Page { after: String::new(), limit: i64::MAX };
+        let (scopes, roles, clients) =
+            (desk.scopes(&all).await?, desk.roles(&all).await?, desk.clients(&all).await?);
+        Ok(Self {
+            scopes: scopes.into_iter().map(|scope| (scope.name.clone(), scope)).collect(),
+            roles: roles.into_iter().map(|role| (role.name.clone(), role)).collect(),
+            clients: clients.into_iter().map(|client| (client.client_id.clone(), client)).collect(),
+        })
+    }
+}
+
+/// Whatever is wrong is found before anything is changed.
+fn judge(declaration: &Declaration, known: &Known) -> std::result::Result<(), ApplyError> {
+    let mut seen = BTreeSet::new();
+    let mut once = |what: String| {
+        if seen.insert(what.clone()) { Ok(what) } else { Err(ApplyError::Twice { what }) }
+    };
+    for scope in &declaration.scopes {
+        let what = once(format!("scope `{}`", scope.name))?;
+        if rules::is_own_scope(&scope.name, &scope.resource) && known.scopes.get(&scope.name) != Some(scope) {
+            return Err(ApplyError::BuiltIn { what });
+        }
+    }
+    for role in &declaration.roles {
+        let what = once(format!("role `{}`", role.name))?;
+        still_administers(role, known)?;
+        all_exist(what, &role.scopes, (declaration, known))?;
+    }
+    for client in &declaration.clients {
+        let what = once(format!("client `{}`", client.client_id))?;
+        all_exist(what, &client.scopes, (declaration, known))?;
+        can_be(client, known.clients.get(&client.client_id))?;
+    }
+    Ok(())
+}
+
+/// Whatever else the built-in role is to hold, without Keystone's own scopes nobody could administer any more.
+fn still_administers(role: &DeclaredRole, known: &Known) -> std::result::Result<(), ApplyError> {
+    let before = known.roles.get(&role.name).filter(|_| role.name == ADMINISTRATOR);
+    let own = |scope: &&String| {
+        known.scopes.get(*scope).is_some_and(|known| rules::is_own_scope(scope, &known.resource))
+    };
+    let lost = before.and_then(|before| before.scopes.difference(&role.scopes).find(own));
+    lost.map_or(Ok(()), |scope| Err(ApplyError::Administrator { scope: scope.clone() }))
+}
+
+fn all_exist(
+    holder: String,
+    named: &BTreeSet<String>,
+    (declaration, known): (&Declaration, &Known),
+) -> std::result::Result<(), ApplyError> {
+    for name in named {
+        if declaration.scopes.iter().any(|scope| scope.name == *name) {
+            continue;
+        }
+        let scope = name.clone();
+        match known.scopes.get(name) {
+            None => return Err(ApplyError::UnknownScope { holder, scope }),
+            Some(stored) if declaration.prune && !rules::is_own_scope(name, &stored.resource) => {
+                return Err(ApplyError::PrunedScope { holder, scope });
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn can_be(client: &DeclaredClient, before: Option<&ClientProfile>) -> std::result::Result<(), ApplyError> {
+    let client_id = || client.client_id.clone();
+    if let Some(scope) = client.default_scopes.difference(&client.scopes).next() {
+        return Err(ApplyError::DefaultScope { client_id: client_id(), scope: scope.clone() });
+    }
+    let kind = |public| if public { "public" } else { "confidential" };
+    match before {
+        Some(before) if before.public != client.public => Err(ApplyError::ClientKind {
+            client_id: client_id(),
+            stored: kind(before.public),
+            declared: kind(client.public),
+        }),
+        _ => Ok(()),
+    }
+}
+
+struct Work<'a, D> {
+    desk: &'a mut D,
+    by: &'a Actor,
+    /// What the built-in role is to hold, where the declaration says so.
+    administrator: Option<&'a DeclaredRole>,
+    /// What was there, and the declaration has not named so far.
+    undeclared: Known,
+    applied: Applied,
+    books: Books,
+}
+
+/// What is written down at the end.
+#[derive(Default)]
+struct Books {
+    entries: Vec<Entry>,
+    /// The epochs of those whose tokens are revoked; of several changes the last counts.
+    users: BTreeMap<Uuid, i64>,
+    clients: BTreeMap<String, i64>,
+}
+
+impl<D: Desk> Work<'_, D> {
+    async fn scope(&mut self, scope: &DeclaredScope) -> Result<()> {
+        let Some(before) = self.undeclared.scopes.remove(&scope.name) else {
+            self.desk.insert_scope(scope).await?;
+            if self.administrator.is_none_or(|role| role.scopes.contains(&scope.name)) {
+                self.desk.entrust(&scope.name).await?;
+                let administrator = self.undeclared.roles.get_mut(ADMINISTRATOR);
+                administrator.map(|role| role.scopes.insert(scope.name.clone()));
+            }
+            self.created("scope", &scope.name);
+            return Ok(());
+        };
+        let members = [
+            Difference::of_values("description", &before.description, &scope.description),
+            Difference::of_values("resource", &before.resource, &scope.resource),
+        ];
+        if !self.updated("scope", &scope.name, members) {
+            return Ok(());
+        }
+        self.desk
+            .put_scope(&ScopeChange {
+                name: scope.name.clone(),
+                expected: Expected::Any,
+                description: Some(scope.description.clone()),
+                resource: Some(scope.resource.clone()),
+            })
+            .await?;
+        // Another resource makes it another right.
+        if before.resource != scope.resource {
+            self.revoke_scope(&scope.name).await?;
+        }
+        Ok(())
+    }
+
+    async fn role(&mut self, role: &DeclaredRole) -> Result<()> {
+        let before = self.undeclared.roles.remove(&role.name);
+        let had = before.as_ref().map(|before| before.scopes.clone()).unwrap_or_default();
+        match before {
+            None => {
+                self.desk.insert_role(role).await?;
+                self.created("role", &role.name);
+            }
+            Some(before) => {
+                let members = [
+                    Difference::of_values("description", &before.description, &role.description),
+                    Difference::of_sets("scopes", &had, &role.scopes),
+                ];
+                if !self.updated("role", &role.name, members) {
+                    return Ok(());
+                }
+                self.desk.describe_role(&role.name, &role.description).await?;
+            }
+        }
+        for scope in role.scopes.difference(&had) {
+            self.desk.add_role_scope(&role.name, scope).await?;
+        }
+        for scope in had.difference(&role.scopes) {
+            self.desk.drop_role_scope(&role.name, scope).await?;
+        }
+        if !had.is_subset(&role.scopes) {
+            self.revoke_role(&role.name).await?;
+        }
+        Ok(())
+    }
+
+    async fn client(&mut self, client: &DeclaredClient) -> Result<()> {
+        let id = &client.client_id;
+        let Some(before) = self.undeclared.clients.remove(id) else {
+            self.desk.put_client(client).await?;
+            // What was published of an earlier client of this name must not match this one's tokens.
+            self.desk.continue_epoch(id).await?;
+            if !client.public {
+                self.desk.insert_secret(id, 1, client.secret_if_new).await?;
+                self.applied.secrets_taken.push(id.clone());
+            }
+            self.created("client", id);
+            return Ok(());
+        };
+        let flag = |enabled: bool| if enabled { "true" } else { "false" };
+        let members = [
+            Difference::of_values("name", &before.name, &client.name),
+            Difference::of_values("enabled", flag(before.enabled), flag(client.enabled)),
+            Difference::of_sets("grants", &before.grants, &client.grants),
+            Difference::of_sets("scopes", &before.scopes, &client.scopes),
+            Difference::of_sets("default_scopes", &before.default_scopes, &client.default_scopes),
+            Difference::of_sets("origins", &before.origins, &client.origins),
+        ];
+        if !self.updated("client", id, members) {
+            return Ok(());
+        }
+        self.desk.put_client(client).await?;
+        if !before.scopes.is_subset(&client.scopes) || (before.enabled && !client.enabled) {
+            self.revoke_client(id).await?;
+        }
+        Ok(())
+    }
+
+    /// Nothing built in goes. Those who hold first, then what they held: nobody is left with a name for nothing.
+    async fn prune(&mut self) -> Result<()> {
+        for id in std::mem::take(&mut self.undeclared.clients).into_keys().filter(|id| id != CONSOLE) {
+            self.revoke_client(&id).await?;
+            self.desk.delete_client(&id).await?;
+            self.deleted("client", &id, 0);
+        }
+        let roles = std::mem::take(&mut self.undeclared.roles);
+        for name in roles.into_keys().filter(|name| name != ADMINISTRATOR) {
+            let users = self.revoke_role(&name).await?;
+            self.desk.delete_role(&name).await?;
+            self.deleted("role", &name, users);
+        }
+        let scopes = std::mem::take(&mut self.undeclared.scopes);
+        for scope in scopes.into_values().filter(|scope| !rules::is_own_scope(&scope.name, &scope.resource)) {
+            let users = self.revoke_scope(&scope.name).await?;
+            self.desk.delete_scope(&scope.name).await?;
+            self.deleted("scope", &scope.name, users);
+        }
+        Ok(())
+    }
+
+    async fn revoke_client(&mut self, id: &str) -> Result<()> {
+        let epoch = self.desk.move_client(id).await?;
+        self.books.clients.insert(id.to_owned(), epoch);
+        Ok(())
+    }
+
+    /// How many users had it.
+    async fn revoke_role(&mut self, name: &str) -> Result<usize> {
+        let users = self.desk.move_users_of_role(name).await?;
+        let count = users.len();
+        self.books.users.extend(users);
+        Ok(count)
+    }
+
+    /// How many users held it.
+    async fn revoke_scope(&mut self, name: &str) -> Result<usize> {
+        let users = self.desk.move_users_of_scope(name).await?;
+        let count = users.len();
+        self.books.users.extend(users);
+        self.books.clients.extend(self.desk.move_clients_of_scope(name).await?);
+        Ok(count)
+    }
+
+    fn created(&mut self, kind: &str, name: &str) {
+        self.note(kind, "created", name);
+        self.applied.created.push(format!("{kind} {name}"));
+    }
+
+    /// `false`: nothing differs.
+    fn updated<const N: usize>(&mut self, kind: &str, name: &str, members: [Option<Difference>; N]) -> bool {
+        let members: Vec<Difference> = members.into_iter().flatten().collect();
+        if members.is_empty() {
+            return false;
+        }
+        self.note(kind, "updated", name);
+        self.applied.updated.push(Updated { what: format!("{kind} {name}"), members });
+        true
+    }
+
+    fn deleted(&mut self, kind: &str, name: &str, users: usize) {
+        self.note(kind, "deleted", name);
+        self.applied.deleted.push(Deleted { what: format!("{kind} {name}"), users });
+    }
+
+    fn note(&mut self, kind: &str, verb: &str, name: &str) {
+        self.books.entries.push(Entry::new(self.by, format!("{kind}.{verb}"), name));
+    }
+
+    async fn close(self) -> Result<Applied> {
+        let Books { entries, users, clients } = self.books;
+        let revoked = Revoked { users: users.len(), clients: clients.keys().cloned().collect() };
+        let users = users.into_iter().map(|(id, epoch)| Event::user(id, epoch));
+        let events: Vec<Event> =
+            users.chain(clients.into_iter().map(|(id, epoch)| Event::client(id, epoch))).collect();
+        self.desk.record(&entries).await?;
+        self.desk.publish(&events).await?;
+        Ok(Applied { revoked, ..self.applied })
+    }
+}
