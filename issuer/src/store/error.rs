@@ -27,6 +27,24 @@ pub enum StoreError {
     Configuration(String),
 }
 
+impl StoreError {
+    /// What whoever set it up can do, where the database says enough.
+    pub fn advice(&self) -> Option<&'static str> {
+        let Self::Unavailable(sqlx::Error::Database(refusal)) = self else { return None };
+        match refusal.code()?.as_ref() {
+            "28P01" => Some("correct the user or the password in the database URL"),
+            "28000" => Some("let the user in from here, in the server's pg_hba.conf"),
+            "3D000" => Some("create the database, or correct its name in the database URL"),
+            "42501" => Some("make the user the owner of the database"),
+            "53300" => Some("raise the server's max_connections, or lower `database.max_connections`"),
+            // SQLite: CANTOPEN, READONLY, NOTADB.
+            "14" | "8" => Some("give the file and its directory to the user who runs Keystone"),
+            "26" => Some("it is no SQLite database: move it away, or restore a backup"),
+            _ => None,
+        }
+    }
+}
+
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 impl From<sqlx::Error> for StoreError {

@@ -1,6 +1,6 @@
 //! Which migrations a database still lacks; the databases differ only in how they are asked.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sqlx::migrate::{AppliedMigration, MigrateError, Migrator};
 
@@ -28,4 +28,10 @@ pub(super) fn pending(migrator: &Migrator, applied: &[AppliedMigration]) -> Resu
         }
     }
     Ok(pending)
+}
+
+/// The numbers of those that `applied` has and `migrator` has not.
+pub(super) fn unknown(migrator: &Migrator, applied: &[AppliedMigration]) -> Vec<i64> {
+    let known: HashSet<i64> = migrator.iter().map(|migration| migration.version).collect();
+    applied.iter().map(|migration| migration.version).filter(|version| !known.contains(version)).collect()
 }

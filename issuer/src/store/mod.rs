@@ -6,6 +6,7 @@ pub mod administration;
 mod applied;
 mod bootstrap_rules;
 mod error;
+mod evidence;
 mod key_life;
 mod ledger;
 mod migrations;
@@ -29,6 +30,7 @@ use uuid::Uuid;
 pub use administration::{ADMINISTRATOR, Administration, CONSOLE};
 pub use applied::{Applied, Deleted, Difference, Revoked, Updated};
 pub use error::{Result, StoreError};
+pub use evidence::{Evidence, SessionRecord};
 pub use key_life::{
     Decide, KeyChange, KeyHistory, KeyLife, KeyLine, KeyRefusal, KeyState, Reseal, SealedName,
 };
@@ -41,7 +43,7 @@ pub use types::{
 
 /// The truth (design: PostgreSQL, or SQLite for one machine).
 #[async_trait]
-pub trait Store: Administration + KeyLife + Revocations + Send + Sync + fmt::Debug {
+pub trait Store: Administration + Evidence + KeyLife + Revocations + Send + Sync + fmt::Debug {
     /// Answers when the database does.
     async fn ping(&self) -> Result<()>;
     /// Descriptions of the migrations that this program has and the database has not.

@@ -49,6 +49,15 @@ pub(super) fn judge(stored: &Stored, rotate: &Rotate) -> Verdict {
     }
 }
 
+/// Why the rotation of what is stored is refused, if it is.
+pub(super) fn refusal(stored: Option<&Stored>, rotate: &Rotate) -> Option<RotationRefusal> {
+    match stored.map(|stored| judge(stored, rotate)) {
+        None => Some(RotationRefusal::Unknown),
+        Some(Verdict::Refuse(refusal)) => Some(refusal),
+        Some(Verdict::Rotate | Verdict::Repeat) => None,
+    }
+}
+
 /// The reason to end the session for, where the refusal is the sign of a copied token.
 pub(super) fn end_reason(refusal: RotationRefusal) -> Option<&'static str> {
     match refusal {

@@ -7,6 +7,7 @@ mod accounts;
 mod administration;
 mod bed;
 mod cluster;
+mod evidence;
 mod keys;
 mod migrations;
 mod postgres_only;
@@ -107,6 +108,13 @@ promises! {
         a_key_that_was_not_seen_for_long_enough_signs_nothing,
         an_emergency_waits_for_no_look,
         everything_sealed_is_sealed_again_or_nothing;
+    evidence:
+        a_database_says_what_it_is_and_who_was_there,
+        everything_sealed_is_shown_sealed,
+        administrators_are_counted_while_they_are_enabled,
+        a_session_is_shown_as_it_is_even_when_it_has_ended,
+        a_rotation_is_foretold_and_not_made,
+        epochs_and_revoked_tokens_are_shown;
     setup:
         the_first_of_many_bootstraps_wins,
         a_bootstrap_is_done_for_ever,

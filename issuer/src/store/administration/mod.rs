@@ -31,6 +31,8 @@ use super::{
 /// Each change writes its audit row, and what it revokes, in its own transaction.
 #[async_trait]
 pub trait Administration: Send + Sync {
+    /// How many enabled users are administrators.
+    async fn administrators(&self) -> Result<i64>;
     /// By canonical username, after the cursor.
     async fn users(&self, search: &UserSearch) -> Result<Vec<Profile>>;
     /// `None`: there is no such user.
@@ -119,6 +121,11 @@ macro_rules! read {
 
 #[async_trait]
 impl<S: Open> Administration for S {
+    async fn administrators(&self) -> Result<i64> {
+        // Nobody has this id.
+        read!(self, desk => desk.other_administrators(Uuid::nil()))
+    }
+
     async fn users(&self, search: &UserSearch) -> Result<Vec<Profile>> {
         read!(self, desk => desk.users(search))
     }

@@ -3,6 +3,7 @@
 mod administration;
 mod bootstrap;
 mod clients;
+mod evidence;
 mod key_life;
 mod keys;
 mod ledger;

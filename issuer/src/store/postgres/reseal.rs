@@ -49,7 +49,7 @@ pub(super) async fn reseal(
     Ok(Ok(count))
 }
 
-async fn all(connection: &mut PgConnection) -> Result<Vec<(SealedName, Vec<u8>)>> {
+pub(super) async fn all(connection: &mut PgConnection) -> Result<Vec<(SealedName, Vec<u8>)>> {
     let keys: Vec<(String, Vec<u8>)> = sqlx::query_as(KEYS).fetch_all(&mut *connection).await?;
     let secrets: Vec<(String, Vec<u8>)> = sqlx::query_as(SECRETS).fetch_all(connection).await?;
     let keys = keys.into_iter().map(|(kid, sealed)| (SealedName::SigningKey(kid), sealed));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::migrate::{Migrate, MigrateError, Migrator};
+use sqlx::migrate::{AppliedMigration, Migrate, MigrateError, Migrator};
 use sqlx::{Connection, PgConnection, PgPool};
 use time::OffsetDateTime;
 
@@ -26,15 +26,21 @@ pub(super) async fn now(pool: &PgPool) -> Result<OffsetDateTime> {
 const HAS_MIGRATIONS: &str = "SELECT to_regclass($1) IS NOT NULL";
 
 pub(super) async fn pending(pool: &PgPool) -> Result<Vec<String>> {
-    let mut connection = pool.acquire().await?;
+    migrations::pending(&MIGRATIONS, &applied(&mut *pool.acquire().await?).await?)
+}
+
+pub(super) async fn unknown(pool: &PgPool) -> Result<Vec<i64>> {
+    Ok(migrations::unknown(&MIGRATIONS, &applied(&mut *pool.acquire().await?).await?))
+}
+
+async fn applied(connection: &mut PgConnection) -> Result<Vec<AppliedMigration>> {
     let was_migrated: bool =
         sqlx::query_scalar(HAS_MIGRATIONS).bind(migrations::TABLE).fetch_one(&mut *connection).await?;
 
-    let applied = match was_migrated {
+    Ok(match was_migrated {
         true => connection.list_applied_migrations(migrations::TABLE).await?,
         false => Vec::new(),
-    };
-    migrations::pending(&MIGRATIONS, &applied)
+    })
 }
 
 /// On a connection of its own, which takes its locks along when it closes, however this ends.

@@ -179,7 +179,7 @@ pub(super) async fn rotate(pool: &PgPool, rotate: &Rotate) -> Result<Rotation> {
     }
 
     let mut transaction = pool.begin().await?;
-    let Some(stored) = lock(&mut transaction, rotate).await? else {
+    let Some(stored) = stored(&mut transaction, rotate, LOCK).await? else {
         return Ok(Rotation::Refused(RotationRefusal::Unknown));
     };
     let session = match rotation::judge(&stored, rotate) {
@@ -199,7 +199,10 @@ pub(super) async fn rotate(pool: &PgPool, rotate: &Rotate) -> Result<Rotation> {
         .map_or(Rotation::Refused(RotationRefusal::Ended), |session| Rotation::Current(Box::new(session))))
 }
 
-const LOCK: &str = "
+macro_rules! stored {
+    ($lock:literal) => {
+        concat!(
+            "
     SELECT
         t.generation,
         t.client_id,
@@ -210,11 +213,30 @@ const LOCK: &str = "
     FROM refresh_tokens AS t
     JOIN users AS u ON u.id = t.user_id
     JOIN service_clients AS c ON c.client_id = t.client_id
-    WHERE t.id = $1
-    FOR UPDATE OF t";
+    WHERE t.id = $1",
+            $lock
+        )
+    };
+}
 
-async fn lock(connection: &mut PgConnection, rotate: &Rotate) -> Result<Option<Stored>> {
-    let row: Option<(i64, String, bool, bool, bool, bool)> = sqlx::query_as(LOCK)
+const STORED: &str = stored!("");
+
+const LOCK: &str = stored!(
+    "
+    FOR UPDATE OF t"
+);
+
+pub(super) async fn foretell(pool: &PgPool, rotate: &Rotate) -> Result<Option<RotationRefusal>> {
+    let stored = stored(&mut *pool.acquire().await?, rotate, STORED).await?;
+    Ok(rotation::refusal(stored.as_ref(), rotate))
+}
+
+async fn stored(
+    connection: &mut PgConnection,
+    rotate: &Rotate,
+    question: &'static str,
+) -> Result<Option<Stored>> {
+    let row: Option<(i64, String, bool, bool, bool, bool)> = sqlx::query_as(question)
         .bind(Uuid::from_bytes(rotate.id.0))
         .bind(rotate.inactivity.as_secs_f64())
         .bind(rotate.grace.as_secs_f64())

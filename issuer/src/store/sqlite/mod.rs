@@ -4,6 +4,7 @@ mod administration;
 mod bootstrap;
 mod clients;
 mod clock;
+mod evidence;
 mod key_life;
 mod keys;
 mod ledger;

@@ -105,9 +105,13 @@ const IS_REVOKED: &str = "
             AND value = $1
     )";
 
+pub(super) async fn is_revoked(executor: impl sqlx::SqliteExecutor<'_>, token_id: &str) -> Result<bool> {
+    Ok(sqlx::query_scalar(IS_REVOKED).bind(token_id).fetch_one(executor).await?)
+}
+
 pub(super) async fn revoke_token(pools: &Pools, actor: &Actor, token_id: &str) -> Result<()> {
     let mut transaction = pools.write().await?;
-    if sqlx::query_scalar(IS_REVOKED).bind(token_id).fetch_one(&mut *transaction).await? {
+    if is_revoked(&mut *transaction, token_id).await? {
         return Ok(());
     }
     ledger::record(&mut transaction, &[Entry::new(actor, "token.revoked", token_id)]).await?;

@@ -1,6 +1,7 @@
 //! The file itself: is it there, which schema has it, what time is it.
 
-use sqlx::migrate::{Migrate, Migrator};
+use sqlx::SqliteConnection;
+use sqlx::migrate::{AppliedMigration, Migrate, Migrator};
 use time::OffsetDateTime;
 
 use super::clock;
@@ -27,15 +28,21 @@ const HAS_MIGRATIONS: &str = "
         AND name = $1";
 
 pub(super) async fn pending(pools: &Pools) -> Result<Vec<String>> {
-    let mut connection = pools.reader().acquire().await?;
+    migrations::pending(&MIGRATIONS, &applied(&mut *pools.reader().acquire().await?).await?)
+}
+
+pub(super) async fn unknown(pools: &Pools) -> Result<Vec<i64>> {
+    Ok(migrations::unknown(&MIGRATIONS, &applied(&mut *pools.reader().acquire().await?).await?))
+}
+
+async fn applied(connection: &mut SqliteConnection) -> Result<Vec<AppliedMigration>> {
     let was_migrated: bool =
         sqlx::query_scalar(HAS_MIGRATIONS).bind(migrations::TABLE).fetch_one(&mut *connection).await?;
 
-    let applied = match was_migrated {
+    Ok(match was_migrated {
         true => connection.list_applied_migrations(migrations::TABLE).await?,
         false => Vec::new(),
-    };
-    migrations::pending(&MIGRATIONS, &applied)
+    })
 }
 
 pub(super) async fn migrate(pools: &Pools) -> Result<()> {

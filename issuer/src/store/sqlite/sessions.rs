@@ -160,12 +160,7 @@ const STORED: &str = "
     JOIN service_clients AS c ON c.client_id = t.client_id
     WHERE t.id = $1";
 
-/// `None`: the answer was lost, the current generation is to be given again.
-async fn refusal(
-    connection: &mut SqliteConnection,
-    rotate: &Rotate,
-    now: i64,
-) -> Result<Option<RotationRefusal>> {
+async fn stored(connection: &mut SqliteConnection, rotate: &Rotate, now: i64) -> Result<Option<Stored>> {
     let row: Option<(i64, String, bool, bool, bool, bool)> = sqlx::query_as(STORED)
         .bind(Uuid::from_bytes(rotate.id.0))
         .bind(now)
@@ -173,11 +168,29 @@ async fn refusal(
         .bind(clock::before(now, rotate.grace))
         .fetch_optional(connection)
         .await?;
-    let Some((generation, client_id, ended, expired, in_grace, enabled)) = row else {
+    row.map(|(generation, client_id, ended, expired, in_grace, enabled)| {
+        let generation = rows::generation(generation)?;
+        Ok(Stored { generation, client_id, ended, expired, in_grace, enabled })
+    })
+    .transpose()
+}
+
+pub(super) async fn foretell(pools: &Pools, rotate: &Rotate) -> Result<Option<RotationRefusal>> {
+    let mut snapshot = pools.read().await?;
+    let now = clock::now(&mut snapshot).await?;
+    Ok(rotation::refusal(stored(&mut snapshot, rotate, now).await?.as_ref(), rotate))
+}
+
+/// `None`: the answer was lost, the current generation is to be given again.
+async fn refusal(
+    connection: &mut SqliteConnection,
+    rotate: &Rotate,
+    now: i64,
+) -> Result<Option<RotationRefusal>> {
+    let Some(stored) = stored(connection, rotate, now).await? else {
         return Ok(Some(RotationRefusal::Unknown));
     };
-    let generation = rows::generation(generation)?;
-    match rotation::judge(&Stored { generation, client_id, ended, expired, in_grace, enabled }, rotate) {
+    match rotation::judge(&stored, rotate) {
         Verdict::Refuse(refusal) => Ok(Some(refusal)),
         Verdict::Repeat => Ok(None),
         // Nothing moves between our two questions: there is one writer.
