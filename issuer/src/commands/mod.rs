@@ -3,6 +3,7 @@
 mod apply;
 mod bootstrap;
 mod certificate;
+mod doctor;
 mod keys;
 mod migrate;
 mod open;
@@ -53,6 +54,12 @@ enum Command {
     },
     /// Create and update scopes, roles and clients as a file declares them
     Apply(apply::Arguments),
+    /// Look at everything an issuer stands on, and say what to do; changes nothing
+    Doctor {
+        /// Print one line of JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Look after the signing keys
     Keys {
         #[command(subcommand)]
@@ -76,14 +83,20 @@ impl Failure {
     }
 }
 
+/// What is to be printed in the end, and whether all is as one hopes: a command can find out that it is not.
+#[derive(Debug)]
+struct Output {
+    text: String,
+    fit: bool,
+}
+
+impl From<String> for Output {
+    fn from(text: String) -> Self {
+        Self { text, fit: true }
+    }
+}
+
 pub fn run(arguments: &Arguments) -> ExitCode {
-    let config = match load(arguments) {
-        Ok(config) => config,
-        Err(mistakes) => {
-            complain(&mistakes);
-            return ExitCode::from(2);
-        }
-    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -91,10 +104,18 @@ pub fn run(arguments: &Arguments) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(execute(arguments.command(), config)) {
-        Ok(output) => {
-            print(&output);
-            ExitCode::SUCCESS
+    let outcome = match (arguments.command(), load(arguments)) {
+        (Command::Doctor { json }, config) => runtime.block_on(doctor::run(config, &World::system(), *json)),
+        (command, Ok(config)) => runtime.block_on(execute(command, config)),
+        (_, Err(mistakes)) => {
+            complain(&mistakes);
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(Output { text, fit }) => {
+            print(&text);
+            if fit { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(Failure(sentence)) => {
             complain(&sentence);
@@ -111,16 +132,17 @@ fn load(arguments: &Arguments) -> Result<Config, String> {
     })
 }
 
-/// What is to be printed in the end.
-async fn execute(command: &Command, config: Config) -> Result<String, Failure> {
+async fn execute(command: &Command, config: Config) -> Result<Output, Failure> {
     let world = World::system();
-    match command {
+    let said = match command {
+        Command::Doctor { json } => return doctor::run(Ok(config), &world, *json).await,
         Command::Serve { migrate } => serve::run(config, world, *migrate).await.map(|()| String::new()),
         Command::Migrate => migrate::run(&config).await,
         Command::Bootstrap { json, username } => bootstrap::run(&config, &world, username, *json).await,
         Command::Keys { command } => keys::run(&config, &world, command).await,
         Command::Apply(arguments) => apply::run(&config, &world, arguments).await,
-    }
+    };
+    said.map(Output::from)
 }
 
 #[expect(clippy::print_stdout, reason = "a command's output is what it was run for")]

@@ -1,7 +1,7 @@
 //! Opens what the commands work on: the database, and the key that opens its secrets.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Failure;
@@ -76,7 +76,7 @@ pub(super) fn key_encryption_key(config: &Config, world: &World) -> Result<KeyEn
         return Err(Failure::new("production needs `key_encryption_key`"));
     }
     private_directory(&config.data_dir)?;
-    let path = config.data_dir.join(DEVELOPMENT_KEY_FILE);
+    let path = development_key_file(config);
     let fresh = KeyEncryptionKey::generate_development(world);
     let text = read_or_create(&path, &fresh)
         .map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
@@ -84,8 +84,29 @@ pub(super) fn key_encryption_key(config: &Config, world: &World) -> Result<KeyEn
         file = %path.display(),
         "no `key_encryption_key` is set: a development key seals the signing keys; production refuses it"
     );
+    development_key(&path, &text)
+}
+
+/// The same, and `None` where one would have to be made.
+pub(super) fn existing_key(config: &Config) -> Result<Option<KeyEncryptionKey>, Failure> {
+    let path = development_key_file(config);
+    match &config.key_encryption_key {
+        Some(key) => Ok(Some(key.clone())),
+        None if !path.exists() => Ok(None),
+        None => match std::fs::read_to_string(&path) {
+            Ok(text) => development_key(&path, &text).map(Some),
+            Err(error) => Err(Failure::new(format!("{}: {error}", path.display()))),
+        },
+    }
+}
+
+fn development_key(path: &Path, text: &str) -> Result<KeyEncryptionKey, Failure> {
     KeyEncryptionKey::parse(text.trim())
         .ok_or_else(|| Failure::new(format!("{} does not hold a key-encryption key", path.display())))
+}
+
+pub(super) fn development_key_file(config: &Config) -> PathBuf {
+    config.data_dir.join(DEVELOPMENT_KEY_FILE)
 }
 
 /// Of several processes that start at once, all get what the first one wrote.

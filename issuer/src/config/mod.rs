@@ -7,6 +7,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -43,6 +44,8 @@ pub struct Config {
     pub sessions: Sessions,
     pub passwords: Passwords,
     pub limits: Limits,
+    /// Files that hold a secret, this configuration's own among them if it does.
+    pub secret_files: BTreeSet<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +98,7 @@ impl Config {
             passwords: Passwords::read(&mut reader, mode),
             limits: Limits::read(&mut reader),
             issuer,
+            secret_files: reader.secret_files.clone(),
         };
         if config.log.parse::<tracing_subscriber::EnvFilter>().is_err() {
             reader.mistake::<()>("log", "must be a level, like \"info\", or `tracing` directives");
@@ -230,6 +234,8 @@ fn inline_or_file(
     source: &Source,
     [inline_name, file_name]: [&'static str; 2],
 ) -> Result<Option<(&'static str, String)>, Reported> {
+    let document = source.document.as_ref().filter(|_| reader.is_in_file(inline_name));
+    reader.secret_files.extend(document.map(|document| PathBuf::from(&document.name)));
     let (name, text) = match (reader.text(inline_name), reader.text(file_name)) {
         (Some(_), Some(_)) => {
             reader.mistake::<()>(file_name, format!("and `{inline_name}` are both set; keep one"));
@@ -237,7 +243,10 @@ fn inline_or_file(
         }
         (Some(text), None) => (inline_name, text),
         (None, Some(path)) => match (source.read)(path.as_ref()) {
-            Ok(text) => (file_name, text),
+            Ok(text) => {
+                reader.secret_files.insert(path.into());
+                (file_name, text)
+            }
             Err(error) => {
                 reader.mistake::<()>(file_name, format!("cannot be read: {error}"));
                 return Err(Reported);

@@ -1,8 +1,9 @@
 //! Takes settings by key from a file and the environment, and remembers every mistake instead of stopping at one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::Source;
@@ -14,6 +15,8 @@ pub(super) struct Reader {
     environment: BTreeMap<String, String>,
     known: Vec<&'static str>,
     mistakes: Vec<Mistake>,
+    /// Files that hold a secret.
+    pub(super) secret_files: BTreeSet<PathBuf>,
 }
 
 /// One thing to correct. Never holds a value, which may be a secret.
@@ -45,6 +48,7 @@ impl Reader {
             environment: source.environment.clone(),
             known: Vec::new(),
             mistakes: Vec::new(),
+            secret_files: BTreeSet::new(),
         };
         if let Some(document) = &source.document {
             match document.text.parse::<toml::Table>() {
@@ -79,6 +83,11 @@ impl Reader {
             Some(text) => Some(Found { name: variable, setting: Setting::Text(text) }),
             None => from_file.map(|setting| Found { name: key.to_owned(), setting }),
         }
+    }
+
+    /// Written in the file, whether the environment overrides it or not.
+    pub(super) fn is_in_file(&self, key: &str) -> bool {
+        self.settings.contains_key(key)
     }
 
     pub(super) fn text(&mut self, key: &'static str) -> Option<String> {

@@ -28,7 +28,9 @@ use axum::routing::{get, post};
 
 pub use self::address::Peer;
 use self::guard::Guard;
-use self::published::{JWKS, METADATA};
+use self::published::JWKS;
+pub use self::published::METADATA;
+pub use self::published::describe as metadata;
 pub use self::routes::guarded_routes;
 use crate::issuer::Issuer;
 use crate::keys::Document;

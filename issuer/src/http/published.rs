@@ -43,7 +43,7 @@ pub(super) async fn preflight() -> impl IntoResponse {
 
 /// RFC 8414 §2. Only what works is listed; "claims with zero elements MUST be omitted" (§3.2), and so is
 /// `response_types_supported`: no endpoint takes a response type.
-pub(super) fn describe(issuer: &str) -> Arc<Document> {
+pub fn describe(issuer: &str) -> Arc<Document> {
     let grants =
         [GrantType::Password, GrantType::ClientCredentials, GrantType::RefreshToken].map(GrantType::as_str);
     let metadata = json!({
@@ -80,5 +80,5 @@ fn has_copy(request: &HeaderMap, etag: &str) -> bool {
 }
 
 pub(super) const JWKS: &str = "/.well-known/jwks.json";
-pub(super) const METADATA: &str = "/.well-known/oauth-authorization-server";
+pub const METADATA: &str = "/.well-known/oauth-authorization-server";
 const CACHE: &str = "public, max-age=300";

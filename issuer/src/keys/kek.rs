@@ -43,6 +43,11 @@ impl KeyEncryptionKey {
         Self { previous: Some(previous.key.clone()), ..self }
     }
 
+    /// The key that seals, alone.
+    pub fn without_previous(&self) -> Self {
+        Self { previous: None, ..self.clone() }
+    }
+
     /// A fresh key as text, marked so that production refuses it.
     pub fn generate_development(world: &World) -> Secret {
         Secret::new(format!("{DEVELOPMENT}{}", hex::encode(&*Zeroizing::new(world.bytes::<32>()))))

@@ -1,4 +1,4 @@
-//! Looks at the key set where verifiers get it: past every load balancer and cache, on connections of its own.
+//! Looks at what is published where others get it: past every load balancer and cache, on connections of its own.
 
 use std::io;
 use std::net::SocketAddr;
@@ -82,6 +82,15 @@ impl Lookout {
         tokio::time::timeout(PATIENCE, all).await.map_err(|_| LookError::Late)?
     }
 
+    /// One copy, byte by byte.
+    pub async fn read(&self) -> Result<Vec<u8>, LookError> {
+        let first = async {
+            let nowhere = || io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+            self.fetch(*self.addresses().await?.first().ok_or_else(nowhere)?).await
+        };
+        tokio::time::timeout(PATIENCE, first).await.map_err(|_| LookError::Late)?
+    }
+
     async fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
         let port = self.url.port_or_known_default().unwrap_or(443);
         let host = self.host().trim_matches(['[', ']']);
@@ -94,15 +103,19 @@ impl Lookout {
 
     /// Read as a verifier reads it: what it would not use was not seen.
     async fn copy(&self, address: SocketAddr) -> Result<KeySet, LookError> {
+        let body = self.fetch(address).await?;
+        super::read_key_set(&body).map_err(|error| LookError::KeySet(error.to_string()))
+    }
+
+    async fn fetch(&self, address: SocketAddr) -> Result<Vec<u8>, LookError> {
         let stream = TcpStream::connect(address).await?;
-        let body = if self.url.scheme() == "https" {
+        if self.url.scheme() == "https" {
             let name = ServerName::try_from(self.host().trim_matches(['[', ']']).to_owned())
                 .map_err(io::Error::other)?;
-            self.get(TlsConnector::from(self.tls.clone()).connect(name, stream).await?).await?
+            self.get(TlsConnector::from(self.tls.clone()).connect(name, stream).await?).await
         } else {
-            self.get(stream).await?
-        };
-        super::read_key_set(&body).map_err(|error| LookError::KeySet(error.to_string()))
+            self.get(stream).await
+        }
     }
 
     async fn get(
@@ -129,7 +142,9 @@ impl Lookout {
         let mut request = Request::new(Empty::new());
         *request.uri_mut() = self.path().parse().map_err(io::Error::other)?;
         request.headers_mut().insert(HOST, HeaderValue::from_str(&authority).map_err(io::Error::other)?);
-        request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/jwk-set+json"));
+        request
+            .headers_mut()
+            .insert(ACCEPT, HeaderValue::from_static("application/jwk-set+json, application/json"));
         Ok(request)
     }
 

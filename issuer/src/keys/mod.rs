@@ -25,7 +25,7 @@ pub(crate) use self::kek::tests::kek;
 pub use self::kek::{CannotOpen, KeyEncryptionKey};
 pub use self::lookout::{LookError, Lookout, LookoutError};
 pub use self::pair::Algorithm;
-pub use self::reseal::{ResealError, reseal};
+pub use self::reseal::{ResealError, opens, reseal};
 pub use self::signer::{KeyError, Signer};
 pub use self::standing::{CannotSign, Sight};
 use crate::clock::World;

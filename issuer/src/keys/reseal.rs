@@ -16,14 +16,22 @@ pub enum ResealError {
 /// How many secrets are now under the key that seals.
 pub async fn reseal(store: &dyn Store, kek: &KeyEncryptionKey, world: &World) -> Result<usize, ResealError> {
     let again = |name: &SealedName, sealed: &[u8]| -> Result<Vec<u8>, CannotOpen> {
-        let purpose = match name {
-            SealedName::SigningKey(kid) => signer::purpose(kid),
-            SealedName::ServerSecret(name) => secrets::purpose(name),
-        };
+        let purpose = purpose(name);
         kek.seal(&purpose, &kek.open(&purpose, sealed)?, world)
     };
     store
         .reseal(&Actor::Operator, &|name, sealed| again(name, sealed).ok())
         .await?
         .map_err(ResealError::CannotOpen)
+}
+
+pub fn opens(kek: &KeyEncryptionKey, name: &SealedName, sealed: &[u8]) -> bool {
+    kek.open(&purpose(name), sealed).is_ok()
+}
+
+fn purpose(name: &SealedName) -> String {
+    match name {
+        SealedName::SigningKey(kid) => signer::purpose(kid),
+        SealedName::ServerSecret(name) => secrets::purpose(name),
+    }
 }

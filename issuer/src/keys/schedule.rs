@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-pub use self::sighting::{sighting, wants_look};
+pub use self::sighting::{is_seen, sighting, wants_look};
 use crate::config::KeyTimes;
 use crate::store::{KeyChange, KeyHistory, KeyLine, KeyRefusal, KeyState};
 

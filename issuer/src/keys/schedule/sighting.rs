@@ -20,6 +20,11 @@ pub fn sighting(history: &KeyHistory, times: &KeyTimes, seen: &[String]) -> Vec<
     waiting(history).flat_map(|key| view.looked(key, seen.contains(&key.kid))).collect()
 }
 
+/// Whether the last looks found the key, and there were looks lately.
+pub fn is_seen(history: &KeyHistory, times: &KeyTimes, key: &KeyLine) -> bool {
+    View { history, times }.seen_since(key).is_some()
+}
+
 fn waiting(history: &KeyHistory) -> impl Iterator<Item = &KeyLine> {
     history.keys.iter().filter(|key| matches!(key.state(history.now), KeyState::Standby | KeyState::Planned))
 }

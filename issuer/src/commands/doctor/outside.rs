@@ -1,0 +1,144 @@
+//! What is reached over the network: Redis, the listeners' addresses, and the issuer as others see it.
+
+use std::net::SocketAddr;
+
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+use super::report::Report;
+use crate::cache::{Cache as _, MemoryCache, RedisCache};
+use crate::clock::World;
+use crate::config::Config;
+use crate::http;
+use crate::keys::Lookout;
+use crate::store::{KeyHistory, KeyState};
+
+pub(super) async fn redis(config: &Config, world: &World, report: &mut Report) {
+    let Some(url) = &config.redis_url else {
+        return report.ok(REDIS, "not configured: attempts are counted in this process");
+    };
+    let cache = match RedisCache::connect(url.expose(), MemoryCache::new(world.clock.clone())) {
+        Ok(cache) => cache,
+        Err(error) => return report.failed(REDIS, error.to_string()),
+    };
+    match cache.ping().await {
+        Ok(()) => report.ok(REDIS, "answers"),
+        Err(error) => report.failed(
+            REDIS,
+            format!(
+                "{error}; until it answers, every issuer counts attempts for itself, and nothing else changes"
+            ),
+        ),
+    }
+}
+
+/// Whether an issuer of this configuration runs here.
+pub(super) async fn listeners(config: &Config, report: &mut Report) -> bool {
+    let live = format!("http://{}/health/live", reachable(config.operations_listen));
+    let is_ours =
+        |body: Vec<u8>| serde_json::from_slice::<Value>(&body).is_ok_and(|body| body["status"] == "live");
+    let runs = read(&live).await.is_ok_and(is_ours);
+    for (name, address) in [("listen", config.listen), ("operations_listen", config.operations_listen)] {
+        match TcpListener::bind(address).await {
+            Ok(_) => report.ok(LISTENERS, format!("`{name}` {address} is free: no issuer runs here")),
+            Err(error) if error.kind() != std::io::ErrorKind::AddrInUse => {
+                report.failed(LISTENERS, format!("`{name}` {address} cannot be used: {error}"));
+            }
+            Err(_) if runs => report.ok(LISTENERS, format!("an issuer listens on `{name}` {address}")),
+            Err(_) => report.failed(
+                LISTENERS,
+                format!("another program listens on `{name}` {address}: end it, or choose another port"),
+            ),
+        }
+    }
+    runs
+}
+
+/// Others take nothing but exactly this issuer (RFC 8414 §3.3).
+pub(super) async fn issuer(config: &Config, runs: bool, report: &mut Report) {
+    let url = format!("{}{}", config.issuer, http::METADATA);
+    let body = match read(&url).await {
+        Ok(body) => body,
+        Err(why) => return unreachable(ISSUER, (&url, &why), (runs, report)),
+    };
+    if body == http::metadata(&config.issuer).body.as_bytes() {
+        return report.ok(ISSUER, format!("{url} answers as it should"));
+    }
+    let told = serde_json::from_slice::<Value>(&body).ok();
+    match told.as_ref().and_then(|told| told["issuer"].as_str()) {
+        Some(told) if told == config.issuer => {
+            report.warning(ISSUER, format!("{url} is not what this Keystone publishes: is another version serving?"));
+        }
+        Some(told) => report.failed(
+            ISSUER,
+            format!("{url} speaks for the issuer `{told}`, so nobody takes its tokens: correct `issuer`, or the proxy"),
+        ),
+        None => report.failed(ISSUER, format!("{url} is no issuer's metadata: does a proxy answer instead?")),
+    }
+}
+
+/// What verifiers get, on several connections.
+pub(super) async fn key_set(
+    config: &Config,
+    history: Option<&KeyHistory>,
+    (runs, report): (bool, &mut Report),
+) {
+    let url = &config.jwks_url;
+    let seen = match Lookout::new(url) {
+        Err(error) => return report.failed(KEY_SET, error.to_string()),
+        Ok(lookout) => match lookout.look().await {
+            Ok(seen) => seen,
+            Err(error) => return unreachable(KEY_SET, (url, &error.to_string()), (runs, report)),
+        },
+    };
+    let Some(history) = history else {
+        return report.skipped(KEY_SET, "the database must be ready first");
+    };
+    let due = [KeyState::Active, KeyState::Planned, KeyState::Standby];
+    let mut missing = history
+        .keys
+        .iter()
+        .filter(|key| due.contains(&key.state(history.now)) && !seen.contains(&key.kid))
+        .peekable();
+    if missing.peek().is_none() {
+        return report.ok(KEY_SET, format!("{url} holds every key that signs or waits to"));
+    }
+    for key in missing {
+        let (kid, state) = (&key.kid, key.state(history.now));
+        report.failed(
+            KEY_SET,
+            format!("{url} lacks {kid}, which is {state}: is it another database's issuer, or an old copy in a cache?"),
+        );
+    }
+}
+
+/// Before the first start this is as it should be.
+fn unreachable(check: &'static str, (url, why): (&str, &str), (runs, report): (bool, &mut Report)) {
+    if runs {
+        report.failed(
+            check,
+            format!("an issuer runs here, and {url} is not reached from here ({why}): correct `issuer`, the name or the proxy"),
+        );
+    } else {
+        report.warning(check, format!("{url} is not reached ({why}): start an issuer with `keystone serve`"));
+    }
+}
+
+async fn read(url: &str) -> Result<Vec<u8>, String> {
+    let lookout = Lookout::new(url).map_err(|error| error.to_string())?;
+    lookout.read().await.map_err(|error| error.to_string())
+}
+
+/// An address to listen on is not always one to connect to.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let loopback: std::net::IpAddr = match address {
+        SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+        SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+    };
+    if address.ip().is_unspecified() { SocketAddr::new(loopback, address.port()) } else { address }
+}
+
+const REDIS: &str = "redis";
+const LISTENERS: &str = "listeners";
+const ISSUER: &str = "issuer URL";
+const KEY_SET: &str = "published keys";
