@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::hex;
 use crate::issuer::Issuer;
-use crate::store::{Holder, IssuedToken, SessionId, Standing, StoreError};
+use crate::store::{Holder, IssuedToken, SessionId, Standing, Store, StoreError};
 use crate::token::CLIENT_SUBJECT;
 
 /// Whomever the token is for: the issuer is asked about all of them. Whether it was revoked is `standing`'s question.
@@ -17,7 +17,7 @@ pub fn verify(issuer: &Issuer, text: &[u8]) -> Result<Verified, Refusal> {
 }
 
 /// One question to the store. `None`: the session ended, the token or an epoch was revoked, or someone is disabled.
-pub async fn standing(issuer: &Issuer, token: &Verified) -> Result<Option<Standing>, StoreError> {
+pub async fn standing(store: &dyn Store, token: &Verified) -> Result<Option<Standing>, StoreError> {
     let (Some(holder), Some(more)) = (holder(token), More::of(token)) else { return Ok(None) };
     let token = IssuedToken {
         token_id: token.token_id().to_owned(),
@@ -26,7 +26,7 @@ pub async fn standing(issuer: &Issuer, token: &Verified) -> Result<Option<Standi
         subject_epoch: more.sv,
         client_epoch: more.cv,
     };
-    issuer.store.standing(&token).await
+    store.standing(&token).await
 }
 
 /// `None`: we make no such tokens.

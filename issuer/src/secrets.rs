@@ -8,7 +8,7 @@ use aws_lc_rs::hmac::{self, Context, HMAC_SHA256, Key};
 use crate::clock::World;
 use crate::keys::{CannotOpen, KeyEncryptionKey};
 use crate::secret::Secret;
-use crate::store::{Store, StoreError};
+use crate::store::{SealedName, Store, StoreError};
 use crate::{hex, tagged};
 
 /// One key per purpose, so that no value made for one means anything to another.
@@ -33,13 +33,29 @@ impl Secrets {
         world: &World,
     ) -> Result<Self, SecretsError> {
         let mut keys = Vec::new();
-        for name in ["refresh tokens", "client secrets", "rate limits"] {
+        for name in NAMES {
             let purpose = purpose(name);
             let candidate = zeroize::Zeroizing::new(world.bytes::<32>());
             let candidate = kek.seal(&purpose, &*candidate, world)?;
             let sealed = store.server_secret(name, &candidate).await?;
             keys.push(Key::new(HMAC_SHA256, &kek.open(&purpose, &sealed)?));
         }
+        Self::of(keys)
+    }
+
+    /// The same where they were made before. `None`: none were.
+    pub async fn existing(store: &dyn Store, kek: &KeyEncryptionKey) -> Result<Option<Self>, SecretsError> {
+        let stored = store.sealed().await?;
+        let mut keys = Vec::new();
+        for name in NAMES {
+            let wanted = SealedName::ServerSecret(name.to_owned());
+            let Some((_, sealed)) = stored.iter().find(|(name, _)| *name == wanted) else { return Ok(None) };
+            keys.push(Key::new(HMAC_SHA256, &kek.open(&purpose(name), sealed)?));
+        }
+        Self::of(keys).map(Some)
+    }
+
+    fn of(keys: Vec<Key>) -> Result<Self, SecretsError> {
         let [refresh_tokens, client_secrets, buckets] = keys.try_into().map_err(|_| CannotOpen)?;
         Ok(Self { refresh_tokens, client_secrets, buckets })
     }
@@ -75,6 +91,8 @@ impl fmt::Debug for Secrets {
         f.debug_struct("Secrets").finish_non_exhaustive()
     }
 }
+
+const NAMES: [&str; 3] = ["refresh tokens", "client secrets", "rate limits"];
 
 /// The name is bound to the sealed bytes: rows cannot be swapped.
 pub(crate) fn purpose(name: &str) -> String {

@@ -4,6 +4,7 @@ mod apply;
 mod bootstrap;
 mod certificate;
 mod doctor;
+mod explain;
 mod keys;
 mod migrate;
 mod open;
@@ -60,6 +61,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Say why a token, a refresh token or a client secret is accepted or refused; counts and changes nothing
+    Explain(explain::Arguments),
     /// Look after the signing keys
     Keys {
         #[command(subcommand)]
@@ -136,6 +139,7 @@ async fn execute(command: &Command, config: Config) -> Result<Output, Failure> {
     let world = World::system();
     let said = match command {
         Command::Doctor { json } => return doctor::run(Ok(config), &world, *json).await,
+        Command::Explain(arguments) => return explain::run(&config, &world, arguments).await,
         Command::Serve { migrate } => serve::run(config, world, *migrate).await.map(|()| String::new()),
         Command::Migrate => migrate::run(&config).await,
         Command::Bootstrap { json, username } => bootstrap::run(&config, &world, username, *json).await,

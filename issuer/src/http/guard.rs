@@ -66,7 +66,7 @@ pub(super) async fn require(State(app): State<App>, mut request: Request, next: 
     };
     match decision {
         // Elsewhere a revoked token works until verifiers hear of it; here it is known at once.
-        Decision::Allow(token) => match access::standing(&app.issuer, &token).await {
+        Decision::Allow(token) => match access::standing(&*app.issuer.store, &token).await {
             Ok(Some(_)) => {
                 request.extensions_mut().insert(Caller(token));
                 next.run(request).await
