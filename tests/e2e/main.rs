@@ -6,6 +6,7 @@
 mod afterwards;
 mod bad_input;
 mod bootstrap;
+mod commands;
 mod deployment;
 mod docs;
 mod gateway;
@@ -85,7 +86,7 @@ fn on_both() -> impl Iterator<Item = (&'static str, OnStack)> {
         [login::PROMISES, gateway::PROMISES, refresh::PROMISES, service::PROMISES, verdicts::PROMISES];
     main_job
         .into_iter()
-        .chain([bad_input::PROMISES, revocation::PROMISES, peers::PROMISES])
+        .chain([bad_input::PROMISES, revocation::PROMISES, peers::PROMISES, commands::PROMISES])
         .flatten()
         .copied()
 }
@@ -97,6 +98,7 @@ fn alone() -> impl Iterator<Item = (&'static str, Alone)> {
         interruption::PROMISES,
         replicas::PROMISES,
         bootstrap::PROMISES,
+        commands::ALONE,
         bad_input::AT_START,
         docs::PROMISES,
         deployment::PROMISES,

@@ -56,7 +56,14 @@ impl Home {
 
     /// `keystone ARGS`, run to its end.
     pub fn command(&self, args: &[&str]) -> Result<Finished> {
-        self.program(args.first().copied().unwrap_or("keystone")).args(args).run("", Duration::from_secs(60))
+        self.command_reading(args, "")
+    }
+
+    /// The same with this on its standard input.
+    pub fn command_reading(&self, args: &[&str], input: &str) -> Result<Finished> {
+        self.program(args.first().copied().unwrap_or("keystone"))
+            .args(args)
+            .run(input, Duration::from_secs(60))
     }
 
     pub fn migrate(&self) -> Result<()> {

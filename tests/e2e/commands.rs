@@ -1,0 +1,281 @@
+//! What the person on call asks the program: `doctor`, `explain`, and `apply` before it is meant.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+
+use anyhow::{Context, Result, ensure};
+use keystone_tests::cast;
+use keystone_tests::issuer::{Home, Settings};
+use keystone_tests::postgres::Postgres;
+use keystone_tests::stack::{Backends, Stack};
+use serde_json::Value;
+
+use crate::lab::{Alone, Lab, OnStack, promises, serving_the_cast};
+
+pub(crate) const PROMISES: &[(&str, OnStack)] = promises![
+    doctor_finds_nothing_wrong_with_an_issuer_that_serves,
+    explain_follows_a_session_from_its_login_to_its_end,
+    explain_knows_whose_a_client_secret_is,
+    explain_repeats_nothing_usable,
+];
+
+pub(crate) const ALONE: &[(&str, Alone)] = promises![
+    apply_says_what_it_would_do_and_then_does_that,
+    doctor_changes_nothing_before_the_first_start,
+    doctor_says_what_to_do_about_each_thing_that_is_wrong,
+];
+
+fn doctor_finds_nothing_wrong_with_an_issuer_that_serves(stack: &Stack) -> Result<()> {
+    let report = doctor(&stack.home, Some(0))?;
+
+    for (check, says) in [
+        ("database", if stack.backends.is_some() { "PostgreSQL " } else { "SQLite 3." }),
+        ("schema", "up to date"),
+        ("redis", if stack.backends.is_some() { "answers" } else { "not configured" }),
+        ("key-encryption key", "opens all 5 secrets"),
+        ("set-up", "1 administrator"),
+        ("listeners", "an issuer listens on `listen`"),
+        ("listeners", "an issuer listens on `operations_listen`"),
+        ("issuer URL", "answers as it should"),
+        ("published keys", "holds every key that signs or waits to"),
+    ] {
+        found(&report, check, "ok", says)?;
+    }
+    Ok(())
+}
+
+fn explain_follows_a_session_from_its_login_to_its_end(stack: &Stack) -> Result<()> {
+    let first = stack.issuer.login("alice")?;
+    let access = explained(&stack.home, &["--audience", cast::AUDIENCE], &first.access, true)?;
+    for (check, says) in [
+        ("key", "active"),
+        ("signature", ""),
+        ("audience", "orders"),
+        ("subject", "alice"),
+        ("session", "open"),
+        ("user scopes", "orders:read"),
+    ] {
+        checked(&access, check, "ok", says)?;
+    }
+    assert_eq!(access.pointer("/claims/client_id"), Some(&cast::APP.into()));
+
+    let elsewhere = explained(&stack.home, &["--audience", "elsewhere"], &first.access, false)?;
+    assert_eq!(elsewhere.get("code"), Some(&"audience".into()));
+    checked(&elsewhere, "times", "unjudged", "expires in")?;
+    let forged = format!("{}AAAA", first.access.trim_end_matches(|letter| letter != '.'));
+    let forged = explained(&stack.home, &[], &forged, false)?;
+    assert_eq!(forged.get("code"), Some(&"signature".into()));
+    ensure!(forged.get("claims").is_none(), "{forged}");
+
+    let refresh = first.refresh()?;
+    checked(&explained(&stack.home, &[], refresh, true)?, "generation", "ok", "newest")?;
+    let second = stack.issuer.tokens(&stack.issuer.refresh_grant(refresh))?;
+    stack.issuer.tokens(&stack.issuer.refresh_grant(second.refresh()?))?;
+    let reuse = explained(&stack.home, &[], refresh, false)?;
+    assert_eq!(reuse.get("code"), Some(&"reused".into()));
+    checked(&reuse, "generation", "failed", "would end the session")?;
+    // Asking was no use of it.
+    explained(&stack.home, &[], &second.access, true)?;
+
+    stack.issuer.site.post("/auth/logout").bearer(&second.access).send()?;
+    let ended = explained(&stack.home, &[], &second.access, false)?;
+    assert_eq!(ended.get("code"), Some(&"revoked".into()));
+    checked(&ended, "session", "failed", "logged_out")?;
+    assert_eq!(explained(&stack.home, &[], second.refresh()?, false)?.get("code"), Some(&"ended".into()));
+    Ok(())
+}
+
+fn explain_knows_whose_a_client_secret_is(stack: &Stack) -> Result<()> {
+    let explained_secret = explained(&stack.home, &[], stack.secret("fulfilment")?, true)?;
+    checked(&explained_secret, "client", "ok", "fulfilment")?;
+    let retired = explained(&stack.home, &[], stack.secret("retired")?, false)?;
+    checked(&retired, "client", "failed", "disabled")?;
+
+    let secret = stack.secret("fulfilment")?;
+    let token = stack.issuer.tokens(&stack.issuer.client_grant("fulfilment", secret))?;
+    checked(&explained(&stack.home, &[], &token.access, true)?, "client scopes", "ok", "orders:write")
+}
+
+fn explain_repeats_nothing_usable(stack: &Stack) -> Result<()> {
+    let alice = stack.issuer.login("alice")?;
+    let signature = alice.access.rsplit_once('.').context("no signature")?.1;
+    let secrets = [alice.access.as_str(), alice.refresh()?, stack.secret("fulfilment")?];
+
+    for secret in secrets {
+        for format in [&["explain"][..], &["explain", "--json"]] {
+            let said = stack.home.command_reading(format, secret)?;
+            let said = format!("{}{}", said.stdout, said.stderr);
+            ensure!(!said.contains(secret) && !said.contains(signature), "repeated a secret");
+        }
+        let on_the_command_line = stack.home.command(&["explain", secret])?;
+        assert_eq!(on_the_command_line.code(), Some(1));
+        ensure!(!on_the_command_line.stderr.contains(secret), "repeated a secret");
+        ensure!(on_the_command_line.stderr.contains("standard input"), "{}", on_the_command_line.stderr);
+    }
+    Ok(())
+}
+
+fn apply_says_what_it_would_do_and_then_does_that(lab: &Lab) -> Result<()> {
+    let home = lab.issuer_home("rehearsal-sqlite", |_| ())?;
+    rehearse_and_apply(&home)?;
+    let backends = Backends::start(&lab.tools, &lab.directory("rehearsal-backends")?, &lab.ledger)?;
+    let home =
+        lab.issuer_home("rehearsal-postgres", |_| ())?.on(backends.postgres.database("rehearsal")?)?;
+    home.migrate()?;
+    rehearse_and_apply(&home)
+}
+
+fn rehearse_and_apply(home: &Home) -> Result<()> {
+    let issuer = serving_the_cast(home)?;
+    let alice = issuer.login("alice")?;
+    fs::write(home.directory.join("less.toml"), LESS)?;
+    let apply = |flags: &[&str]| -> Result<Value> {
+        let said =
+            home.command(&[&["apply", "less.toml", "--prune", "--json"], flags].concat())?.succeeded()?;
+        serde_json::from_str(&said).context("apply said something that is not JSON")
+    };
+
+    let mut planned = apply(&["--dry-run"])?;
+    explained(home, &[], &alice.access, true)?;
+    let words = home.command(&["apply", "less.toml", "--prune", "--dry-run"])?.succeeded()?;
+    ensure!(words.contains("would delete role customer, which 1 user held"), "{words}");
+    ensure!(words.ends_with("changes to make; nothing was changed\n"), "{words}");
+    ensure!(words.contains("would create client new") && !words.contains("kscs_"), "{words}");
+
+    let applied = apply(&[])?;
+    ensure!(applied.pointer("/secrets/new").is_some(), "no secret of the new client");
+    let plan = planned.as_object_mut().context("no plan")?;
+    for (member, value) in
+        plan.iter().filter(|(member, _)| !["dry_run", "secrets"].contains(&member.as_str()))
+    {
+        assert_eq!(Some(value), applied.get(member), "{member}");
+    }
+    let revoked = explained(home, &[], &alice.access, false)?;
+    checked(&revoked, "user scopes", "failed", "no more: orders:read")?;
+    assert_eq!(apply(&["--dry-run"])?.get("changes"), Some(&0.into()));
+
+    fs::write(
+        home.directory.join("wrong.toml"),
+        "[[roles]]\nname = \"x\"\nscopes = [\"orders:read\", \"gone\"]\n",
+    )?;
+    let wrong = home.command(&["apply", "wrong.toml", "--prune"])?;
+    assert_eq!(wrong.code(), Some(1));
+    ensure!(wrong.stderr.contains("wrong.toml: role `x` names the scope `gone`"), "{}", wrong.stderr);
+    Ok(())
+}
+
+/// The cast without its customers, with another app.
+const LESS: &str = r#"
+[[scopes]]
+name = "orders:read"
+description = "See orders"
+resource = "orders"
+
+[[roles]]
+name = "clerk"
+scopes = ["orders:read"]
+
+[[clients]]
+client_id = "new"
+name = "Another service"
+grants = ["client_credentials"]
+scopes = ["orders:read"]
+"#;
+
+fn doctor_changes_nothing_before_the_first_start(lab: &Lab) -> Result<()> {
+    let home = lab.issuer_home("doctor-first", |_| ())?;
+    let report = doctor(&home, Some(0))?;
+    found(&report, "database", "warning", "`keystone serve` makes it")?;
+    found(&report, "clock", "skipped", "database")?;
+    found(&report, "listeners", "ok", "no issuer runs here")?;
+    found(&report, "issuer URL", "warning", "start an issuer")?;
+    ensure!(!home.directory.join("data").exists(), "the doctor made the data directory");
+
+    fs::write(home.directory.join("apply.toml"), LESS)?;
+    let early = home.command(&["apply", "apply.toml", "--dry-run"])?;
+    ensure!(early.code() == Some(1) && early.stderr.contains("no database yet"), "{}", early.stderr);
+    ensure!(!home.directory.join("data").exists(), "the rehearsal made the data directory");
+    Ok(())
+}
+
+fn doctor_says_what_to_do_about_each_thing_that_is_wrong(lab: &Lab) -> Result<()> {
+    let postgres = Postgres::start(&lab.tools, &lab.directory("doctor-postgres")?, &lab.ledger)?;
+    let url = postgres.database("doctor")?;
+    let home =
+        |name: &str, change: &dyn Fn(&mut Settings)| lab.issuer_home(name, |settings| change(settings));
+    let on = |settings: &mut Settings, url: &str| settings.database_url = Some(url.to_owned());
+
+    let nobody = home("doctor-nobody", &|settings| on(settings, "postgres://keystone@127.0.0.1:1/keystone"))?;
+    found(&doctor(&nobody, Some(1))?, "database", "failed", "start PostgreSQL there")?;
+    let stranger = url.replace("keystone:", "keystone:not-");
+    let stranger = home("doctor-stranger", &|settings| on(settings, &stranger))?;
+    found(&doctor(&stranger, Some(1))?, "database", "failed", "correct the user or the password")?;
+    let nowhere = home("doctor-nowhere", &|settings| on(settings, &format!("{url}-gone")))?;
+    found(&doctor(&nowhere, Some(1))?, "database", "failed", "create the database")?;
+
+    let half = home("doctor-half", &|settings| {
+        on(settings, &url);
+        settings.redis_url = Some("redis://127.0.0.1:1".to_owned());
+    })?;
+    found(&doctor(&half, Some(1))?, "schema", "failed", "run `keystone migrate`")?;
+    half.migrate()?;
+    let report = doctor(&half, Some(1))?;
+    found(&report, "redis", "failed", "every issuer counts attempts for itself")?;
+    found(&report, "set-up", "warning", "run `keystone bootstrap`")?;
+    drop(half.serve()?);
+
+    let key = format!("key_encryption_key = \"kskek_{}\"", "5a".repeat(32));
+    let other_key = home("doctor-other-key", &|settings| {
+        on(settings, &url);
+        settings.sections = key.clone();
+    })?;
+    fs::set_permissions(other_key.directory.join("keystone.toml"), fs::Permissions::from_mode(0o644))?;
+    let report = doctor(&other_key, Some(1))?;
+    found(&report, "key-encryption key", "failed", "not the key this database was set up with")?;
+    found(&report, "secret files", "warning", "chmod 600 keystone.toml")?;
+
+    let taken = TcpListener::bind(("127.0.0.1", 0))?;
+    let port = taken.local_addr()?.port();
+    let crowded = home("doctor-crowded", &|settings| settings.listen = port)?;
+    found(&doctor(&crowded, Some(1))?, "listeners", "failed", "another program listens on `listen`")?;
+    let typo = home("doctor-typo", &|settings| settings.sections = "lissten = 1".to_owned())?;
+    found(&doctor(&typo, Some(1))?, "configuration", "failed", "did you mean `listen`?").map(drop)
+}
+
+fn doctor(home: &Home, code: Option<i32>) -> Result<Value> {
+    let finished = home.command(&["doctor", "--json"])?;
+    ensure!(finished.code() == code, "{}{}", finished.stdout, finished.stderr);
+    let words = home.command(&["doctor"])?;
+    ensure!(words.code() == code && !words.stdout.is_empty(), "{}", words.stderr);
+    serde_json::from_str(&finished.stdout).with_context(|| format!("doctor said {}", finished.stdout))
+}
+
+fn found(report: &Value, check: &str, outcome: &str, says: &str) -> Result<()> {
+    one_of(report, "findings", (check, outcome, says))
+}
+
+fn checked(explanation: &Value, check: &str, outcome: &str, says: &str) -> Result<()> {
+    one_of(explanation, "checks", (check, outcome, says))
+}
+
+fn one_of(document: &Value, list: &str, (check, outcome, says): (&str, &str, &str)) -> Result<()> {
+    let is = |entry: &Value, member: &str, text: &str| entry.get(member) == Some(&text.into());
+    let entries = document.get(list).and_then(Value::as_array).context("no list")?;
+    let fits = |entry: &&Value| {
+        let words = entry.get("says").and_then(Value::as_str).unwrap_or_default();
+        is(entry, "check", check) && is(entry, "outcome", outcome) && words.contains(says)
+    };
+    ensure!(entries.iter().any(|entry| fits(&entry)), "no `{check}` {outcome} with {says:?} in {document:#}");
+    Ok(())
+}
+
+/// The secret goes in on standard input; the exit status tells the verdict.
+fn explained(home: &Home, flags: &[&str], secret: &str, accepted: bool) -> Result<Value> {
+    let said = home.command_reading(&[&["explain", "--json"], flags].concat(), secret)?;
+    let explanation: Value = serde_json::from_str(&said.stdout)
+        .with_context(|| format!("explain said {}{}", said.stdout, said.stderr))?;
+    ensure!(explanation.get("accepted") == Some(&accepted.into()), "{explanation:#}");
+    ensure!(said.code() == Some(i32::from(!accepted)), "exit status {:?}", said.code());
+    Ok(explanation)
+}
