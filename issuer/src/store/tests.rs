@@ -7,6 +7,7 @@ mod accounts;
 mod administration;
 mod bed;
 mod cluster;
+mod declaration;
 mod evidence;
 mod keys;
 mod migrations;
@@ -108,6 +109,15 @@ promises! {
         a_key_that_was_not_seen_for_long_enough_signs_nothing,
         an_emergency_waits_for_no_look,
         everything_sealed_is_sealed_again_or_nothing;
+    declaration:
+        a_declaration_is_applied_once,
+        a_declaration_changes_what_differs,
+        what_a_declaration_takes_away_is_revoked,
+        a_wrong_declaration_changes_nothing,
+        a_rehearsal_says_what_would_be_done_and_does_nothing,
+        what_a_whole_declaration_does_not_name_goes,
+        a_whole_declaration_keeps_what_is_built_in,
+        a_client_that_comes_back_stays_revoked;
     evidence:
         a_database_says_what_it_is_and_who_was_there,
         everything_sealed_is_shown_sealed,
@@ -119,14 +129,6 @@ promises! {
         the_first_of_many_bootstraps_wins,
         a_bootstrap_is_done_for_ever,
         a_bootstrap_that_fails_can_be_repeated,
-        a_declaration_is_applied_once,
-        a_declaration_changes_what_differs,
-        what_a_declaration_takes_away_is_revoked,
-        a_wrong_declaration_changes_nothing,
-        a_rehearsal_says_what_would_be_done_and_does_nothing,
-        what_a_whole_declaration_does_not_name_goes,
-        a_whole_declaration_keeps_what_is_built_in,
-        a_client_that_comes_back_stays_revoked,
         a_client_is_read_as_it_was_declared,
         origins_are_those_of_enabled_clients,
         replicas_agree_on_the_first_keys,
