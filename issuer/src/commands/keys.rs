@@ -3,10 +3,10 @@
 use clap::Subcommand;
 use serde::Serialize;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::Failure;
 use super::open::{self, Schema};
+use super::times::date;
 use crate::clock::World;
 use crate::config::Config;
 use crate::keys::{Keys, reseal};
@@ -102,12 +102,12 @@ impl<'a> Shown<'a> {
             kid: &key.kid,
             alg: &key.alg,
             state,
-            seen_since: key.seen_since.filter(|_| waits).map(text),
-            published_at: text(key.published_at),
-            activates_at: key.activates_at.map(text),
-            retires_at: key.retires_at.map(text),
-            removed_at: key.removed_at.map(text),
-            compromised_at: key.compromised_at.map(text),
+            seen_since: key.seen_since.filter(|_| waits).map(date),
+            published_at: date(key.published_at),
+            activates_at: key.activates_at.map(date),
+            retires_at: key.retires_at.map(date),
+            removed_at: key.removed_at.map(date),
+            compromised_at: key.compromised_at.map(date),
         }
     }
 
@@ -145,8 +145,8 @@ fn sentence(change: &KeyChange) -> Option<String> {
             Some("published a new key, which signs at once".to_owned())
         }
         KeyChange::Publish { active: false, .. } => Some("published a new standby".to_owned()),
-        KeyChange::Activate { kid, at, .. } => Some(format!("{kid} signs from {}", text(*at))),
-        KeyChange::Retire { kid, at: Some(at) } => Some(format!("{kid} retires at {}", text(*at))),
+        KeyChange::Activate { kid, at, .. } => Some(format!("{kid} signs from {}", date(*at))),
+        KeyChange::Retire { kid, at: Some(at) } => Some(format!("{kid} retires at {}", date(*at))),
         KeyChange::Retire { kid, at: None } => Some(format!("{kid} goes on signing")),
         KeyChange::Compromise { kid } => Some(format!("{kid} is given up: verifiers refuse its tokens")),
         KeyChange::Remove { kid } => Some(format!("{kid} is removed")),
@@ -156,12 +156,6 @@ fn sentence(change: &KeyChange) -> Option<String> {
         | KeyChange::Sighted { .. }
         | KeyChange::Missed { .. } => None,
     }
-}
-
-/// To the second, which is what a person compares.
-fn text(at: OffsetDateTime) -> String {
-    let whole = at.replace_nanosecond(0).unwrap_or(at);
-    whole.format(&Rfc3339).unwrap_or_else(|_| whole.to_string())
 }
 
 #[cfg(test)]

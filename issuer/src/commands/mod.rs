@@ -9,6 +9,7 @@ mod keys;
 mod migrate;
 mod open;
 mod serve;
+mod times;
 
 use std::fmt;
 use std::path::PathBuf;

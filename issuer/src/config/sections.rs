@@ -184,7 +184,11 @@ pub struct TlsFiles {
 impl TlsFiles {
     pub(super) fn read(reader: &mut Reader) -> Option<Self> {
         match [CERTIFICATE, KEY].map(|key| reader.text(key)) {
-            [Some(certificate), Some(key)] => Some(Self { certificate: certificate.into(), key: key.into() }),
+            [Some(certificate), Some(key)] => {
+                let files = Self { certificate: certificate.into(), key: key.into() };
+                reader.secret_files.insert(files.key.clone());
+                Some(files)
+            }
             [Some(_), None] => reader.mistake(KEY, format!("is missing; `{CERTIFICATE}` needs it")),
             [None, Some(_)] => reader.mistake(CERTIFICATE, format!("is missing; `{KEY}` needs it")),
             [None, None] => None,

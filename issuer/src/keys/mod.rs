@@ -116,6 +116,12 @@ impl Keys {
     }
 }
 
+/// The public halves of stored keys: what tokens are judged with where nothing is signed.
+pub fn public_keys(stored: &[SigningKey]) -> Result<KeySet, KeySetError> {
+    let keys: Vec<&str> = stored.iter().map(|key| key.public_jwk.as_str()).collect();
+    read_key_set(format!(r#"{{"keys":[{}]}}"#, keys.join(",")).as_bytes())
+}
+
 /// With the keys for every algorithm that this issuer may ever have signed with.
 fn read_key_set(jwks: &[u8]) -> Result<KeySet, KeySetError> {
     compat::key_set(&[VerifierAlgorithm::Ed25519, VerifierAlgorithm::Es256, VerifierAlgorithm::Rs256], jwks)

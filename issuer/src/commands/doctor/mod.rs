@@ -34,6 +34,7 @@ pub(super) async fn run(
 async fn examine(config: &Config, world: &World, report: &mut Report) {
     settings::advise(config, report);
     settings::secret_files(config, report);
+    settings::certificate(config, world, report);
     settings::data_directory(config, report);
     outside::redis(config, world, report).await;
 

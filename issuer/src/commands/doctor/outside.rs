@@ -35,9 +35,7 @@ pub(super) async fn redis(config: &Config, world: &World, report: &mut Report) {
 /// Whether an issuer of this configuration runs here.
 pub(super) async fn listeners(config: &Config, report: &mut Report) -> bool {
     let live = format!("http://{}/health/live", reachable(config.operations_listen));
-    let is_ours =
-        |body: Vec<u8>| serde_json::from_slice::<Value>(&body).is_ok_and(|body| body["status"] == "live");
-    let runs = read(&live).await.is_ok_and(is_ours);
+    let runs = read(&live).await.is_ok_and(|body| member(&body, "status").as_deref() == Some("live"));
     for (name, address) in [("listen", config.listen), ("operations_listen", config.operations_listen)] {
         match TcpListener::bind(address).await {
             Ok(_) => report.ok(LISTENERS, format!("`{name}` {address} is free: no issuer runs here")),
@@ -64,8 +62,7 @@ pub(super) async fn issuer(config: &Config, runs: bool, report: &mut Report) {
     if body == http::metadata(&config.issuer).body.as_bytes() {
         return report.ok(ISSUER, format!("{url} answers as it should"));
     }
-    let told = serde_json::from_slice::<Value>(&body).ok();
-    match told.as_ref().and_then(|told| told["issuer"].as_str()) {
+    match member(&body, "issuer") {
         Some(told) if told == config.issuer => {
             report.warning(ISSUER, format!("{url} is not what this Keystone publishes: is another version serving?"));
         }
@@ -122,6 +119,12 @@ fn unreachable(check: &'static str, (url, why): (&str, &str), (runs, report): (b
     } else {
         report.warning(check, format!("{url} is not reached ({why}): start an issuer with `keystone serve`"));
     }
+}
+
+/// A text in a JSON object.
+fn member(body: &[u8], name: &str) -> Option<String> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    body.get(name)?.as_str().map(str::to_owned)
 }
 
 async fn read(url: &str) -> Result<Vec<u8>, String> {

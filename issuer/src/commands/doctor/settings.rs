@@ -4,8 +4,11 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use super::report::Report;
+use crate::clock::World;
 use crate::commands::open;
+use crate::commands::times::relative;
 use crate::config::{Config, Mode};
+use crate::tls::{Standing, Tls};
 
 /// What is allowed and rarely meant.
 pub(super) fn advise(config: &Config, report: &mut Report) {
@@ -51,7 +54,7 @@ fn advice(config: &Config) -> Vec<String> {
         "no `redis_url` is set: every issuer counts attempts for itself, so several allow several times as many",
     );
     when(
-        is_https && config.listen.ip().is_loopback() && config.limits.trusted_proxies.is_empty(),
+        is_https && config.tls.is_none() && config.limits.trusted_proxies.is_empty(),
         "`limits.trusted_proxies` is empty: all who come through a proxy share one address and its limit; name the proxy",
     );
     when(
@@ -67,6 +70,37 @@ fn is_loopback(url: &url::Url) -> bool {
         Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
         Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
         None => false,
+    }
+}
+
+pub(super) fn certificate(config: &Config, world: &World, report: &mut Report) {
+    let Some(files) = &config.tls else { return };
+    let tls = match Tls::open(files) {
+        Ok(tls) => tls,
+        Err(error) => return report.failed(CERTIFICATE, error.to_string()),
+    };
+    let validity = tls.validity();
+    let now = world.now();
+    match validity.standing(now) {
+        Standing::Good => report.ok(CERTIFICATE, relative(("ended", "ends"), validity.ends, now)),
+        Standing::EndsSoon => report.warning(
+            CERTIFICATE,
+            format!(
+                "{}: renew it; a running issuer takes the new one by itself",
+                relative(("ended", "ends"), validity.ends, now)
+            ),
+        ),
+        Standing::Ended => report.failed(
+            CERTIFICATE,
+            format!("{}, and clients refuse it: renew it", relative(("ended", "ends"), validity.ends, now)),
+        ),
+        Standing::NotYet => report.failed(
+            CERTIFICATE,
+            format!(
+                "{}, and clients refuse it until then: is the clock right?",
+                relative(("began", "begins"), validity.begins, now)
+            ),
+        ),
     }
 }
 
@@ -157,6 +191,7 @@ fn is_writable(path: &Path) -> bool {
 }
 
 const CHECK: &str = "configuration";
+const CERTIFICATE: &str = "certificate";
 const DATA_DIR: &str = "data_dir";
 
 #[cfg(test)]

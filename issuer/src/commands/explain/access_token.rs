@@ -5,14 +5,16 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keystone_verifier::danger::verify_for_any_audience;
-use keystone_verifier::{Code, KeySet, Refusal, Rules, Verified, verify};
-use serde_json::{Value, json};
+use keystone_verifier::{Code, Refusal, Rules, Verified, verify};
+use serde_json::Value;
 use time::OffsetDateTime;
 
-use super::explanation::{Outcome, date, relative, span};
+use super::explanation::Outcome;
 use super::{Case, Explanation, Failure, holder};
 use crate::access;
 use crate::commands::open;
+use crate::commands::times::{date, relative, span};
+use crate::keys::public_keys;
 use crate::secret::Secret;
 use crate::store::KeyHistory;
 
@@ -63,9 +65,7 @@ struct Verdict {
 impl Verdict {
     async fn of(case: &Case<'_>, text: &str, audience: Option<&str>) -> Result<Self, Failure> {
         let stored = case.store.signing_keys().await.map_err(open::failed)?;
-        let keys: Vec<Value> =
-            stored.iter().filter_map(|key| serde_json::from_str(&key.public_jwk).ok()).collect();
-        let keys = KeySet::parse(json!({ "keys": keys }).to_string().as_bytes())
+        let keys = public_keys(&stored)
             .map_err(|error| Failure::new(format!("the keys in the database: {error}")))?;
         let audiences = audience.map(str::to_owned).into_iter().collect();
         let rules = Rules::new(case.config.issuer.clone(), audiences);
@@ -140,7 +140,7 @@ impl Facts {
     }
 
     fn kid(&self) -> &str {
-        self.header.as_ref().and_then(|header| header["kid"].as_str()).unwrap_or_default()
+        self.header.as_ref().and_then(|header| header.get("kid")?.as_str()).unwrap_or_default()
     }
 
     fn shown(&self, names: &[&str]) -> String {

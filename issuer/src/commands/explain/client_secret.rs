@@ -1,8 +1,9 @@
 //! A client secret: whose it is, and until when. Only hashes are stored, so every client is asked.
 
-use super::explanation::{Outcome, date};
+use super::explanation::Outcome;
 use super::{Case, Explanation, Failure};
 use crate::commands::open;
+use crate::commands::times::date;
 use crate::secret::Secret;
 use crate::secrets::Secrets;
 use crate::store::Client;

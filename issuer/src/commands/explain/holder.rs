@@ -6,9 +6,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::access_token::Facts;
-use super::explanation::date;
 use super::{Case, Explanation, Failure};
 use crate::commands::open;
+use crate::commands::times::date;
 use crate::hex;
 use crate::store::{Actor, Client, SessionId};
 use crate::token::CLIENT_SUBJECT;

@@ -1,8 +1,9 @@
 //! A refresh token: whose session it is of, where in that session's life it stands, and what its use would do.
 
-use super::explanation::{Outcome, date, relative, span};
+use super::explanation::Outcome;
 use super::{Case, Explanation, Failure};
 use crate::commands::open;
+use crate::commands::times::{date, relative, span};
 use crate::secret::Secret;
 use crate::session::Presented;
 use crate::store::{Rotate, RotationRefusal, SessionRecord};
