@@ -158,9 +158,25 @@ pub struct Rotate {
 
 #[derive(Clone, Debug)]
 pub enum Rotation {
-    /// The next generation, or, within the grace window, the same one again.
-    Current(Box<Session>),
+    /// To the next generation.
+    Rotated(Box<Session>),
+    /// Within the grace window, the same generation again.
+    Repeated(Box<Session>),
     Refused(RotationRefusal),
+}
+
+impl Rotation {
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Rotated(_) => "rotated",
+            Self::Repeated(_) => "repeated",
+            Self::Refused(RotationRefusal::Unknown) => "unknown",
+            Self::Refused(RotationRefusal::Ended) => "ended",
+            Self::Refused(RotationRefusal::Expired) => "expired",
+            Self::Refused(RotationRefusal::Reused) => "reused",
+            Self::Refused(RotationRefusal::ForeignClient) => "foreign_client",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -129,14 +129,15 @@ pub(super) async fn rotate(pools: &Pools, rotate: &Rotate) -> Result<Rotation> {
         .execute(&mut *transaction)
         .await?
         .rows_affected();
-    let refusal = match rotated {
-        0 => refusal(&mut transaction, rotate, now).await?,
-        _ => None,
+    let verdict = match rotated {
+        0 => verdict(&mut transaction, rotate, now).await?,
+        _ => Verdict::Rotate,
     };
 
-    let rotation = match refusal {
-        None => Rotation::Current(Box::new(current(&mut transaction, rotate.id).await?)),
-        Some(refusal) => {
+    let rotation = match verdict {
+        Verdict::Rotate => Rotation::Rotated(Box::new(current(&mut transaction, rotate.id).await?)),
+        Verdict::Repeat => Rotation::Repeated(Box::new(current(&mut transaction, rotate.id).await?)),
+        Verdict::Refuse(refusal) => {
             if let Some(reason) = rotation::end_reason(refusal) {
                 end(&mut transaction, rotate, reason).await?;
             }
@@ -160,12 +161,8 @@ const STORED: &str = "
     JOIN service_clients AS c ON c.client_id = t.client_id
     WHERE t.id = $1";
 
-/// `None`: the answer was lost, the current generation is to be given again.
-async fn refusal(
-    connection: &mut SqliteConnection,
-    rotate: &Rotate,
-    now: i64,
-) -> Result<Option<RotationRefusal>> {
+/// Of a rotation that found nothing to rotate.
+async fn verdict(connection: &mut SqliteConnection, rotate: &Rotate, now: i64) -> Result<Verdict> {
     let row: Option<(i64, String, bool, bool, bool, bool)> = sqlx::query_as(STORED)
         .bind(Uuid::from_bytes(rotate.id.0))
         .bind(now)
@@ -174,14 +171,13 @@ async fn refusal(
         .fetch_optional(connection)
         .await?;
     let Some((generation, client_id, ended, expired, in_grace, enabled)) = row else {
-        return Ok(Some(RotationRefusal::Unknown));
+        return Ok(Verdict::Refuse(RotationRefusal::Unknown));
     };
     let generation = rows::generation(generation)?;
     match rotation::judge(&Stored { generation, client_id, ended, expired, in_grace, enabled }, rotate) {
-        Verdict::Refuse(refusal) => Ok(Some(refusal)),
-        Verdict::Repeat => Ok(None),
         // Nothing moves between our two questions: there is one writer.
         Verdict::Rotate => Err(StoreError::Inconsistent(format!("session {} does not rotate", rotate.id))),
+        verdict => Ok(verdict),
     }
 }
 
