@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::cache::Cache;
 use crate::config::Limits;
+use crate::metrics::Tally;
 use crate::network::subscriber;
 use crate::secrets::Secrets;
 
@@ -16,6 +17,7 @@ use crate::secrets::Secrets;
 pub struct Attempts {
     pub cache: Arc<dyn Cache>,
     limits: Limits,
+    refused: Tally,
 }
 
 /// A limit is reached. A right password does not change that before the window ends.
@@ -25,16 +27,16 @@ pub struct TooMany {
 }
 
 impl Attempts {
-    pub fn new(cache: Arc<dyn Cache>, limits: Limits) -> Self {
-        Self { cache, limits }
+    pub fn new(cache: Arc<dyn Cache>, limits: Limits, refused: Tally) -> Self {
+        Self { cache, limits, refused }
     }
 
     /// Counts a login before its password is checked. `user`: what was claimed, in canonical form.
     pub async fn login(&self, secrets: &Secrets, address: IpAddr, user: &str) -> Result<(), TooMany> {
         self.failed(secrets, address).await?;
         let here = secrets.bucket("login", &[user, &subscriber(address)]);
-        self.count(&here, self.limits.login_attempts).await?;
-        self.count(&secrets.bucket("user", &[user]), self.limits.user_attempts).await
+        self.count("login", &here, self.limits.login_attempts).await?;
+        self.count("user", &secrets.bucket("user", &[user]), self.limits.user_attempts).await
     }
 
     /// Forgets what was counted for the user. The address stays counted: one own account must not pay for a thousand others.
@@ -45,11 +47,16 @@ impl Attempts {
 
     /// Counts a credential from `address`: every login, and whatever else turned out wrong.
     pub async fn failed(&self, secrets: &Secrets, address: IpAddr) -> Result<(), TooMany> {
-        self.count(&secrets.bucket("address", &[&subscriber(address)]), self.limits.address_attempts).await
+        let here = secrets.bucket("address", &[&subscriber(address)]);
+        self.count("address", &here, self.limits.address_attempts).await
     }
 
-    async fn count(&self, bucket: &str, most: u64) -> Result<(), TooMany> {
+    async fn count(&self, limit: &'static str, bucket: &str, most: u64) -> Result<(), TooMany> {
         let hits = self.cache.hit(bucket, self.limits.login_window).await;
-        if hits.count > most { Err(TooMany { retry_after: hits.remaining }) } else { Ok(()) }
+        if hits.count <= most {
+            return Ok(());
+        }
+        self.refused.count(limit);
+        Err(TooMany { retry_after: hits.remaining })
     }
 }

@@ -18,6 +18,7 @@ pub mod identifier;
 pub mod introspection;
 pub mod issuer;
 pub mod keys;
+pub mod metrics;
 pub mod network;
 pub mod own_sessions;
 pub mod password;

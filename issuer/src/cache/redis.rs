@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use prometheus_client::metrics::counter::Counter;
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult};
 use tokio::sync::{mpsc, watch};
 
@@ -15,16 +16,17 @@ pub struct RedisCache {
     fallback: MemoryCache,
     link: watch::Receiver<Link>,
     broken: mpsc::Sender<Broken>,
+    fallbacks: Counter,
 }
 
 impl RedisCache {
     /// Reads the URL; the connection is made beside. Needs a running tokio.
-    pub fn connect(url: &str, fallback: MemoryCache) -> Result<Self, CacheError> {
+    pub fn connect(url: &str, fallback: MemoryCache, fallbacks: Counter) -> Result<Self, CacheError> {
         let target = Target::parse(url)?;
         let (publish, link) = watch::channel(Link::Starting);
         let (broken, reports) = mpsc::channel(1);
         tokio::spawn(Keeper { target, publish, reports, serial: 0 }.run());
-        Ok(Self { fallback, link, broken })
+        Ok(Self { fallback, link, broken, fallbacks })
     }
 
     /// Waits for an answer, at first also for the connection, but never long.
@@ -79,7 +81,10 @@ impl Cache for RedisCache {
         command.arg(HIT).arg(1).arg(key(bucket)).arg(millis(window));
         match self.ask::<(u64, u64)>(&command).await {
             Ok((count, remaining)) => Hits { count, remaining: Duration::from_millis(remaining) },
-            Err(_) => self.fallback.hit(bucket, window).await,
+            Err(_) => {
+                self.fallbacks.inc();
+                self.fallback.hit(bucket, window).await
+            }
         }
     }
 

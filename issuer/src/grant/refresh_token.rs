@@ -45,6 +45,7 @@ async fn rotate(
         inactivity: settings.inactivity,
     };
     let rotation = issuer.store.rotate(&rotate).await?;
+    issuer.world.metrics.refreshes.count(rotation.as_str());
     let session = match rotation {
         Rotation::Rotated(session) | Rotation::Repeated(session) => session,
         Rotation::Refused(why) => {

@@ -45,9 +45,19 @@ struct Shared {
 struct Queue {
     waiting: VecDeque<Job>,
     running: usize,
+    /// Who asked for a hash and got none.
+    refused: u64,
     /// What a hash took lately.
     usual: Duration,
     closed: bool,
+}
+
+/// How busy the lane is, and how many it has refused so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    pub waiting: usize,
+    pub running: usize,
+    pub refused: u64,
 }
 
 #[derive(Debug)]
@@ -72,7 +82,8 @@ impl Lane {
 
     /// A lane on which nobody works yet.
     fn idle(permits: usize, deadline: Duration, clock: Arc<dyn Clock>) -> Self {
-        let queue = Queue { waiting: VecDeque::new(), running: 0, usual: FIRST_GUESS, closed: false };
+        let queue =
+            Queue { waiting: VecDeque::new(), running: 0, refused: 0, usual: FIRST_GUESS, closed: false };
         let shared = Arc::new(Shared { queue: Mutex::new(queue), wake: Condvar::new(), clock });
         Self { shared, permits, deadline }
     }
@@ -83,12 +94,18 @@ impl Lane {
         answer.await.map_err(|_| Overloaded)
     }
 
+    pub(super) fn load(&self) -> Load {
+        let queue = self.shared.lock();
+        Load { waiting: queue.waiting.len(), running: queue.running, refused: queue.refused }
+    }
+
     fn enqueue(&self, job: Job) -> Result<(), Overloaded> {
         let mut queue = self.shared.lock();
         let ahead = queue.waiting.len() + queue.running;
         let rounds = u32::try_from(ahead / self.permits + 1).unwrap_or(u32::MAX);
         // The first round is always tried: an idle lane must not refuse because the machine is slow.
         if rounds > 1 && queue.usual.saturating_mul(rounds) > self.deadline {
+            queue.refused += 1;
             return Err(Overloaded);
         }
         queue.waiting.push_back(job);
@@ -118,8 +135,9 @@ impl Shared {
                 return None;
             }
             match queue.waiting.pop_front() {
-                // Whoever waited too long, or has gone, needs no hash any more.
-                Some(job) if job.reply.is_closed() || job.refused_after < self.clock.now() => drop(job),
+                // Whoever has gone, or waited too long, needs no hash any more.
+                Some(job) if job.reply.is_closed() => drop(job),
+                Some(job) if job.refused_after < self.clock.now() => queue.refused += 1,
                 Some(job) => {
                     queue.running += 1;
                     return Some(job);

@@ -156,6 +156,23 @@ pub struct Rotate {
     pub inactivity: Duration,
 }
 
+/// The connections of one pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolUse {
+    pub name: &'static str,
+    pub idle: usize,
+    pub in_use: usize,
+    pub most: u32,
+}
+
+impl PoolUse {
+    pub(super) fn of<D: sqlx::Database>(name: &'static str, pool: &sqlx::Pool<D>) -> Self {
+        let (size, idle) = (usize::try_from(pool.size()).unwrap_or(usize::MAX), pool.num_idle());
+        // Two readings: in between, a connection may have come or gone.
+        Self { name, idle, in_use: size.saturating_sub(idle), most: pool.options().get_max_connections() }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub enum Rotation {
     /// To the next generation.

@@ -15,6 +15,7 @@ mod cors;
 mod introspection;
 mod keys;
 mod login;
+mod metrics;
 mod programs;
 mod protocol;
 mod published;

@@ -139,7 +139,7 @@ impl TestIssuer {
     pub(crate) async fn start_with(settings: &str) -> Self {
         let directory = Arc::new(tempfile::tempdir().unwrap());
         let clock = Arc::new(TestClock::default());
-        let world = World { clock: clock.clone(), entropy: Arc::new(TestEntropy::default()) };
+        let world = World::new(clock.clone(), Arc::new(TestEntropy::default()));
         let store: Arc<dyn Store> = Arc::new(Sqlite::open(&directory.path().join("test.sqlite3")).unwrap());
         store.migrate().await.unwrap();
         let cache = Arc::new(MemoryCache::new(clock.clone()));

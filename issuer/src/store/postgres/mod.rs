@@ -31,8 +31,8 @@ pub(super) use self::schema::MIGRATIONS;
 use self::pool::bounded;
 use super::{
     Actor, Applied, ApplyError, Bootstrap, Client, Credential, Declaration, EndSession, IssuedToken,
-    LiveSession, NewSession, NewSigningKey, NewUser, PasswordChange, Result, Revocations, Rotate, Rotation,
-    Session, SessionId, SigningKey, Standing, Store, User, UserConflict,
+    LiveSession, NewSession, NewSigningKey, NewUser, PasswordChange, PoolUse, Result, Revocations, Rotate,
+    Rotation, Session, SessionId, SigningKey, Standing, Store, User, UserConflict,
 };
 
 #[derive(Clone)]
@@ -58,6 +58,10 @@ impl fmt::Debug for Postgres {
 impl Store for Postgres {
     async fn ping(&self) -> Result<()> {
         bounded(schema::ping(&self.pool)).await
+    }
+
+    fn pools(&self) -> Vec<PoolUse> {
+        vec![PoolUse::of("main", &self.pool)]
     }
 
     async fn pending_migrations(&self) -> Result<Vec<String>> {

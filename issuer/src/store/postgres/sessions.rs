@@ -184,9 +184,7 @@ pub(super) async fn rotate(pool: &PgPool, rotate: &Rotate) -> Result<Rotation> {
     };
     let rotation = match rotation::judge(&stored, rotate) {
         Verdict::Rotate => advance(&mut *transaction, rotate).await?.map(Box::new).map(Rotation::Rotated),
-        Verdict::Repeat => {
-            current(&mut transaction, rotate.id).await?.map(Box::new).map(Rotation::Repeated)
-        }
+        Verdict::Repeat => current(&mut transaction, rotate.id).await?.map(Box::new).map(Rotation::Repeated),
         Verdict::Refuse(refusal) => {
             if let Some(reason) = rotation::end_reason(refusal) {
                 end(&mut transaction, rotate, reason).await?;

@@ -32,8 +32,8 @@ pub(super) use self::schema::MIGRATIONS;
 use self::pool::Pools;
 use super::{
     Actor, Applied, ApplyError, Bootstrap, Client, Credential, Declaration, EndSession, IssuedToken,
-    LiveSession, NewSession, NewSigningKey, NewUser, PasswordChange, Result, Revocations, Rotate, Rotation,
-    Session, SessionId, SigningKey, Standing, Store, User, UserConflict,
+    LiveSession, NewSession, NewSigningKey, NewUser, PasswordChange, PoolUse, Result, Revocations, Rotate,
+    Rotation, Session, SessionId, SigningKey, Standing, Store, User, UserConflict,
 };
 
 #[derive(Clone)]
@@ -58,6 +58,10 @@ impl fmt::Debug for Sqlite {
 impl Store for Sqlite {
     async fn ping(&self) -> Result<()> {
         schema::ping(&self.pools).await
+    }
+
+    fn pools(&self) -> Vec<PoolUse> {
+        vec![PoolUse::of("reader", self.pools.reader()), PoolUse::of("writer", self.pools.writer())]
     }
 
     async fn pending_migrations(&self) -> Result<Vec<String>> {
