@@ -18,6 +18,7 @@ mod restart;
 mod revocation;
 mod service;
 mod verdicts;
+mod watching;
 
 use std::fs;
 use std::path::PathBuf;
@@ -90,6 +91,7 @@ fn alone() -> impl Iterator<Item = (&'static str, Alone)> {
         docs::PROMISES,
         deployment::PROMISES,
         operating::PROMISES,
+        watching::PROMISES,
     ];
     all.into_iter().flatten().copied()
 }
