@@ -20,6 +20,7 @@ pub mod issuer;
 pub mod keys;
 pub mod metrics;
 pub mod network;
+pub mod outbound;
 pub mod own_sessions;
 pub mod password;
 pub mod rbac;
