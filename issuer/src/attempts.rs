@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::cache::{Cache, Hits};
 use crate::config::Limits;
+use crate::metrics::Tally;
 use crate::network::{site, subscriber};
 use crate::secrets::Secrets;
 
@@ -17,6 +18,7 @@ use crate::secrets::Secrets;
 pub struct Attempts {
     pub cache: Arc<dyn Cache>,
     limits: Limits,
+    refused: Tally,
 }
 
 /// A limit is reached. A right password does not change that before the window ends.
@@ -26,19 +28,19 @@ pub struct TooMany {
 }
 
 impl Attempts {
-    pub fn new(cache: Arc<dyn Cache>, limits: Limits) -> Self {
-        Self { cache, limits }
+    pub fn new(cache: Arc<dyn Cache>, limits: Limits, refused: Tally) -> Self {
+        Self { cache, limits, refused }
     }
 
     /// Counts a login before its password is checked. `user`: what was claimed, in canonical form.
     pub async fn login(&self, secrets: &Secrets, address: IpAddr, user: &str) -> Result<(), TooMany> {
         let [here, anywhere, familiar] = buckets(secrets, address, user);
         self.failed(secrets, address).await?;
-        self.slow_down(&here, self.limits.login_attempts).await?;
+        self.slow_down("login", &here, self.limits.login_attempts).await?;
         if self.cache.has(&familiar).await {
             return Ok(());
         }
-        self.slow_down(&anywhere, self.limits.user_attempts).await
+        self.slow_down("user", &anywhere, self.limits.user_attempts).await
     }
 
     /// Forgets what was counted for the user. The address stays counted: one own account must not pay for a thousand others.
@@ -54,9 +56,11 @@ impl Attempts {
     /// Counts a credential from `address`: every login, and whatever else turned out wrong.
     pub async fn failed(&self, secrets: &Secrets, address: IpAddr) -> Result<(), TooMany> {
         let (most, window) = (self.limits.address_attempts, self.limits.login_window);
-        self.count(&secrets.bucket("address", &[&subscriber(address)]), most, window).await?;
+        self.count("address", &secrets.bucket("address", &[&subscriber(address)]), (most, window)).await?;
         match site(address) {
-            Some(site) => self.count(&secrets.bucket("address", &[&site]), SITE * most, window).await,
+            Some(site) => {
+                self.count("site", &secrets.bucket("address", &[&site]), (SITE * most, window)).await
+            }
             None => Ok(()),
         }
     }
@@ -76,23 +80,32 @@ impl Attempts {
         if hits.count == most + 1 {
             tracing::warn!(client_id, most, "somebody guesses secrets of a client, or it has a wrong one");
         }
-        within(hits, most)
+        self.within("client", hits, most)
     }
 
     /// A burst costs a wait of one window; whoever goes on for many windows waits for much longer.
-    async fn slow_down(&self, bucket: &str, most: u64) -> Result<(), TooMany> {
+    async fn slow_down(&self, limit: &'static str, bucket: &str, most: u64) -> Result<(), TooMany> {
         let window = self.limits.login_window;
-        self.count(bucket, most, window).await?;
-        self.count(&longer(bucket), BURSTS * most, LONGER * window).await
+        self.count(limit, bucket, (most, window)).await?;
+        self.count(limit, &longer(bucket), (BURSTS * most, LONGER * window)).await
     }
 
-    async fn count(&self, bucket: &str, most: u64, window: Duration) -> Result<(), TooMany> {
-        within(self.cache.hit(bucket, window).await, most)
+    async fn count(
+        &self,
+        limit: &'static str,
+        bucket: &str,
+        (most, window): (u64, Duration),
+    ) -> Result<(), TooMany> {
+        self.within(limit, self.cache.hit(bucket, window).await, most)
     }
-}
 
-fn within(hits: Hits, most: u64) -> Result<(), TooMany> {
-    if hits.count > most { Err(TooMany { retry_after: hits.remaining }) } else { Ok(()) }
+    fn within(&self, limit: &'static str, hits: Hits, most: u64) -> Result<(), TooMany> {
+        if hits.count <= most {
+            return Ok(());
+        }
+        self.refused.count(limit);
+        Err(TooMany { retry_after: hits.remaining })
+    }
 }
 
 /// For this user: at this address, anywhere, and whether they ever logged in at this address.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use moka::future::Cache;
 
+use crate::metrics::Tally;
 use crate::store::{Client, Store, StoreError};
 
 #[derive(Clone, Debug)]
@@ -13,6 +14,7 @@ pub struct Clients {
     store: Arc<dyn Store>,
     remembered: Cache<String, Arc<Client>>,
     origins: Cache<(), Arc<BTreeSet<String>>>,
+    asked: Tally,
 }
 
 /// Why there is nothing to remember.
@@ -22,10 +24,10 @@ enum Miss {
 }
 
 impl Clients {
-    pub fn new(store: Arc<dyn Store>) -> Self {
+    pub fn new(store: Arc<dyn Store>, asked: Tally) -> Self {
         let remembered = Cache::builder().max_capacity(CAPACITY).time_to_live(LIFETIME).build();
         let origins = Cache::builder().max_capacity(1).time_to_live(LIFETIME).build();
-        Self { store, remembered, origins }
+        Self { store, remembered, origins, asked }
     }
 
     /// `None`: there is no such client. That is never remembered: a client made now works now.
@@ -34,8 +36,10 @@ impl Clients {
             return Ok(None);
         }
         if let Some(client) = self.remembered.get(client_id).await {
+            self.asked.count("hit");
             return Ok(Some(client));
         }
+        self.asked.count("miss");
         // Of many requests that miss at once, one asks the database and the others wait for it.
         let load = async {
             match self.store.client(client_id).await {

@@ -1,9 +1,11 @@
-//! Time and randomness are handed in from here; the ambient ones are banned by `clippy.toml`.
+//! Time and randomness are handed in from here; the ambient ones are banned by `clippy.toml`. Counters come along.
 
 use std::fmt;
 use std::sync::Arc;
 
 use time::OffsetDateTime;
+
+use crate::metrics::Metrics;
 
 /// The wall clock.
 pub trait Clock: Send + Sync + fmt::Debug {
@@ -15,16 +17,21 @@ pub trait Entropy: Send + Sync + fmt::Debug {
     fn fill(&self, bytes: &mut [u8]);
 }
 
-/// The two things that a program cannot compute.
+/// What surrounds a program: the two things that it cannot compute, and whoever watches it.
 #[derive(Clone, Debug)]
 pub struct World {
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
+    pub metrics: Arc<Metrics>,
 }
 
 impl World {
     pub fn system() -> Self {
-        Self { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy) }
+        Self::new(Arc::new(SystemClock), Arc::new(SystemEntropy))
+    }
+
+    pub fn new(clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+        Self { clock, entropy, metrics: Arc::default() }
     }
 
     pub fn now(&self) -> OffsetDateTime {
@@ -100,6 +107,6 @@ pub(crate) mod testing {
     pub(crate) fn world() -> (World, Arc<TestClock>) {
         let clock =
             Arc::new(TestClock(Mutex::new(OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_000))));
-        (World { clock: clock.clone(), entropy: Arc::new(TestEntropy::default()) }, clock)
+        (World::new(clock.clone(), Arc::new(TestEntropy::default())), clock)
     }
 }

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::access;
 use crate::issuer::Issuer;
+use crate::session;
 use crate::store::{Actor, EndReason, EndSession, Holder, LiveSession, SessionId, StoreError};
 
 #[derive(Debug, thiserror::Error)]
@@ -27,14 +28,14 @@ pub async fn list(issuer: &Issuer, caller: &Verified) -> Result<Vec<LiveSession>
 pub async fn end(issuer: &Issuer, caller: &Verified, id: SessionId) -> Result<(), SessionError> {
     let (user_id, _) = user_session(caller)?;
     let end = EndSession { id, actor: Actor::User(user_id), reason: EndReason::EndedByUser };
-    if issuer.store.end_session(&end).await? { Ok(()) } else { Err(SessionError::Unknown) }
+    if session::end(issuer, &end).await? { Ok(()) } else { Err(SessionError::Unknown) }
 }
 
 /// Ends the session of the presented token. One that has ended already is where the caller wants it: a retry succeeds.
 pub async fn log_out(issuer: &Issuer, caller: &Verified) -> Result<(), SessionError> {
     let (user_id, id) = user_session(caller)?;
     let end = EndSession { id, actor: Actor::User(user_id), reason: EndReason::LoggedOut };
-    issuer.store.end_session(&end).await?;
+    session::end(issuer, &end).await?;
     Ok(())
 }
 

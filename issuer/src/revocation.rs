@@ -21,14 +21,18 @@ pub async fn revoke(issuer: &Issuer, client: &Client, token: &Secret) -> Result<
     }
     match access::holder(&token) {
         Some(Holder::User { session, .. }) => end(issuer, actor, session).await,
-        Some(Holder::Client) => Ok(issuer.store.revoke_token(&actor, token.token_id()).await?),
+        Some(Holder::Client) => {
+            issuer.store.revoke_token(&actor, token.token_id()).await?;
+            issuer.world.metrics.revocations.count("client_token");
+            Ok(())
+        }
         None => Ok(()),
     }
 }
 
 /// Of another client's session the store leaves everything as it is.
 async fn end(issuer: &Issuer, actor: Actor, id: SessionId) -> Result<(), GrantError> {
-    if issuer.store.end_session(&EndSession { id, actor, reason: EndReason::Revoked }).await? {
+    if session::end(issuer, &EndSession { id, actor, reason: EndReason::Revoked }).await? {
         tracing::info!(session = %id, "session revoked by its client");
     }
     Ok(())

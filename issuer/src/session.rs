@@ -7,7 +7,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use crate::issuer::Issuer;
 use crate::secret::Secret;
 use crate::secrets::{Secrets, authenticate};
-use crate::store::{SessionId, StoreError};
+use crate::store::{EndSession, SessionId, StoreError};
 use crate::tagged;
 
 /// A refresh token that reads well. Only `is_genuine` tells whether we made it.
@@ -40,6 +40,15 @@ pub async fn genuine(issuer: &Issuer, token: &Secret) -> Result<Option<Presented
     let Some(presented) = Presented::parse(token) else { return Ok(None) };
     let salt = issuer.store.session_salt(presented.session).await?;
     Ok(Some(presented).filter(|presented| presented.is_genuine(&issuer.secrets, salt)))
+}
+
+/// Ends a session before its time. `false`: the actor has no such session, or it ended before.
+pub async fn end(issuer: &Issuer, end: &EndSession) -> Result<bool, StoreError> {
+    let ended = issuer.store.end_session(end).await?;
+    if ended {
+        issuer.world.metrics.revocations.count(end.reason.as_str());
+    }
+    Ok(ended)
 }
 
 /// The one refresh token of this session and generation: the same text whenever it is asked for.

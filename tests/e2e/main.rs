@@ -24,6 +24,7 @@ mod revocation;
 mod service;
 mod tls;
 mod verdicts;
+mod watching;
 
 use std::fs;
 use std::path::PathBuf;
@@ -104,6 +105,7 @@ fn alone() -> impl Iterator<Item = (&'static str, Alone)> {
         deployment::PROMISES,
         operating::PROMISES,
         tls::PROMISES,
+        watching::PROMISES,
     ];
     all.into_iter().flatten().copied()
 }

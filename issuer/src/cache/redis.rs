@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use prometheus_client::metrics::counter::Counter;
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -17,16 +18,17 @@ pub struct RedisCache {
     link: watch::Sender<Link>,
     /// Holds the task, which ends with the cache.
     _keeper: JoinSet<()>,
+    fallbacks: Counter,
 }
 
 impl RedisCache {
     /// Reads the URL; the connection is made beside. Needs a running tokio.
-    pub fn connect(url: &str, fallback: MemoryCache) -> Result<Self, CacheError> {
+    pub fn connect(url: &str, fallback: MemoryCache, fallbacks: Counter) -> Result<Self, CacheError> {
         let target = Target::parse(url)?;
         let link = watch::Sender::new(Link::Starting);
         let mut keeper = JoinSet::new();
         keeper.spawn(Keeper { target, link: link.clone(), serial: 0, missed: false }.run());
-        Ok(Self { fallback, link, _keeper: keeper })
+        Ok(Self { fallback, link, _keeper: keeper, fallbacks })
     }
 
     /// Waits for an answer, at first also for the connection, but never long.
@@ -78,7 +80,10 @@ impl Cache for RedisCache {
     async fn hit(&self, bucket: &str, window: Duration) -> Hits {
         match self.ask::<(u64, u64)>(&hit(bucket, window)).await {
             Ok((count, remaining)) => Hits { count, remaining: Duration::from_millis(remaining) },
-            Err(_) => self.fallback.hit(bucket, window).await,
+            Err(_) => {
+                self.fallbacks.inc();
+                self.fallback.hit(bucket, window).await
+            }
         }
     }
 

@@ -6,13 +6,15 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
+
 use super::{Cache, MemoryCache, RedisCache};
 use crate::clock::SystemClock;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn connect(url: &str) -> RedisCache {
-    RedisCache::connect(url, MemoryCache::new(Arc::new(SystemClock))).unwrap()
+    RedisCache::connect(url, MemoryCache::new(Arc::new(SystemClock)), Counter::default()).unwrap()
 }
 
 /// A server is ready when it answers; nothing here takes longer than starting one.

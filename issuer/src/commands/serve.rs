@@ -109,7 +109,10 @@ fn cache(config: &Config, world: &World) -> Result<Arc<dyn Cache>, Failure> {
     let memory = MemoryCache::new(world.clock.clone());
     match &config.redis_url {
         None => Ok(Arc::new(memory)),
-        Some(url) => Ok(Arc::new(RedisCache::connect(url.expose(), memory).map_err(open::failed)?)),
+        Some(url) => {
+            let fallbacks = world.metrics.redis_fallbacks.clone();
+            Ok(Arc::new(RedisCache::connect(url.expose(), memory, fallbacks).map_err(open::failed)?))
+        }
     }
 }
 

@@ -86,6 +86,17 @@ impl GrantError {
         }
     }
 
+    /// What came of an attempt, for the counters: the code, told apart where one code stands for several things to look into.
+    pub fn result(&self) -> &'static str {
+        match self {
+            Self::WrongPassword => "wrong_password",
+            Self::RefreshToken => "wrong_refresh_token",
+            Self::TooManyAttempts { .. } => "too_many_attempts",
+            Self::Overloaded => "overloaded",
+            other => other.code(),
+        }
+    }
+
     /// Whether the same request may succeed later.
     pub fn is_temporary(&self) -> bool {
         match self {

@@ -119,17 +119,24 @@ fn issue(
         .grants
         .contains(&GrantType::RefreshToken)
         .then(|| session::refresh_token(&issuer.secrets, session.id, session.generation, session.salt));
-    Ok(Granted { refresh_token, ..minted(issuer, &subject)? })
+    let granted = Granted { refresh_token, ..minted(issuer, &subject)? };
+    if granted.refresh_token.is_some() {
+        issuer.world.metrics.tokens.count("refresh");
+    }
+    Ok(granted)
 }
 
 fn minted(issuer: &Issuer, subject: &Subject<'_>) -> Result<Granted, GrantError> {
     match token::mint(issuer, subject) {
-        Ok(token) => Ok(Granted {
-            access_token: Secret::new(token.text),
-            expires_in: token.expires_in,
-            scope: rbac::join(subject.scopes),
-            refresh_token: None,
-        }),
+        Ok(token) => {
+            issuer.world.metrics.tokens.count("access");
+            Ok(Granted {
+                access_token: Secret::new(token.text),
+                expires_in: token.expires_in,
+                scope: rbac::join(subject.scopes),
+                refresh_token: None,
+            })
+        }
         Err(MintError::TooLarge { bytes, budget }) => {
             Err(GrantError::InvalidScope(ScopeFault::TooLarge { bytes, budget }))
         }

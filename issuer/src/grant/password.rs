@@ -2,6 +2,8 @@
 //!
 //! Everyone who fails gets the same answer after the same work: unknown, disabled, wrong (CWE-208).
 
+use tracing::Instrument as _;
+
 use super::{Authorised, GrantError, Granted, ScopeFault, issue, wanted};
 use crate::identifier;
 use crate::issuer::Issuer;
@@ -86,10 +88,11 @@ async fn open(issuer: &Issuer, new: &NewSession) -> Result<Option<Session>, Gran
 
 /// After the answer: the time of a login tells nothing about the age of a hash.
 fn rehash(issuer: std::sync::Arc<Issuer>, password: Secret, session: NewSession) {
-    tokio::spawn(async move {
+    let rehash = async move {
         let Ok(new) = issuer.passwords.hash(&password).await else { return };
         if let Err(error) = issuer.store.rehash_password(session.user_id, &session.checked_hash, &new).await {
             tracing::warn!(%error, "a password keeps its old hash until the next login");
         }
-    });
+    };
+    tokio::spawn(rehash.in_current_span());
 }

@@ -44,8 +44,10 @@ async fn rotate(
         grace: settings.grace,
         inactivity: settings.inactivity,
     };
-    let session = match issuer.store.rotate(&rotate).await? {
-        Rotation::Current(session) => session,
+    let rotation = issuer.store.rotate(&rotate).await?;
+    issuer.world.metrics.refreshes.count(rotation.as_str());
+    let session = match rotation {
+        Rotation::Rotated(session) | Rotation::Repeated(session) => session,
         Rotation::Refused(why) => {
             tracing::info!(session = %presented.session, generation = presented.generation, ?why, "refresh refused");
             return Err(GrantError::RefreshToken);

@@ -2,16 +2,19 @@
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, HeaderName, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderValue, Method};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use tracing::Instrument as _;
+use time::OffsetDateTime;
+use tracing::{Instrument as _, Span};
 
 use super::App;
 use super::address::over_tls;
 use super::error::Problem;
+use crate::clock::World;
 use crate::hex;
+use crate::metrics::Asked;
 
 pub(super) fn around(routes: Router<App>, app: App) -> Router {
     let mut routes = routes.fallback(not_found);
@@ -33,14 +36,11 @@ pub(super) async fn never_stored(mut response: Response) -> Response {
 
 /// One line for each request: neither its query nor its address, no header, no body.
 async fn log(State(app): State<App>, request: Request, next: Next) -> Response {
-    let world = &app.issuer.world;
-    let id = hex::encode(&world.bytes::<8>());
-    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
-    let span = tracing::info_span!("request", id, method = %request.method(), route);
-    let begun = world.now();
-    let mut response = next.run(request).instrument(span.clone()).await;
-    let milliseconds = (world.now() - begun).as_seconds_f64() * 1000.0;
-    span.in_scope(|| tracing::info!(status = response.status().as_u16(), milliseconds, "answered"));
+    let id = hex::encode(&app.issuer.world.bytes::<8>());
+    let mut entry = Entry::new(&app, &request, &id);
+    let mut response = next.run(request).instrument(entry.span.clone()).await;
+    entry.status = response.status().as_u16();
+    drop(entry);
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Ok(id) = HeaderValue::try_from(id) {
@@ -49,4 +49,44 @@ async fn log(State(app): State<App>, request: Request, next: Next) -> Response {
     response
 }
 
+/// Written down when it is dropped, so that a client that hangs up leaves its line and its count as well.
+struct Entry {
+    world: World,
+    span: Span,
+    asked: Asked,
+    begun: OffsetDateTime,
+    status: u16,
+}
+
+impl Entry {
+    fn new(app: &App, request: &Request, id: &str) -> Self {
+        let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
+        let span = tracing::info_span!("request", id, method = %request.method(), route);
+        let asked = Asked { method: known(request.method()), endpoint: route.to_owned() };
+        let world = app.issuer.world.clone();
+        Self { begun: world.now(), world, span, asked, status: HUNG_UP }
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let seconds = (self.world.now() - self.begun).as_seconds_f64();
+        let (status, milliseconds) = (self.status, seconds * 1000.0);
+        self.span.in_scope(|| match status {
+            HUNG_UP => tracing::info!(milliseconds, "the client hung up"),
+            _ => tracing::info!(status, milliseconds, "answered"),
+        });
+        let asked = std::mem::take(&mut self.asked);
+        self.world.metrics.requests.count(asked, status, seconds);
+    }
+}
+
+/// The methods that may be counted apart: anyone can make up others.
+fn known(method: &Method) -> &'static str {
+    const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
+}
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// As nginx calls it: nobody was left to answer.
+const HUNG_UP: u16 = 499;

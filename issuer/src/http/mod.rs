@@ -11,6 +11,7 @@ mod guard;
 mod health;
 mod introspection;
 mod layers;
+mod metrics;
 mod published;
 mod query;
 mod revocation;
@@ -67,11 +68,12 @@ pub fn public(issuer: Arc<Issuer>) -> Router {
     layers::around(tokens.merge(guarded).merge(published), app)
 }
 
-/// The listener for whoever runs this: health, on an address that the public does not reach.
+/// The listener for whoever runs this: health and metrics, on an address that the public does not reach.
 pub fn operations(issuer: Arc<Issuer>) -> Router {
+    let metrics = metrics::router(issuer.clone());
     let routes =
         Router::new().route("/health/live", get(health::live)).route("/health/ready", get(health::ready));
-    routes.fallback(layers::not_found).with_state(App::new(issuer))
+    routes.fallback(layers::not_found).with_state(App::new(issuer)).merge(metrics)
 }
 
 impl App {

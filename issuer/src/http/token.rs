@@ -1,7 +1,12 @@
 //! `POST /auth/token` (RFC 6749 §3.2).
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use axum::Json;
+use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -12,27 +17,47 @@ use super::cors;
 use super::decode::Parameters;
 use super::error::TokenError;
 use crate::grant::{self, GrantError, GrantRequest, Granted, ScopeFault, TokenRequest};
+use crate::issuer::Issuer;
+use crate::metrics::Metrics;
 use crate::rbac;
 use crate::secret::Secret;
+use crate::store::Client;
 
 pub(super) async fn issue(
     State(app): State<App>,
     ClientAddress(address): ClientAddress,
     request: Request,
 ) -> Result<Response, TokenError> {
+    let mut attempt = Attempt { metrics: app.issuer.world.metrics.clone(), result: "hung_up" };
     let (head, body) = request.into_parts();
-    let mut parameters = Parameters::read(&head.headers, body).await?;
-    let client = presented(&head.headers, &mut parameters)?;
+    let judged = judge(&app.issuer, address, (&head.headers, body)).await;
+    attempt.result = match &judged {
+        Ok((_, Ok(_))) => "success",
+        Ok((_, Err(error))) | Err(TokenError::Grant(error)) => error.result(),
+        Err(TokenError::Decode(_)) => "invalid_request",
+    };
+    let (client, granted) = judged?;
+    let granted = granted.map_err(TokenError::from);
+    let answer = granted.map(|granted| Json(Success::from(&granted)).into_response()).into_response();
+    Ok(cors::readable_by(&client, &head.headers, answer))
+}
+
+/// What is granted, once the client has proved who it is.
+async fn judge(
+    issuer: &Arc<Issuer>,
+    address: IpAddr,
+    (headers, body): (&HeaderMap, Body),
+) -> Result<(Arc<Client>, Result<Granted, GrantError>), TokenError> {
+    let mut parameters = Parameters::read(headers, body).await?;
+    let client = presented(headers, &mut parameters)?;
     let scope = match parameters.take("scope") {
         Some(text) => Some(rbac::parse_scope(&text).ok_or(GrantError::InvalidScope(ScopeFault::Malformed))?),
         None => None,
     };
     let grant = grant_request(&mut parameters)?;
-    let client = grant::authenticate(&app.issuer, client, address).await?;
+    let client = grant::authenticate(issuer, client, address).await?;
     let request = TokenRequest { client: client.clone(), grant, scope, address };
-    let granted = grant::answer(&app.issuer, request).await.map_err(TokenError::from);
-    let answer = granted.map(|granted| Json(Success::from(&granted)).into_response()).into_response();
-    Ok(cors::readable_by(&client, &head.headers, answer))
+    Ok((client, grant::answer(issuer, request).await))
 }
 
 fn grant_request(parameters: &mut Parameters) -> Result<GrantRequest, GrantError> {
@@ -45,6 +70,18 @@ fn grant_request(parameters: &mut Parameters) -> Result<GrantRequest, GrantError
         "client_credentials" => Ok(GrantRequest::ClientCredentials),
         "refresh_token" => Ok(GrantRequest::RefreshToken(Secret::new(require("refresh_token")?))),
         _ => Err(GrantError::UnsupportedGrantType),
+    }
+}
+
+/// Counted when it is dropped: hanging up hides no guess.
+struct Attempt {
+    metrics: Arc<Metrics>,
+    result: &'static str,
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        self.metrics.attempts.count(self.result);
     }
 }
 

@@ -44,7 +44,7 @@ pub struct Keys {
 /// One view of the keys. Immutable: a request works with one view from start to end.
 #[derive(Debug)]
 pub struct Ring {
-    signers: Vec<Signer>,
+    pub signers: Vec<Signer>,
     pub jwks: Document,
     /// The same keys, for tokens of ours that come back.
     pub public: KeySet,
@@ -109,6 +109,11 @@ impl Keys {
         let ring = Ring::new(&store.signing_keys().await?, &self.kek)?;
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = (Arc::new(ring), sight);
         Ok(())
+    }
+
+    /// How old the view is, and how wrong the clock was then.
+    pub fn sight(&self) -> Sight {
+        self.view().1
     }
 
     fn view(&self) -> (Arc<Ring>, Sight) {

@@ -11,7 +11,7 @@ use super::jwk::PublicJwk;
 use super::kek::{CannotOpen, KeyEncryptionKey};
 use super::pair::{Algorithm, Pair};
 use crate::clock::World;
-use crate::store::{NewSigningKey, SigningKey};
+use crate::store::{KeyState, NewSigningKey, SigningKey};
 
 /// Holds the pair as one value, so that a key never signs under another key's name.
 pub struct Signer {
@@ -19,8 +19,9 @@ pub struct Signer {
     /// Of every token this key signs: encoded once.
     header: String,
     pair: Pair,
+    pub published_at: OffsetDateTime,
     /// `None`: a standby.
-    pub(super) activates_at: Option<OffsetDateTime>,
+    pub activates_at: Option<OffsetDateTime>,
     pub(super) retires_at: Option<OffsetDateTime>,
 }
 
@@ -54,12 +55,16 @@ impl Signer {
         }
         let header = format!(r#"{{"alg":"{algorithm}","kid":"{}","typ":"at+jwt"}}"#, stored.kid);
         let header = URL_SAFE_NO_PAD.encode(header);
-        let (activates_at, retires_at) = (stored.activates_at, stored.retires_at);
-        Ok((Self { kid: stored.kid.clone(), header, pair, activates_at, retires_at }, public))
+        let &SigningKey { published_at, activates_at, retires_at, .. } = stored;
+        Ok((Self { kid: stored.kid.clone(), header, pair, published_at, activates_at, retires_at }, public))
     }
 
     pub fn kid(&self) -> &str {
         &self.kid
+    }
+
+    pub fn state(&self, now: OffsetDateTime) -> KeyState {
+        KeyState::of_known(self.activates_at, self.retires_at, now)
     }
 
     /// A compact JWS (RFC 7515 §7.1) over `claims`.

@@ -9,8 +9,8 @@ use crate::config::KeyTimes;
 /// When the keys were last seen, and how far this clock was from the database's then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sight {
-    at: OffsetDateTime,
-    skew: Duration,
+    pub at: OffsetDateTime,
+    pub skew: Duration,
 }
 
 /// A token signed now could carry a key that verifiers do not know, or that somebody else has.

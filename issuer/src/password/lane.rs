@@ -47,9 +47,20 @@ struct Shared {
 #[derive(Debug)]
 struct Queue {
     waiting: VecDeque<Job>,
+    running: usize,
+    /// Who asked for a hash and got none.
+    refused: u64,
     /// What a hash took lately.
     usual: Duration,
     closed: bool,
+}
+
+/// How busy the lane is, and how many it has refused so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    pub waiting: usize,
+    pub running: usize,
+    pub refused: u64,
 }
 
 #[derive(Debug)]
@@ -81,9 +92,16 @@ impl Lane {
 
     /// A lane on which nobody works yet.
     fn idle(permits: usize, deadline: Duration, clock: Arc<dyn Clock>) -> Self {
-        let queue = Mutex::new(Queue { waiting: VecDeque::new(), usual: FIRST_GUESS, closed: false });
+        let queue =
+            Queue { waiting: VecDeque::new(), running: 0, refused: 0, usual: FIRST_GUESS, closed: false };
+        let queue = Mutex::new(queue);
         let shared = Arc::new(Shared { queue, wake: Condvar::new(), taken: AtomicUsize::new(0), clock });
         Self { shared, permits, deadline }
+    }
+
+    pub(super) fn load(&self) -> Load {
+        let queue = self.shared.lock();
+        Load { waiting: queue.waiting.len(), running: queue.running, refused: queue.refused }
     }
 
     /// Taken before anything slow is done for a login, so that whoever has no chance hears so at once.
@@ -92,10 +110,13 @@ impl Lane {
         let place =
             Place { shared: self.shared.clone(), refused_after: self.shared.clock.now() + self.deadline };
         let rounds = u32::try_from(ahead / self.permits + 1).unwrap_or(u32::MAX);
+        let mut queue = self.shared.lock();
         // The first round is always tried: an idle lane must not refuse because the machine is slow.
-        if rounds > 1 && self.shared.lock().usual.saturating_mul(rounds) > self.deadline.mul_f64(ESTIMATED) {
+        if rounds > 1 && queue.usual.saturating_mul(rounds) > self.deadline.mul_f64(ESTIMATED) {
+            queue.refused += 1;
             return Err(Overloaded);
         }
+        drop(queue);
         Ok(place)
     }
 }
@@ -140,9 +161,13 @@ impl Shared {
                 return None;
             }
             match queue.waiting.pop_front() {
-                // Whoever waited too long, or has gone, needs no hash any more.
-                Some(job) if job.reply.is_closed() || job.place.refused_after < self.clock.now() => drop(job),
-                Some(job) => return Some(job),
+                // Whoever has gone, or waited too long, needs no hash any more.
+                Some(job) if job.reply.is_closed() => drop(job),
+                Some(job) if job.place.refused_after < self.clock.now() => queue.refused += 1,
+                Some(job) => {
+                    queue.running += 1;
+                    return Some(job);
+                }
                 None => queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner),
             }
         }
@@ -150,6 +175,7 @@ impl Shared {
 
     fn done(&self, took: Duration) {
         let mut queue = self.lock();
+        queue.running = queue.running.saturating_sub(1);
         // Believed at once when it gets slower: people who are let in must not wait in vain.
         queue.usual = took.max((queue.usual * 7 + took) / 8);
     }

@@ -9,8 +9,9 @@ mod text;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
 use self::lane::{Lane, Place, Work};
+pub use self::lane::{Load, Overloaded};
 use self::phc::{Cost, Hash};
-pub use self::{lane::Overloaded, policy::Weakness};
+pub use self::policy::Weakness;
 use crate::clock::World;
 use crate::config::{self, PasswordPolicy};
 use crate::secret::Secret;
@@ -66,6 +67,10 @@ impl Passwords {
             Some(password) => policy::weaknesses(self.policy, password.expose(), about),
             None => vec![Weakness::TooLong],
         }
+    }
+
+    pub fn load(&self) -> Load {
+        self.lane.load()
     }
 
     fn dummy(&self) -> Work {

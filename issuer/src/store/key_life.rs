@@ -101,14 +101,27 @@ pub enum KeyState {
 
 impl KeyLine {
     pub fn state(&self, now: OffsetDateTime) -> KeyState {
-        let past = |at: Option<OffsetDateTime>| at.is_some_and(|at| at <= now);
         match self {
             _ if self.compromised_at.is_some() => KeyState::Compromised,
-            _ if past(self.removed_at) => KeyState::Removed,
-            _ if past(self.retires_at) => KeyState::Retired,
-            _ if past(self.activates_at) => KeyState::Active,
-            _ if self.activates_at.is_some() => KeyState::Planned,
-            _ => KeyState::Standby,
+            _ if self.removed_at.is_some_and(|at| at <= now) => KeyState::Removed,
+            _ => KeyState::of_known(self.activates_at, self.retires_at, now),
+        }
+    }
+}
+
+impl KeyState {
+    /// Of a key that verifiers know.
+    pub fn of_known(
+        activates_at: Option<OffsetDateTime>,
+        retires_at: Option<OffsetDateTime>,
+        now: OffsetDateTime,
+    ) -> Self {
+        let past = |at: Option<OffsetDateTime>| at.is_some_and(|at| at <= now);
+        match activates_at {
+            _ if past(retires_at) => Self::Retired,
+            None => Self::Standby,
+            Some(at) if at <= now => Self::Active,
+            Some(_) => Self::Planned,
         }
     }
 }

@@ -37,7 +37,7 @@ pub use key_life::{
 pub use revocation::{EndReason, EndSession, Holder, IssuedToken, LiveSession, Revocations, Standing};
 pub use types::{
     Actor, ApplyError, Bootstrap, Client, Credential, Declaration, DeclaredClient, DeclaredRole,
-    DeclaredScope, GrantType, Lifetimes, NewSession, NewSigningKey, NewUser, PasswordChange, Rotate,
+    DeclaredScope, GrantType, Lifetimes, NewSession, NewSigningKey, NewUser, PasswordChange, PoolUse, Rotate,
     Rotation, RotationRefusal, Scope, Session, SessionId, SigningKey, Swept, UserConflict,
 };
 
@@ -46,6 +46,8 @@ pub use types::{
 pub trait Store: Administration + Evidence + KeyLife + Revocations + Send + Sync + fmt::Debug {
     /// Answers when the database does.
     async fn ping(&self) -> Result<()>;
+    /// The connections at this moment, pool by pool.
+    fn pools(&self) -> Vec<PoolUse>;
     /// Descriptions of the migrations that this program has and the database has not.
     async fn pending_migrations(&self) -> Result<Vec<String>>;
     /// Brings the schema to this program's.

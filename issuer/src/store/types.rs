@@ -162,11 +162,44 @@ pub struct Rotate {
     pub inactivity: Duration,
 }
 
+/// The connections of one pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolUse {
+    pub name: &'static str,
+    pub idle: usize,
+    pub in_use: usize,
+    pub most: u32,
+}
+
+impl PoolUse {
+    pub(super) fn of<D: sqlx::Database>(name: &'static str, pool: &sqlx::Pool<D>) -> Self {
+        let (size, idle) = (usize::try_from(pool.size()).unwrap_or(usize::MAX), pool.num_idle());
+        // Two readings: in between, a connection may have come or gone.
+        Self { name, idle, in_use: size.saturating_sub(idle), most: pool.options().get_max_connections() }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub enum Rotation {
-    /// The next generation, or, within the grace window, the same one again.
-    Current(Box<Session>),
+    /// To the next generation.
+    Rotated(Box<Session>),
+    /// Within the grace window, the same generation again.
+    Repeated(Box<Session>),
     Refused(RotationRefusal),
+}
+
+impl Rotation {
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Rotated(_) => "rotated",
+            Self::Repeated(_) => "repeated",
+            Self::Refused(RotationRefusal::Unknown) => "unknown",
+            Self::Refused(RotationRefusal::Ended) => "ended",
+            Self::Refused(RotationRefusal::Expired) => "expired",
+            Self::Refused(RotationRefusal::Reused) => "reused",
+            Self::Refused(RotationRefusal::ForeignClient) => "foreign_client",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

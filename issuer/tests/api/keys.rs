@@ -122,7 +122,7 @@ async fn a_look_that_fails_says_nothing_of_any_key() {
     for (other, why) in [
         ((StatusCode::SERVICE_UNAVAILABLE, String::new()), "503"),
         ((StatusCode::OK, "<html>".to_owned()), "not strict JSON"),
-        ((StatusCode::OK, " ".repeat(64 * 1024 + 1)), "longer than a key set may be"),
+        ((StatusCode::OK, " ".repeat(64 * 1024 + 1)), "longer than it may be"),
     ] {
         let failed = keys.look(store, &lookout_at(third(other, all.clone())).await).await.unwrap_err();
         assert!(failed.to_string().contains(why), "{failed}");

@@ -21,6 +21,7 @@ mod hostile;
 mod introspection;
 mod keys;
 mod login;
+mod metrics;
 mod programs;
 mod protocol;
 mod published;

@@ -140,7 +140,7 @@ impl TestIssuer {
     pub(crate) async fn start_with(settings: &str) -> Self {
         let directory = Arc::new(tempfile::tempdir().unwrap());
         let clock = Arc::new(TestClock::default());
-        let world = World { clock: clock.clone(), entropy: Arc::new(TestEntropy::default()) };
+        let world = World::new(clock.clone(), Arc::new(TestEntropy::default()));
         let store = database::fresh(directory.path()).await;
         let cache = Arc::new(MemoryCache::new(clock.clone()));
         let kek = KeyEncryptionKey::parse(&format!("kskek_{}", "5a".repeat(32))).unwrap();

@@ -17,7 +17,8 @@ pub(super) async fn redis(config: &Config, world: &World, report: &mut Report) {
     let Some(url) = &config.redis_url else {
         return report.ok(REDIS, "not configured: attempts are counted in this process");
     };
-    let cache = match RedisCache::connect(url.expose(), MemoryCache::new(world.clock.clone())) {
+    let fallbacks = world.metrics.redis_fallbacks.clone();
+    let cache = match RedisCache::connect(url.expose(), MemoryCache::new(world.clock.clone()), fallbacks) {
         Ok(cache) => cache,
         Err(error) => return report.failed(REDIS, error.to_string()),
     };
@@ -129,7 +130,7 @@ fn member(body: &[u8], name: &str) -> Option<String> {
 
 async fn read(url: &str) -> Result<Vec<u8>, String> {
     let lookout = Lookout::new(url).map_err(|error| error.to_string())?;
-    lookout.read().await.map_err(|error| error.to_string())
+    lookout.read().await.map(|body| body.to_vec()).map_err(|error| error.to_string())
 }
 
 /// An address to listen on is not always one to connect to.

@@ -32,8 +32,8 @@ pub(super) use self::schema::{MIGRATIONS, migrate};
 use self::pool::bounded;
 use super::{
     Actor, Bootstrap, Client, Credential, EndSession, IssuedToken, LiveSession, NewSession, NewSigningKey,
-    PasswordChange, Result, Revocations, Rotate, Rotation, Session, SessionId, SigningKey, Standing, Store,
-    Swept,
+    PasswordChange, PoolUse, Result, Revocations, Rotate, Rotation, Session, SessionId, SigningKey, Standing,
+    Store, Swept,
 };
 
 #[derive(Clone)]
@@ -59,6 +59,10 @@ impl fmt::Debug for Postgres {
 impl Store for Postgres {
     async fn ping(&self) -> Result<()> {
         bounded(schema::ping(&self.pool)).await
+    }
+
+    fn pools(&self) -> Vec<PoolUse> {
+        vec![PoolUse::of("main", &self.pool)]
     }
 
     async fn pending_migrations(&self) -> Result<Vec<String>> {

@@ -175,28 +175,26 @@ async fn advance(executor: impl sqlx::PgExecutor<'_>, rotate: &Rotate) -> Result
 
 pub(super) async fn rotate(pool: &PgPool, rotate: &Rotate) -> Result<Rotation> {
     if let Some(session) = advance(pool, rotate).await? {
-        return Ok(Rotation::Current(Box::new(session)));
+        return Ok(Rotation::Rotated(Box::new(session)));
     }
 
     let mut transaction = pool.begin().await?;
     let Some(stored) = stored(&mut transaction, rotate, LOCK).await? else {
         return Ok(Rotation::Refused(RotationRefusal::Unknown));
     };
-    let session = match rotation::judge(&stored, rotate) {
-        Verdict::Rotate => advance(&mut *transaction, rotate).await?,
-        Verdict::Repeat => current(&mut transaction, rotate.id).await?,
+    let rotation = match rotation::judge(&stored, rotate) {
+        Verdict::Rotate => advance(&mut *transaction, rotate).await?.map(Box::new).map(Rotation::Rotated),
+        Verdict::Repeat => current(&mut transaction, rotate.id).await?.map(Box::new).map(Rotation::Repeated),
         Verdict::Refuse(refusal) => {
             if let Some(reason) = rotation::end_reason(refusal) {
                 end(&mut transaction, rotate, reason).await?;
             }
-            transaction.commit().await?;
-            return Ok(Rotation::Refused(refusal));
+            Some(Rotation::Refused(refusal))
         }
     };
     transaction.commit().await?;
     // Nothing here: user or client was disabled while we looked.
-    Ok(session
-        .map_or(Rotation::Refused(RotationRefusal::Ended), |session| Rotation::Current(Box::new(session))))
+    Ok(rotation.unwrap_or(Rotation::Refused(RotationRefusal::Ended)))
 }
 
 macro_rules! stored {

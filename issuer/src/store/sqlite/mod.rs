@@ -33,8 +33,8 @@ pub(super) use self::schema::MIGRATIONS;
 use self::pool::Pools;
 use super::{
     Actor, Bootstrap, Client, Credential, EndSession, IssuedToken, LiveSession, NewSession, NewSigningKey,
-    PasswordChange, Result, Revocations, Rotate, Rotation, Session, SessionId, SigningKey, Standing, Store,
-    Swept,
+    PasswordChange, PoolUse, Result, Revocations, Rotate, Rotation, Session, SessionId, SigningKey, Standing,
+    Store, Swept,
 };
 
 #[derive(Clone)]
@@ -59,6 +59,10 @@ impl fmt::Debug for Sqlite {
 impl Store for Sqlite {
     async fn ping(&self) -> Result<()> {
         schema::ping(&self.pools).await
+    }
+
+    fn pools(&self) -> Vec<PoolUse> {
+        vec![PoolUse::of("reader", self.pools.reader()), PoolUse::of("writer", self.pools.writer())]
     }
 
     async fn pending_migrations(&self) -> Result<Vec<String>> {

@@ -129,14 +129,15 @@ pub(super) async fn rotate(pools: &Pools, rotate: &Rotate) -> Result<Rotation> {
         .execute(&mut *transaction)
         .await?
         .rows_affected();
-    let refusal = match rotated {
-        0 => refusal(&mut transaction, rotate, now).await?,
-        _ => None,
+    let verdict = match rotated {
+        0 => verdict(&mut transaction, rotate, now).await?,
+        _ => Verdict::Rotate,
     };
 
-    let rotation = match refusal {
-        None => Rotation::Current(Box::new(current(&mut transaction, rotate.id).await?)),
-        Some(refusal) => {
+    let rotation = match verdict {
+        Verdict::Rotate => Rotation::Rotated(Box::new(current(&mut transaction, rotate.id).await?)),
+        Verdict::Repeat => Rotation::Repeated(Box::new(current(&mut transaction, rotate.id).await?)),
+        Verdict::Refuse(refusal) => {
             if let Some(reason) = rotation::end_reason(refusal) {
                 end(&mut transaction, rotate, reason).await?;
             }
@@ -181,20 +182,15 @@ pub(super) async fn foretell(pools: &Pools, rotate: &Rotate) -> Result<Option<Ro
     Ok(rotation::refusal(stored(&mut snapshot, rotate, now).await?.as_ref(), rotate))
 }
 
-/// `None`: the answer was lost, the current generation is to be given again.
-async fn refusal(
-    connection: &mut SqliteConnection,
-    rotate: &Rotate,
-    now: i64,
-) -> Result<Option<RotationRefusal>> {
+/// Of a rotation that found nothing to rotate.
+async fn verdict(connection: &mut SqliteConnection, rotate: &Rotate, now: i64) -> Result<Verdict> {
     let Some(stored) = stored(connection, rotate, now).await? else {
-        return Ok(Some(RotationRefusal::Unknown));
+        return Ok(Verdict::Refuse(RotationRefusal::Unknown));
     };
     match rotation::judge(&stored, rotate) {
-        Verdict::Refuse(refusal) => Ok(Some(refusal)),
-        Verdict::Repeat => Ok(None),
         // Nothing moves between our two questions: there is one writer.
         Verdict::Rotate => Err(StoreError::Inconsistent(format!("session {} does not rotate", rotate.id))),
+        verdict => Ok(verdict),
     }
 }
 

@@ -124,7 +124,7 @@ pub(super) fn refresh(number: u8, presented: u32) -> Rotate {
 
 pub(super) async fn rotated(bed: &Bed, rotate: &Rotate) -> Session {
     match bed.store.rotate(rotate).await.unwrap() {
-        Rotation::Current(session) => *session,
+        Rotation::Rotated(session) | Rotation::Repeated(session) => *session,
         Rotation::Refused(refusal) => panic!("refused: {refusal:?}"),
     }
 }
@@ -132,7 +132,7 @@ pub(super) async fn rotated(bed: &Bed, rotate: &Rotate) -> Session {
 pub(super) async fn refused(bed: &Bed, rotate: &Rotate) -> RotationRefusal {
     match bed.store.rotate(rotate).await.unwrap() {
         Rotation::Refused(refusal) => refusal,
-        Rotation::Current(session) => panic!("rotated: {session:?}"),
+        rotation => panic!("not refused: {rotation:?}"),
     }
 }
 
