@@ -21,6 +21,7 @@ pub(crate) const PROMISES: &[(&str, Alone)] = promises![
     wrong_passwords_count_at_every_issuer,
     what_was_given_up_at_one_issuer_is_of_no_use_at_the_other,
     an_issuer_that_is_killed_under_load_loses_no_session,
+    an_issuer_that_is_told_to_stop_under_load_cuts_no_request,
     a_sentinel_fails_over_under_load_without_a_wrong_answer,
     a_redis_that_hangs_under_load_changes_no_answer,
 ];
@@ -102,9 +103,44 @@ fn an_issuer_that_is_killed_under_load_loses_no_session(lab: &Lab) -> Result<()>
     })
 }
 
+/// B-19.
+fn an_issuer_that_is_told_to_stop_under_load_cuts_no_request(lab: &Lab) -> Result<()> {
+    let redis = Redis::start(&lab.tools, &lab.directory("two-stopped-redis")?, &lab.ledger)?;
+    let mut pair = Pair::start(lab, "two-stopped", redis.url.clone(), "drain = 3\n")?;
+    let Pair { first, second, secret, .. } = &pair;
+    let mut token = first.login("carol")?.refresh()?.to_owned();
+    // As a load balancer does it: who says that it is not ready gets no more requests.
+    let ready = || {
+        let answer = first.operations.get("/health/ready").send();
+        if answer.is_ok_and(|answer| answer.status == 200) { first } else { second }
+    };
+    let logins = || ready().login("alice").map(drop);
+    let services = || {
+        let issuer = ready();
+        issuer.tokens(&issuer.client_grant("steady", secret)).map(drop)
+    };
+    let refreshes = || {
+        let issuer = ready();
+        token = issuer.tokens(&issuer.refresh_grant(&token))?.refresh()?.to_owned();
+        Ok(())
+    };
+
+    Load::new().and(logins).and(services).and(refreshes).during(|load| {
+        load.rounds(20)?;
+        first.process.signal(Signal::TERM)?;
+        let gone = || Ok(first.operations.get("/health/live").send().is_err());
+        wait::until("the issuer to stop", Duration::from_secs(30), gone)?;
+        load.rounds(20)
+    })?;
+
+    let status = pair.first.process.ended(Duration::from_secs(30))?;
+    ensure!(status.success(), "it ended with {status}");
+    Ok(())
+}
+
 fn a_sentinel_fails_over_under_load_without_a_wrong_answer(lab: &Lab) -> Result<()> {
     let redis = Sentinels::start(&lab.tools, &lab.directory("failover-redis")?, &lab.ledger)?;
-    let pair = Pair::start(lab, "failover", redis.url.clone())?;
+    let pair = Pair::start(lab, "failover", redis.url.clone(), "")?;
     pair.share_limits()?;
 
     let load = pair.load()?;
@@ -161,24 +197,25 @@ struct Pair {
 impl Pair {
     fn on_redis(lab: &Lab, name: &str) -> Result<(Redis, Self)> {
         let redis = Redis::start(&lab.tools, &lab.directory(&format!("{name}-redis"))?, &lab.ledger)?;
-        let pair = Self::start(lab, name, redis.url.clone())?;
+        let pair = Self::start(lab, name, redis.url.clone(), "")?;
         pair.share_limits()?;
         Ok((redis, pair))
     }
 
-    fn start(lab: &Lab, name: &str, redis: String) -> Result<Self> {
+    /// `keys`: more of `keystone.toml`.
+    fn start(lab: &Lab, name: &str, redis: String, keys: &str) -> Result<Self> {
         let postgres =
             Postgres::start(&lab.tools, &lab.directory(&format!("{name}-postgres"))?, &lab.ledger)?;
         let database = postgres.database("keystone")?;
         let home = lab.issuer_home(name, |settings| {
             settings.database_url = Some(database.clone());
             settings.redis_url = Some(redis.clone());
-            settings.sections = SETTINGS.to_owned();
+            settings.sections = format!("{keys}{SETTINGS}");
         })?;
         let other = lab.issuer_home(&format!("{name}-other"), |settings| {
             settings.database_url = Some(database);
             settings.redis_url = Some(redis);
-            settings.sections = SETTINGS.to_owned();
+            settings.sections = format!("{keys}{SETTINGS}");
             settings.issuer = Some(home.url());
             settings.data_directory = Some(home.directory.join("data"));
         })?;

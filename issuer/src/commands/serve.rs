@@ -17,7 +17,7 @@ use crate::clock::World;
 use crate::config::Config;
 use crate::http::{
     self,
-    server::{self, Terms},
+    server::{self, Stop, Terms},
 };
 use crate::issuer::{Issuer, Parts};
 use crate::keys::Lookout;
@@ -41,7 +41,7 @@ pub(super) async fn run(config: Config, world: World, migrate: bool) -> Result<(
     issuer.keys.tend(&*issuer.store).await.map_err(open::failed)?;
 
     let lookout = Lookout::new(&issuer.config.jwks_url).map_err(open::failed)?;
-    let stop = stop_signal()?;
+    let stop = Stop::new(stop_signal()?, issuer.config.drain);
     tokio::spawn(watch_keys(issuer.clone()));
     tokio::spawn(sweep_always(issuer.clone()));
     tokio::spawn(watch_published_keys(issuer.clone(), lookout));
@@ -50,12 +50,11 @@ pub(super) async fn run(config: Config, world: World, migrate: bool) -> Result<(
     }
     announce("public", &public, &issuer);
     announce("operations", &operations, &issuer);
-    let (public_stop, operations_stop) = (stopped(stop.clone()), stopped(stop));
     let public_terms = Terms { routes: http::public(issuer.clone()), tls };
     let operations_terms = Terms { routes: http::operations(issuer), tls: None };
     tokio::join!(
-        server::serve(public, public_terms, public_stop),
-        server::serve(operations, operations_terms, operations_stop),
+        server::serve(public, public_terms, stop.clone()),
+        server::serve(operations, operations_terms, stop),
     );
     tracing::info!("stopped");
     Ok(())
@@ -193,15 +192,10 @@ fn stop_signal() -> Result<watch::Receiver<bool>, Failure> {
         }
         #[cfg(not(unix))]
         drop(tokio::signal::ctrl_c().await);
-        tracing::info!("stopping: no new connections; requests under way finish");
+        tracing::info!("stopping: requests under way finish");
         sender.send_replace(true);
     });
     Ok(receiver)
-}
-
-async fn stopped(mut stop: watch::Receiver<bool>) {
-    // An error means that nobody will ever say so any more, which is as good.
-    drop(stop.wait_for(|stopped| *stopped).await);
 }
 
 const SWEEP: Duration = Duration::from_secs(60);

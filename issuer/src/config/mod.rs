@@ -10,6 +10,7 @@ mod tests;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub use self::keys::KeyTimes;
 pub use self::reader::Mistake;
@@ -35,6 +36,8 @@ pub struct Config {
     pub key_encryption_key: Option<KeyEncryptionKey>,
     /// The client that a request without `client_id` is attributed to.
     pub default_client: Option<String>,
+    /// How long connections are still taken after the signal to stop, for load balancers that watch readiness.
+    pub drain: Duration,
     /// `tracing` directives, like `info` or `keystone_issuer=debug`.
     pub log: String,
     pub tokens: Tokens,
@@ -90,6 +93,7 @@ impl Config {
             redis_url: redis_url(&mut reader, source),
             key_encryption_key: key_encryption_key(&mut reader, source, mode),
             default_client: reader.text("default_client"),
+            drain: Duration::from_secs(reader.number("drain", 0, 0..=300)),
             log: reader.text("log").unwrap_or_else(|| "info".to_owned()),
             keys: KeyTimes::read(&mut reader, tokens.max_access_token_lifetime),
             jwks_url: keys::jwks_url(&mut reader, &issuer),

@@ -1,12 +1,13 @@
 //! Whether this process lives, and whether it can do its work. On a listener of its own; names no one.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde_json::json;
 
 use super::App;
+use super::server::Stopping;
 use crate::keys::CannotSign;
 
 pub(super) async fn live() -> Response {
@@ -14,7 +15,7 @@ pub(super) async fn live() -> Response {
 }
 
 /// The shared cache may be lost without a wrong answer, so it is reported and not required.
-pub(super) async fn ready(State(app): State<App>) -> Response {
+pub(super) async fn ready(State(app): State<App>, stopping: Option<Extension<Stopping>>) -> Response {
     let (store, cache) = tokio::join!(app.issuer.store.ping(), app.issuer.attempts.cache.ping());
     let now = app.issuer.world.now();
     let signing = app.issuer.keys.signing(now);
@@ -24,10 +25,14 @@ pub(super) async fn ready(State(app): State<App>) -> Response {
         Err(CannotSign::StaleView) => false,
         Err(CannotSign::ClockSkew(_)) => true,
     };
-    let ready = store.is_ok() && keys && clock;
+    let status = match stopping {
+        Some(_) => "stopping",
+        None if store.is_ok() && keys && clock => "ready",
+        None => "not ready",
+    };
     let word = |fine: bool| if fine { "ok" } else { "failing" };
     let body = json!({
-        "status": if ready { "ready" } else { "not ready" },
+        "status": status,
         "store": word(store.is_ok()),
         "keys": word(keys),
         "clock": word(clock),
@@ -39,6 +44,6 @@ pub(super) async fn ready(State(app): State<App>) -> Response {
     if let Err(error) = signing {
         tracing::error!(%error, "not ready: no token may be signed here");
     }
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(body)).into_response()
+    let code = if status == "ready" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (code, Json(body)).into_response()
 }

@@ -1,7 +1,6 @@
 //! Connections: HTTP/1.1 and HTTP/2 on one port, with an end to everything a client can do slowly or too much of.
 
 use std::convert::Infallible;
-use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -10,14 +9,15 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::header::HOST;
-use axum::http::{Request, Response, StatusCode, Version};
+use axum::http::header::{CONNECTION, HOST};
+use axum::http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 use super::Peer;
@@ -31,19 +31,54 @@ pub struct Terms {
     pub tls: Option<Tls>,
 }
 
-/// Serves until `stop` ends, then lets requests under way finish for a while.
-pub async fn serve(listener: TcpListener, terms: Terms, stop: impl Future<Output = ()>) {
+/// When to stop.
+#[derive(Clone, Debug)]
+pub struct Stop {
+    told: watch::Receiver<bool>,
+    drain: Duration,
+}
+
+impl Stop {
+    /// `told` turns true, once; for as long as `drain` after that, connections are still taken.
+    pub fn new(told: watch::Receiver<bool>, drain: Duration) -> Self {
+        Self { told, drain }
+    }
+
+    pub fn never() -> Self {
+        Self::new(watch::channel(false).1, Duration::ZERO)
+    }
+
+    fn is_told(&self) -> bool {
+        *self.told.borrow()
+    }
+
+    async fn drained(mut self) {
+        if self.told.wait_for(|told| *told).await.is_err() {
+            // Nobody can say so any more.
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(self.drain).await;
+    }
+}
+
+/// Put into each request that comes after the process was told to stop.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopping;
+
+/// Serves until it is time to stop, then lets requests under way finish for a while.
+pub async fn serve(listener: TcpListener, terms: Terms, stop: Stop) {
     let builder = Arc::new(builder());
     let graceful = GracefulShutdown::new();
-    let mut stop = pin!(stop);
+    let mut drained = pin!(stop.clone().drained());
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = &mut stop => break,
+            () = &mut drained => break,
         };
         match accepted {
             Ok((stream, peer)) => {
-                let connection = Connection { peer, routes: terms.routes.clone(), builder: builder.clone() };
+                let origin = Origin { peer, routes: terms.routes.clone(), stop: stop.clone() };
+                let connection = Connection { origin, builder: builder.clone() };
                 tokio::spawn(connection.serve(stream, terms.tls.clone(), graceful.watcher()));
             }
             Err(error) => {
@@ -54,6 +89,8 @@ pub async fn serve(listener: TcpListener, terms: Terms, stop: impl Future<Output
         }
     }
     drop(listener);
+    // A connection that has not been read from yet is cut by what follows, even if its request is there already.
+    tokio::time::sleep(BREATH).await;
     if tokio::time::timeout(FAREWELL, graceful.shutdown()).await.is_err() {
         tracing::warn!("connections that did not end in time were cut");
     }
@@ -78,9 +115,16 @@ fn builder() -> Builder<TokioExecutor> {
 }
 
 struct Connection {
+    origin: Origin,
+    builder: Arc<Builder<TokioExecutor>>,
+}
+
+/// What a request is answered with.
+#[derive(Clone)]
+struct Origin {
     peer: SocketAddr,
     routes: Router,
-    builder: Arc<Builder<TokioExecutor>>,
+    stop: Stop,
 }
 
 impl Connection {
@@ -97,13 +141,13 @@ impl Connection {
     }
 
     async fn speak(self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, watcher: Watcher) {
-        let Self { peer, routes, builder } = self;
+        let Self { origin, builder } = self;
         let heard = Arc::new(AtomicBool::new(false));
         let service = {
             let heard = heard.clone();
             hyper::service::service_fn(move |request| {
                 heard.store(true, Ordering::Relaxed);
-                answer(routes.clone(), peer, request)
+                origin.clone().answer(request)
             })
         };
         let connection = builder.serve_connection(TokioIo::new(stream), service);
@@ -120,19 +164,26 @@ impl Connection {
     }
 }
 
-async fn answer(
-    routes: Router,
-    peer: SocketAddr,
-    request: Request<Incoming>,
-) -> Result<Response<Body>, Infallible> {
-    if !names_one_host(&request) {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::BAD_REQUEST;
-        return Ok(response);
+impl Origin {
+    async fn answer(self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+        if !names_one_host(&request) {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::BAD_REQUEST;
+            return Ok(response);
+        }
+        let version = request.version();
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(Peer(self.peer));
+        if self.stop.is_told() {
+            request.extensions_mut().insert(Stopping);
+        }
+        let mut response = self.routes.oneshot(request).await?;
+        // Else the next request could cross the end of the connection. HTTP/2 has a word of its own for that.
+        if version <= Version::HTTP_11 && self.stop.is_told() {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response)
     }
-    let mut request = request.map(Body::new);
-    request.extensions_mut().insert(Peer(peer));
-    routes.oneshot(request).await
 }
 
 /// "A server MUST respond with a 400 to any HTTP/1.1 request message that lacks a Host header field and to any

@@ -15,6 +15,7 @@ mod attacks;
 mod audit;
 #[path = "../../src/store/tests/cluster.rs"]
 mod cluster;
+mod connections;
 mod cors;
 mod database;
 mod hostile;

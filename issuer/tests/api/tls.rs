@@ -12,7 +12,7 @@ use hyper::{Request, Uri};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use keystone_issuer::config::TlsFiles;
 use keystone_issuer::http;
-use keystone_issuer::http::server::{self, Terms};
+use keystone_issuer::http::server::{self, Stop, Terms};
 use keystone_issuer::tls::Tls;
 use rcgen::{CertificateParams, KeyPair};
 use tempfile::TempDir;
@@ -50,7 +50,7 @@ impl Listening {
         let address = listener.local_addr().unwrap();
         let routes = http::public(TestIssuer::start().await.issuer);
         let terms = Terms { routes, tls: Some(tls.clone()) };
-        tokio::spawn(server::serve(listener, terms, std::future::pending()));
+        tokio::spawn(server::serve(listener, terms, Stop::never()));
         Self { tls, address, certificate, files, _directory: directory }
     }
 

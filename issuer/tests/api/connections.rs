@@ -1,0 +1,144 @@
+//! Connections as bytes on a socket: how they begin, what they may not carry, how they end.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use keystone_issuer::http;
+use keystone_issuer::http::server::{self, Stop, Terms};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::support::TestIssuer;
+
+const JWKS: &str = "GET /.well-known/jwks.json HTTP/1.1\r\nhost: a\r\n";
+
+/// Both listeners of one issuer.
+struct Listening {
+    public: SocketAddr,
+    operations: SocketAddr,
+    stop: watch::Sender<bool>,
+    ended: JoinHandle<()>,
+}
+
+impl Listening {
+    async fn start(drain: Duration) -> Self {
+        let issuer = TestIssuer::start().await.issuer;
+        let (stop, told) = watch::channel(false);
+        let stopping = Stop::new(told, drain);
+        let [public, operations] = [
+            TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            TcpListener::bind("127.0.0.1:0").await.unwrap(),
+        ];
+        let addresses = (public.local_addr().unwrap(), operations.local_addr().unwrap());
+        let ended = tokio::spawn(async move {
+            let plain = |routes| Terms { routes, tls: None };
+            tokio::join!(
+                server::serve(public, plain(http::public(issuer.clone())), stopping.clone()),
+                server::serve(operations, plain(http::operations(issuer)), stopping),
+            );
+        });
+        Self { public: addresses.0, operations: addresses.1, stop, ended }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.public).await.unwrap()
+    }
+
+    /// Everything that comes back until the connection ends.
+    async fn send(&self, bytes: &str) -> String {
+        said(self.connect().await, bytes).await
+    }
+
+    async fn ready(&self) -> String {
+        let stream = TcpStream::connect(self.operations).await.unwrap();
+        said(stream, "GET /health/ready HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await
+    }
+}
+
+async fn said(mut stream: TcpStream, bytes: &str) -> String {
+    stream.write_all(bytes.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let end = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut answer)).await;
+    // What was refused unread may end in a reset.
+    drop(end.expect("the connection stays open"));
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn answers(text: &str) -> usize {
+    text.matches("HTTP/1.1 ").count()
+}
+
+/// P-20.
+#[tokio::test]
+async fn lengths_and_lines_with_two_readings_are_refused() {
+    let listening = Listening::start(Duration::ZERO).await;
+
+    for (what, head) in [
+        ("a folded line", "x-a: b\r\n c\r\n"),
+        ("a space before the colon", "x-a : b\r\n"),
+        ("two different lengths", "content-length: 1\r\ncontent-length: 2\r\n"),
+        ("a length that is no number", "content-length: +1\r\n"),
+        ("a coding that is not chunked", "transfer-encoding: gzip\r\n"),
+        ("chunked, and then more", "transfer-encoding: chunked, gzip\r\n"),
+        ("a bare CR", "x-a: b\rc\r\n"),
+    ] {
+        let answer = listening.send(&format!("{JWKS}{head}\r\n{JWKS}\r\n")).await;
+        assert!(answer.starts_with("HTTP/1.1 400 ") && answers(&answer) == 1, "{what}: {answer}");
+    }
+}
+
+/// P-20: RFC 9112 §6.1 lets a server read the chunks as long as it then closes: nothing that follows is a request.
+#[tokio::test]
+async fn two_kinds_of_length_end_the_connection() {
+    let listening = Listening::start(Duration::ZERO).await;
+    let smuggled = "GET /smuggled HTTP/1.1\r\nhost: a\r\n\r\n";
+
+    for lengths in [
+        "content-length: 5\r\ntransfer-encoding: chunked\r\n",
+        "transfer-encoding: chunked\r\ncontent-length: 5\r\n",
+    ] {
+        let answer = listening.send(&format!("{JWKS}{lengths}\r\n0\r\n\r\n{smuggled}")).await;
+        assert_eq!(answers(&answer), 1, "{answer}");
+    }
+}
+
+/// B-19.
+#[tokio::test]
+async fn a_request_under_way_is_answered_after_the_signal_to_stop() {
+    let listening = Listening::start(Duration::ZERO).await;
+    let mut slow = listening.connect().await;
+    slow.write_all(b"POST /auth/token HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-www-form-urlencoded\r\nexpect: 100-continue\r\ncontent-length: 10\r\n\r\n").await.unwrap();
+    let mut go_on = [0; 25];
+    slow.read_exact(&mut go_on).await.unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n", "it is under way");
+
+    listening.stop.send_replace(true);
+    while TcpStream::connect(listening.public).await.is_ok() {}
+    let answer = said(slow, "grant_type").await;
+
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("connection: close"), "{answer}");
+    listening.ended.await.unwrap();
+}
+
+/// B-19.
+#[tokio::test]
+async fn while_it_drains_it_is_not_ready_and_answers_everyone() {
+    let listening = Listening::start(Duration::from_secs(3)).await;
+    let mut open = listening.connect().await;
+    open.write_all(format!("{JWKS}\r\n").as_bytes()).await.unwrap();
+    open.readable().await.unwrap();
+    assert!(listening.ready().await.contains("\"status\":\"ready\""));
+
+    listening.stop.send_replace(true);
+    let ready = listening.ready().await;
+    let fresh = listening.send(&format!("{JWKS}\r\n")).await;
+    let kept = said(open, &format!("{JWKS}\r\n")).await;
+
+    assert!(ready.starts_with("HTTP/1.1 503 ") && ready.contains("\"status\":\"stopping\""), "{ready}");
+    assert!(fresh.starts_with("HTTP/1.1 200 ") && fresh.contains("connection: close"), "{fresh}");
+    assert_eq!((answers(&kept), kept.matches("connection: close").count()), (2, 1), "{kept}");
+    listening.ended.await.unwrap();
+    assert!(TcpStream::connect(listening.public).await.is_err());
+}
