@@ -115,7 +115,7 @@ fn unreachable(check: &'static str, (url, why): (&str, &str), (runs, report): (b
     if runs {
         report.failed(
             check,
-            format!("an issuer runs here, and {url} is not reached from here ({why}): correct `issuer`, the name or the proxy"),
+            format!("an issuer runs here, and {url} is not reached from here ({why}): correct `issuer`, the name, the certificate or the proxy"),
         );
     } else {
         report.warning(check, format!("{url} is not reached ({why}): start an issuer with `keystone serve`"));
