@@ -117,7 +117,8 @@ promises! {
         a_rehearsal_says_what_would_be_done_and_does_nothing,
         what_a_whole_declaration_does_not_name_goes,
         a_whole_declaration_keeps_what_is_built_in,
-        a_client_that_comes_back_stays_revoked;
+        a_client_that_comes_back_stays_revoked,
+        a_new_scope_is_the_administrators_unless_the_declaration_says_otherwise;
     evidence:
         a_database_says_what_it_is_and_who_was_there,
         everything_sealed_is_shown_sealed,

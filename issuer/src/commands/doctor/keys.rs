@@ -105,3 +105,62 @@ fn summary(history: &KeyHistory) -> String {
 
 const ENCRYPTION: &str = "key-encryption key";
 const SIGNING: &str = "signing keys";
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::{Document, Source};
+
+    fn now() -> OffsetDateTime {
+        OffsetDateTime::UNIX_EPOCH + Duration::from_secs(100 * DAY)
+    }
+
+    /// Published `days` ago; seen by a look a minute ago.
+    fn key(kid: &str, days: u64, activated: Option<u64>) -> KeyLine {
+        let ago = |days| now() - Duration::from_secs(days * DAY);
+        KeyLine {
+            kid: kid.to_owned(),
+            alg: "EdDSA".to_owned(),
+            published_at: ago(days),
+            lead: None,
+            activates_at: activated.map(ago),
+            retires_at: None,
+            tail: None,
+            removed_at: None,
+            compromised_at: None,
+            seen_since: Some(ago(days)),
+            seen_at: Some(now() - Duration::from_secs(60)),
+            watch: None,
+        }
+    }
+
+    fn complained(keys: &[KeyLine]) -> String {
+        let text = format!("data_dir = 'x'\n[keys]\nrotation_interval = {}", 30 * DAY);
+        let document = Some(Document { name: "keystone.toml".to_owned(), text });
+        let source = Source { document, environment: Default::default(), read: |_| Ok(String::new()) };
+        let times = Config::load(&source).unwrap().keys;
+        complaints(&KeyHistory { now: now(), keys: keys.to_vec() }, &times).join("\n")
+    }
+
+    #[test]
+    fn keys_on_schedule_need_no_word() {
+        assert_eq!(complained(&[key("a", 20, Some(20)), key("b", 20, None)]), "");
+    }
+
+    #[test]
+    fn each_thing_that_is_late_or_missing_is_named() {
+        let unseen = KeyLine { seen_at: Some(now() - Duration::from_secs(3600)), ..key("b", 20, None) };
+
+        assert!(complained(&[]).contains("none yet"));
+        assert!(complained(&[key("b", 20, None)]).contains("none is active"));
+        assert!(complained(&[key("a", 20, Some(20))]).contains("no standby"));
+        assert!(
+            complained(&[key("a", 31, Some(31)), key("b", 20, None)]).starts_with("a has signed for longer")
+        );
+        assert!(complained(&[key("a", 20, Some(20)), unseen]).contains("found b lately"));
+    }
+
+    const DAY: u64 = 86_400;
+}

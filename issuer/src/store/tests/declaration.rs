@@ -234,3 +234,21 @@ pub(super) async fn a_client_that_comes_back_stays_revoked(bed: &Bed) {
     assert_eq!(events(bed).await, ["cid other 1", "cid service 1"]);
     assert_eq!(bed.store.client("service").await.unwrap().unwrap().epoch, 1);
 }
+
+/// Who administers may be kept from handing out what others own.
+pub(super) async fn a_new_scope_is_the_administrators_unless_the_declaration_says_otherwise(bed: &Bed) {
+    bed.store.migrate().await.unwrap();
+    assert!(bed.store.bootstrap(&bootstrap(1)).await.unwrap());
+    let mut administrator = bed.store.role("administrator").await.unwrap().unwrap();
+    administrator.scopes.insert("orders:read".to_owned());
+    let mut declared = declaration();
+    declared.roles.push(administrator.clone());
+
+    let applied = bed.store.apply(&Actor::Operator, &declared).await.unwrap().unwrap();
+
+    assert!(applied.updated.is_empty() && events(bed).await.is_empty(), "{applied:?}");
+    assert_eq!(bed.store.role("administrator").await.unwrap().unwrap(), administrator);
+    let console = bed.store.client_profile("keystone-console").await.unwrap().unwrap();
+    assert!(console.scopes.contains("orders:read") && !console.scopes.contains("orders:write"));
+    assert_eq!(bed.other.apply(&Actor::Operator, &declared).await.unwrap().unwrap(), Applied::default());
+}
