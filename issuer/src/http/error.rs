@@ -5,7 +5,7 @@ use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use keystone_verifier::{Code, Refusal};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::decode::DecodeError;
 use crate::administration::{AdminError, Invalid};
@@ -32,6 +32,21 @@ pub(super) enum Problem {
     /// RFC 6585 §3.
     NoPrecondition,
     NotFound,
+}
+
+#[derive(Serialize)]
+struct TokenErrorBody {
+    error: &'static str,
+    error_description: String,
+}
+
+#[derive(Serialize)]
+struct ProblemBody<'a> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    code: &'a str,
+    detail: &'a str,
 }
 
 impl From<DecodeError> for TokenError {
@@ -94,7 +109,7 @@ impl IntoResponse for TokenError {
                 (status, headers, error.code(), error.to_string())
             }
         };
-        let body = json!({ "error": code, "error_description": printable(&description) });
+        let body = TokenErrorBody { error: code, error_description: printable(&description) };
         (status, headers, Json(body)).into_response()
     }
 }
@@ -268,8 +283,8 @@ fn refused(refusal: &Refusal) -> Response {
 
 fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
     let title = status.canonical_reason().unwrap_or_default();
-    let body: Value = json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "code": code, "detail": detail });
-    (status, [PROBLEM], body.to_string()).into_response()
+    let body = ProblemBody { r#type: "about:blank", title, status: status.as_u16(), code, detail };
+    (status, [PROBLEM], Json(body)).into_response()
 }
 
 /// `error_description` holds %x20-21 / %x23-5B / %x5D-7E only (RFC 6749 §5.2).

@@ -11,6 +11,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 use serde_json::json;
 
 use super::App;
@@ -42,21 +43,33 @@ pub(super) async fn preflight() -> impl IntoResponse {
 }
 
 /// RFC 8414 §2. Only what works is listed; "claims with zero elements MUST be omitted" (§3.2).
+#[derive(Serialize)]
+pub(super) struct Metadata {
+    issuer: String,
+    token_endpoint: String,
+    jwks_uri: String,
+    grant_types_supported: [GrantType; 3],
+    token_endpoint_auth_methods_supported: [&'static str; 3],
+    revocation_endpoint: String,
+    revocation_endpoint_auth_methods_supported: [&'static str; 3],
+    introspection_endpoint: String,
+    introspection_endpoint_auth_methods_supported: [&'static str; 2],
+}
+
 pub(super) fn describe(issuer: &str) -> Arc<Document> {
-    let grants =
-        [GrantType::Password, GrantType::ClientCredentials, GrantType::RefreshToken].map(GrantType::as_str);
-    let metadata = json!({
-        "issuer": issuer,
-        "token_endpoint": format!("{issuer}/auth/token"),
-        "jwks_uri": format!("{issuer}{JWKS}"),
-        "grant_types_supported": grants,
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
-        "revocation_endpoint": format!("{issuer}/auth/revoke"),
-        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
-        "introspection_endpoint": format!("{issuer}/auth/introspect"),
-        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-    });
-    Arc::new(Document::new(metadata.to_string()))
+    let [basic, post, none] = ["client_secret_basic", "client_secret_post", "none"];
+    let metadata = Metadata {
+        issuer: issuer.to_owned(),
+        token_endpoint: format!("{issuer}/auth/token"),
+        jwks_uri: format!("{issuer}{JWKS}"),
+        grant_types_supported: GrantType::ALL,
+        token_endpoint_auth_methods_supported: [basic, post, none],
+        revocation_endpoint: format!("{issuer}/auth/revoke"),
+        revocation_endpoint_auth_methods_supported: [basic, post, none],
+        introspection_endpoint: format!("{issuer}/auth/introspect"),
+        introspection_endpoint_auth_methods_supported: [basic, post],
+    };
+    Arc::new(Document::new(json!(metadata).to_string()))
 }
 
 fn document(

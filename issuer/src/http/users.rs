@@ -23,12 +23,12 @@ pub(super) async fn read(State(app): State<App>, Caller(caller): Caller) -> Resu
     let id = administration::own_id(&by)?;
     administration::may_read(&app.issuer, &by).await?;
     let user = app.issuer.store.user(id).await.map_err(AdminError::from)?;
-    Ok(shown(&user.ok_or(AdminError::Refused(Refused::Missing))?))
+    Ok(shown(user.ok_or(AdminError::Refused(Refused::Missing))?))
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Patch {
+struct AccountPatch {
     /// `null`: none any more.
     #[serde(default, deserialize_with = "present")]
     email: Option<Option<String>>,
@@ -43,14 +43,14 @@ pub(super) async fn change(
     let by = authority(&caller, ACCOUNT);
     let (head, body) = request.into_parts();
     let target = (administration::own_id(&by)?, required(&head.headers)?);
-    let Patch { email } = json(&head.headers, body).await?;
+    let AccountPatch { email } = json(&head.headers, body).await?;
     let wishes = Wishes { email, ..Wishes::default() };
-    Ok(shown(&administration::change_user(&app.issuer, &by, target, wishes).await?))
+    Ok(shown(administration::change_user(&app.issuer, &by, target, wishes).await?))
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PasswordBody {
+struct OwnPassword {
     /// Needed wherever there is one.
     old_password: Option<String>,
     new_password: String,
@@ -64,7 +64,7 @@ pub(super) async fn change_password(
     request: Request,
 ) -> Result<StatusCode, Problem> {
     let (head, body) = request.into_parts();
-    let body: PasswordBody = json(&head.headers, body).await?;
+    let body: OwnPassword = json(&head.headers, body).await?;
     let passwords =
         NewPassword { old: body.old_password.map(Secret::new), new: Secret::new(body.new_password) };
     users::change_password(&app.issuer, &caller, address, passwords).await?;

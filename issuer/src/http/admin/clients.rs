@@ -6,10 +6,8 @@ use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::super::App;
 use super::super::conditional::{created, honoured, required, versioned};
@@ -18,7 +16,7 @@ use super::super::error::Problem;
 use super::super::guard::Caller;
 use super::super::query::{Query, next};
 use crate::administration::{self, AdminError, authority, described};
-use crate::declaration::Client;
+use crate::declaration::Client as NewClient;
 use crate::store::GrantType;
 use crate::store::administration::{ClientChange, ClientProfile, Refused, SecretSlot};
 
@@ -30,12 +28,12 @@ pub(in crate::http) async fn list(
     State(app): State<App>,
     Caller(caller): Caller,
     uri: Uri,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Clients>, Problem> {
     let page = Query::page(&uri)?;
     administration::may_read(&app.issuer, &authority(&caller, READ)).await?;
     let clients = app.issuer.store.clients(&page).await.map_err(AdminError::from)?;
     let next = next(&clients, page.limit, |client| &client.client_id);
-    Ok(Json(json!({ "clients": clients.iter().map(view).collect::<Vec<_>>(), "next": next })))
+    Ok(Json(Clients { clients: clients.into_iter().map(Client::from).collect(), next }))
 }
 
 /// `GET /admin/clients/{client_id}`
@@ -48,11 +46,8 @@ pub(in crate::http) async fn read(
     let client = app.issuer.store.client_profile(&client_id).await.map_err(AdminError::from)?;
     let client = client.ok_or(AdminError::Refused(Refused::Missing))?;
     let secrets = app.issuer.store.client_secrets(&client_id).await.map_err(AdminError::from)?;
-    let mut body = view(&client);
-    if let Some(body) = body.as_object_mut() {
-        body.insert("secrets".to_owned(), secrets.iter().map(secret_view).collect());
-    }
-    Ok(versioned(&client.version(), body))
+    let secrets = secrets.into_iter().map(ClientSecret::from).collect();
+    Ok(versioned(&client.version(), ClientWithSecrets { client: client.into(), secrets }))
 }
 
 /// `POST /admin/clients`
@@ -62,19 +57,17 @@ pub(in crate::http) async fn create(
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
-    let wanted: Client = json(&head.headers, body).await?;
+    let wanted: NewClient = json(&head.headers, body).await?;
     let (client, secret) =
         administration::create_client(&app.issuer, &authority(&caller, WRITE), wanted).await?;
-    let mut body = view(&client);
-    if let (Some(body), Some(secret)) = (body.as_object_mut(), secret) {
-        body.insert("client_secret".to_owned(), secret.expose().into());
-    }
-    Ok(created(versioned(&client.version(), body)))
+    let version = client.version();
+    let client_secret = secret.as_ref().map(|secret| secret.expose().to_owned());
+    Ok(created(versioned(&version, CreatedClient { client: client.into(), client_secret })))
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Patch {
+struct ClientPatch {
     name: Option<String>,
     enabled: Option<bool>,
     grants: Option<BTreeSet<GrantType>>,
@@ -92,11 +85,12 @@ pub(in crate::http) async fn change(
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let expected = required(&head.headers)?;
-    let Patch { name, enabled, grants, scopes, default_scopes, origins } = json(&head.headers, body).await?;
+    let ClientPatch { name, enabled, grants, scopes, default_scopes, origins } =
+        json(&head.headers, body).await?;
     let name = name.map(described).transpose()?;
     let change = ClientChange { client_id, expected, name, enabled, grants, scopes, default_scopes, origins };
     let client = administration::change_client(&app.issuer, &authority(&caller, WRITE), change).await?;
-    Ok(versioned(&client.version(), view(&client)))
+    Ok(versioned(&client.version(), Client::from(client)))
 }
 
 /// `DELETE /admin/clients/{client_id}`
@@ -113,7 +107,7 @@ pub(in crate::http) async fn remove(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Rotation {
+struct NewSecret {
     /// Seconds until the old secret is dead. `None`: until it is removed.
     old_valid_for: Option<u32>,
 }
@@ -126,10 +120,10 @@ pub(in crate::http) async fn add_secret(
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
-    let Rotation { old_valid_for } = json(&head.headers, body).await?;
+    let NewSecret { old_valid_for } = json(&head.headers, body).await?;
     let by = authority(&caller, WRITE);
     let (slot, secret) = administration::add_secret(&app.issuer, &by, (&client_id, old_valid_for)).await?;
-    let body = json!({ "slot": slot, "client_secret": secret.expose() });
+    let body = CreatedSecret { slot, client_secret: secret.expose().to_owned() };
     Ok((StatusCode::CREATED, Json(body)).into_response())
 }
 
@@ -145,31 +139,80 @@ pub(in crate::http) async fn remove_secret(
     Ok(StatusCode::NO_CONTENT)
 }
 
+#[derive(Serialize)]
+pub(in crate::http) struct Clients {
+    clients: Vec<Client>,
+    next: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Client {
+    client_id: String,
+    name: String,
+    public: bool,
+    enabled: bool,
+    grants: BTreeSet<GrantType>,
+    scopes: BTreeSet<String>,
+    default_scopes: BTreeSet<String>,
+    origins: BTreeSet<String>,
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    updated_at: OffsetDateTime,
+}
+
+#[derive(Serialize)]
+struct ClientWithSecrets {
+    #[serde(flatten)]
+    client: Client,
+    secrets: Vec<ClientSecret>,
+}
+
 /// Nothing of a secret but that it is there.
-fn view(client: &ClientProfile) -> Value {
-    json!({
-        "client_id": client.client_id,
-        "name": client.name,
-        "public": client.public,
-        "enabled": client.enabled,
-        "grants": client.grants,
-        "scopes": client.scopes,
-        "default_scopes": client.default_scopes,
-        "origins": client.origins,
-        "created_at": rfc3339(client.created_at),
-        "updated_at": rfc3339(client.updated_at),
-    })
+#[derive(Serialize)]
+struct ClientSecret {
+    slot: i64,
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339::option")]
+    expires_at: Option<OffsetDateTime>,
 }
 
-fn secret_view(secret: &SecretSlot) -> Value {
-    json!({
-        "slot": secret.slot,
-        "created_at": rfc3339(secret.created_at),
-        "expires_at": secret.expires_at.and_then(rfc3339),
-    })
+#[derive(Serialize)]
+struct CreatedClient {
+    #[serde(flatten)]
+    client: Client,
+    /// Of a confidential client. Shown this once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_secret: Option<String>,
 }
 
-/// A time outside the four-digit years has no such form.
-pub(super) fn rfc3339(at: OffsetDateTime) -> Option<String> {
-    at.format(&Rfc3339).ok()
+#[derive(Serialize)]
+struct CreatedSecret {
+    slot: i64,
+    /// Shown this once.
+    client_secret: String,
+}
+
+impl From<ClientProfile> for Client {
+    fn from(client: ClientProfile) -> Self {
+        Self {
+            client_id: client.client_id,
+            name: client.name,
+            public: client.public,
+            enabled: client.enabled,
+            grants: client.grants,
+            scopes: client.scopes,
+            default_scopes: client.default_scopes,
+            origins: client.origins,
+            created_at: client.created_at,
+            updated_at: client.updated_at,
+        }
+    }
+}
+
+impl From<SecretSlot> for ClientSecret {
+    fn from(SecretSlot { slot, created_at, expires_at }: SecretSlot) -> Self {
+        Self { slot, created_at, expires_at }
+    }
 }

@@ -22,7 +22,7 @@ use crate::users::{Account, Created, create};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct UserBody {
+struct NewUser {
     username: String,
     email: Option<String>,
     password: Option<String>,
@@ -37,7 +37,7 @@ pub(super) async fn create_user(
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
-    let body: UserBody = json(&head.headers, body).await?;
+    let body: NewUser = json(&head.headers, body).await?;
     let account = Account {
         username: body.username,
         email: body.email,
@@ -45,11 +45,11 @@ pub(super) async fn create_user(
         roles: body.roles,
     };
     let created = create(&app.issuer, &caller, account).await?;
-    Ok((StatusCode::CREATED, Json(UserView::from(&created))).into_response())
+    Ok((StatusCode::CREATED, Json(CreatedUser::from(&created))).into_response())
 }
 
 #[derive(Serialize)]
-struct UserView<'a> {
+struct CreatedUser<'a> {
     id: Uuid,
     username: &'a str,
     email: Option<&'a str>,
@@ -59,7 +59,7 @@ struct UserView<'a> {
     one_time_password: Option<&'a str>,
 }
 
-impl<'a> From<&'a Created> for UserView<'a> {
+impl<'a> From<&'a Created> for CreatedUser<'a> {
     fn from(Created { user, one_time_password }: &'a Created) -> Self {
         Self {
             id: user.id,

@@ -6,8 +6,7 @@ use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use super::super::App;
 use super::super::conditional::{created, honoured, required, versioned};
@@ -27,12 +26,12 @@ pub(in crate::http) async fn list(
     State(app): State<App>,
     Caller(caller): Caller,
     uri: Uri,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Roles>, Problem> {
     let page = Query::page(&uri)?;
     administration::may_read(&app.issuer, &authority(&caller, READ)).await?;
     let roles = app.issuer.store.roles(&page).await.map_err(AdminError::from)?;
     let next = next(&roles, page.limit, |role| &role.name);
-    Ok(Json(json!({ "roles": roles.iter().map(view).collect::<Vec<_>>(), "next": next })))
+    Ok(Json(Roles { roles: roles.into_iter().map(Role::from).collect(), next }))
 }
 
 /// `GET /admin/roles/{name}`
@@ -43,12 +42,12 @@ pub(in crate::http) async fn read(
 ) -> Result<Response, Problem> {
     administration::may_read(&app.issuer, &authority(&caller, READ)).await?;
     let role = app.issuer.store.role(&name).await.map_err(AdminError::from)?;
-    Ok(shown(&role.ok_or(AdminError::Refused(Refused::Missing))?))
+    Ok(shown(role.ok_or(AdminError::Refused(Refused::Missing))?))
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct New {
+struct NewRole {
     name: String,
     #[serde(default)]
     description: String,
@@ -62,15 +61,15 @@ pub(in crate::http) async fn create(
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
-    let New { name, description, scopes } = json(&head.headers, body).await?;
+    let NewRole { name, description, scopes } = json(&head.headers, body).await?;
     let role = DeclaredRole { name: role_name(name)?, description: described(description)?, scopes };
     let outcome = app.issuer.store.create_role(&authority(&caller, WRITE), &role).await;
-    Ok(created(shown(&settled(outcome.map_err(AdminError::from)?)?)))
+    Ok(created(shown(settled(outcome.map_err(AdminError::from)?)?)))
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Patch {
+struct RolePatch {
     description: Option<String>,
     scopes: Option<BTreeSet<String>>,
 }
@@ -84,10 +83,10 @@ pub(in crate::http) async fn change(
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let expected = required(&head.headers)?;
-    let Patch { description, scopes } = json(&head.headers, body).await?;
+    let RolePatch { description, scopes } = json(&head.headers, body).await?;
     let change = RoleChange { name, expected, description: description.map(described).transpose()?, scopes };
     let outcome = app.issuer.store.change_role(&authority(&caller, WRITE), &change).await;
-    Ok(shown(&settled(outcome.map_err(AdminError::from)?)?))
+    Ok(shown(settled(outcome.map_err(AdminError::from)?)?))
 }
 
 /// `DELETE /admin/roles/{name}`
@@ -103,10 +102,25 @@ pub(in crate::http) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn shown(role: &DeclaredRole) -> Response {
-    versioned(&role.version(), view(role))
+fn shown(role: DeclaredRole) -> Response {
+    versioned(&role.version(), Role::from(role))
 }
 
-fn view(DeclaredRole { name, description, scopes }: &DeclaredRole) -> Value {
-    json!({ "name": name, "description": description, "scopes": scopes })
+#[derive(Serialize)]
+pub(in crate::http) struct Roles {
+    roles: Vec<Role>,
+    next: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Role {
+    name: String,
+    description: String,
+    scopes: BTreeSet<String>,
+}
+
+impl From<DeclaredRole> for Role {
+    fn from(DeclaredRole { name, description, scopes }: DeclaredRole) -> Self {
+        Self { name, description, scopes }
+    }
 }

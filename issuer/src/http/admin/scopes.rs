@@ -4,8 +4,7 @@ use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use super::super::App;
 use super::super::conditional::{created, honoured, required, versioned};
@@ -25,12 +24,12 @@ pub(in crate::http) async fn list(
     State(app): State<App>,
     Caller(caller): Caller,
     uri: Uri,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Scopes>, Problem> {
     let page = Query::page(&uri)?;
     administration::may_read(&app.issuer, &authority(&caller, READ)).await?;
     let scopes = app.issuer.store.scopes(&page).await.map_err(AdminError::from)?;
     let next = next(&scopes, page.limit, |scope| &scope.name);
-    Ok(Json(json!({ "scopes": scopes.iter().map(view).collect::<Vec<_>>(), "next": next })))
+    Ok(Json(Scopes { scopes: scopes.into_iter().map(Scope::from).collect(), next }))
 }
 
 /// `GET /admin/scopes/{name}`
@@ -41,12 +40,12 @@ pub(in crate::http) async fn read(
 ) -> Result<Response, Problem> {
     administration::may_read(&app.issuer, &authority(&caller, READ)).await?;
     let scope = app.issuer.store.scope(&name).await.map_err(AdminError::from)?;
-    Ok(shown(&scope.ok_or(AdminError::Refused(Refused::Missing))?))
+    Ok(shown(scope.ok_or(AdminError::Refused(Refused::Missing))?))
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct New {
+struct NewScope {
     name: String,
     #[serde(default)]
     description: String,
@@ -60,16 +59,16 @@ pub(in crate::http) async fn create(
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
-    let New { name, description, resource } = json(&head.headers, body).await?;
+    let NewScope { name, description, resource } = json(&head.headers, body).await?;
     let (name, resource) = (scope_name(name)?, scope_name(resource)?);
     let scope = DeclaredScope { name, description: described(description)?, resource };
     let outcome = app.issuer.store.create_scope(&authority(&caller, WRITE), &scope).await;
-    Ok(created(shown(&settled(outcome.map_err(AdminError::from)?)?)))
+    Ok(created(shown(settled(outcome.map_err(AdminError::from)?)?)))
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Patch {
+struct ScopePatch {
     description: Option<String>,
     resource: Option<String>,
 }
@@ -83,11 +82,11 @@ pub(in crate::http) async fn change(
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let expected = required(&head.headers)?;
-    let Patch { description, resource } = json(&head.headers, body).await?;
+    let ScopePatch { description, resource } = json(&head.headers, body).await?;
     let description = description.map(described).transpose()?;
     let change = ScopeChange { name, expected, description, resource: resource.map(scope_name).transpose()? };
     let scope = administration::change_scope(&app.issuer, &authority(&caller, WRITE), change).await?;
-    Ok(shown(&scope))
+    Ok(shown(scope))
 }
 
 /// `DELETE /admin/scopes/{name}`
@@ -102,10 +101,25 @@ pub(in crate::http) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn shown(scope: &DeclaredScope) -> Response {
-    versioned(&scope.version(), view(scope))
+fn shown(scope: DeclaredScope) -> Response {
+    versioned(&scope.version(), Scope::from(scope))
 }
 
-fn view(DeclaredScope { name, description, resource }: &DeclaredScope) -> Value {
-    json!({ "name": name, "description": description, "resource": resource })
+#[derive(Serialize)]
+pub(in crate::http) struct Scopes {
+    scopes: Vec<Scope>,
+    next: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Scope {
+    name: String,
+    description: String,
+    resource: String,
+}
+
+impl From<DeclaredScope> for Scope {
+    fn from(DeclaredScope { name, description, resource }: DeclaredScope) -> Self {
+        Self { name, description, resource }
+    }
 }

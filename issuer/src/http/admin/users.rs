@@ -7,7 +7,6 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -29,12 +28,12 @@ pub(in crate::http) async fn list(
     State(app): State<App>,
     Caller(caller): Caller,
     uri: Uri,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Users>, Problem> {
     let search = search(&uri)?;
     administration::may_read(&app.issuer, &authority(&caller, READ)).await?;
     let users = app.issuer.store.users(&search).await.map_err(AdminError::from)?;
     let next = next(&users, search.limit, |user| &user.username);
-    Ok(Json(json!({ "users": users.iter().map(View::from).collect::<Vec<_>>(), "next": next })))
+    Ok(Json(Users { users: users.into_iter().map(User::from).collect(), next }))
 }
 
 /// `GET /admin/users/{id}`
@@ -45,12 +44,12 @@ pub(in crate::http) async fn read(
 ) -> Result<Response, Problem> {
     administration::may_read(&app.issuer, &authority(&caller, READ)).await?;
     let user = app.issuer.store.user(user_id(&id)?).await.map_err(AdminError::from)?;
-    Ok(shown(&user.ok_or(AdminError::Refused(Refused::Missing))?))
+    Ok(shown(user.ok_or(AdminError::Refused(Refused::Missing))?))
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Patch {
+struct UserPatch {
     username: Option<String>,
     /// `null`: none any more.
     #[serde(default, deserialize_with = "present")]
@@ -67,10 +66,10 @@ pub(in crate::http) async fn change(
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let target = (user_id(&id)?, required(&head.headers)?);
-    let Patch { username, email, enabled } = json(&head.headers, body).await?;
+    let UserPatch { username, email, enabled } = json(&head.headers, body).await?;
     let wishes = Wishes { username, email, enabled };
     let user = administration::change_user(&app.issuer, &authority(&caller, WRITE), target, wishes).await?;
-    Ok(shown(&user))
+    Ok(shown(user))
 }
 
 /// `DELETE /admin/users/{id}`
@@ -92,15 +91,15 @@ pub(in crate::http) async fn reset(
     Caller(caller): Caller,
     Path(id): Path<String>,
     headers: HeaderMap,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<OneTimePassword>, Problem> {
     let target = (user_id(&id)?, honoured(&headers));
     let secret = administration::reset_user(&app.issuer, &authority(&caller, WRITE), target).await?;
-    Ok(Json(json!({ "one_time_password": secret.expose() })))
+    Ok(Json(OneTimePassword { one_time_password: secret.expose().to_owned() }))
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Roles {
+struct RolesOfUser {
     roles: BTreeSet<String>,
 }
 
@@ -113,9 +112,9 @@ pub(in crate::http) async fn set_roles(
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let target = (user_id(&id)?, required(&head.headers)?);
-    let Roles { roles } = json(&head.headers, body).await?;
+    let RolesOfUser { roles } = json(&head.headers, body).await?;
     let user = administration::set_roles(&app.issuer, &authority(&caller, WRITE), target, roles).await?;
-    Ok(shown(&user))
+    Ok(shown(user))
 }
 
 fn search(uri: &Uri) -> Result<UserSearch, DecodeError> {
@@ -139,18 +138,24 @@ fn user_id(text: &str) -> Result<Uuid, AdminError> {
     text.parse().map_err(|_| Refused::Missing.into())
 }
 
-pub(in crate::http) fn shown(user: &Profile) -> Response {
-    versioned(&user.version(), View::from(user))
+pub(in crate::http) fn shown(user: Profile) -> Response {
+    versioned(&user.version(), User::from(user))
+}
+
+#[derive(Serialize)]
+pub(in crate::http) struct Users {
+    users: Vec<User>,
+    next: Option<String>,
 }
 
 /// Nothing of the password, not even whether there is one.
 #[derive(Serialize)]
-struct View<'a> {
+pub(in crate::http) struct User {
     id: Uuid,
-    username: &'a str,
-    email: Option<&'a str>,
+    username: String,
+    email: Option<String>,
     enabled: bool,
-    roles: &'a BTreeSet<String>,
+    roles: BTreeSet<String>,
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339")]
@@ -159,14 +164,20 @@ struct View<'a> {
     last_login: Option<OffsetDateTime>,
 }
 
-impl<'a> From<&'a Profile> for View<'a> {
-    fn from(user: &'a Profile) -> Self {
+#[derive(Serialize)]
+pub(in crate::http) struct OneTimePassword {
+    /// Good for one login. Shown this once.
+    one_time_password: String,
+}
+
+impl From<Profile> for User {
+    fn from(user: Profile) -> Self {
         Self {
             id: user.id,
-            username: &user.username,
-            email: user.email.as_deref(),
+            username: user.username,
+            email: user.email,
             enabled: user.enabled,
-            roles: &user.roles,
+            roles: user.roles,
             created_at: user.created_at,
             updated_at: user.updated_at,
             last_login: user.last_login,
