@@ -44,7 +44,8 @@ pub struct Role {
     pub scopes: BTreeSet<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[schema(as = NewClient)]
 #[serde(deny_unknown_fields)]
 pub struct Client {
     pub client_id: String,

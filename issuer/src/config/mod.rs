@@ -32,6 +32,8 @@ pub struct Config {
     pub key_encryption_key: Option<KeyEncryptionKey>,
     /// The client that a request without `client_id` is attributed to.
     pub default_client: Option<String>,
+    /// Whether `/openapi.json` and `/docs` are answered.
+    pub documentation: bool,
     /// `tracing` directives, like `info` or `keystone_issuer=debug`.
     pub log: String,
     pub tokens: Tokens,
@@ -83,6 +85,7 @@ impl Config {
             redis_url: redis_url(&mut reader, source),
             key_encryption_key: key_encryption_key(&mut reader, source, mode),
             default_client: reader.text("default_client"),
+            documentation: reader.flag("documentation", true),
             log: reader.text("log").unwrap_or_else(|| "info".to_owned()),
             keys: KeyTimes::read(&mut reader, tokens.max_access_token_lifetime),
             jwks_url: keys::jwks_url(&mut reader, &issuer),

@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use keystone_verifier::{Code, Refusal};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::decode::DecodeError;
 use crate::administration::{AdminError, Invalid};
@@ -34,18 +35,24 @@ pub(super) enum Problem {
     NotFound,
 }
 
-#[derive(Serialize)]
-struct TokenErrorBody {
+/// RFC 6749 §5.2
+#[derive(Serialize, ToSchema)]
+#[schema(as = TokenError)]
+pub(super) struct TokenErrorBody {
     error: &'static str,
     error_description: String,
 }
 
-#[derive(Serialize)]
-struct ProblemBody<'a> {
+/// RFC 9457
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct ProblemBody<'a> {
     r#type: &'static str,
     title: &'static str,
     status: u16,
+    /// For programs
     code: &'a str,
+    /// For people
     detail: &'a str,
 }
 

@@ -13,12 +13,24 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::App;
 use super::cors;
-use crate::keys::Document;
+use super::openapi::IfNoneMatch;
+use crate::keys::{Document, Jwks};
 use crate::store::GrantType;
 
+/// The public keys (RFC 7517)
+#[utoipa::path(
+    get,
+    path = JWKS,
+    params(IfNoneMatch),
+    responses(
+        (status = 200, body = Jwks, content_type = "application/jwk-set+json", headers(("ETag" = String))),
+        (status = 304),
+    ),
+)]
 pub(super) async fn jwks(State(app): State<App>, headers: HeaderMap) -> Response {
     let cache = format!("public, max-age={}", app.issuer.config.keys.jwks_max_age.as_secs());
     let answer = document(&app.issuer.keys.current().jwks, ("application/jwk-set+json", &cache), &headers);
@@ -26,6 +38,13 @@ pub(super) async fn jwks(State(app): State<App>, headers: HeaderMap) -> Response
     ([(ACCESS_CONTROL_ALLOW_ORIGIN, "*"), (ACCESS_CONTROL_EXPOSE_HEADERS, "etag")], answer).into_response()
 }
 
+/// What this server offers, and where (RFC 8414)
+#[utoipa::path(
+    get,
+    path = METADATA,
+    params(IfNoneMatch),
+    responses((status = 200, body = Metadata, headers(("ETag" = String))), (status = 304)),
+)]
 pub(super) async fn metadata(State(app): State<App>, headers: HeaderMap) -> Response {
     let answer = document(&app.metadata, ("application/json", CACHE), &headers);
     cors::readable_by_any(&app, &headers, answer).await
@@ -43,7 +62,7 @@ pub(super) async fn preflight() -> impl IntoResponse {
 }
 
 /// RFC 8414 §2. Only what works is listed; "claims with zero elements MUST be omitted" (§3.2).
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Metadata {
     issuer: String,
     token_endpoint: String,
@@ -72,7 +91,7 @@ pub(super) fn describe(issuer: &str) -> Arc<Document> {
     Arc::new(Document::new(json!(metadata).to_string()))
 }
 
-fn document(
+pub(super) fn document(
     document: &Document,
     (content_type, cache): (&'static str, &str),
     request: &HeaderMap,
@@ -93,4 +112,4 @@ fn has_copy(request: &HeaderMap, etag: &str) -> bool {
 
 pub(super) const JWKS: &str = "/.well-known/jwks.json";
 pub(super) const METADATA: &str = "/.well-known/oauth-authorization-server";
-const CACHE: &str = "public, max-age=300";
+pub(super) const CACHE: &str = "public, max-age=300";

@@ -4,20 +4,27 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::App;
 use super::address::ClientAddress;
-use super::admin::users::shown;
+use super::admin::users::{User, shown};
 use super::conditional::required;
 use super::decode::{json, present};
 use super::error::Problem;
 use super::guard::Caller;
+use super::openapi::IfMatch;
 use crate::administration::{self, AdminError, Wishes, authority};
 use crate::secret::Secret;
 use crate::store::administration::Refused;
 use crate::users::{self, NewPassword};
 
-/// `GET /users/me`
+/// One's own account
+#[utoipa::path(
+    get,
+    path = "/users/me",
+    responses((status = 200, body = User, headers(("ETag" = String))), (status = 404)),
+)]
 pub(super) async fn read(State(app): State<App>, Caller(caller): Caller) -> Result<Response, Problem> {
     let by = authority(&caller, ACCOUNT);
     let id = administration::own_id(&by)?;
@@ -26,15 +33,23 @@ pub(super) async fn read(State(app): State<App>, Caller(caller): Caller) -> Resu
     Ok(shown(user.ok_or(AdminError::Refused(Refused::Missing))?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct AccountPatch {
     /// `null`: none any more.
+    #[schema(value_type = Option<String>)]
     #[serde(default, deserialize_with = "present")]
     email: Option<Option<String>>,
 }
 
-/// `PATCH /users/me`
+/// Changes one's own e-mail address
+#[utoipa::path(
+    patch,
+    path = "/users/me",
+    params(IfMatch),
+    request_body = AccountPatch,
+    responses((status = 200, body = User, headers(("ETag" = String))), (status = 404), (status = 409), (status = 422)),
+)]
 pub(super) async fn change(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -48,7 +63,7 @@ pub(super) async fn change(
     Ok(shown(administration::change_user(&app.issuer, &by, target, wishes).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct OwnPassword {
     /// Needed wherever there is one.
@@ -56,7 +71,13 @@ struct OwnPassword {
     new_password: String,
 }
 
-/// `POST /users/me/password`
+/// Changes one's own password; every other session ends
+#[utoipa::path(
+    post,
+    path = "/users/me/password",
+    request_body = OwnPassword,
+    responses((status = 204), (status = 409), (status = 422), (status = 429)),
+)]
 pub(super) async fn change_password(
     State(app): State<App>,
     ClientAddress(address): ClientAddress,

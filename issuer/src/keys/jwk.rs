@@ -4,9 +4,16 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A key set (RFC 7517 §5).
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Jwks {
+    pub(super) keys: Vec<PublicJwk>,
+}
 
 /// The only members that are ever published. A private member has no field to hide in.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PublicJwk {
     kty: String,

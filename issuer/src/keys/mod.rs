@@ -19,6 +19,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keystone_verifier::KeySet;
 use time::OffsetDateTime;
 
+pub use self::jwk::Jwks;
 #[cfg(test)]
 pub(crate) use self::kek::tests::kek;
 pub use self::kek::{CannotOpen, KeyEncryptionKey};
@@ -128,7 +129,7 @@ impl Ring {
         if signers.iter().all(|signer| signer.activates_at.is_none()) {
             return Err(KeysError::NoneActive);
         }
-        let body = serde_json::json!({ "keys": public }).to_string();
+        let body = serde_json::json!(Jwks { keys: public }).to_string();
         // What a verifier would refuse is not published.
         let public =
             KeySet::parse(body.as_bytes()).map_err(|error| KeysError::Published(error.to_string()))?;

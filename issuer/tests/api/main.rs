@@ -12,6 +12,7 @@ mod accounts;
 mod answer;
 mod audit;
 mod cors;
+mod description;
 mod introspection;
 mod keys;
 mod login;

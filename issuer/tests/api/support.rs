@@ -29,6 +29,7 @@ use time::OffsetDateTime;
 use tower::ServiceExt as _;
 
 pub(crate) use crate::answer::{Answer, unavailable};
+use crate::description;
 
 pub(crate) const ISSUER: &str = "https://id.example.com";
 pub(crate) const PASSWORD: &str = "nine purple hats";
@@ -208,7 +209,10 @@ impl TestIssuer {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        Self::ask(&self.public, self.peer, request).await
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let answer = Self::ask(&self.public, self.peer, request).await;
+        description::holds((method.as_str(), &path), &answer);
+        answer
     }
 
     pub(crate) async fn health(&self, path: &str) -> Answer {

@@ -8,12 +8,14 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
 use super::super::App;
 use super::super::conditional::{created, honoured, required, versioned};
 use super::super::decode::json;
 use super::super::error::Problem;
 use super::super::guard::Caller;
+use super::super::openapi::{IfMatch, IfMatchOrNot, Paged};
 use super::super::query::{Query, next};
 use crate::administration::{self, AdminError, authority, described};
 use crate::declaration::Client as NewClient;
@@ -23,7 +25,13 @@ use crate::store::administration::{ClientChange, ClientProfile, Refused, SecretS
 pub(in crate::http) const READ: &str = "keystone:clients:read";
 pub(in crate::http) const WRITE: &str = "keystone:clients:write";
 
-/// `GET /admin/clients?cursor=&limit=`
+/// The clients, by `client_id`
+#[utoipa::path(
+    get,
+    path = "/admin/clients",
+    params(Paged),
+    responses((status = 200, body = Clients)),
+)]
 pub(in crate::http) async fn list(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -36,7 +44,12 @@ pub(in crate::http) async fn list(
     Ok(Json(Clients { clients: clients.into_iter().map(Client::from).collect(), next }))
 }
 
-/// `GET /admin/clients/{client_id}`
+/// One client, and which secrets it has
+#[utoipa::path(
+    get,
+    path = "/admin/clients/{client_id}",
+    responses((status = 200, body = ClientWithSecrets, headers(("ETag" = String))), (status = 404)),
+)]
 pub(in crate::http) async fn read(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -50,7 +63,13 @@ pub(in crate::http) async fn read(
     Ok(versioned(&client.version(), ClientWithSecrets { client: client.into(), secrets }))
 }
 
-/// `POST /admin/clients`
+/// Makes a client; a confidential one gets its secret
+#[utoipa::path(
+    post,
+    path = "/admin/clients",
+    request_body = NewClient,
+    responses((status = 201, body = CreatedClient, headers(("ETag" = String))), (status = 409), (status = 422)),
+)]
 pub(in crate::http) async fn create(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -65,7 +84,7 @@ pub(in crate::http) async fn create(
     Ok(created(versioned(&version, CreatedClient { client: client.into(), client_secret })))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ClientPatch {
     name: Option<String>,
@@ -76,7 +95,16 @@ struct ClientPatch {
     origins: Option<BTreeSet<String>>,
 }
 
-/// `PATCH /admin/clients/{client_id}`
+/// Changes a client
+///
+/// A client that loses a scope or is disabled loses its tokens.
+#[utoipa::path(
+    patch,
+    path = "/admin/clients/{client_id}",
+    params(IfMatch),
+    request_body = ClientPatch,
+    responses((status = 200, body = Client, headers(("ETag" = String))), (status = 404), (status = 409), (status = 422)),
+)]
 pub(in crate::http) async fn change(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -93,7 +121,13 @@ pub(in crate::http) async fn change(
     Ok(versioned(&client.version(), Client::from(client)))
 }
 
-/// `DELETE /admin/clients/{client_id}`
+/// Deletes a client, and with it its sessions and tokens
+#[utoipa::path(
+    delete,
+    path = "/admin/clients/{client_id}",
+    params(IfMatchOrNot),
+    responses((status = 204), (status = 404)),
+)]
 pub(in crate::http) async fn remove(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -105,14 +139,20 @@ pub(in crate::http) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewSecret {
     /// Seconds until the old secret is dead. `None`: until it is removed.
     old_valid_for: Option<u32>,
 }
 
-/// `POST /admin/clients/{client_id}/secrets`
+/// A second secret, to rotate without an interruption
+#[utoipa::path(
+    post,
+    path = "/admin/clients/{client_id}/secrets",
+    request_body = NewSecret,
+    responses((status = 201, body = CreatedSecret), (status = 404), (status = 409)),
+)]
 pub(in crate::http) async fn add_secret(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -127,7 +167,12 @@ pub(in crate::http) async fn add_secret(
     Ok((StatusCode::CREATED, Json(body)).into_response())
 }
 
-/// `DELETE /admin/clients/{client_id}/secrets/{slot}`
+/// Removes a secret at once, and revokes the client's tokens
+#[utoipa::path(
+    delete,
+    path = "/admin/clients/{client_id}/secrets/{slot}",
+    responses((status = 204), (status = 404)),
+)]
 pub(in crate::http) async fn remove_secret(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -139,13 +184,15 @@ pub(in crate::http) async fn remove_secret(
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::http) struct Clients {
     clients: Vec<Client>,
+    /// The cursor of the next page, if there may be one
     next: Option<String>,
 }
 
-#[derive(Serialize)]
+/// A program that asks for tokens
+#[derive(Serialize, ToSchema)]
 struct Client {
     client_id: String,
     name: String,
@@ -161,7 +208,7 @@ struct Client {
     updated_at: OffsetDateTime,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ClientWithSecrets {
     #[serde(flatten)]
     client: Client,
@@ -169,7 +216,7 @@ struct ClientWithSecrets {
 }
 
 /// Nothing of a secret but that it is there.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ClientSecret {
     slot: i64,
     #[serde(with = "time::serde::rfc3339")]
@@ -178,7 +225,7 @@ struct ClientSecret {
     expires_at: Option<OffsetDateTime>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct CreatedClient {
     #[serde(flatten)]
     client: Client,
@@ -187,7 +234,7 @@ struct CreatedClient {
     client_secret: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct CreatedSecret {
     slot: i64,
     /// Shown this once.

@@ -11,6 +11,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::App;
@@ -20,7 +21,7 @@ use super::guard::Caller;
 use crate::secret::Secret;
 use crate::users::{Account, Created, create};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewUser {
     username: String,
@@ -30,7 +31,13 @@ struct NewUser {
     roles: Vec<String>,
 }
 
-/// `POST /admin/users`
+/// Makes a user; without `password`, with one for one login
+#[utoipa::path(
+    post,
+    path = "/admin/users",
+    request_body = NewUser,
+    responses((status = 201, body = CreatedUser), (status = 409), (status = 422)),
+)]
 pub(super) async fn create_user(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -48,7 +55,7 @@ pub(super) async fn create_user(
     Ok((StatusCode::CREATED, Json(CreatedUser::from(&created))).into_response())
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct CreatedUser<'a> {
     id: Uuid,
     username: &'a str,

@@ -7,12 +7,14 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::super::App;
 use super::super::conditional::{created, honoured, required, versioned};
 use super::super::decode::json;
 use super::super::error::Problem;
 use super::super::guard::Caller;
+use super::super::openapi::{IfMatch, IfMatchOrNot, Paged};
 use super::super::query::{Query, next};
 use crate::administration::{self, AdminError, authority, described, role_name, settled};
 use crate::store::DeclaredRole;
@@ -21,7 +23,13 @@ use crate::store::administration::{Refused, RoleChange};
 pub(in crate::http) const READ: &str = "keystone:roles:read";
 pub(in crate::http) const WRITE: &str = "keystone:roles:write";
 
-/// `GET /admin/roles?cursor=&limit=`
+/// The roles, by name
+#[utoipa::path(
+    get,
+    path = "/admin/roles",
+    params(Paged),
+    responses((status = 200, body = Roles)),
+)]
 pub(in crate::http) async fn list(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -34,7 +42,12 @@ pub(in crate::http) async fn list(
     Ok(Json(Roles { roles: roles.into_iter().map(Role::from).collect(), next }))
 }
 
-/// `GET /admin/roles/{name}`
+/// One role
+#[utoipa::path(
+    get,
+    path = "/admin/roles/{name}",
+    responses((status = 200, body = Role, headers(("ETag" = String))), (status = 404)),
+)]
 pub(in crate::http) async fn read(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -45,7 +58,7 @@ pub(in crate::http) async fn read(
     Ok(shown(role.ok_or(AdminError::Refused(Refused::Missing))?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewRole {
     name: String,
@@ -54,7 +67,13 @@ struct NewRole {
     scopes: BTreeSet<String>,
 }
 
-/// `POST /admin/roles`
+/// Makes a role, of scopes that the caller holds
+#[utoipa::path(
+    post,
+    path = "/admin/roles",
+    request_body = NewRole,
+    responses((status = 201, body = Role, headers(("ETag" = String))), (status = 409), (status = 422)),
+)]
 pub(in crate::http) async fn create(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -67,14 +86,23 @@ pub(in crate::http) async fn create(
     Ok(created(shown(settled(outcome.map_err(AdminError::from)?)?)))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct RolePatch {
     description: Option<String>,
     scopes: Option<BTreeSet<String>>,
 }
 
-/// `PATCH /admin/roles/{name}`
+/// Changes a role
+///
+/// Whoever has the role loses what it loses at once: their tokens are revoked.
+#[utoipa::path(
+    patch,
+    path = "/admin/roles/{name}",
+    params(IfMatch),
+    request_body = RolePatch,
+    responses((status = 200, body = Role, headers(("ETag" = String))), (status = 404), (status = 409), (status = 422)),
+)]
 pub(in crate::http) async fn change(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -89,7 +117,13 @@ pub(in crate::http) async fn change(
     Ok(shown(settled(outcome.map_err(AdminError::from)?)?))
 }
 
-/// `DELETE /admin/roles/{name}`
+/// Deletes a role
+#[utoipa::path(
+    delete,
+    path = "/admin/roles/{name}",
+    params(IfMatchOrNot),
+    responses((status = 204), (status = 404), (status = 409)),
+)]
 pub(in crate::http) async fn remove(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -106,13 +140,15 @@ fn shown(role: DeclaredRole) -> Response {
     versioned(&role.version(), Role::from(role))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::http) struct Roles {
     roles: Vec<Role>,
+    /// The cursor of the next page, if there may be one
     next: Option<String>,
 }
 
-#[derive(Serialize)]
+/// A bundle of scopes, given to users
+#[derive(Serialize, ToSchema)]
 struct Role {
     name: String,
     description: String,

@@ -5,12 +5,14 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::super::App;
 use super::super::conditional::{created, honoured, required, versioned};
 use super::super::decode::json;
 use super::super::error::Problem;
 use super::super::guard::Caller;
+use super::super::openapi::{IfMatch, IfMatchOrNot, Paged};
 use super::super::query::{Query, next};
 use crate::administration::{self, AdminError, authority, described, scope_name, settled};
 use crate::store::DeclaredScope;
@@ -19,7 +21,13 @@ use crate::store::administration::{Refused, ScopeChange};
 pub(in crate::http) const READ: &str = "keystone:scopes:read";
 pub(in crate::http) const WRITE: &str = "keystone:scopes:write";
 
-/// `GET /admin/scopes?cursor=&limit=`
+/// The scopes, by name
+#[utoipa::path(
+    get,
+    path = "/admin/scopes",
+    params(Paged),
+    responses((status = 200, body = Scopes)),
+)]
 pub(in crate::http) async fn list(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -32,7 +40,12 @@ pub(in crate::http) async fn list(
     Ok(Json(Scopes { scopes: scopes.into_iter().map(Scope::from).collect(), next }))
 }
 
-/// `GET /admin/scopes/{name}`
+/// One scope
+#[utoipa::path(
+    get,
+    path = "/admin/scopes/{name}",
+    responses((status = 200, body = Scope, headers(("ETag" = String))), (status = 404)),
+)]
 pub(in crate::http) async fn read(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -43,7 +56,7 @@ pub(in crate::http) async fn read(
     Ok(shown(scope.ok_or(AdminError::Refused(Refused::Missing))?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewScope {
     name: String,
@@ -52,7 +65,13 @@ struct NewScope {
     resource: String,
 }
 
-/// `POST /admin/scopes`
+/// Makes a scope; the role `administrator` holds it from then on
+#[utoipa::path(
+    post,
+    path = "/admin/scopes",
+    request_body = NewScope,
+    responses((status = 201, body = Scope, headers(("ETag" = String))), (status = 409), (status = 422)),
+)]
 pub(in crate::http) async fn create(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -66,14 +85,23 @@ pub(in crate::http) async fn create(
     Ok(created(shown(settled(outcome.map_err(AdminError::from)?)?)))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ScopePatch {
     description: Option<String>,
     resource: Option<String>,
 }
 
-/// `PATCH /admin/scopes/{name}`
+/// Changes a scope
+///
+/// Another resource makes it another right: tokens that may hold the old one are revoked.
+#[utoipa::path(
+    patch,
+    path = "/admin/scopes/{name}",
+    params(IfMatch),
+    request_body = ScopePatch,
+    responses((status = 200, body = Scope, headers(("ETag" = String))), (status = 404), (status = 409), (status = 422)),
+)]
 pub(in crate::http) async fn change(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -89,7 +117,13 @@ pub(in crate::http) async fn change(
     Ok(shown(scope))
 }
 
-/// `DELETE /admin/scopes/{name}`
+/// Deletes a scope
+#[utoipa::path(
+    delete,
+    path = "/admin/scopes/{name}",
+    params(IfMatchOrNot),
+    responses((status = 204), (status = 404), (status = 409)),
+)]
 pub(in crate::http) async fn remove(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -105,13 +139,15 @@ fn shown(scope: DeclaredScope) -> Response {
     versioned(&scope.version(), Scope::from(scope))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::http) struct Scopes {
     scopes: Vec<Scope>,
+    /// The cursor of the next page, if there may be one
     next: Option<String>,
 }
 
-#[derive(Serialize)]
+/// What a token can allow, and the resource that understands it
+#[derive(Serialize, ToSchema)]
 struct Scope {
     name: String,
     description: String,

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::super::App;
@@ -15,6 +16,7 @@ use super::super::conditional::{honoured, required, versioned};
 use super::super::decode::{DecodeError, json, present};
 use super::super::error::Problem;
 use super::super::guard::Caller;
+use super::super::openapi::{IfMatch, IfMatchOrNot, Paged};
 use super::super::query::{Query, next};
 use crate::administration::{self, AdminError, Wishes, authority, settled};
 use crate::identifier;
@@ -23,7 +25,17 @@ use crate::store::administration::{Profile, Refused, UserSearch};
 pub(in crate::http) const READ: &str = "keystone:users:read";
 pub(in crate::http) const WRITE: &str = "keystone:users:write";
 
-/// `GET /admin/users?search=&enabled=&cursor=&limit=`
+/// The users, by name
+#[utoipa::path(
+    get,
+    path = "/admin/users",
+    params(
+        ("search" = Option<String>, Query, description = "What the name or the e-mail address begins with"),
+        ("enabled" = Option<bool>, Query, description = "Only these"),
+        Paged,
+    ),
+    responses((status = 200, body = Users)),
+)]
 pub(in crate::http) async fn list(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -36,7 +48,12 @@ pub(in crate::http) async fn list(
     Ok(Json(Users { users: users.into_iter().map(User::from).collect(), next }))
 }
 
-/// `GET /admin/users/{id}`
+/// One user
+#[utoipa::path(
+    get,
+    path = "/admin/users/{id}",
+    responses((status = 200, body = User, headers(("ETag" = String))), (status = 404)),
+)]
 pub(in crate::http) async fn read(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -47,17 +64,27 @@ pub(in crate::http) async fn read(
     Ok(shown(user.ok_or(AdminError::Refused(Refused::Missing))?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct UserPatch {
     username: Option<String>,
     /// `null`: none any more.
+    #[schema(value_type = Option<String>)]
     #[serde(default, deserialize_with = "present")]
     email: Option<Option<String>>,
     enabled: Option<bool>,
 }
 
-/// `PATCH /admin/users/{id}`
+/// Renames, enables or disables a user
+///
+/// Whoever is disabled loses all sessions and tokens.
+#[utoipa::path(
+    patch,
+    path = "/admin/users/{id}",
+    params(IfMatch),
+    request_body = UserPatch,
+    responses((status = 200, body = User, headers(("ETag" = String))), (status = 404), (status = 409), (status = 422)),
+)]
 pub(in crate::http) async fn change(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -72,7 +99,13 @@ pub(in crate::http) async fn change(
     Ok(shown(user))
 }
 
-/// `DELETE /admin/users/{id}`
+/// Deletes a user
+#[utoipa::path(
+    delete,
+    path = "/admin/users/{id}",
+    params(IfMatchOrNot),
+    responses((status = 204), (status = 404), (status = 409)),
+)]
 pub(in crate::http) async fn remove(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -85,7 +118,13 @@ pub(in crate::http) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `POST /admin/users/{id}/reset`
+/// Replaces the password by one for one login, and ends every session
+#[utoipa::path(
+    post,
+    path = "/admin/users/{id}/reset",
+    params(IfMatchOrNot),
+    responses((status = 200, body = OneTimePassword), (status = 404)),
+)]
 pub(in crate::http) async fn reset(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -97,13 +136,22 @@ pub(in crate::http) async fn reset(
     Ok(Json(OneTimePassword { one_time_password: secret.expose().to_owned() }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct RolesOfUser {
     roles: BTreeSet<String>,
 }
 
-/// `PUT /admin/users/{id}/roles`
+/// Says which roles a user has from now on
+///
+/// What is lost is revoked. Giving and taking both need all that the roles hold.
+#[utoipa::path(
+    put,
+    path = "/admin/users/{id}/roles",
+    params(IfMatch),
+    request_body = RolesOfUser,
+    responses((status = 200, body = User, headers(("ETag" = String))), (status = 404), (status = 409), (status = 422)),
+)]
 pub(in crate::http) async fn set_roles(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -142,14 +190,15 @@ pub(in crate::http) fn shown(user: Profile) -> Response {
     versioned(&user.version(), User::from(user))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::http) struct Users {
     users: Vec<User>,
+    /// The cursor of the next page, if there may be one
     next: Option<String>,
 }
 
 /// Nothing of the password, not even whether there is one.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::http) struct User {
     id: Uuid,
     username: String,
@@ -164,7 +213,7 @@ pub(in crate::http) struct User {
     last_login: Option<OffsetDateTime>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::http) struct OneTimePassword {
     /// Good for one login. Shown this once.
     one_time_password: String,
