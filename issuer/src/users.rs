@@ -12,7 +12,7 @@ use crate::issuer::Issuer;
 use crate::password::{Checked, Overloaded, Weakness};
 use crate::secret::Secret;
 use crate::store::{Actor, NewUser, PasswordChange, SessionId, StoreError, User, UserConflict};
-use crate::{hex, identifier, rbac, tagged};
+use crate::{access, hex, identifier, rbac, tagged};
 
 /// A user as an administrator wants it.
 #[derive(Debug)]
@@ -57,6 +57,9 @@ pub enum UserError {
     /// An administrator can only grant what they hold.
     #[error("the roles give scopes that you do not hold: {}", .0.join(" "))]
     BeyondCaller(Vec<String>),
+    /// RFC 9470.
+    #[error("a change to Keystone itself takes a login of the last {0} seconds")]
+    LoginTooOld(u64),
     #[error("only a user has a password; the token is a client's")]
     NotAUser,
     #[error("the old password is missing or wrong")]
@@ -150,7 +153,10 @@ async fn authorise(
     let mut held = issuer.store.held_scopes(actor).await?;
     held.retain(|scope| caller.has(scope));
     if held.contains(MANAGE_USERS) && rbac::may_grant(&held, &given) {
-        return Ok(());
+        return match access::login_older_than(issuer, caller) {
+            Some(most) if rbac::administers(&given) => Err(UserError::LoginTooOld(most)),
+            _ => Ok(()),
+        };
     }
     let needed: BTreeSet<String> = given.into_iter().chain([MANAGE_USERS.to_owned()]).collect();
     Err(UserError::BeyondCaller(needed.difference(&held).cloned().collect()))

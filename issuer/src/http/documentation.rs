@@ -88,7 +88,7 @@ impl<'a> Page<'a> {
             let methods = METHODS.iter().filter_map(|method| Some((*method, item.get(method)?)));
             methods.map(move |(method, operation)| (path, method, operation))
         });
-        all.filter(|(_, _, operation)| text(&operation["tags"][0]) == tag)
+        all.filter(|(_, _, operation)| text(at(operation, "/tags/0")) == tag)
             .map(|(path, method, operation)| self.operation((path, method), operation))
             .collect()
     }
@@ -98,19 +98,24 @@ impl<'a> Page<'a> {
         let mut html = format!(
             "<details id=\"{id}\"><summary><b class=\"{method}\">{method}</b> <code>{}</code> {}</summary>",
             escaped(path),
-            escaped(text(&operation["summary"])),
+            coded(text(&operation["summary"])),
         );
         html += &prose(&operation["description"]);
         html += &access(&operation["security"]);
         html += &self.parameters(&operation["parameters"]);
-        for (kind, content) in members(&operation["requestBody"]["content"]) {
-            _ = write!(html, "<h4>Body <code>{kind}</code></h4>{}", self.shape(&content["schema"]));
-        }
+        html += &self.body(at(operation, "/requestBody/content"));
         html += "<h4>Answers</h4><table>";
         for (status, response) in members(&operation["responses"]) {
             html += &self.answer(status, response);
         }
         html + "</table></details>"
+    }
+
+    /// The same in each of its types.
+    fn body(&self, contents: &Value) -> String {
+        let kinds: Vec<String> = members(contents).map(|(kind, _)| format!("<code>{kind}</code>")).collect();
+        let shape = members(contents).next().map(|(_, content)| self.shape(&content["schema"]));
+        shape.map(|shape| format!("<h4>Body {}</h4>{shape}", kinds.join(" or "))).unwrap_or_default()
     }
 
     fn parameters(&self, parameters: &Value) -> String {
@@ -157,9 +162,9 @@ impl<'a> Page<'a> {
         list(&schema["allOf"]).for_each(|part| self.rows(part, rows));
         let required: Vec<&str> = list(&schema["required"]).map(text).collect();
         for (name, member) in members(&schema["properties"]) {
-            let needed = if required.contains(&name) { "required" } else { "" };
+            let needed = if required.contains(&name) { ", required" } else { "" };
             let (kind, about) = (self.kind(member), prose(&member["description"]));
-            _ = write!(rows, "<tr><td><code>{}</code><td>{needed}<td>{kind}{about}", escaped(name));
+            _ = write!(rows, "<tr><td><code>{}</code><td>{kind}{needed}<td>{about}", escaped(name));
         }
     }
 
@@ -196,33 +201,36 @@ impl<'a> Page<'a> {
     }
 
     fn at(&self, pointer: &str) -> &'a Value {
-        self.api.pointer(pointer).unwrap_or(&Value::Null)
+        at(self.api, pointer)
     }
+}
+
+fn at<'v>(value: &'v Value, pointer: &str) -> &'v Value {
+    value.pointer(pointer).unwrap_or(&Value::Null)
 }
 
 fn access(security: &Value) -> String {
-    let first = members(&security[0]).next();
-    match first {
-        Some((name, scopes)) => {
-            let scopes: Vec<String> =
-                list(scopes).map(|scope| format!("<code>{}</code>", escaped(text(scope)))).collect();
-            let with = if scopes.is_empty() { String::new() } else { format!(" with {}", scopes.join(" ")) };
-            format!("<p class=\"access\">Takes <code>{}</code>{with}.</p>", escaped(name))
-        }
-        None => String::new(),
-    }
+    let Some((name, scopes)) = list(security).next().and_then(|first| members(first).next()) else {
+        return String::new();
+    };
+    let scopes: Vec<String> =
+        list(scopes).map(|scope| format!(" with <code>{}</code>", escaped(text(scope)))).collect();
+    let or_not = if list(security).count() > 1 { ", or what the body says" } else { "" };
+    format!("<p class=\"access\">Takes <code>{}</code>{}{or_not}.</p>", escaped(name), scopes.concat())
 }
 
-/// Paragraphs, with what stands between backticks as code.
 fn prose(value: &Value) -> String {
-    let coded = |paragraph: &str| {
-        let pieces = paragraph.split('`').enumerate().map(|(at, piece)| match at % 2 {
-            0 => escaped(piece),
-            _ => format!("<code>{}</code>", escaped(piece)),
-        });
-        format!("<p>{}</p>", pieces.collect::<String>())
-    };
-    text(value).split("\n\n").filter(|paragraph| !paragraph.is_empty()).map(coded).collect()
+    let paragraphs = text(value).split("\n\n").filter(|paragraph| !paragraph.is_empty());
+    paragraphs.map(|paragraph| format!("<p>{}</p>", coded(paragraph))).collect()
+}
+
+/// What stands between backticks is code.
+fn coded(paragraph: &str) -> String {
+    let pieces = paragraph.split('`').enumerate().map(|(at, piece)| match at % 2 {
+        0 => escaped(piece),
+        _ => format!("<code>{}</code>", escaped(piece)),
+    });
+    pieces.collect()
 }
 
 fn escaped(text: &str) -> String {

@@ -262,13 +262,15 @@ const BASIC: &str = "client_secret_basic";
 const INTRODUCTION: &str = "Users, clients, roles, scopes, sessions and keys, and the tokens that follow from them. \
     Routes under `/users` and `/admin` take an access token with the scope that stands at them. \
     An error has a stable code for programs and a sentence for people.";
-const TAGS: [(&str, &str); 8] = [
+const TAGS: [(&str, &str); 10] = [
     ("tokens", "Get, give up and ask about tokens"),
     ("account", "What people do with their own account"),
     ("users", "Who there is, and what they may do"),
     ("roles", "Bundles of scopes, given to users"),
     ("scopes", "What a token can allow, and the resource that understands it"),
     ("clients", "The programs that ask for tokens, and their secrets"),
+    ("keys", "The keys that sign, and their lives"),
+    ("sessions", "Who is logged in where"),
     ("audit", "Who changed what"),
     ("published", "What everybody may read"),
 ];

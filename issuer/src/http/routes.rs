@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use utoipa_axum::router::{UtoipaMethodRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
-use super::users::ACCOUNT;
 use super::{
     App, admin, cors, documentation, introspection, openapi, published, revocation, sessions, token, users,
 };
+use crate::rbac::ACCOUNT;
 
 pub(super) struct Route {
     /// What the description groups it with.
@@ -82,6 +82,14 @@ pub(super) fn guarded() -> Vec<Route> {
         scope("clients", admin::clients::WRITE, routes!(admin::clients::remove)),
         scope("clients", admin::clients::WRITE, routes!(admin::clients::add_secret)),
         scope("clients", admin::clients::WRITE, routes!(admin::clients::remove_secret)),
+
+        scope("keys", admin::keys::READ, routes!(admin::keys::list)),
+        scope("keys", admin::keys::WRITE, routes!(admin::keys::rotate)),
+        scope("keys", admin::keys::WRITE, routes!(admin::keys::compromise)),
+
+        scope("sessions", admin::sessions::READ, routes!(admin::sessions::list)),
+        scope("sessions", admin::sessions::WRITE, routes!(admin::sessions::end)),
+        scope("sessions", admin::sessions::WRITE, routes!(admin::sessions::end_all)),
 
         scope("audit", admin::audit::READ, routes!(admin::audit::list)),
     ]

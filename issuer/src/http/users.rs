@@ -15,6 +15,7 @@ use super::error::Problem;
 use super::guard::Caller;
 use super::openapi::IfMatch;
 use crate::administration::{self, AdminError, Wishes, authority};
+use crate::rbac::ACCOUNT;
 use crate::secret::Secret;
 use crate::store::administration::Refused;
 use crate::users::{self, NewPassword};
@@ -26,7 +27,7 @@ use crate::users::{self, NewPassword};
     responses((status = 200, body = User, headers(("ETag" = String))), (status = 404)),
 )]
 pub(super) async fn read(State(app): State<App>, Caller(caller): Caller) -> Result<Response, Problem> {
-    let by = authority(&caller, ACCOUNT);
+    let by = authority(&app.issuer, &caller, ACCOUNT);
     let id = administration::own_id(&by)?;
     administration::may_read(&app.issuer, &by).await?;
     let user = app.issuer.store.user(id).await.map_err(AdminError::from)?;
@@ -55,7 +56,7 @@ pub(super) async fn change(
     Caller(caller): Caller,
     request: Request,
 ) -> Result<Response, Problem> {
-    let by = authority(&caller, ACCOUNT);
+    let by = authority(&app.issuer, &caller, ACCOUNT);
     let (head, body) = request.into_parts();
     let target = (administration::own_id(&by)?, required(&head.headers)?);
     let AccountPatch { email } = json(&head.headers, body).await?;
@@ -91,5 +92,3 @@ pub(super) async fn change_password(
     users::change_password(&app.issuer, &caller, address, passwords).await?;
     Ok(StatusCode::NO_CONTENT)
 }
-
-pub(super) const ACCOUNT: &str = "keystone:account";

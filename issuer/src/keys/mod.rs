@@ -10,6 +10,7 @@ mod reseal;
 pub mod schedule;
 mod signer;
 mod standing;
+mod view;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -27,6 +28,7 @@ pub use self::lookout::{LookError, Lookout, LookoutError};
 pub use self::reseal::{ResealError, reseal};
 pub use self::signer::{KeyError, Signer};
 pub use self::standing::{CannotSign, Sight};
+pub use self::view::{KeyView, to_the_second};
 use crate::clock::World;
 use crate::config::KeyTimes;
 use crate::store::{KeyRefusal, SigningKey, Store, StoreError};

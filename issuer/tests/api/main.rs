@@ -9,6 +9,7 @@
 )]
 
 mod accounts;
+mod all_sessions;
 mod answer;
 mod audit;
 mod cors;
@@ -24,6 +25,7 @@ mod refresh;
 mod revocation;
 mod rights;
 mod sessions;
+mod step_up;
 mod support;
 mod unavailable;
 mod users;

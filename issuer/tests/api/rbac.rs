@@ -51,4 +51,5 @@ fn somewhere(path: &str) -> String {
         .replace("{name}", "none")
         .replace("{client_id}", "none")
         .replace("{slot}", "1")
+        .replace("{kid}", "none")
 }

@@ -296,7 +296,11 @@ impl TestIssuer {
 
     /// `root` administers Keystone and holds nothing else; `boss` holds all there is. Both log in at `console`.
     pub(crate) async fn with_administrators() -> Self {
-        let test = Self::start().await;
+        Self::with_administrators_and("").await
+    }
+
+    pub(crate) async fn with_administrators_and(settings: &str) -> Self {
+        let test = Self::start_with(settings).await;
         let mut all = test.issuer.store.held_scopes(&Actor::Operator).await.unwrap();
         all.insert("keystone:account".to_owned());
         let own: Vec<_> = all.iter().filter(|scope| scope.starts_with("keystone:")).collect();

@@ -39,7 +39,7 @@ pub(in crate::http) async fn list(
     uri: Uri,
 ) -> Result<Json<AuditLog>, Problem> {
     let search = search(&uri)?;
-    administration::may_read(&app.issuer, &authority(&caller, READ)).await?;
+    administration::may_read(&app.issuer, &authority(&app.issuer, &caller, READ)).await?;
     let entries = app.issuer.store.audit(&search).await.map_err(AdminError::from)?;
     let full = i64::try_from(entries.len()) == Ok(search.limit);
     let next = entries.last().filter(|_| full).map(|last| last.id);

@@ -38,7 +38,7 @@ pub(in crate::http) async fn list(
     uri: Uri,
 ) -> Result<Json<Clients>, Problem> {
     let page = Query::page(&uri)?;
-    administration::may_read(&app.issuer, &authority(&caller, READ)).await?;
+    administration::may_read(&app.issuer, &authority(&app.issuer, &caller, READ)).await?;
     let clients = app.issuer.store.clients(&page).await.map_err(AdminError::from)?;
     let next = next(&clients, page.limit, |client| &client.client_id);
     Ok(Json(Clients { clients: clients.into_iter().map(Client::from).collect(), next }))
@@ -55,7 +55,7 @@ pub(in crate::http) async fn read(
     Caller(caller): Caller,
     Path(client_id): Path<String>,
 ) -> Result<Response, Problem> {
-    administration::may_read(&app.issuer, &authority(&caller, READ)).await?;
+    administration::may_read(&app.issuer, &authority(&app.issuer, &caller, READ)).await?;
     let client = app.issuer.store.client_profile(&client_id).await.map_err(AdminError::from)?;
     let client = client.ok_or(AdminError::Refused(Refused::Missing))?;
     let secrets = app.issuer.store.client_secrets(&client_id).await.map_err(AdminError::from)?;
@@ -78,7 +78,7 @@ pub(in crate::http) async fn create(
     let (head, body) = request.into_parts();
     let wanted: NewClient = json(&head.headers, body).await?;
     let (client, secret) =
-        administration::create_client(&app.issuer, &authority(&caller, WRITE), wanted).await?;
+        administration::create_client(&app.issuer, &authority(&app.issuer, &caller, WRITE), wanted).await?;
     let version = client.version();
     let client_secret = secret.as_ref().map(|secret| secret.expose().to_owned());
     Ok(created(versioned(&version, CreatedClient { client: client.into(), client_secret })))
@@ -89,9 +89,13 @@ pub(in crate::http) async fn create(
 struct ClientPatch {
     name: Option<String>,
     enabled: Option<bool>,
+    #[schema(value_type = Option<Vec<GrantType>>)]
     grants: Option<BTreeSet<GrantType>>,
+    #[schema(value_type = Option<Vec<String>>)]
     scopes: Option<BTreeSet<String>>,
+    #[schema(value_type = Option<Vec<String>>)]
     default_scopes: Option<BTreeSet<String>>,
+    #[schema(value_type = Option<Vec<String>>)]
     origins: Option<BTreeSet<String>>,
 }
 
@@ -117,7 +121,8 @@ pub(in crate::http) async fn change(
         json(&head.headers, body).await?;
     let name = name.map(described).transpose()?;
     let change = ClientChange { client_id, expected, name, enabled, grants, scopes, default_scopes, origins };
-    let client = administration::change_client(&app.issuer, &authority(&caller, WRITE), change).await?;
+    let client =
+        administration::change_client(&app.issuer, &authority(&app.issuer, &caller, WRITE), change).await?;
     Ok(versioned(&client.version(), Client::from(client)))
 }
 
@@ -135,14 +140,15 @@ pub(in crate::http) async fn remove(
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let target = (client_id.as_str(), &honoured(&headers));
-    administration::delete_client(&app.issuer, &authority(&caller, WRITE), target).await?;
+    administration::delete_client(&app.issuer, &authority(&app.issuer, &caller, WRITE), target).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewSecret {
-    /// Seconds until the old secret is dead. `None`: until it is removed.
+    /// Seconds until the old secret is dead; without it, it lives until it is removed.
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 4294967295_u32)]
     old_valid_for: Option<u32>,
 }
 
@@ -161,7 +167,7 @@ pub(in crate::http) async fn add_secret(
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let NewSecret { old_valid_for } = json(&head.headers, body).await?;
-    let by = authority(&caller, WRITE);
+    let by = authority(&app.issuer, &caller, WRITE);
     let (slot, secret) = administration::add_secret(&app.issuer, &by, (&client_id, old_valid_for)).await?;
     let body = CreatedSecret { slot, client_secret: secret.expose().to_owned() };
     Ok((StatusCode::CREATED, Json(body)).into_response())
@@ -180,7 +186,8 @@ pub(in crate::http) async fn remove_secret(
 ) -> Result<StatusCode, Problem> {
     // What is no slot holds no secret.
     let slot = slot.parse().unwrap_or_default();
-    administration::remove_secret(&app.issuer, &authority(&caller, WRITE), (&client_id, slot)).await?;
+    administration::remove_secret(&app.issuer, &authority(&app.issuer, &caller, WRITE), (&client_id, slot))
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

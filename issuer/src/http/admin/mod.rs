@@ -2,8 +2,10 @@
 
 pub(super) mod audit;
 pub(super) mod clients;
+pub(super) mod keys;
 pub(super) mod roles;
 pub(super) mod scopes;
+pub(super) mod sessions;
 pub(super) mod users;
 
 use axum::Json;

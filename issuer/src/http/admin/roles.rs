@@ -36,7 +36,7 @@ pub(in crate::http) async fn list(
     uri: Uri,
 ) -> Result<Json<Roles>, Problem> {
     let page = Query::page(&uri)?;
-    administration::may_read(&app.issuer, &authority(&caller, READ)).await?;
+    administration::may_read(&app.issuer, &authority(&app.issuer, &caller, READ)).await?;
     let roles = app.issuer.store.roles(&page).await.map_err(AdminError::from)?;
     let next = next(&roles, page.limit, |role| &role.name);
     Ok(Json(Roles { roles: roles.into_iter().map(Role::from).collect(), next }))
@@ -53,7 +53,7 @@ pub(in crate::http) async fn read(
     Caller(caller): Caller,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
-    administration::may_read(&app.issuer, &authority(&caller, READ)).await?;
+    administration::may_read(&app.issuer, &authority(&app.issuer, &caller, READ)).await?;
     let role = app.issuer.store.role(&name).await.map_err(AdminError::from)?;
     Ok(shown(role.ok_or(AdminError::Refused(Refused::Missing))?))
 }
@@ -64,6 +64,7 @@ struct NewRole {
     name: String,
     #[serde(default)]
     description: String,
+    #[schema(value_type = Vec<String>)]
     scopes: BTreeSet<String>,
 }
 
@@ -82,7 +83,7 @@ pub(in crate::http) async fn create(
     let (head, body) = request.into_parts();
     let NewRole { name, description, scopes } = json(&head.headers, body).await?;
     let role = DeclaredRole { name: role_name(name)?, description: described(description)?, scopes };
-    let outcome = app.issuer.store.create_role(&authority(&caller, WRITE), &role).await;
+    let outcome = app.issuer.store.create_role(&authority(&app.issuer, &caller, WRITE), &role).await;
     Ok(created(shown(settled(outcome.map_err(AdminError::from)?)?)))
 }
 
@@ -90,6 +91,7 @@ pub(in crate::http) async fn create(
 #[serde(deny_unknown_fields)]
 struct RolePatch {
     description: Option<String>,
+    #[schema(value_type = Option<Vec<String>>)]
     scopes: Option<BTreeSet<String>>,
 }
 
@@ -113,7 +115,7 @@ pub(in crate::http) async fn change(
     let expected = required(&head.headers)?;
     let RolePatch { description, scopes } = json(&head.headers, body).await?;
     let change = RoleChange { name, expected, description: description.map(described).transpose()?, scopes };
-    let outcome = app.issuer.store.change_role(&authority(&caller, WRITE), &change).await;
+    let outcome = app.issuer.store.change_role(&authority(&app.issuer, &caller, WRITE), &change).await;
     Ok(shown(settled(outcome.map_err(AdminError::from)?)?))
 }
 
@@ -130,7 +132,7 @@ pub(in crate::http) async fn remove(
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    let by = authority(&caller, WRITE);
+    let by = authority(&app.issuer, &caller, WRITE);
     let gone = app.issuer.store.delete_role(&by, &name, &honoured(&headers)).await;
     settled(gone.map_err(AdminError::from)?)?;
     Ok(StatusCode::NO_CONTENT)

@@ -34,7 +34,7 @@ pub(in crate::http) async fn list(
     uri: Uri,
 ) -> Result<Json<Scopes>, Problem> {
     let page = Query::page(&uri)?;
-    administration::may_read(&app.issuer, &authority(&caller, READ)).await?;
+    administration::may_read(&app.issuer, &authority(&app.issuer, &caller, READ)).await?;
     let scopes = app.issuer.store.scopes(&page).await.map_err(AdminError::from)?;
     let next = next(&scopes, page.limit, |scope| &scope.name);
     Ok(Json(Scopes { scopes: scopes.into_iter().map(Scope::from).collect(), next }))
@@ -51,7 +51,7 @@ pub(in crate::http) async fn read(
     Caller(caller): Caller,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
-    administration::may_read(&app.issuer, &authority(&caller, READ)).await?;
+    administration::may_read(&app.issuer, &authority(&app.issuer, &caller, READ)).await?;
     let scope = app.issuer.store.scope(&name).await.map_err(AdminError::from)?;
     Ok(shown(scope.ok_or(AdminError::Refused(Refused::Missing))?))
 }
@@ -81,7 +81,7 @@ pub(in crate::http) async fn create(
     let NewScope { name, description, resource } = json(&head.headers, body).await?;
     let (name, resource) = (scope_name(name)?, scope_name(resource)?);
     let scope = DeclaredScope { name, description: described(description)?, resource };
-    let outcome = app.issuer.store.create_scope(&authority(&caller, WRITE), &scope).await;
+    let outcome = app.issuer.store.create_scope(&authority(&app.issuer, &caller, WRITE), &scope).await;
     Ok(created(shown(settled(outcome.map_err(AdminError::from)?)?)))
 }
 
@@ -113,7 +113,8 @@ pub(in crate::http) async fn change(
     let ScopePatch { description, resource } = json(&head.headers, body).await?;
     let description = description.map(described).transpose()?;
     let change = ScopeChange { name, expected, description, resource: resource.map(scope_name).transpose()? };
-    let scope = administration::change_scope(&app.issuer, &authority(&caller, WRITE), change).await?;
+    let scope =
+        administration::change_scope(&app.issuer, &authority(&app.issuer, &caller, WRITE), change).await?;
     Ok(shown(scope))
 }
 
@@ -131,7 +132,7 @@ pub(in crate::http) async fn remove(
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let target = (name.as_str(), &honoured(&headers));
-    administration::delete_scope(&app.issuer, &authority(&caller, WRITE), target).await?;
+    administration::delete_scope(&app.issuer, &authority(&app.issuer, &caller, WRITE), target).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

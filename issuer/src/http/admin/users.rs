@@ -42,7 +42,7 @@ pub(in crate::http) async fn list(
     uri: Uri,
 ) -> Result<Json<Users>, Problem> {
     let search = search(&uri)?;
-    administration::may_read(&app.issuer, &authority(&caller, READ)).await?;
+    administration::may_read(&app.issuer, &authority(&app.issuer, &caller, READ)).await?;
     let users = app.issuer.store.users(&search).await.map_err(AdminError::from)?;
     let next = next(&users, search.limit, |user| &user.username);
     Ok(Json(Users { users: users.into_iter().map(User::from).collect(), next }))
@@ -59,7 +59,7 @@ pub(in crate::http) async fn read(
     Caller(caller): Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    administration::may_read(&app.issuer, &authority(&caller, READ)).await?;
+    administration::may_read(&app.issuer, &authority(&app.issuer, &caller, READ)).await?;
     let user = app.issuer.store.user(user_id(&id)?).await.map_err(AdminError::from)?;
     Ok(shown(user.ok_or(AdminError::Refused(Refused::Missing))?))
 }
@@ -95,7 +95,9 @@ pub(in crate::http) async fn change(
     let target = (user_id(&id)?, required(&head.headers)?);
     let UserPatch { username, email, enabled } = json(&head.headers, body).await?;
     let wishes = Wishes { username, email, enabled };
-    let user = administration::change_user(&app.issuer, &authority(&caller, WRITE), target, wishes).await?;
+    let user =
+        administration::change_user(&app.issuer, &authority(&app.issuer, &caller, WRITE), target, wishes)
+            .await?;
     Ok(shown(user))
 }
 
@@ -112,7 +114,7 @@ pub(in crate::http) async fn remove(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    let by = authority(&caller, WRITE);
+    let by = authority(&app.issuer, &caller, WRITE);
     let gone = app.issuer.store.delete_user(&by, user_id(&id)?, &honoured(&headers)).await;
     settled(gone.map_err(AdminError::from)?)?;
     Ok(StatusCode::NO_CONTENT)
@@ -132,13 +134,15 @@ pub(in crate::http) async fn reset(
     headers: HeaderMap,
 ) -> Result<Json<OneTimePassword>, Problem> {
     let target = (user_id(&id)?, honoured(&headers));
-    let secret = administration::reset_user(&app.issuer, &authority(&caller, WRITE), target).await?;
+    let secret =
+        administration::reset_user(&app.issuer, &authority(&app.issuer, &caller, WRITE), target).await?;
     Ok(Json(OneTimePassword { one_time_password: secret.expose().to_owned() }))
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct RolesOfUser {
+    #[schema(value_type = Vec<String>)]
     roles: BTreeSet<String>,
 }
 
@@ -161,7 +165,8 @@ pub(in crate::http) async fn set_roles(
     let (head, body) = request.into_parts();
     let target = (user_id(&id)?, required(&head.headers)?);
     let RolesOfUser { roles } = json(&head.headers, body).await?;
-    let user = administration::set_roles(&app.issuer, &authority(&caller, WRITE), target, roles).await?;
+    let user = administration::set_roles(&app.issuer, &authority(&app.issuer, &caller, WRITE), target, roles)
+        .await?;
     Ok(shown(user))
 }
 
@@ -182,7 +187,7 @@ fn search(uri: &Uri) -> Result<UserSearch, DecodeError> {
 }
 
 /// What is no id is nobody's.
-fn user_id(text: &str) -> Result<Uuid, AdminError> {
+pub(super) fn user_id(text: &str) -> Result<Uuid, AdminError> {
     text.parse().map_err(|_| Refused::Missing.into())
 }
 

@@ -29,12 +29,26 @@ impl From<StoreError> for Stop {
 /// What the caller holds now; a right that was taken away since the token was made is no right.
 pub(super) async fn held(desk: &mut impl Desk, by: &Authority) -> Result<BTreeSet<String>, Stop> {
     let held = desk.held(&by.actor).await?;
-    within(&held, &BTreeSet::from([by.scope.to_owned()]))?;
+    may(&held, &BTreeSet::from([by.scope.to_owned()]))?;
     Ok(held)
 }
 
 /// Grants and removals alike: whoever may take away what they do not hold can make themselves the last to hold it.
-pub(super) fn within(held: &BTreeSet<String>, touched: &BTreeSet<String>) -> Result<(), Refused> {
+///
+/// What touches rights over Keystone itself also takes a recent login (ASVS 7.5.3).
+pub(super) fn within(
+    by: &Authority,
+    held: &BTreeSet<String>,
+    touched: &BTreeSet<String>,
+) -> Result<(), Refused> {
+    may(held, touched)?;
+    match by.login_older_than {
+        Some(most) if rbac::administers(touched) => Err(Refused::LoginTooOld(most)),
+        _ => Ok(()),
+    }
+}
+
+fn may(held: &BTreeSet<String>, touched: &BTreeSet<String>) -> Result<(), Refused> {
     if rbac::may_grant(held, touched) {
         Ok(())
     } else {

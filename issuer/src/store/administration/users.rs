@@ -49,7 +49,7 @@ pub(super) async fn set_roles(desk: &mut impl Desk, by: &Authority, set: &RoleSe
     set.expected.holds(&before.version())?;
     let differing: BTreeSet<String> = before.roles.symmetric_difference(&set.roles).cloned().collect();
     let scopes = rules::closure(desk, &differing).await?;
-    rules::within(&held, &scopes)?;
+    rules::within(by, &held, &scopes)?;
     if !set.roles.contains(ADMINISTRATOR) {
         not_the_last(desk, &before).await?;
     }
@@ -103,7 +103,7 @@ async fn touched(
     let before = desk.user(id).await?.ok_or(Refused::Missing)?;
     expected.holds(&before.version())?;
     let scopes = rules::closure(desk, &before.roles).await?;
-    rules::within(&held, &scopes)?;
+    rules::within(by, &held, &scopes)?;
     Ok(before)
 }
 
@@ -115,7 +115,7 @@ async fn not_the_last(desk: &mut impl Desk, user: &Profile) -> Result<(), Stop> 
     Ok(())
 }
 
-async fn revoke(desk: &mut impl Desk, id: Uuid, reason: &str) -> Result<(), Stop> {
+pub(super) async fn revoke(desk: &mut impl Desk, id: Uuid, reason: &str) -> Result<(), Stop> {
     desk.end_sessions(id, reason).await?;
     let epoch = desk.move_user(id).await?;
     desk.publish(&[Event::user(id, epoch)]).await?;

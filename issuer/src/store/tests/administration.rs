@@ -14,7 +14,7 @@ use crate::store::administration::{
 use crate::store::{Actor, DeclaredScope, NewUser, RotationRefusal};
 
 pub(super) fn operator(scope: &'static str) -> Authority {
-    Authority { actor: Actor::Operator, scope }
+    Authority { actor: Actor::Operator, scope, login_older_than: None }
 }
 
 fn users() -> Authority {
@@ -88,7 +88,8 @@ pub(super) async fn lost_roles_are_revoked_and_gained_ones_are_not(bed: &Bed) {
 
     let unknown = bed.store.set_roles(&users(), &roles(ALICE, &["emperor"])).await.unwrap().unwrap_err();
     assert_eq!(unknown, Refused::UnknownRole("emperor".to_owned()));
-    let by_alice = Authority { actor: Actor::User(ALICE), scope: "keystone:users:write" };
+    let by_alice =
+        Authority { actor: Actor::User(ALICE), scope: "keystone:users:write", login_older_than: None };
     let beyond = bed.store.set_roles(&by_alice, &roles(ALICE, &[])).await.unwrap().unwrap_err();
     assert_eq!(beyond, Refused::BeyondCaller(vec!["keystone:users:write".to_owned()]));
     assert_eq!(audit(bed, "user.roles_changed").await.len(), 2);

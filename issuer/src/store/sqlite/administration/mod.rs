@@ -3,6 +3,7 @@
 mod audit;
 mod clients;
 mod roles;
+mod sessions;
 mod users;
 
 use std::collections::BTreeSet;
