@@ -39,6 +39,18 @@ pub fn holder(token: &Verified) -> Option<Holder> {
     Some(Holder::User { id, session })
 }
 
+/// The greatest age that the login behind this token may have for changes to Keystone itself, if it is older (RFC 9470,
+/// ASVS 7.5.3). A client has no login: what it may do was decided when it got its scopes, and there is nobody to ask again.
+pub fn login_older_than(issuer: &Issuer, token: &Verified) -> Option<u64> {
+    if holder(token) == Some(Holder::Client) {
+        return None;
+    }
+    let most = issuer.config.sessions.step_up;
+    let login = More::of(token).and_then(|more| more.auth_time).unwrap_or_default();
+    let age = issuer.world.now().unix_timestamp().saturating_sub(login);
+    u64::try_from(age).is_ok_and(|age| age > most).then_some(most)
+}
+
 /// The claims that only the issuer reads. A token without an epoch is from before the first revocation.
 #[derive(Debug, Deserialize)]
 pub(crate) struct More {
@@ -47,6 +59,8 @@ pub(crate) struct More {
     #[serde(default)]
     cv: i64,
     pub(crate) nbf: Option<u64>,
+    /// When the user logged in (RFC 9068 §2.2.1). A client on its own has none.
+    auth_time: Option<i64>,
 }
 
 impl More {

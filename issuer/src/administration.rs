@@ -8,14 +8,15 @@ use uuid::Uuid;
 
 use crate::declaration::{Client, origin_mistakes};
 use crate::issuer::Issuer;
+use crate::keys::{KeyView, KeysError};
 use crate::password::Overloaded;
 use crate::secret::Secret;
 use crate::store::administration::{
     Authority, ClientChange, ClientProfile, Expected, Identifier, NewSecret, Outcome, Profile, Refused,
     Reset, RoleSet, ScopeChange, UserChange,
 };
-use crate::store::{Actor, DeclaredScope, StoreError};
-use crate::{identifier, rbac, users};
+use crate::store::{Actor, DeclaredScope, KeyRefusal, StoreError};
+use crate::{access, identifier, rbac, users};
 
 /// Why an administrator does not get what they asked for.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +27,10 @@ pub enum AdminError {
     Client(Vec<String>),
     #[error(transparent)]
     Refused(#[from] Refused),
+    #[error(transparent)]
+    Key(#[from] KeyRefusal),
+    #[error("the server failed")]
+    Keys(KeysError),
     #[error("the token is a client's; this is for users")]
     NotAUser,
     #[error("too many logins at the moment; try again shortly")]
@@ -61,9 +66,10 @@ pub struct Wishes {
 }
 
 /// A caller whose token allows `scope`; whether they hold it still is asked with each change.
-pub fn authority(caller: &Verified, scope: &'static str) -> Authority {
+pub fn authority(issuer: &Issuer, caller: &Verified, scope: &'static str) -> Authority {
     let token = Some(rbac::parse_scope(caller.scope()).unwrap_or_default());
-    Authority { actor: users::actor(caller), scope, token }
+    let login_older_than = access::login_older_than(issuer, caller);
+    Authority { actor: users::actor(caller), scope, token, login_older_than }
 }
 
 /// Reading takes the right as it is now, too.
@@ -73,6 +79,33 @@ pub async fn may_read(issuer: &Issuer, by: &Authority) -> Result<(), AdminError>
     } else {
         Err(Refused::BeyondCaller(vec![by.scope.to_owned()]).into())
     }
+}
+
+/// Every signing key, as it is after this: the standby signs as soon as every verifier knows it.
+pub async fn rotate_keys(issuer: &Issuer, by: &Authority) -> Result<Vec<KeyView>, AdminError> {
+    may_change_keys(issuer, by).await?;
+    issuer.keys.rotate(&*issuer.store, &by.actor).await?;
+    keys(issuer).await
+}
+
+/// Gives up a key that somebody else may have. `anyway`: even where verifiers do not know its successor yet.
+pub async fn compromise_key(
+    issuer: &Issuer,
+    by: &Authority,
+    key: (&str, bool),
+) -> Result<Vec<KeyView>, AdminError> {
+    may_change_keys(issuer, by).await?;
+    issuer.keys.compromise(&*issuer.store, &by.actor, key).await?;
+    keys(issuer).await
+}
+
+pub async fn keys(issuer: &Issuer) -> Result<Vec<KeyView>, AdminError> {
+    Ok(KeyView::all(&issuer.store.key_history().await?))
+}
+
+async fn may_change_keys(issuer: &Issuer, by: &Authority) -> Result<(), AdminError> {
+    may_read(issuer, by).await?;
+    by.login_older_than.map_or(Ok(()), |most| Err(Refused::LoginTooOld(most).into()))
 }
 
 /// The user behind the token.
@@ -252,6 +285,16 @@ fn canonical(
 
 pub fn settled<T>(outcome: Outcome<T>) -> Result<T, AdminError> {
     Ok(outcome?)
+}
+
+impl From<KeysError> for AdminError {
+    fn from(error: KeysError) -> Self {
+        match error {
+            KeysError::Refused(refused) => Self::Key(refused),
+            KeysError::Store(error) => Self::Store(error),
+            error => Self::Keys(error),
+        }
+    }
 }
 
 impl From<Overloaded> for AdminError {

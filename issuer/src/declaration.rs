@@ -44,7 +44,8 @@ pub struct Role {
     pub scopes: BTreeSet<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[schema(as = NewClient)]
 #[serde(deny_unknown_fields)]
 pub struct Client {
     pub client_id: String,
@@ -55,13 +56,17 @@ pub struct Client {
     pub enabled: bool,
     /// None by default: a grant is allowed by name (ASVS 10.4.4).
     #[serde(default)]
+    #[schema(value_type = Vec<GrantType>)]
     pub grants: BTreeSet<GrantType>,
     #[serde(default)]
+    #[schema(value_type = Vec<String>)]
     pub scopes: BTreeSet<String>,
     /// All of `scopes` where it is left out.
+    #[schema(value_type = Option<Vec<String>>)]
     pub default_scopes: Option<BTreeSet<String>>,
     /// Where its pages come from, as browsers write it in `Origin`: `https://app.example.com`.
     #[serde(default)]
+    #[schema(value_type = Vec<String>)]
     pub origins: BTreeSet<String>,
 }
 

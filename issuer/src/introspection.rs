@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use keystone_verifier::Verified;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::access;
 use crate::grant::{self, GrantError, PresentedClient};
@@ -21,7 +22,7 @@ pub struct IntrospectionRequest {
 }
 
 /// An active token (RFC 7662 §2.2).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Introspection {
     pub scope: String,
     pub client_id: String,

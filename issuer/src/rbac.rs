@@ -38,6 +38,16 @@ pub fn may_grant(held: &BTreeSet<String>, given: &BTreeSet<String>) -> bool {
     given.is_subset(held)
 }
 
+/// Whether rights over Keystone itself are among them; one's own account is everyone's.
+pub fn administers(scopes: &BTreeSet<String>) -> bool {
+    scopes.iter().any(|scope| scope.starts_with(OWN_PREFIX) && scope != ACCOUNT)
+}
+
+/// What Keystone's own scopes begin with.
+pub const OWN_PREFIX: &str = "keystone:";
+/// What every user holds.
+pub const ACCOUNT: &str = "keystone:account";
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,16 +1,13 @@
 //! `keystone keys`: what state each signing key is in, and what the person on call does about it.
 
 use clap::Subcommand;
-use serde::Serialize;
-use time::OffsetDateTime;
 
 use super::Failure;
 use super::open::{self, Schema};
-use super::times::date;
 use crate::clock::World;
 use crate::config::Config;
-use crate::keys::{Keys, reseal};
-use crate::store::{KeyChange, KeyLine, KeyState, Store};
+use crate::keys::{KeyView, Keys, reseal, to_the_second};
+use crate::store::{Actor, KeyChange, Store};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KeysCommand {
@@ -35,37 +32,18 @@ pub(super) enum KeysCommand {
     Reseal,
 }
 
-/// What is printed of one key.
-#[derive(Serialize)]
-struct Shown<'a> {
-    kid: &'a str,
-    alg: &'a str,
-    state: KeyState,
-    published_at: String,
-    /// Of a key that has not signed yet.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seen_since: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    activates_at: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retires_at: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    removed_at: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    compromised_at: Option<String>,
-}
-
 pub(super) async fn run(config: &Config, world: &World, command: &KeysCommand) -> Result<String, Failure> {
     let store = open::store(config, Schema::Check).await?;
     match command {
         KeysCommand::List { json } => list(&*store, *json).await,
         KeysCommand::Rotate => {
             let keys = keys(config, world, &*store).await?;
-            Ok(rotated(&keys.rotate(&*store).await.map_err(open::failed)?))
+            Ok(rotated(&keys.rotate(&*store, &Actor::Operator).await.map_err(open::failed)?))
         }
         KeysCommand::Compromise { kid, now } => {
             let keys = keys(config, world, &*store).await?;
-            Ok(in_words(&keys.compromise(&*store, kid, *now).await.map_err(open::failed)?))
+            let changes = keys.compromise(&*store, &Actor::Operator, (kid, *now)).await;
+            Ok(in_words(&changes.map_err(open::failed)?))
         }
         KeysCommand::Reseal => {
             let kek = open::key_encryption_key(config, world)?;
@@ -84,48 +62,29 @@ async fn keys(config: &Config, world: &World, store: &dyn Store) -> Result<Keys,
 
 async fn list(store: &dyn Store, json: bool) -> Result<String, Failure> {
     let history = store.key_history().await.map_err(open::failed)?;
-    let shown: Vec<Shown<'_>> = history.keys.iter().map(|key| Shown::new(key, history.now)).collect();
+    let shown = KeyView::all(&history);
     if json {
         return serde_json::to_string(&shown).map_err(open::failed);
     }
     Ok(match shown.as_slice() {
         [] => "there are no signing keys yet; `keystone serve` makes the first".to_owned(),
-        shown => shown.iter().map(Shown::line).collect::<Vec<_>>().join("\n"),
+        shown => shown.iter().map(line).collect::<Vec<_>>().join("\n"),
     })
 }
 
-impl<'a> Shown<'a> {
-    fn new(key: &'a KeyLine, now: OffsetDateTime) -> Self {
-        let state = key.state(now);
-        let waits = matches!(state, KeyState::Standby | KeyState::Planned);
-        Self {
-            kid: &key.kid,
-            alg: &key.alg,
-            state,
-            seen_since: key.seen_since.filter(|_| waits).map(date),
-            published_at: date(key.published_at),
-            activates_at: key.activates_at.map(date),
-            retires_at: key.retires_at.map(date),
-            removed_at: key.removed_at.map(date),
-            compromised_at: key.compromised_at.map(date),
-        }
+fn line(key: &KeyView) -> String {
+    let times = [
+        ("seen since", &key.seen_since),
+        ("activates", &key.activates_at),
+        ("retires", &key.retires_at),
+        ("removed", &key.removed_at),
+        ("compromised", &key.compromised_at),
+    ];
+    let mut line = format!("{}  {:<11}  {}  published {}", key.kid, key.state, key.alg, key.published_at);
+    for (what, at) in times {
+        line.extend(at.iter().flat_map(|at| [", ", what, " ", at]));
     }
-
-    fn line(&self) -> String {
-        let times = [
-            ("seen since", &self.seen_since),
-            ("activates", &self.activates_at),
-            ("retires", &self.retires_at),
-            ("removed", &self.removed_at),
-            ("compromised", &self.compromised_at),
-        ];
-        let mut line =
-            format!("{}  {:<11}  {}  published {}", self.kid, self.state, self.alg, self.published_at);
-        for (what, at) in times {
-            line.extend(at.iter().flat_map(|at| [", ", what, " ", at]));
-        }
-        line
-    }
+    line
 }
 
 fn rotated(changes: &[KeyChange]) -> String {
@@ -145,8 +104,8 @@ fn sentence(change: &KeyChange) -> Option<String> {
             Some("published a new key, which signs at once".to_owned())
         }
         KeyChange::Publish { active: false, .. } => Some("published a new standby".to_owned()),
-        KeyChange::Activate { kid, at, .. } => Some(format!("{kid} signs from {}", date(*at))),
-        KeyChange::Retire { kid, at: Some(at) } => Some(format!("{kid} retires at {}", date(*at))),
+        KeyChange::Activate { kid, at, .. } => Some(format!("{kid} signs from {}", to_the_second(*at))),
+        KeyChange::Retire { kid, at: Some(at) } => Some(format!("{kid} retires at {}", to_the_second(*at))),
         KeyChange::Retire { kid, at: None } => Some(format!("{kid} goes on signing")),
         KeyChange::Compromise { kid } => Some(format!("{kid} is given up: verifiers refuse its tokens")),
         KeyChange::Remove { kid } => Some(format!("{kid} is removed")),
@@ -165,7 +124,7 @@ mod tests {
     use super::*;
     use crate::config::{Document, Source};
     use crate::keys::schedule;
-    use crate::store::{Actor, KeyHistory};
+    use crate::store::KeyHistory;
 
     fn config(directory: &tempfile::TempDir) -> Config {
         let text = format!("data_dir = '{}'", directory.path().display());

@@ -38,6 +38,8 @@ pub struct Config {
     pub default_client: Option<String>,
     /// How long connections are still taken after the signal to stop, for load balancers that watch readiness.
     pub drain: Duration,
+    /// Whether `/openapi.json` and `/docs` are answered.
+    pub documentation: bool,
     /// `tracing` directives, like `info` or `keystone_issuer=debug`.
     pub log: String,
     pub tokens: Tokens,
@@ -94,6 +96,7 @@ impl Config {
             key_encryption_key: key_encryption_key(&mut reader, source, mode),
             default_client: reader.text("default_client"),
             drain: Duration::from_secs(reader.number("drain", 0, 0..=300)),
+            documentation: reader.flag("documentation", true),
             log: reader.text("log").unwrap_or_else(|| "info".to_owned()),
             keys: KeyTimes::read(&mut reader, tokens.max_access_token_lifetime),
             jwks_url: keys::jwks_url(&mut reader, &issuer),

@@ -48,6 +48,8 @@ pub struct Sessions {
     pub absolute: Duration,
     /// Live sessions of one user; one more ends the oldest.
     pub max_per_user: u32,
+    /// How old a login may be, in seconds, for changes to Keystone itself.
+    pub step_up: u64,
 }
 
 impl Sessions {
@@ -57,6 +59,7 @@ impl Sessions {
             inactivity: Duration::from_secs(reader.number("sessions.inactivity", 14 * DAY, 60..=YEAR)),
             absolute: Duration::from_secs(reader.number("sessions.absolute", 30 * DAY, 60..=YEAR)),
             max_per_user: small(reader.number("sessions.max_per_user", 100, 1..=10_000)),
+            step_up: reader.number("sessions.step_up", 900, 60..=YEAR),
         };
         if sessions.inactivity > sessions.absolute {
             reader.mistake::<()>("sessions.inactivity", "must not be above `sessions.absolute`");

@@ -61,7 +61,11 @@ impl Parameters {
         self.0.is_empty()
     }
 
-    pub(super) fn parse_form(body: &[u8]) -> Result<Self, DecodeError> {
+    fn parse_form(body: &[u8]) -> Result<Self, DecodeError> {
+        Self::parse_query(body).map(Self::without_empty)
+    }
+
+    pub(super) fn parse_query(body: &[u8]) -> Result<Self, DecodeError> {
         let mut parameters = Self::default();
         for pair in body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
             let (name, value) = match pair.iter().position(|byte| *byte == b'=') {
@@ -72,7 +76,7 @@ impl Parameters {
             let value = form_text(value.unwrap_or_default()).ok_or(DecodeError::Form)?;
             parameters.insert(name, value)?;
         }
-        Ok(parameters.without_empty())
+        Ok(parameters)
     }
 
     fn parse_json(body: &[u8]) -> Result<Self, DecodeError> {

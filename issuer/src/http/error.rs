@@ -5,14 +5,15 @@ use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use keystone_verifier::{Code, Refusal};
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::decode::DecodeError;
 use crate::administration::{AdminError, Invalid};
 use crate::grant::GrantError;
 use crate::own_sessions::SessionError;
-use crate::store::StoreError;
 use crate::store::administration::Refused;
+use crate::store::{KeyRefusal, StoreError};
 use crate::users::UserError;
 
 /// RFC 6749 §5.2.
@@ -36,6 +37,27 @@ pub(super) enum Problem {
     NoTls {
         issuer: String,
     },
+}
+
+/// RFC 6749 §5.2
+#[derive(Serialize, ToSchema)]
+#[schema(as = TokenError)]
+pub(super) struct TokenErrorBody {
+    error: &'static str,
+    error_description: String,
+}
+
+/// RFC 9457
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct ProblemBody<'a> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    /// For programs
+    code: &'a str,
+    /// For people
+    detail: &'a str,
 }
 
 impl From<DecodeError> for TokenError {
@@ -98,7 +120,7 @@ impl IntoResponse for TokenError {
                 (status, headers, error.code(), error.to_string())
             }
         };
-        let body = json!({ "error": code, "error_description": printable(&description) });
+        let body = TokenErrorBody { error: code, error_description: printable(&description) };
         (status, headers, Json(body)).into_response()
     }
 }
@@ -137,6 +159,9 @@ impl IntoResponse for Problem {
                 let mut response = problem(status, code, &error.to_string());
                 if let Some(seconds) = user_retry(&error) {
                     response.headers_mut().insert(RETRY_AFTER, seconds.into());
+                }
+                if let UserError::Refused(Refused::LoginTooOld(most)) = error {
+                    step_up(&mut response, most);
                 }
                 response
             }
@@ -205,15 +230,30 @@ fn user_status(error: &UserError) -> (StatusCode, &'static str) {
 }
 
 fn admin(error: &AdminError) -> Response {
-    if let AdminError::Store(error) = error {
-        tracing::warn!(%error, "the store did not answer");
+    match error {
+        AdminError::Store(error) => tracing::warn!(%error, "the store did not answer"),
+        AdminError::Keys(error) => tracing::error!(%error, "the keys could not be changed"),
+        _ => {}
     }
     let (status, code) = admin_status(error);
     let mut response = problem(status, code, &error.to_string());
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(RETRY_AFTER, SHORTLY.into());
     }
+    if let AdminError::Refused(Refused::LoginTooOld(most)) = error {
+        step_up(&mut response, *most);
+    }
     response
+}
+
+/// RFC 9470 §3.
+fn step_up(response: &mut Response, max_age: u64) {
+    let challenge = format!(
+        "Bearer realm=\"keystone\", error=\"{STEP_UP}\", error_description=\"log in again\", max_age=\"{max_age}\""
+    );
+    if let Ok(challenge) = HeaderValue::try_from(challenge) {
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
 }
 
 fn admin_status(error: &AdminError) -> (StatusCode, &'static str) {
@@ -224,11 +264,17 @@ fn admin_status(error: &AdminError) -> (StatusCode, &'static str) {
         AdminError::Invalid(Invalid::Text) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_text"),
         AdminError::Client(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_client_settings"),
         AdminError::Refused(refused) => refused_status(refused),
+        AdminError::Key(KeyRefusal::Unknown(_)) => (StatusCode::NOT_FOUND, "not_found"),
+        AdminError::Key(KeyRefusal::Compromised(_)) => (StatusCode::CONFLICT, "compromised"),
+        AdminError::Key(KeyRefusal::NoStandby | KeyRefusal::NotSeen | KeyRefusal::Window { .. }) => {
+            (StatusCode::CONFLICT, "no_standby")
+        }
+        AdminError::Key(KeyRefusal::TooMany(_)) => (StatusCode::CONFLICT, "too_many_keys"),
         AdminError::NotAUser => (StatusCode::FORBIDDEN, "not_a_user"),
         AdminError::Overloaded | AdminError::Store(StoreError::Unavailable(_) | StoreError::Migration(_)) => {
             (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")
         }
-        AdminError::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
+        AdminError::Store(_) | AdminError::Keys(_) => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
     }
 }
 
@@ -237,6 +283,7 @@ fn refused_status(refused: &Refused) -> (StatusCode, &'static str) {
         Refused::Missing => (StatusCode::NOT_FOUND, "not_found"),
         Refused::Stale => (StatusCode::PRECONDITION_FAILED, "stale"),
         Refused::BeyondCaller(_) => (StatusCode::FORBIDDEN, "beyond_caller"),
+        Refused::LoginTooOld(_) => (StatusCode::UNAUTHORIZED, STEP_UP),
         Refused::LastAdministrator => (StatusCode::CONFLICT, "last_administrator"),
         Refused::UsernameTaken => (StatusCode::CONFLICT, "username_taken"),
         Refused::EmailTaken => (StatusCode::CONFLICT, "email_taken"),
@@ -274,8 +321,8 @@ fn refused(refusal: &Refusal) -> Response {
 
 fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
     let title = status.canonical_reason().unwrap_or_default();
-    let body: Value = json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "code": code, "detail": detail });
-    (status, [PROBLEM], body.to_string()).into_response()
+    let body = ProblemBody { r#type: "about:blank", title, status: status.as_u16(), code, detail };
+    (status, [PROBLEM], Json(body)).into_response()
 }
 
 /// `error_description` holds %x20-21 / %x23-5B / %x5D-7E only (RFC 6749 §5.2).
@@ -285,6 +332,7 @@ fn printable(text: &str) -> String {
 
 const BASIC: &str = r#"Basic realm="keystone", charset="UTF-8""#;
 const PROBLEM: (&str, &str) = ("content-type", "application/problem+json");
+const STEP_UP: &str = "insufficient_user_authentication";
 /// Seconds after which to try again what failed on our side.
 const SHORTLY: u64 = 2;
 

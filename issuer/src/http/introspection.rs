@@ -4,17 +4,27 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::App;
 use super::address::ClientAddress;
 use super::client_authentication::presented;
 use super::decode::Parameters;
 use super::error::TokenError;
+use super::openapi::TokenBody;
 use crate::grant::GrantError;
 use crate::introspection::{self, Introspection, IntrospectionRequest};
 use crate::secret::Secret;
 
-/// A token tells its kind by its form, so `token_type_hint` has nothing to add (§2.1).
+/// Tells a confidential client about a token (RFC 7662)
+///
+/// `token_type_hint` is not needed.
+#[utoipa::path(
+    post,
+    path = "/auth/introspect",
+    request_body(content((TokenBody = "application/x-www-form-urlencoded"), (TokenBody = "application/json"))),
+    responses((status = 200, body = Answer)),
+)]
 pub(super) async fn introspect(
     State(app): State<App>,
     ClientAddress(address): ClientAddress,
@@ -30,7 +40,8 @@ pub(super) async fn introspect(
 }
 
 /// RFC 7662 §2.2. Of an inactive token nothing else is said.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Introspection)]
 struct Answer {
     active: bool,
     #[serde(flatten)]

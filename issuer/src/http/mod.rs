@@ -6,12 +6,14 @@ mod client_authentication;
 mod conditional;
 mod cors;
 mod decode;
+mod documentation;
 mod error;
 mod guard;
 mod health;
 mod introspection;
 mod layers;
 mod metrics;
+mod openapi;
 mod published;
 mod query;
 mod revocation;
@@ -25,11 +27,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::{from_fn_with_state, map_response};
-use axum::routing::{get, post};
+use axum::routing::get;
+use serde_json::Value;
 
 pub use self::address::Peer;
+use self::documentation::Description;
 use self::guard::Guard;
-use self::published::JWKS;
 pub use self::published::METADATA;
 pub use self::published::describe as metadata;
 pub use self::routes::guarded_routes;
@@ -42,30 +45,30 @@ pub(crate) struct App {
     issuer: Arc<Issuer>,
     guard: Arc<Guard>,
     metadata: Arc<Document>,
+    description: Arc<Description>,
 }
 
 /// The public listener.
 pub fn public(issuer: Arc<Issuer>) -> Router {
     let app = App::new(issuer);
-    let tokens = Router::new()
-        .route("/auth/token", post(token::issue).options(cors::before_post))
-        .route("/auth/revoke", post(revocation::revoke).options(cors::before_post))
-        .layer(map_response(cors::varied))
-        .route("/auth/introspect", post(introspection::introspect))
-        .route("/auth/logout", post(sessions::log_out))
-        .layer(map_response(layers::never_stored));
-    let guarded = routes::router()
+    let tokens = routes::router(routes::tokens()).layer(map_response(layers::never_stored));
+    let guarded = routes::router(routes::guarded())
         .layer(from_fn_with_state(app.clone(), guard::require))
         .layer(map_response(layers::never_stored));
-    let metadata = || get(published::metadata).options(cors::before_get);
-    let published = match metadata_of_path(&app.issuer.config.issuer) {
-        Some(path) => Router::new().route(METADATA, metadata()).route(&path, metadata()),
-        None => Router::new().route(METADATA, metadata()),
-    };
-    let published = published
-        .layer(map_response(cors::varied))
-        .route(JWKS, get(published::jwks).options(published::preflight));
+    let mut published = routes::router(routes::published());
+    if let Some(path) = metadata_of_path(&app.issuer.config.issuer) {
+        let metadata = get(published::metadata).options(cors::before_get);
+        published = published.route(&path, metadata.layer(map_response(cors::varied)));
+    }
+    if app.issuer.config.documentation {
+        published = published.merge(routes::router(routes::documentation()));
+    }
     layers::around(tokens.merge(guarded).merge(published), app)
+}
+
+/// Every route of the public listener (OpenAPI 3.1).
+pub fn description(issuer: &str) -> Value {
+    openapi::describe(issuer, routes::all())
 }
 
 /// The listener for whoever runs this: health and metrics, on an address that the public does not reach.
@@ -79,7 +82,8 @@ pub fn operations(issuer: Arc<Issuer>) -> Router {
 impl App {
     fn new(issuer: Arc<Issuer>) -> Self {
         let guard = Arc::new(Guard::new(&issuer.config.issuer, &routes::policy()));
-        Self { metadata: published::describe(&issuer.config.issuer), guard, issuer }
+        let description = Description::of(&description(&issuer.config.issuer));
+        Self { metadata: published::describe(&issuer.config.issuer), description, guard, issuer }
     }
 }
 

@@ -11,13 +11,26 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::App;
 use super::cors;
-use crate::keys::Document;
+use super::openapi::IfNoneMatch;
+use crate::keys::{Document, Jwks};
 use crate::store::GrantType;
 
+/// The public keys (RFC 7517)
+#[utoipa::path(
+    get,
+    path = JWKS,
+    params(IfNoneMatch),
+    responses(
+        (status = 200, body = Jwks, content_type = "application/jwk-set+json", headers(("ETag" = String))),
+        (status = 304),
+    ),
+)]
 pub(super) async fn jwks(State(app): State<App>, headers: HeaderMap) -> Response {
     let cache = format!("public, max-age={}", app.issuer.config.keys.jwks_max_age.as_secs());
     let answer = document(&app.issuer.keys.current().jwks, ("application/jwk-set+json", &cache), &headers);
@@ -25,6 +38,13 @@ pub(super) async fn jwks(State(app): State<App>, headers: HeaderMap) -> Response
     ([(ACCESS_CONTROL_ALLOW_ORIGIN, "*"), (ACCESS_CONTROL_EXPOSE_HEADERS, "etag")], answer).into_response()
 }
 
+/// What this server offers, and where (RFC 8414)
+#[utoipa::path(
+    get,
+    path = METADATA,
+    params(IfNoneMatch),
+    responses((status = 200, body = Metadata, headers(("ETag" = String))), (status = 304)),
+)]
 pub(super) async fn metadata(State(app): State<App>, headers: HeaderMap) -> Response {
     let answer = document(&app.metadata, ("application/json", CACHE), &headers);
     cors::readable_by_any(&app, &headers, answer).await
@@ -43,24 +63,36 @@ pub(super) async fn preflight() -> impl IntoResponse {
 
 /// RFC 8414 §2. Only what works is listed; "claims with zero elements MUST be omitted" (§3.2), and so is
 /// `response_types_supported`: no endpoint takes a response type.
-pub fn describe(issuer: &str) -> Arc<Document> {
-    let grants =
-        [GrantType::Password, GrantType::ClientCredentials, GrantType::RefreshToken].map(GrantType::as_str);
-    let metadata = json!({
-        "issuer": issuer,
-        "token_endpoint": format!("{issuer}/auth/token"),
-        "jwks_uri": format!("{issuer}{JWKS}"),
-        "grant_types_supported": grants,
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
-        "revocation_endpoint": format!("{issuer}/auth/revoke"),
-        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
-        "introspection_endpoint": format!("{issuer}/auth/introspect"),
-        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-    });
-    Arc::new(Document::new(metadata.to_string()))
+#[derive(Serialize, ToSchema)]
+pub(super) struct Metadata {
+    issuer: String,
+    token_endpoint: String,
+    jwks_uri: String,
+    grant_types_supported: [GrantType; 3],
+    token_endpoint_auth_methods_supported: [&'static str; 3],
+    revocation_endpoint: String,
+    revocation_endpoint_auth_methods_supported: [&'static str; 3],
+    introspection_endpoint: String,
+    introspection_endpoint_auth_methods_supported: [&'static str; 2],
 }
 
-fn document(
+pub fn describe(issuer: &str) -> Arc<Document> {
+    let [basic, post, none] = ["client_secret_basic", "client_secret_post", "none"];
+    let metadata = Metadata {
+        issuer: issuer.to_owned(),
+        token_endpoint: format!("{issuer}/auth/token"),
+        jwks_uri: format!("{issuer}{JWKS}"),
+        grant_types_supported: GrantType::ALL,
+        token_endpoint_auth_methods_supported: [basic, post, none],
+        revocation_endpoint: format!("{issuer}/auth/revoke"),
+        revocation_endpoint_auth_methods_supported: [basic, post, none],
+        introspection_endpoint: format!("{issuer}/auth/introspect"),
+        introspection_endpoint_auth_methods_supported: [basic, post],
+    };
+    Arc::new(Document::new(json!(metadata).to_string()))
+}
+
+pub(super) fn document(
     document: &Document,
     (content_type, cache): (&'static str, &str),
     request: &HeaderMap,
@@ -81,4 +113,4 @@ fn has_copy(request: &HeaderMap, etag: &str) -> bool {
 
 pub(super) const JWKS: &str = "/.well-known/jwks.json";
 pub const METADATA: &str = "/.well-known/oauth-authorization-server";
-const CACHE: &str = "public, max-age=300";
+pub(super) const CACHE: &str = "public, max-age=300";

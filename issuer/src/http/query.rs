@@ -10,7 +10,7 @@ pub(super) struct Query(Parameters);
 
 impl Query {
     pub(super) fn of(uri: &Uri) -> Result<Self, DecodeError> {
-        Parameters::parse_form(uri.query().unwrap_or_default().as_bytes()).map(Self)
+        Parameters::parse_query(uri.query().unwrap_or_default().as_bytes()).map(Self)
     }
 
     /// A listing by name: `cursor` and `limit`, nothing else.
@@ -25,7 +25,7 @@ impl Query {
         match self.0.take(name) {
             // PostgreSQL takes no NUL in a text and would call it an error of ours.
             Some(text) if text.contains('\0') => Err(DecodeError::Parameter(name)),
-            text => Ok(text),
+            text => Ok(text.filter(|text| !text.is_empty())),
         }
     }
 
@@ -59,7 +59,7 @@ impl Query {
         if self.0.is_empty() { Ok(()) } else { Err(DecodeError::UnknownParameter) }
     }
 
-    fn parsed<T>(
+    pub(super) fn parsed<T>(
         &mut self,
         name: &'static str,
         read: impl Fn(&str) -> Option<T>,

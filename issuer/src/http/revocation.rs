@@ -10,11 +10,20 @@ use super::client_authentication::presented;
 use super::cors;
 use super::decode::Parameters;
 use super::error::TokenError;
+use super::openapi::TokenBody;
 use crate::grant::{self, GrantError};
 use crate::revocation;
 use crate::secret::Secret;
 
-/// A token tells its kind by its form, so `token_type_hint` has nothing to add, and a wrong one harms nobody (§2.1).
+/// Revokes a token of the client's own (RFC 7009)
+///
+/// What is unknown or somebody else's is revoked already, and answered alike. `token_type_hint` is not needed.
+#[utoipa::path(
+    post,
+    path = "/auth/revoke",
+    request_body(content((TokenBody = "application/x-www-form-urlencoded"), (TokenBody = "application/json"))),
+    responses((status = 200)),
+)]
 pub(super) async fn revoke(
     State(app): State<App>,
     ClientAddress(address): ClientAddress,

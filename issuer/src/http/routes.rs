@@ -1,67 +1,135 @@
-//! The guarded routes, each with the scope it takes: one table for the router, the guard and the tests.
+//! Every route of the public listener: one table for the router, the guard, the tests and the description.
+//!
+//! `routes!` takes a handler's method, path and description together; a handler without them does not compile.
 
 use axum::Router;
-use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use serde_json::{Value, json};
+use utoipa_axum::router::{UtoipaMethodRouter, UtoipaMethodRouterExt as _};
+use utoipa_axum::routes;
 
-use super::users::ACCOUNT;
-use super::{App, admin, sessions, users};
+use super::{
+    App, admin, cors, documentation, introspection, openapi, published, revocation, sessions, token, users,
+};
+use crate::rbac::ACCOUNT;
 
-struct Route {
-    method: &'static str,
-    path: &'static str,
-    scope: &'static str,
-    handler: MethodRouter<App>,
+pub(super) struct Route {
+    /// What the description groups it with.
+    pub(super) tag: &'static str,
+    pub(super) access: Access,
+    pub(super) described: UtoipaMethodRouter<App>,
 }
 
-#[rustfmt::skip]
-fn table() -> Vec<Route> {
+/// What it takes to be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    Anyone,
+    /// Client authentication (RFC 6749 §2.3).
+    Client,
+    /// Any access token of ours.
+    Token,
+    /// An access token with this scope of the resource `keystone`.
+    Scope(&'static str),
+}
+
+/// What is asked with credentials, or gives some.
+pub(super) fn tokens() -> Vec<Route> {
+    let for_pages = |described: UtoipaMethodRouter<App>| {
+        let route = described.map(|route| route.options(cors::before_post));
+        route.layer(axum::middleware::map_response(cors::varied))
+    };
     vec![
-        route("GET", "/users/me", ACCOUNT, get(users::read)),
-        route("PATCH", "/users/me", ACCOUNT, patch(users::change)),
-        route("POST", "/users/me/password", ACCOUNT, post(users::change_password)),
-        route("GET", "/users/me/sessions", ACCOUNT, get(sessions::list)),
-        route("DELETE", "/users/me/sessions/{id}", ACCOUNT, delete(sessions::end)),
-
-        route("GET", "/admin/users", admin::users::READ, get(admin::users::list)),
-        route("POST", "/admin/users", admin::users::WRITE, post(admin::create_user)),
-        route("GET", "/admin/users/{id}", admin::users::READ, get(admin::users::read)),
-        route("PATCH", "/admin/users/{id}", admin::users::WRITE, patch(admin::users::change)),
-        route("DELETE", "/admin/users/{id}", admin::users::WRITE, delete(admin::users::remove)),
-        route("POST", "/admin/users/{id}/reset", admin::users::WRITE, post(admin::users::reset)),
-        route("PUT", "/admin/users/{id}/roles", admin::users::WRITE, put(admin::users::set_roles)),
-
-        route("GET", "/admin/roles", admin::roles::READ, get(admin::roles::list)),
-        route("POST", "/admin/roles", admin::roles::WRITE, post(admin::roles::create)),
-        route("GET", "/admin/roles/{name}", admin::roles::READ, get(admin::roles::read)),
-        route("PATCH", "/admin/roles/{name}", admin::roles::WRITE, patch(admin::roles::change)),
-        route("DELETE", "/admin/roles/{name}", admin::roles::WRITE, delete(admin::roles::remove)),
-
-        route("GET", "/admin/scopes", admin::scopes::READ, get(admin::scopes::list)),
-        route("POST", "/admin/scopes", admin::scopes::WRITE, post(admin::scopes::create)),
-        route("GET", "/admin/scopes/{name}", admin::scopes::READ, get(admin::scopes::read)),
-        route("PATCH", "/admin/scopes/{name}", admin::scopes::WRITE, patch(admin::scopes::change)),
-        route("DELETE", "/admin/scopes/{name}", admin::scopes::WRITE, delete(admin::scopes::remove)),
-
-        route("GET", "/admin/clients", admin::clients::READ, get(admin::clients::list)),
-        route("POST", "/admin/clients", admin::clients::WRITE, post(admin::clients::create)),
-        route("GET", "/admin/clients/{client_id}", admin::clients::READ, get(admin::clients::read)),
-        route("PATCH", "/admin/clients/{client_id}", admin::clients::WRITE, patch(admin::clients::change)),
-        route("DELETE", "/admin/clients/{client_id}", admin::clients::WRITE, delete(admin::clients::remove)),
-        route("POST", "/admin/clients/{client_id}/secrets", admin::clients::WRITE, post(admin::clients::add_secret)),
-        route("DELETE", "/admin/clients/{client_id}/secrets/{slot}", admin::clients::WRITE, delete(admin::clients::remove_secret)),
-
-        route("GET", "/admin/audit", admin::audit::READ, get(admin::audit::list)),
+        route("tokens", Access::Client, for_pages(routes!(token::issue))),
+        route("tokens", Access::Client, for_pages(routes!(revocation::revoke))),
+        route("tokens", Access::Client, routes!(introspection::introspect)),
+        route("tokens", Access::Token, routes!(sessions::log_out)),
     ]
 }
 
-/// What is guarded: method, path and scope. The authorisation table of the tests is compared with this.
-pub fn guarded_routes() -> Vec<(&'static str, &'static str, &'static str)> {
-    table().into_iter().map(|route| (route.method, route.path, route.scope)).collect()
+#[rustfmt::skip]
+pub(super) fn guarded() -> Vec<Route> {
+    let scope = |tag, scope, described| route(tag, Access::Scope(scope), described);
+    vec![
+        scope("account", ACCOUNT, routes!(users::read)),
+        scope("account", ACCOUNT, routes!(users::change)),
+        scope("account", ACCOUNT, routes!(users::change_password)),
+        scope("account", ACCOUNT, routes!(sessions::list)),
+        scope("account", ACCOUNT, routes!(sessions::end)),
+
+        scope("users", admin::users::READ, routes!(admin::users::list)),
+        scope("users", admin::users::WRITE, routes!(admin::create_user)),
+        scope("users", admin::users::READ, routes!(admin::users::read)),
+        scope("users", admin::users::WRITE, routes!(admin::users::change)),
+        scope("users", admin::users::WRITE, routes!(admin::users::remove)),
+        scope("users", admin::users::WRITE, routes!(admin::users::reset)),
+        scope("users", admin::users::WRITE, routes!(admin::users::set_roles)),
+
+        scope("roles", admin::roles::READ, routes!(admin::roles::list)),
+        scope("roles", admin::roles::WRITE, routes!(admin::roles::create)),
+        scope("roles", admin::roles::READ, routes!(admin::roles::read)),
+        scope("roles", admin::roles::WRITE, routes!(admin::roles::change)),
+        scope("roles", admin::roles::WRITE, routes!(admin::roles::remove)),
+
+        scope("scopes", admin::scopes::READ, routes!(admin::scopes::list)),
+        scope("scopes", admin::scopes::WRITE, routes!(admin::scopes::create)),
+        scope("scopes", admin::scopes::READ, routes!(admin::scopes::read)),
+        scope("scopes", admin::scopes::WRITE, routes!(admin::scopes::change)),
+        scope("scopes", admin::scopes::WRITE, routes!(admin::scopes::remove)),
+
+        scope("clients", admin::clients::READ, routes!(admin::clients::list)),
+        scope("clients", admin::clients::WRITE, routes!(admin::clients::create)),
+        scope("clients", admin::clients::READ, routes!(admin::clients::read)),
+        scope("clients", admin::clients::WRITE, routes!(admin::clients::change)),
+        scope("clients", admin::clients::WRITE, routes!(admin::clients::remove)),
+        scope("clients", admin::clients::WRITE, routes!(admin::clients::add_secret)),
+        scope("clients", admin::clients::WRITE, routes!(admin::clients::remove_secret)),
+
+        scope("keys", admin::keys::READ, routes!(admin::keys::list)),
+        scope("keys", admin::keys::WRITE, routes!(admin::keys::rotate)),
+        scope("keys", admin::keys::WRITE, routes!(admin::keys::compromise)),
+
+        scope("sessions", admin::sessions::READ, routes!(admin::sessions::list)),
+        scope("sessions", admin::sessions::WRITE, routes!(admin::sessions::end)),
+        scope("sessions", admin::sessions::WRITE, routes!(admin::sessions::end_all)),
+
+        scope("audit", admin::audit::READ, routes!(admin::audit::list)),
+    ]
 }
 
-pub(super) fn router() -> Router<App> {
-    table().into_iter().fold(Router::new(), |router, route| router.route(route.path, route.handler))
+/// What everybody may read.
+pub(super) fn published() -> Vec<Route> {
+    let metadata = routes!(published::metadata).map(|route| route.options(cors::before_get));
+    let metadata = metadata.layer(axum::middleware::map_response(cors::varied));
+    let keys = routes!(published::jwks).map(|route| route.options(published::preflight));
+    vec![route("published", Access::Anyone, keys), route("published", Access::Anyone, metadata)]
+}
+
+/// The description itself, for programs and for people.
+pub(super) fn documentation() -> Vec<Route> {
+    [routes!(openapi::description), routes!(documentation::page)]
+        .map(|described| route("published", Access::Anyone, described))
+        .into()
+}
+
+pub(super) fn all() -> Vec<Route> {
+    [tokens(), guarded(), published(), documentation()].into_iter().flatten().collect()
+}
+
+/// What is guarded: method, path and scope. The authorisation table of the tests is compared with this.
+pub fn guarded_routes() -> Vec<(String, String, &'static str)> {
+    let rows = |route: Route| match route.access {
+        Access::Scope(scope) => {
+            let (_, paths, _) = route.described;
+            openapi::operations(paths).into_iter().map(|(method, path)| (method, path, scope)).collect()
+        }
+        _ => Vec::new(),
+    };
+    guarded().into_iter().flat_map(rows).collect()
+}
+
+pub(super) fn router(routes: Vec<Route>) -> Router<App> {
+    routes.into_iter().fold(Router::new(), |router, Route { described: (_, paths, handler), .. }| {
+        paths.paths.keys().fold(router, |router, path| router.route(path, handler.clone()))
+    })
 }
 
 /// As in a policy file; what is not listed is refused.
@@ -71,6 +139,6 @@ pub(super) fn policy() -> Value {
     guarded_routes().into_iter().map(rule).collect()
 }
 
-fn route(method: &'static str, path: &'static str, scope: &'static str, handler: MethodRouter<App>) -> Route {
-    Route { method, path, scope, handler }
+fn route(tag: &'static str, access: Access, described: UtoipaMethodRouter<App>) -> Route {
+    Route { tag, access, described }
 }

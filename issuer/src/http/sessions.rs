@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use keystone_verifier::bearer_token;
 use serde::Serialize;
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
 use super::App;
 use super::error::Problem;
@@ -16,15 +17,25 @@ use crate::own_sessions::{self, SessionError};
 use crate::store::{LiveSession, SessionId};
 use crate::{access, hex};
 
-/// `GET /users/me/sessions`
+/// One's own sessions, the newest first
+#[utoipa::path(
+    get,
+    path = "/users/me/sessions",
+    responses((status = 200, body = OwnSessions)),
+)]
 pub(super) async fn list(State(app): State<App>, Caller(caller): Caller) -> Result<Response, Problem> {
     let sessions = own_sessions::list(&app.issuer, &caller).await?;
-    let view = |session| SessionView::new(session, caller.session());
+    let view = |session| OwnSession::new(session, caller.session());
     let sessions = sessions.iter().map(view).collect();
-    Ok(Json(SessionsView { sessions }).into_response())
+    Ok(Json(OwnSessions { sessions }).into_response())
 }
 
-/// `DELETE /users/me/sessions/{id}`
+/// Ends one of one's own sessions
+#[utoipa::path(
+    delete,
+    path = "/users/me/sessions/{id}",
+    responses((status = 204), (status = 404)),
+)]
 pub(super) async fn end(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -36,7 +47,14 @@ pub(super) async fn end(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `POST /auth/logout`: outside the guard, because a token for any resource may end its own session.
+/// Ends the session of the presented access token
+///
+/// A token for any resource may do so.
+#[utoipa::path(
+    post,
+    path = "/auth/logout",
+    responses((status = 204)),
+)]
 pub(super) async fn log_out(State(app): State<App>, headers: HeaderMap) -> Result<StatusCode, Problem> {
     let values: Vec<&[u8]> = headers.get_all(AUTHORIZATION).iter().map(|value| value.as_bytes()).collect();
     let token = access::verify(&app.issuer, bearer_token(&values)?)?;
@@ -45,13 +63,13 @@ pub(super) async fn log_out(State(app): State<App>, headers: HeaderMap) -> Resul
 }
 
 /// An object, so that it can say more one day. At most `sessions.max_per_user`, so there are no pages.
-#[derive(Serialize)]
-struct SessionsView<'a> {
-    sessions: Vec<SessionView<'a>>,
+#[derive(Serialize, ToSchema)]
+struct OwnSessions<'a> {
+    sessions: Vec<OwnSession<'a>>,
 }
 
-#[derive(Serialize)]
-struct SessionView<'a> {
+#[derive(Serialize, ToSchema)]
+struct OwnSession<'a> {
     id: String,
     client_id: &'a str,
     #[serde(with = "time::serde::rfc3339")]
@@ -63,7 +81,7 @@ struct SessionView<'a> {
     current: bool,
 }
 
-impl<'a> SessionView<'a> {
+impl<'a> OwnSession<'a> {
     fn new(session: &'a LiveSession, current: Option<&str>) -> Self {
         let id = session.id.to_string();
         Self {

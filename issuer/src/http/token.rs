@@ -9,6 +9,7 @@ use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::App;
 use super::address::ClientAddress;
@@ -21,8 +22,15 @@ use crate::issuer::Issuer;
 use crate::metrics::Metrics;
 use crate::rbac;
 use crate::secret::Secret;
-use crate::store::Client;
+use crate::store::{Client, GrantType};
 
+/// Issues tokens (RFC 6749)
+#[utoipa::path(
+    post,
+    path = "/auth/token",
+    request_body(content((TokenRequestBody = "application/x-www-form-urlencoded"), (TokenRequestBody = "application/json"))),
+    responses((status = 200, body = Success)),
+)]
 pub(super) async fn issue(
     State(app): State<App>,
     ClientAddress(address): ClientAddress,
@@ -85,8 +93,27 @@ impl Drop for Attempt {
     }
 }
 
-/// RFC 6749 §5.1.
-#[derive(Serialize)]
+/// What a token request may say. Each grant takes its own part of it
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "a description: `Parameters` reads forms and JSON alike")]
+struct TokenRequestBody {
+    grant_type: GrantType,
+    /// For `password`
+    username: Option<String>,
+    /// For `password`
+    password: Option<String>,
+    /// For `refresh_token`
+    refresh_token: Option<String>,
+    /// Names separated by single spaces; without it, what the client gets by default
+    scope: Option<String>,
+    /// Where no `Authorization` header names the client
+    client_id: Option<String>,
+    client_secret: Option<String>,
+}
+
+/// RFC 6749 §5.1
+#[derive(Serialize, ToSchema)]
+#[schema(as = Tokens)]
 struct Success<'a> {
     access_token: &'a str,
     token_type: &'static str,

@@ -4,59 +4,81 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::App;
 use super::address::ClientAddress;
-use super::admin::users::shown;
+use super::admin::users::{User, shown};
 use super::conditional::required;
 use super::decode::{json, present};
 use super::error::Problem;
 use super::guard::Caller;
+use super::openapi::IfMatch;
 use crate::administration::{self, AdminError, Wishes, authority};
+use crate::rbac::ACCOUNT;
 use crate::secret::Secret;
 use crate::store::administration::Refused;
 use crate::users::{self, NewPassword};
 
-/// `GET /users/me`
+/// One's own account
+#[utoipa::path(
+    get,
+    path = "/users/me",
+    responses((status = 200, body = User, headers(("ETag" = String))), (status = 404)),
+)]
 pub(super) async fn read(State(app): State<App>, Caller(caller): Caller) -> Result<Response, Problem> {
-    let by = authority(&caller, ACCOUNT);
+    let by = authority(&app.issuer, &caller, ACCOUNT);
     let id = administration::own_id(&by)?;
     administration::may_read(&app.issuer, &by).await?;
     let user = app.issuer.store.user(id).await.map_err(AdminError::from)?;
-    Ok(shown(&user.ok_or(AdminError::Refused(Refused::Missing))?))
+    Ok(shown(user.ok_or(AdminError::Refused(Refused::Missing))?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Patch {
+struct AccountPatch {
     /// `null`: none any more.
+    #[schema(value_type = Option<String>)]
     #[serde(default, deserialize_with = "present")]
     email: Option<Option<String>>,
 }
 
-/// `PATCH /users/me`
+/// Changes one's own e-mail address
+#[utoipa::path(
+    patch,
+    path = "/users/me",
+    params(IfMatch),
+    request_body = AccountPatch,
+    responses((status = 200, body = User, headers(("ETag" = String))), (status = 404), (status = 409), (status = 422)),
+)]
 pub(super) async fn change(
     State(app): State<App>,
     Caller(caller): Caller,
     request: Request,
 ) -> Result<Response, Problem> {
-    let by = authority(&caller, ACCOUNT);
+    let by = authority(&app.issuer, &caller, ACCOUNT);
     let (head, body) = request.into_parts();
     let target = (administration::own_id(&by)?, required(&head.headers)?);
-    let Patch { email } = json(&head.headers, body).await?;
+    let AccountPatch { email } = json(&head.headers, body).await?;
     let wishes = Wishes { email, ..Wishes::default() };
-    Ok(shown(&administration::change_user(&app.issuer, &by, target, wishes).await?))
+    Ok(shown(administration::change_user(&app.issuer, &by, target, wishes).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct PasswordBody {
+struct OwnPassword {
     /// Needed wherever there is one.
     old_password: Option<String>,
     new_password: String,
 }
 
-/// `POST /users/me/password`
+/// Changes one's own password; every other session ends
+#[utoipa::path(
+    post,
+    path = "/users/me/password",
+    request_body = OwnPassword,
+    responses((status = 204), (status = 409), (status = 422), (status = 429)),
+)]
 pub(super) async fn change_password(
     State(app): State<App>,
     ClientAddress(address): ClientAddress,
@@ -64,11 +86,9 @@ pub(super) async fn change_password(
     request: Request,
 ) -> Result<StatusCode, Problem> {
     let (head, body) = request.into_parts();
-    let body: PasswordBody = json(&head.headers, body).await?;
+    let body: OwnPassword = json(&head.headers, body).await?;
     let passwords =
         NewPassword { old: body.old_password.map(Secret::new), new: Secret::new(body.new_password) };
     users::change_password(&app.issuer, &caller, address, passwords).await?;
     Ok(StatusCode::NO_CONTENT)
 }
-
-pub(super) const ACCOUNT: &str = "keystone:account";

@@ -4,11 +4,18 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::pair::Algorithm;
 
+/// A key set (RFC 7517 §5).
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Jwks {
+    pub(super) keys: Vec<PublicJwk>,
+}
+
 /// The only members that are ever published. A private member has no field to hide in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct PublicJwk {
     pub(super) kid: String,
     alg: &'static str,
@@ -18,7 +25,7 @@ pub(super) struct PublicJwk {
     material: Material,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(tag = "kty")]
 enum Material {
     #[serde(rename = "OKP")]

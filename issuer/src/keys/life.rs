@@ -23,19 +23,19 @@ impl Keys {
     }
 
     /// Lets the standby sign as soon as every verifier knows it. Empty: that is planned already.
-    pub async fn rotate(&self, store: &dyn Store) -> Result<Vec<KeyChange>, KeysError> {
-        self.change(store, &Actor::Operator, &|history| schedule::rotation(history, &self.times)).await
+    pub async fn rotate(&self, store: &dyn Store, by: &Actor) -> Result<Vec<KeyChange>, KeysError> {
+        self.change(store, by, &|history| schedule::rotation(history, &self.times)).await
     }
 
     /// Gives up a key that somebody else may have. `anyway`: even where verifiers do not know its successor yet.
     pub async fn compromise(
         &self,
         store: &dyn Store,
-        kid: &str,
-        anyway: bool,
+        by: &Actor,
+        (kid, anyway): (&str, bool),
     ) -> Result<Vec<KeyChange>, KeysError> {
         let decide: &Decide<'_> = &|history| schedule::emergency(history, &self.times, kid, anyway);
-        self.change(store, &Actor::Operator, decide).await
+        self.change(store, by, decide).await
     }
 
     async fn change(

@@ -11,6 +11,7 @@ mod reseal;
 pub mod schedule;
 mod signer;
 mod standing;
+mod view;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -20,6 +21,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keystone_verifier::{Algorithm as VerifierAlgorithm, KeySet, KeySetError, compat};
 use time::OffsetDateTime;
 
+pub use self::jwk::Jwks;
 #[cfg(test)]
 pub(crate) use self::kek::tests::kek;
 pub use self::kek::{CannotOpen, KeyEncryptionKey};
@@ -28,6 +30,7 @@ pub use self::pair::Algorithm;
 pub use self::reseal::{ResealError, opens, reseal};
 pub use self::signer::{KeyError, Signer};
 pub use self::standing::{CannotSign, Sight};
+pub use self::view::{KeyView, to_the_second};
 use crate::clock::World;
 use crate::config::KeyTimes;
 use crate::store::{KeyRefusal, NewSigningKey, SigningKey, Store, StoreError};
@@ -146,7 +149,7 @@ impl Ring {
         if signers.iter().all(|signer| signer.activates_at.is_none()) {
             return Err(KeysError::NoneActive);
         }
-        let body = serde_json::json!({ "keys": public }).to_string();
+        let body = serde_json::json!(Jwks { keys: public }).to_string();
         // What a verifier would refuse is not published.
         let public =
             read_key_set(body.as_bytes()).map_err(|error| KeysError::Published(error.to_string()))?;

@@ -85,7 +85,7 @@ pub struct KeyLine {
     pub watch: Option<Duration>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyState {
     /// Known to verifiers, and ready.
@@ -236,7 +236,7 @@ pub enum KeyRefusal {
     TooMany(usize),
     /// A second emergency before the new standby is known everywhere.
     #[error(
-        "no standby is known to every verifier yet: for up to {seconds} seconds verifiers would refuse good tokens; wait, or say --now"
+        "no standby is known to every verifier yet: for up to {seconds} seconds verifiers would refuse good tokens; wait, or say --now (over HTTP: \"now\": true)"
     )]
     Window { seconds: u64 },
 }

@@ -39,6 +39,8 @@ pub enum EndReason {
     LoggedOut,
     /// By its user, from another session.
     EndedByUser,
+    /// By someone who looks after sessions.
+    EndedByAdministrator,
     /// The user opened more than may be live at once.
     OverLimit,
 }
@@ -49,6 +51,7 @@ impl EndReason {
             Self::Revoked => "revoked",
             Self::LoggedOut => "logged_out",
             Self::EndedByUser => "ended_by_user",
+            Self::EndedByAdministrator => "ended_by_administrator",
             Self::OverLimit => "over_limit",
         }
     }

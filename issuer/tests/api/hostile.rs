@@ -87,14 +87,14 @@ async fn hostile_json_is_refused_by_every_route() {
     ];
     let readers = guarded_routes()
         .into_iter()
-        .filter(|(method, path, _)| matches!(*method, "POST" | "PUT" | "PATCH") && !path.ends_with("/reset"));
+        .filter(|(method, path, _)| matches!(method.as_str(), "POST" | "PUT" | "PATCH") && !path.ends_with("/reset"));
 
     for (method, path, _) in readers {
         let path = path.replace("{id}", "00000000-0000-0000-0000-000000000000");
         let path = path.replace("{name}", "none").replace("{client_id}", "none");
         for body in bodies {
             let request = Request::builder()
-                .method(method)
+                .method(method.as_str())
                 .uri(&path)
                 .header("authorization", format!("Bearer {boss}"))
                 .header("content-type", "application/json")
@@ -145,7 +145,7 @@ async fn no_list_and_no_answer_shows_a_hash_or_a_secret() {
     let secret_hash: String = client.secrets[0].iter().map(|byte| format!("{byte:02x}")).collect();
     let alice = test.path_of("alice").await;
 
-    let own = ["/admin/clients/robot", "/admin/roles/customer", "/users/me", &alice];
+    let own = ["/admin/clients/robot", "/admin/roles/customer", "/users/me", &alice].map(str::to_owned);
     let lists =
         guarded_routes().into_iter().filter(|(method, path, _)| *method == "GET" && !path.contains('{'));
     for path in lists.map(|(_, path, _)| path).chain(own) {
@@ -209,7 +209,7 @@ async fn served(test: &TestIssuer) -> std::net::SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let terms = server::Terms { routes: public(test.issuer.clone()), tls: None };
-    tokio::spawn(server::serve(listener, terms, std::future::pending()));
+    tokio::spawn(server::serve(listener, terms, server::Stop::never()));
     address
 }
 

@@ -9,10 +9,11 @@ use keystone_issuer::http;
 use keystone_issuer::http::server::{self, Stop, Terms};
 use keystone_issuer::issuer::{Issuer, Parts};
 use keystone_issuer::keys::{KeyEncryptionKey, KeysError, Lookout, reseal};
-use keystone_issuer::store::{KeyChange, KeyRefusal, KeyState};
+use keystone_issuer::store::{Actor, KeyChange, KeyRefusal, KeyState};
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::support::TestIssuer;
+use crate::support::{Answer, TestIssuer};
 
 const JWKS: &str = "/.well-known/jwks.json";
 
@@ -44,12 +45,12 @@ async fn a_planned_rotation_publishes_the_next_standby_at_once() {
     let test = TestIssuer::start().await;
     test.issuer.keys.look(&*test.issuer.store, &lookout(&test).await).await.unwrap();
 
-    let changes = test.issuer.keys.rotate(&*test.issuer.store).await.unwrap();
+    let changes = test.issuer.keys.rotate(&*test.issuer.store, &Actor::Operator).await.unwrap();
 
     assert_eq!(changes.len(), 3);
     assert_eq!(states(&test).await, [KeyState::Active, KeyState::Planned, KeyState::Standby]);
     assert_eq!(published(&test).await, 3);
-    assert!(test.issuer.keys.rotate(&*test.issuer.store).await.unwrap().is_empty());
+    assert!(test.issuer.keys.rotate(&*test.issuer.store, &Actor::Operator).await.unwrap().is_empty());
 }
 
 /// A look at `routes` on connections of its own.
@@ -75,7 +76,7 @@ fn third(other: (StatusCode, String), usual: String) -> axum::Router {
 }
 
 async fn refusal(test: &TestIssuer) -> Option<KeyRefusal> {
-    match test.issuer.keys.rotate(&*test.issuer.store).await {
+    match test.issuer.keys.rotate(&*test.issuer.store, &Actor::Operator).await {
         Ok(_) => None,
         Err(KeysError::Refused(refusal)) => Some(refusal),
         Err(error) => panic!("{error}"),
@@ -140,9 +141,10 @@ async fn a_compromised_key_is_published_and_accepted_no_more() {
     let token = test.client_token("robot", "keystone:users:write").await;
     let lost = test.issuer.store.key_history().await.unwrap().keys[0].kid.clone();
 
-    let refused = test.issuer.keys.compromise(&*test.issuer.store, &lost, false).await.unwrap_err();
+    let refused =
+        test.issuer.keys.compromise(&*test.issuer.store, &Actor::Operator, (&lost, false)).await.unwrap_err();
     assert!(refused.to_string().contains("would refuse good tokens; wait, or say --now"), "{refused}");
-    test.issuer.keys.compromise(&*test.issuer.store, &lost, true).await.unwrap();
+    test.issuer.keys.compromise(&*test.issuer.store, &Actor::Operator, (&lost, true)).await.unwrap();
 
     let jwks = test.get(JWKS, &[]).await;
     assert!(!String::from_utf8(jwks.bytes).unwrap().contains(&lost));
@@ -230,4 +232,32 @@ async fn a_key_encryption_key_is_changed_without_a_stop() {
     let foreign = reseal(&*test.issuer.store, &old, &test.issuer.world).await.unwrap_err().to_string();
     assert!(foreign.contains("nothing was changed"), "{foreign}");
     test.refresh("app", &refresh).await.success();
+}
+
+#[tokio::test]
+async fn administrators_see_keys_and_give_one_up() {
+    let test = TestIssuer::with_administrators().await;
+    let root = test.console("root").await;
+    let states = |answer: &Answer| -> Vec<String> {
+        let keys = answer.body["keys"].as_array().unwrap();
+        keys.iter().map(|key| key["state"].as_str().unwrap().to_owned()).collect()
+    };
+    let listed = test.get_as("/admin/keys", &root).await.success();
+    assert_eq!(states(&listed), ["active", "standby"]);
+    assert!(!String::from_utf8(listed.bytes.clone()).unwrap().contains("sealed"));
+    let kid = listed.body["keys"][0]["kid"].as_str().unwrap();
+    let compromise = format!("POST /admin/keys/{kid}/compromise");
+
+    // Nobody has looked at the published key set yet.
+    test.ask_as(&root, "POST /admin/keys/rotate", "", Value::Null).await.refused(409, "no_standby");
+    test.ask_as(&root, &compromise, "", json!({})).await.refused(409, "no_standby");
+    test.ask_as(&root, "POST /admin/keys/nobody/compromise", "", json!({})).await.refused(404, "not_found");
+    let done = test.ask_as(&root, &compromise, "", json!({ "now": true })).await.success();
+
+    assert_eq!(states(&done), ["compromised", "active", "standby"]);
+    test.get_as("/admin/keys", &root).await.refused(401, "unknown_kid");
+    let root = test.console("root").await;
+    test.ask_as(&root, &compromise, "", json!({ "now": true })).await.refused(409, "compromised");
+    let audit = test.get_as("/admin/audit?action=key.compromised", &root).await.success();
+    assert!(audit.body["entries"][0]["actor"].as_str().unwrap().starts_with("user:"), "{audit:?}");
 }

@@ -10,6 +10,7 @@
 )]
 
 mod accounts;
+mod all_sessions;
 mod answer;
 mod attacks;
 mod audit;
@@ -18,6 +19,7 @@ mod cluster;
 mod connections;
 mod cors;
 mod database;
+mod description;
 mod hostile;
 mod introspection;
 mod keys;
@@ -31,6 +33,7 @@ mod refresh;
 mod revocation;
 mod rights;
 mod sessions;
+mod step_up;
 mod support;
 mod tls;
 mod unavailable;

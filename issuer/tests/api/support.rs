@@ -29,7 +29,7 @@ use time::OffsetDateTime;
 use tower::ServiceExt as _;
 
 pub(crate) use crate::answer::{Answer, unavailable};
-use crate::database;
+use crate::{database, description};
 
 pub(crate) const ISSUER: &str = "https://id.example.com";
 pub(crate) const PASSWORD: &str = "nine purple hats";
@@ -196,7 +196,8 @@ impl TestIssuer {
             one_time_for: None,
             roles: roles.iter().map(|role| (*role).to_owned()).collect(),
         };
-        let operator = Authority { actor: Actor::Operator, scope: "keystone:users:write", token: None };
+        let (actor, scope) = (Actor::Operator, "keystone:users:write");
+        let operator = Authority { actor, scope, token: None, login_older_than: None };
         issuer.store.create_user(&operator, &user).await.unwrap().unwrap();
     }
 
@@ -209,7 +210,10 @@ impl TestIssuer {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        Self::ask(&self.public, self.peer, request).await
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let answer = Self::ask(&self.public, self.peer, request).await;
+        description::holds((method.as_str(), &path), &answer);
+        answer
     }
 
     pub(crate) async fn health(&self, path: &str) -> Answer {
@@ -294,7 +298,11 @@ impl TestIssuer {
     /// `root` administers Keystone and holds nothing else; `boss` holds all there is. Both log in at the console, where a
     /// token has whatever its user holds.
     pub(crate) async fn with_administrators() -> Self {
-        let test = Self::start().await;
+        Self::with_administrators_and("").await
+    }
+
+    pub(crate) async fn with_administrators_and(settings: &str) -> Self {
+        let test = Self::start_with(settings).await;
         let mut all = test.issuer.store.held_scopes(&Actor::Operator).await.unwrap();
         all.insert("keystone:account".to_owned());
         let all: Vec<_> = all.into_iter().collect();

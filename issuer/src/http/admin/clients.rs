@@ -6,84 +6,109 @@ use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use utoipa::ToSchema;
 
 use super::super::App;
 use super::super::conditional::{created, honoured, required, versioned};
 use super::super::decode::json;
 use super::super::error::Problem;
 use super::super::guard::Caller;
+use super::super::openapi::{IfMatch, IfMatchOrNot, Paged};
 use super::super::query::{Query, next};
 use crate::administration::{self, AdminError, authority, described};
-use crate::declaration::Client;
+use crate::declaration::Client as NewClient;
 use crate::store::GrantType;
 use crate::store::administration::{ClientChange, ClientProfile, Refused, SecretSlot};
 
 pub(in crate::http) const READ: &str = "keystone:clients:read";
 pub(in crate::http) const WRITE: &str = "keystone:clients:write";
 
-/// `GET /admin/clients?cursor=&limit=`
+/// The clients, by `client_id`
+#[utoipa::path(
+    get,
+    path = "/admin/clients",
+    params(Paged),
+    responses((status = 200, body = Clients)),
+)]
 pub(in crate::http) async fn list(
     State(app): State<App>,
     Caller(caller): Caller,
     uri: Uri,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Clients>, Problem> {
     let page = Query::page(&uri)?;
-    administration::may_read(&app.issuer, &authority(&caller, READ)).await?;
+    administration::may_read(&app.issuer, &authority(&app.issuer, &caller, READ)).await?;
     let clients = app.issuer.store.clients(&page).await.map_err(AdminError::from)?;
     let next = next(&clients, page.limit, |client| &client.client_id);
-    Ok(Json(json!({ "clients": clients.iter().map(view).collect::<Vec<_>>(), "next": next })))
+    Ok(Json(Clients { clients: clients.into_iter().map(Client::from).collect(), next }))
 }
 
-/// `GET /admin/clients/{client_id}`
+/// One client, and which secrets it has
+#[utoipa::path(
+    get,
+    path = "/admin/clients/{client_id}",
+    responses((status = 200, body = ClientWithSecrets, headers(("ETag" = String))), (status = 404)),
+)]
 pub(in crate::http) async fn read(
     State(app): State<App>,
     Caller(caller): Caller,
     Path(client_id): Path<String>,
 ) -> Result<Response, Problem> {
-    administration::may_read(&app.issuer, &authority(&caller, READ)).await?;
+    administration::may_read(&app.issuer, &authority(&app.issuer, &caller, READ)).await?;
     let client = app.issuer.store.client_profile(&client_id).await.map_err(AdminError::from)?;
     let client = client.ok_or(AdminError::Refused(Refused::Missing))?;
     let secrets = app.issuer.store.client_secrets(&client_id).await.map_err(AdminError::from)?;
-    let mut body = view(&client);
-    if let Some(body) = body.as_object_mut() {
-        body.insert("secrets".to_owned(), secrets.iter().map(secret_view).collect());
-    }
-    Ok(versioned(&client.version(), body))
+    let secrets = secrets.into_iter().map(ClientSecret::from).collect();
+    Ok(versioned(&client.version(), ClientWithSecrets { client: client.into(), secrets }))
 }
 
-/// `POST /admin/clients`
+/// Makes a client; a confidential one gets its secret
+#[utoipa::path(
+    post,
+    path = "/admin/clients",
+    request_body = NewClient,
+    responses((status = 201, body = CreatedClient, headers(("ETag" = String))), (status = 409), (status = 422)),
+)]
 pub(in crate::http) async fn create(
     State(app): State<App>,
     Caller(caller): Caller,
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
-    let wanted: Client = json(&head.headers, body).await?;
+    let wanted: NewClient = json(&head.headers, body).await?;
     let (client, secret) =
-        administration::create_client(&app.issuer, &authority(&caller, WRITE), wanted).await?;
-    let mut body = view(&client);
-    if let (Some(body), Some(secret)) = (body.as_object_mut(), secret) {
-        body.insert("client_secret".to_owned(), secret.expose().into());
-    }
-    Ok(created(versioned(&client.version(), body)))
+        administration::create_client(&app.issuer, &authority(&app.issuer, &caller, WRITE), wanted).await?;
+    let version = client.version();
+    let client_secret = secret.as_ref().map(|secret| secret.expose().to_owned());
+    Ok(created(versioned(&version, CreatedClient { client: client.into(), client_secret })))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Patch {
+struct ClientPatch {
     name: Option<String>,
     enabled: Option<bool>,
+    #[schema(value_type = Option<Vec<GrantType>>)]
     grants: Option<BTreeSet<GrantType>>,
+    #[schema(value_type = Option<Vec<String>>)]
     scopes: Option<BTreeSet<String>>,
+    #[schema(value_type = Option<Vec<String>>)]
     default_scopes: Option<BTreeSet<String>>,
+    #[schema(value_type = Option<Vec<String>>)]
     origins: Option<BTreeSet<String>>,
 }
 
-/// `PATCH /admin/clients/{client_id}`
+/// Changes a client
+///
+/// A client that loses a scope or is disabled loses its tokens.
+#[utoipa::path(
+    patch,
+    path = "/admin/clients/{client_id}",
+    params(IfMatch),
+    request_body = ClientPatch,
+    responses((status = 200, body = Client, headers(("ETag" = String))), (status = 404), (status = 409), (status = 422)),
+)]
 pub(in crate::http) async fn change(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -92,14 +117,22 @@ pub(in crate::http) async fn change(
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let expected = required(&head.headers)?;
-    let Patch { name, enabled, grants, scopes, default_scopes, origins } = json(&head.headers, body).await?;
+    let ClientPatch { name, enabled, grants, scopes, default_scopes, origins } =
+        json(&head.headers, body).await?;
     let name = name.map(described).transpose()?;
     let change = ClientChange { client_id, expected, name, enabled, grants, scopes, default_scopes, origins };
-    let client = administration::change_client(&app.issuer, &authority(&caller, WRITE), change).await?;
-    Ok(versioned(&client.version(), view(&client)))
+    let client =
+        administration::change_client(&app.issuer, &authority(&app.issuer, &caller, WRITE), change).await?;
+    Ok(versioned(&client.version(), Client::from(client)))
 }
 
-/// `DELETE /admin/clients/{client_id}`
+/// Deletes a client, and with it its sessions and tokens
+#[utoipa::path(
+    delete,
+    path = "/admin/clients/{client_id}",
+    params(IfMatchOrNot),
+    responses((status = 204), (status = 404)),
+)]
 pub(in crate::http) async fn remove(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -107,18 +140,25 @@ pub(in crate::http) async fn remove(
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let target = (client_id.as_str(), &honoured(&headers));
-    administration::delete_client(&app.issuer, &authority(&caller, WRITE), target).await?;
+    administration::delete_client(&app.issuer, &authority(&app.issuer, &caller, WRITE), target).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Rotation {
-    /// Seconds until the old secret is dead. `None`: until it is removed.
+struct NewSecret {
+    /// Seconds until the old secret is dead; without it, it lives until it is removed.
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 4294967295_u32)]
     old_valid_for: Option<u32>,
 }
 
-/// `POST /admin/clients/{client_id}/secrets`
+/// A second secret, to rotate without an interruption
+#[utoipa::path(
+    post,
+    path = "/admin/clients/{client_id}/secrets",
+    request_body = NewSecret,
+    responses((status = 201, body = CreatedSecret), (status = 404), (status = 409)),
+)]
 pub(in crate::http) async fn add_secret(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -126,14 +166,19 @@ pub(in crate::http) async fn add_secret(
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
-    let Rotation { old_valid_for } = json(&head.headers, body).await?;
-    let by = authority(&caller, WRITE);
+    let NewSecret { old_valid_for } = json(&head.headers, body).await?;
+    let by = authority(&app.issuer, &caller, WRITE);
     let (slot, secret) = administration::add_secret(&app.issuer, &by, (&client_id, old_valid_for)).await?;
-    let body = json!({ "slot": slot, "client_secret": secret.expose() });
+    let body = CreatedSecret { slot, client_secret: secret.expose().to_owned() };
     Ok((StatusCode::CREATED, Json(body)).into_response())
 }
 
-/// `DELETE /admin/clients/{client_id}/secrets/{slot}`
+/// Removes a secret at once, and revokes the client's tokens
+#[utoipa::path(
+    delete,
+    path = "/admin/clients/{client_id}/secrets/{slot}",
+    responses((status = 204), (status = 404)),
+)]
 pub(in crate::http) async fn remove_secret(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -141,35 +186,87 @@ pub(in crate::http) async fn remove_secret(
 ) -> Result<StatusCode, Problem> {
     // What is no slot holds no secret.
     let slot = slot.parse().unwrap_or_default();
-    administration::remove_secret(&app.issuer, &authority(&caller, WRITE), (&client_id, slot)).await?;
+    administration::remove_secret(&app.issuer, &authority(&app.issuer, &caller, WRITE), (&client_id, slot))
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Clients {
+    clients: Vec<Client>,
+    /// The cursor of the next page, if there may be one
+    next: Option<String>,
+}
+
+/// A program that asks for tokens
+#[derive(Serialize, ToSchema)]
+struct Client {
+    client_id: String,
+    name: String,
+    public: bool,
+    enabled: bool,
+    grants: BTreeSet<GrantType>,
+    scopes: BTreeSet<String>,
+    default_scopes: BTreeSet<String>,
+    origins: BTreeSet<String>,
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    updated_at: OffsetDateTime,
+}
+
+#[derive(Serialize, ToSchema)]
+struct ClientWithSecrets {
+    #[serde(flatten)]
+    client: Client,
+    secrets: Vec<ClientSecret>,
+}
+
 /// Nothing of a secret but that it is there.
-fn view(client: &ClientProfile) -> Value {
-    json!({
-        "client_id": client.client_id,
-        "name": client.name,
-        "public": client.public,
-        "enabled": client.enabled,
-        "grants": client.grants,
-        "scopes": client.scopes,
-        "default_scopes": client.default_scopes,
-        "origins": client.origins,
-        "created_at": rfc3339(client.created_at),
-        "updated_at": rfc3339(client.updated_at),
-    })
+#[derive(Serialize, ToSchema)]
+struct ClientSecret {
+    slot: i64,
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339::option")]
+    expires_at: Option<OffsetDateTime>,
 }
 
-fn secret_view(secret: &SecretSlot) -> Value {
-    json!({
-        "slot": secret.slot,
-        "created_at": rfc3339(secret.created_at),
-        "expires_at": secret.expires_at.and_then(rfc3339),
-    })
+#[derive(Serialize, ToSchema)]
+struct CreatedClient {
+    #[serde(flatten)]
+    client: Client,
+    /// Of a confidential client. Shown this once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_secret: Option<String>,
 }
 
-/// A time outside the four-digit years has no such form.
-pub(super) fn rfc3339(at: OffsetDateTime) -> Option<String> {
-    at.format(&Rfc3339).ok()
+#[derive(Serialize, ToSchema)]
+struct CreatedSecret {
+    slot: i64,
+    /// Shown this once.
+    client_secret: String,
+}
+
+impl From<ClientProfile> for Client {
+    fn from(client: ClientProfile) -> Self {
+        Self {
+            client_id: client.client_id,
+            name: client.name,
+            public: client.public,
+            enabled: client.enabled,
+            grants: client.grants,
+            scopes: client.scopes,
+            default_scopes: client.default_scopes,
+            origins: client.origins,
+            created_at: client.created_at,
+            updated_at: client.updated_at,
+        }
+    }
+}
+
+impl From<SecretSlot> for ClientSecret {
+    fn from(SecretSlot { slot, created_at, expires_at }: SecretSlot) -> Self {
+        Self { slot, created_at, expires_at }
+    }
 }

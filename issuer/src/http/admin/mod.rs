@@ -2,8 +2,10 @@
 
 pub(super) mod audit;
 pub(super) mod clients;
+pub(super) mod keys;
 pub(super) mod roles;
 pub(super) mod scopes;
+pub(super) mod sessions;
 pub(super) mod users;
 
 use std::collections::BTreeSet;
@@ -13,6 +15,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::App;
@@ -23,9 +26,9 @@ use crate::administration::authority;
 use crate::secret::Secret;
 use crate::users::{Account, Created, create};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct UserBody {
+struct NewUser {
     username: String,
     email: Option<String>,
     password: Option<String>,
@@ -33,26 +36,32 @@ struct UserBody {
     roles: Vec<String>,
 }
 
-/// `POST /admin/users`
+/// Makes a user; without `password`, with one for one login
+#[utoipa::path(
+    post,
+    path = "/admin/users",
+    request_body = NewUser,
+    responses((status = 201, body = CreatedUser), (status = 409), (status = 422)),
+)]
 pub(super) async fn create_user(
     State(app): State<App>,
     Caller(caller): Caller,
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
-    let body: UserBody = json(&head.headers, body).await?;
+    let body: NewUser = json(&head.headers, body).await?;
     let account = Account {
         username: body.username,
         email: body.email,
         password: body.password.map(Secret::new),
         roles: body.roles,
     };
-    let created = create(&app.issuer, &authority(&caller, users::WRITE), account).await?;
-    Ok((StatusCode::CREATED, Json(UserView::from(&created))).into_response())
+    let created = create(&app.issuer, &authority(&app.issuer, &caller, users::WRITE), account).await?;
+    Ok((StatusCode::CREATED, Json(CreatedUser::from(&created))).into_response())
 }
 
-#[derive(Serialize)]
-struct UserView<'a> {
+#[derive(Serialize, ToSchema)]
+struct CreatedUser<'a> {
     id: Uuid,
     username: &'a str,
     email: Option<&'a str>,
@@ -62,7 +71,7 @@ struct UserView<'a> {
     one_time_password: Option<&'a str>,
 }
 
-impl<'a> From<&'a Created> for UserView<'a> {
+impl<'a> From<&'a Created> for CreatedUser<'a> {
     fn from(Created { user, one_time_password }: &'a Created) -> Self {
         Self {
             id: user.id,

@@ -4,14 +4,15 @@ use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::super::App;
 use super::super::conditional::{created, honoured, required, versioned};
 use super::super::decode::json;
 use super::super::error::Problem;
 use super::super::guard::Caller;
+use super::super::openapi::{IfMatch, IfMatchOrNot, Paged};
 use super::super::query::{Query, next};
 use crate::administration::{self, AdminError, authority, described, scope_name};
 use crate::store::DeclaredScope;
@@ -20,61 +21,88 @@ use crate::store::administration::{Refused, ScopeChange};
 pub(in crate::http) const READ: &str = "keystone:scopes:read";
 pub(in crate::http) const WRITE: &str = "keystone:scopes:write";
 
-/// `GET /admin/scopes?cursor=&limit=`
+/// The scopes, by name
+#[utoipa::path(
+    get,
+    path = "/admin/scopes",
+    params(Paged),
+    responses((status = 200, body = Scopes)),
+)]
 pub(in crate::http) async fn list(
     State(app): State<App>,
     Caller(caller): Caller,
     uri: Uri,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Scopes>, Problem> {
     let page = Query::page(&uri)?;
-    administration::may_read(&app.issuer, &authority(&caller, READ)).await?;
+    administration::may_read(&app.issuer, &authority(&app.issuer, &caller, READ)).await?;
     let scopes = app.issuer.store.scopes(&page).await.map_err(AdminError::from)?;
     let next = next(&scopes, page.limit, |scope| &scope.name);
-    Ok(Json(json!({ "scopes": scopes.iter().map(view).collect::<Vec<_>>(), "next": next })))
+    Ok(Json(Scopes { scopes: scopes.into_iter().map(Scope::from).collect(), next }))
 }
 
-/// `GET /admin/scopes/{name}`
+/// One scope
+#[utoipa::path(
+    get,
+    path = "/admin/scopes/{name}",
+    responses((status = 200, body = Scope, headers(("ETag" = String))), (status = 404)),
+)]
 pub(in crate::http) async fn read(
     State(app): State<App>,
     Caller(caller): Caller,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
-    administration::may_read(&app.issuer, &authority(&caller, READ)).await?;
+    administration::may_read(&app.issuer, &authority(&app.issuer, &caller, READ)).await?;
     let scope = app.issuer.store.scope(&name).await.map_err(AdminError::from)?;
-    Ok(shown(&scope.ok_or(AdminError::Refused(Refused::Missing))?))
+    Ok(shown(scope.ok_or(AdminError::Refused(Refused::Missing))?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct New {
+struct NewScope {
     name: String,
     #[serde(default)]
     description: String,
     resource: String,
 }
 
-/// `POST /admin/scopes`
+/// Makes a scope; the role `administrator` holds it from then on
+#[utoipa::path(
+    post,
+    path = "/admin/scopes",
+    request_body = NewScope,
+    responses((status = 201, body = Scope, headers(("ETag" = String))), (status = 409), (status = 422)),
+)]
 pub(in crate::http) async fn create(
     State(app): State<App>,
     Caller(caller): Caller,
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
-    let New { name, description, resource } = json(&head.headers, body).await?;
+    let NewScope { name, description, resource } = json(&head.headers, body).await?;
     let (name, resource) = (scope_name(name)?, scope_name(resource)?);
     let scope = DeclaredScope { name, description: described(description)?, resource };
-    let scope = administration::create_scope(&app.issuer, &authority(&caller, WRITE), &scope).await?;
-    Ok(created(shown(&scope)))
+    let by = authority(&app.issuer, &caller, WRITE);
+    let scope = administration::create_scope(&app.issuer, &by, &scope).await?;
+    Ok(created(shown(scope)))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Patch {
+struct ScopePatch {
     description: Option<String>,
     resource: Option<String>,
 }
 
-/// `PATCH /admin/scopes/{name}`
+/// Changes a scope
+///
+/// Another resource makes it another right: tokens that may hold the old one are revoked.
+#[utoipa::path(
+    patch,
+    path = "/admin/scopes/{name}",
+    params(IfMatch),
+    request_body = ScopePatch,
+    responses((status = 200, body = Scope, headers(("ETag" = String))), (status = 404), (status = 409), (status = 422)),
+)]
 pub(in crate::http) async fn change(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -83,14 +111,21 @@ pub(in crate::http) async fn change(
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let expected = required(&head.headers)?;
-    let Patch { description, resource } = json(&head.headers, body).await?;
+    let ScopePatch { description, resource } = json(&head.headers, body).await?;
     let description = description.map(described).transpose()?;
     let change = ScopeChange { name, expected, description, resource: resource.map(scope_name).transpose()? };
-    let scope = administration::change_scope(&app.issuer, &authority(&caller, WRITE), change).await?;
-    Ok(shown(&scope))
+    let scope =
+        administration::change_scope(&app.issuer, &authority(&app.issuer, &caller, WRITE), change).await?;
+    Ok(shown(scope))
 }
 
-/// `DELETE /admin/scopes/{name}`
+/// Deletes a scope
+#[utoipa::path(
+    delete,
+    path = "/admin/scopes/{name}",
+    params(IfMatchOrNot),
+    responses((status = 204), (status = 404), (status = 409)),
+)]
 pub(in crate::http) async fn remove(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -98,14 +133,31 @@ pub(in crate::http) async fn remove(
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let target = (name.as_str(), &honoured(&headers));
-    administration::delete_scope(&app.issuer, &authority(&caller, WRITE), target).await?;
+    administration::delete_scope(&app.issuer, &authority(&app.issuer, &caller, WRITE), target).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn shown(scope: &DeclaredScope) -> Response {
-    versioned(&scope.version(), view(scope))
+fn shown(scope: DeclaredScope) -> Response {
+    versioned(&scope.version(), Scope::from(scope))
 }
 
-fn view(DeclaredScope { name, description, resource }: &DeclaredScope) -> Value {
-    json!({ "name": name, "description": description, "resource": resource })
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Scopes {
+    scopes: Vec<Scope>,
+    /// The cursor of the next page, if there may be one
+    next: Option<String>,
+}
+
+/// What a token can allow, and the resource that understands it
+#[derive(Serialize, ToSchema)]
+struct Scope {
+    name: String,
+    description: String,
+    resource: String,
+}
+
+impl From<DeclaredScope> for Scope {
+    fn from(DeclaredScope { name, description, resource }: DeclaredScope) -> Self {
+        Self { name, description, resource }
+    }
 }

@@ -7,8 +7,8 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::super::App;
@@ -16,6 +16,7 @@ use super::super::conditional::{honoured, required, versioned};
 use super::super::decode::{DecodeError, json, present};
 use super::super::error::Problem;
 use super::super::guard::Caller;
+use super::super::openapi::{IfMatch, IfMatchOrNot, Paged};
 use super::super::query::{Query, next};
 use crate::administration::{self, AdminError, Wishes, authority, settled};
 use crate::identifier;
@@ -24,41 +25,66 @@ use crate::store::administration::{Profile, Refused, UserSearch};
 pub(in crate::http) const READ: &str = "keystone:users:read";
 pub(in crate::http) const WRITE: &str = "keystone:users:write";
 
-/// `GET /admin/users?search=&enabled=&cursor=&limit=`
+/// The users, by name
+#[utoipa::path(
+    get,
+    path = "/admin/users",
+    params(
+        ("search" = Option<String>, Query, description = "What the name or the e-mail address begins with"),
+        ("enabled" = Option<bool>, Query, description = "Only these"),
+        Paged,
+    ),
+    responses((status = 200, body = Users)),
+)]
 pub(in crate::http) async fn list(
     State(app): State<App>,
     Caller(caller): Caller,
     uri: Uri,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Users>, Problem> {
     let search = search(&uri)?;
-    administration::may_read(&app.issuer, &authority(&caller, READ)).await?;
+    administration::may_read(&app.issuer, &authority(&app.issuer, &caller, READ)).await?;
     let users = app.issuer.store.users(&search).await.map_err(AdminError::from)?;
     let next = next(&users, search.limit, |user| &user.username);
-    Ok(Json(json!({ "users": users.iter().map(View::from).collect::<Vec<_>>(), "next": next })))
+    Ok(Json(Users { users: users.into_iter().map(User::from).collect(), next }))
 }
 
-/// `GET /admin/users/{id}`
+/// One user
+#[utoipa::path(
+    get,
+    path = "/admin/users/{id}",
+    responses((status = 200, body = User, headers(("ETag" = String))), (status = 404)),
+)]
 pub(in crate::http) async fn read(
     State(app): State<App>,
     Caller(caller): Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    administration::may_read(&app.issuer, &authority(&caller, READ)).await?;
+    administration::may_read(&app.issuer, &authority(&app.issuer, &caller, READ)).await?;
     let user = app.issuer.store.user(user_id(&id)?).await.map_err(AdminError::from)?;
-    Ok(shown(&user.ok_or(AdminError::Refused(Refused::Missing))?))
+    Ok(shown(user.ok_or(AdminError::Refused(Refused::Missing))?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Patch {
+struct UserPatch {
     username: Option<String>,
     /// `null`: none any more.
+    #[schema(value_type = Option<String>)]
     #[serde(default, deserialize_with = "present")]
     email: Option<Option<String>>,
     enabled: Option<bool>,
 }
 
-/// `PATCH /admin/users/{id}`
+/// Renames, enables or disables a user
+///
+/// Whoever is disabled loses all sessions and tokens.
+#[utoipa::path(
+    patch,
+    path = "/admin/users/{id}",
+    params(IfMatch),
+    request_body = UserPatch,
+    responses((status = 200, body = User, headers(("ETag" = String))), (status = 404), (status = 409), (status = 422)),
+)]
 pub(in crate::http) async fn change(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -67,44 +93,69 @@ pub(in crate::http) async fn change(
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let target = (user_id(&id)?, required(&head.headers)?);
-    let Patch { username, email, enabled } = json(&head.headers, body).await?;
+    let UserPatch { username, email, enabled } = json(&head.headers, body).await?;
     let wishes = Wishes { username, email, enabled };
-    let user = administration::change_user(&app.issuer, &authority(&caller, WRITE), target, wishes).await?;
-    Ok(shown(&user))
+    let user =
+        administration::change_user(&app.issuer, &authority(&app.issuer, &caller, WRITE), target, wishes)
+            .await?;
+    Ok(shown(user))
 }
 
-/// `DELETE /admin/users/{id}`
+/// Deletes a user
+#[utoipa::path(
+    delete,
+    path = "/admin/users/{id}",
+    params(IfMatchOrNot),
+    responses((status = 204), (status = 404), (status = 409)),
+)]
 pub(in crate::http) async fn remove(
     State(app): State<App>,
     Caller(caller): Caller,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    let by = authority(&caller, WRITE);
+    let by = authority(&app.issuer, &caller, WRITE);
     let gone = app.issuer.store.delete_user(&by, user_id(&id)?, &honoured(&headers)).await;
     settled(gone.map_err(AdminError::from)?)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `POST /admin/users/{id}/reset`
+/// Replaces the password by one for one login, and ends every session
+#[utoipa::path(
+    post,
+    path = "/admin/users/{id}/reset",
+    params(IfMatchOrNot),
+    responses((status = 200, body = OneTimePassword), (status = 404)),
+)]
 pub(in crate::http) async fn reset(
     State(app): State<App>,
     Caller(caller): Caller,
     Path(id): Path<String>,
     headers: HeaderMap,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<OneTimePassword>, Problem> {
     let target = (user_id(&id)?, honoured(&headers));
-    let secret = administration::reset_user(&app.issuer, &authority(&caller, WRITE), target).await?;
-    Ok(Json(json!({ "one_time_password": secret.expose() })))
+    let secret =
+        administration::reset_user(&app.issuer, &authority(&app.issuer, &caller, WRITE), target).await?;
+    Ok(Json(OneTimePassword { one_time_password: secret.expose().to_owned() }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Roles {
+struct RolesOfUser {
+    #[schema(value_type = Vec<String>)]
     roles: BTreeSet<String>,
 }
 
-/// `PUT /admin/users/{id}/roles`
+/// Says which roles a user has from now on
+///
+/// What is lost is revoked. Giving and taking both need all that the roles hold.
+#[utoipa::path(
+    put,
+    path = "/admin/users/{id}/roles",
+    params(IfMatch),
+    request_body = RolesOfUser,
+    responses((status = 200, body = User, headers(("ETag" = String))), (status = 404), (status = 409), (status = 422)),
+)]
 pub(in crate::http) async fn set_roles(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -113,9 +164,10 @@ pub(in crate::http) async fn set_roles(
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let target = (user_id(&id)?, required(&head.headers)?);
-    let Roles { roles } = json(&head.headers, body).await?;
-    let user = administration::set_roles(&app.issuer, &authority(&caller, WRITE), target, roles).await?;
-    Ok(shown(&user))
+    let RolesOfUser { roles } = json(&head.headers, body).await?;
+    let user = administration::set_roles(&app.issuer, &authority(&app.issuer, &caller, WRITE), target, roles)
+        .await?;
+    Ok(shown(user))
 }
 
 fn search(uri: &Uri) -> Result<UserSearch, DecodeError> {
@@ -135,22 +187,29 @@ fn search(uri: &Uri) -> Result<UserSearch, DecodeError> {
 }
 
 /// What is no id is nobody's.
-fn user_id(text: &str) -> Result<Uuid, AdminError> {
+pub(super) fn user_id(text: &str) -> Result<Uuid, AdminError> {
     text.parse().map_err(|_| Refused::Missing.into())
 }
 
-pub(in crate::http) fn shown(user: &Profile) -> Response {
-    versioned(&user.version(), View::from(user))
+pub(in crate::http) fn shown(user: Profile) -> Response {
+    versioned(&user.version(), User::from(user))
+}
+
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Users {
+    users: Vec<User>,
+    /// The cursor of the next page, if there may be one
+    next: Option<String>,
 }
 
 /// Nothing of the password, not even whether there is one.
-#[derive(Serialize)]
-struct View<'a> {
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct User {
     id: Uuid,
-    username: &'a str,
-    email: Option<&'a str>,
+    username: String,
+    email: Option<String>,
     enabled: bool,
-    roles: &'a BTreeSet<String>,
+    roles: BTreeSet<String>,
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339")]
@@ -159,14 +218,20 @@ struct View<'a> {
     last_login: Option<OffsetDateTime>,
 }
 
-impl<'a> From<&'a Profile> for View<'a> {
-    fn from(user: &'a Profile) -> Self {
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct OneTimePassword {
+    /// Good for one login. Shown this once.
+    one_time_password: String,
+}
+
+impl From<Profile> for User {
+    fn from(user: Profile) -> Self {
         Self {
             id: user.id,
-            username: &user.username,
-            email: user.email.as_deref(),
+            username: user.username,
+            email: user.email,
             enabled: user.enabled,
-            roles: &user.roles,
+            roles: user.roles,
             created_at: user.created_at,
             updated_at: user.updated_at,
             last_login: user.last_login,

@@ -18,7 +18,7 @@ pub(super) async fn create(
         return Err(Refused::Exists.into());
     }
     rules::known(desk, &client.scopes).await?;
-    rules::within(&held, &client.scopes)?;
+    rules::within(by, &held, &client.scopes)?;
     desk.put_client(client).await?;
     // What was published of an earlier client of this name must not match this one's tokens.
     desk.continue_epoch(&client.client_id).await?;
@@ -37,7 +37,7 @@ pub(super) async fn change(
     let (held, before) = touched(desk, by, (&change.client_id, &change.expected)).await?;
     let wanted = change.applied_to(&before)?;
     rules::known(desk, &wanted.scopes).await?;
-    rules::within(&held, &wanted.scopes)?;
+    rules::within(by, &held, &wanted.scopes)?;
 
     desk.put_client(&wanted).await?;
     let verb = match (before.enabled, wanted.enabled) {
@@ -109,7 +109,7 @@ async fn touched(
     let held = rules::held(desk, by).await?;
     let before = desk.client_profile(client_id).await?.ok_or(Refused::Missing)?;
     expected.holds(&before.version())?;
-    rules::within(&held, &before.scopes)?;
+    rules::within(by, &held, &before.scopes)?;
     Ok((held, before))
 }
 

@@ -9,11 +9,13 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::{
-    AuditEntry, AuditSearch, ClientProfile, Page, Profile, Reset, ScopeChange, SecretSlot, UserChange,
-    UserSearch,
+    AuditEntry, AuditSearch, ClientProfile, Page, Profile, Reset, ScopeChange, SecretSlot, SessionSearch,
+    UserChange, UserSearch, UserSession,
 };
 use crate::store::ledger::{Entry, Event};
-use crate::store::{Actor, DeclaredClient, DeclaredRole, DeclaredScope, NewUser, Result, UserConflict};
+use crate::store::{
+    Actor, DeclaredClient, DeclaredRole, DeclaredScope, NewUser, Result, SessionId, UserConflict,
+};
 
 pub(in crate::store) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
@@ -33,7 +35,7 @@ pub(in crate::store) trait Open: Send + Sync {
 /// The transaction and its books. Dropped without `commit`, nothing happened.
 #[async_trait]
 pub(in crate::store) trait Desk:
-    UserDesk + RoleDesk + ClientDesk + AuditDesk + Sized
+    UserDesk + RoleDesk + ClientDesk + SessionDesk + AuditDesk + Sized
 {
     async fn held(&mut self, actor: &Actor) -> Result<BTreeSet<String>>;
     async fn record(&mut self, entries: &[Entry]) -> Result<()>;
@@ -108,6 +110,13 @@ pub(in crate::store) trait ClientDesk: Send {
     async fn expire_secrets(&mut self, client_id: &str, still: Duration) -> Result<()>;
     /// `false`: there is none in this slot.
     async fn delete_secret(&mut self, client_id: &str, slot: i64) -> Result<bool>;
+}
+
+#[async_trait]
+pub(in crate::store) trait SessionDesk: Send {
+    async fn sessions(&mut self, search: &SessionSearch) -> Result<Vec<UserSession>>;
+    /// `false`: there is no such session, or it ended before.
+    async fn end_session(&mut self, id: SessionId, reason: &str) -> Result<bool>;
 }
 
 #[async_trait]

@@ -8,22 +8,25 @@ mod declaration;
 pub(super) mod desk;
 mod roles;
 mod rules;
+mod sessions;
 mod types;
 mod users;
 
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use self::desk::{AuditDesk as _, ClientDesk as _, Desk, Open, RoleDesk as _, UserDesk as _};
+use self::desk::{
+    AuditDesk as _, ClientDesk as _, Desk, Open, RoleDesk as _, SessionDesk as _, UserDesk as _,
+};
 use self::rules::Stop;
 pub use self::rules::{ADMINISTRATOR, CONSOLE};
 pub use self::types::{
     AuditEntry, AuditSearch, Authority, ClientChange, ClientProfile, Expected, Identifier, NewSecret,
-    Outcome, Page, Profile, Refused, Reset, RoleChange, RoleSet, ScopeChange, SecretSlot, UserChange,
-    UserSearch, Version,
+    Outcome, Page, Profile, Refused, Reset, RoleChange, RoleSet, ScopeChange, SecretSlot, SessionSearch,
+    UserChange, UserSearch, UserSession, Version,
 };
 use super::{
-    Actor, Applied, ApplyError, Declaration, DeclaredClient, DeclaredRole, DeclaredScope, NewUser, Result,
+    Actor, Applied, ApplyError, Declaration, DeclaredClient, DeclaredRole, DeclaredScope, NewUser, Result, SessionId,
 };
 
 /// Users, roles, scopes and clients as administrators see and change them.
@@ -78,6 +81,12 @@ pub trait Administration: Send + Sync {
     /// The slot it is in.
     async fn add_secret(&self, by: &Authority, secret: &NewSecret) -> Result<Outcome<i64>>;
     async fn remove_secret(&self, by: &Authority, client_id: &str, slot: i64) -> Result<Outcome<()>>;
+
+    /// The live ones, by id, which is random: whoever turns pages misses none that stays.
+    async fn sessions(&self, search: &SessionSearch) -> Result<Vec<UserSession>>;
+    async fn end_any_session(&self, by: &Authority, id: SessionId) -> Result<Outcome<()>>;
+    /// All of a user, with every token of theirs.
+    async fn end_sessions(&self, by: &Authority, user: Uuid) -> Result<Outcome<()>>;
 
     /// Brings scopes, roles and clients to what the declaration says, in one transaction.
     async fn apply(
@@ -229,6 +238,18 @@ impl<S: Open> Administration for S {
 
     async fn remove_secret(&self, by: &Authority, client_id: &str, slot: i64) -> Result<Outcome<()>> {
         change!(self, desk => clients::remove_secret(&mut desk, by, (client_id, slot)))
+    }
+
+    async fn sessions(&self, search: &SessionSearch) -> Result<Vec<UserSession>> {
+        read!(self, desk => desk.sessions(search))
+    }
+
+    async fn end_any_session(&self, by: &Authority, id: SessionId) -> Result<Outcome<()>> {
+        change!(self, desk => sessions::end(&mut desk, by, id))
+    }
+
+    async fn end_sessions(&self, by: &Authority, user: Uuid) -> Result<Outcome<()>> {
+        change!(self, desk => sessions::end_all(&mut desk, by, user))
     }
 
     // Not bounded: a large file may take its time, and nobody waits for an answer but the person who applies it.

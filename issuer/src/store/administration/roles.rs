@@ -18,7 +18,7 @@ pub(super) async fn create_role(
         return Err(Refused::Exists.into());
     }
     rules::known(desk, &role.scopes).await?;
-    rules::within(&held, &role.scopes)?;
+    rules::within(by, &held, &role.scopes)?;
     desk.insert_role(role).await?;
     for scope in &role.scopes {
         desk.add_role_scope(&role.name, scope).await?;
@@ -36,7 +36,7 @@ pub(super) async fn change_role(
     let (held, before) = touched_role(desk, by, (&change.name, &change.expected)).await?;
     let wanted = change.scopes.as_ref().unwrap_or(&before.scopes);
     rules::known(desk, wanted).await?;
-    rules::within(&held, &before.scopes.symmetric_difference(wanted).cloned().collect())?;
+    rules::within(by, &held, &before.scopes.symmetric_difference(wanted).cloned().collect())?;
 
     if let Some(description) = &change.description {
         desk.describe_role(&change.name, description).await?;
@@ -62,7 +62,7 @@ pub(super) async fn delete_role(
     role: (&str, &Expected),
 ) -> Result<(), Stop> {
     let (held, before) = touched_role(desk, by, role).await?;
-    rules::within(&held, &before.scopes)?;
+    rules::within(by, &held, &before.scopes)?;
     let events = moved_by_role(desk, &before.name).await?;
     desk.delete_role(&before.name).await?;
     desk.record(&[Entry::new(&by.actor, "role.deleted", &before.name)]).await?;
@@ -142,7 +142,7 @@ async fn touched_scope(
     let before = desk.scope(name).await?.ok_or(Refused::Missing)?;
     not_built_in(&before.name, &before.resource)?;
     expected.holds(&before.version())?;
-    rules::within(&held, &BTreeSet::from([before.name.clone()]))?;
+    rules::within(by, &held, &BTreeSet::from([before.name.clone()]))?;
     Ok(before)
 }
 

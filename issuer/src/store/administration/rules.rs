@@ -31,12 +31,26 @@ impl From<StoreError> for Stop {
 pub(super) async fn held(desk: &mut impl Desk, by: &Authority) -> Result<BTreeSet<String>, Stop> {
     let mut held = desk.held(&by.actor).await?;
     held.retain(|scope| by.token.as_ref().is_none_or(|token| token.contains(scope)));
-    within(&held, &BTreeSet::from([by.scope.to_owned()]))?;
+    may(&held, &BTreeSet::from([by.scope.to_owned()]))?;
     Ok(held)
 }
 
 /// Grants and removals alike: whoever may take away what they do not hold can make themselves the last to hold it.
-pub(super) fn within(held: &BTreeSet<String>, touched: &BTreeSet<String>) -> Result<(), Refused> {
+///
+/// What touches rights over Keystone itself also takes a recent login (ASVS 7.5.3).
+pub(super) fn within(
+    by: &Authority,
+    held: &BTreeSet<String>,
+    touched: &BTreeSet<String>,
+) -> Result<(), Refused> {
+    may(held, touched)?;
+    match by.login_older_than {
+        Some(most) if rbac::administers(touched) => Err(Refused::LoginTooOld(most)),
+        _ => Ok(()),
+    }
+}
+
+fn may(held: &BTreeSet<String>, touched: &BTreeSet<String>) -> Result<(), Refused> {
     if rbac::may_grant(held, touched) {
         Ok(())
     } else {
@@ -73,7 +87,7 @@ pub(super) async fn known(desk: &mut impl Desk, scopes: &BTreeSet<String>) -> Re
 
 /// Keystone's own scopes are the program's, not its users'.
 pub(super) fn is_own_scope(name: &str, resource: &str) -> bool {
-    resource == OWN_RESOURCE || name.starts_with(OWN_PREFIX)
+    resource == OWN_RESOURCE || name.starts_with(rbac::OWN_PREFIX)
 }
 
 /// The built-in role. Its holders are the administrators, of whom one must always be there and enabled.
@@ -81,4 +95,3 @@ pub const ADMINISTRATOR: &str = "administrator";
 /// The client with which administrators log in; the bootstrap makes it.
 pub const CONSOLE: &str = "keystone-console";
 const OWN_RESOURCE: &str = "keystone";
-const OWN_PREFIX: &str = "keystone:";

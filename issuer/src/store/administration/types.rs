@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::hex;
-use crate::store::{Actor, DeclaredClient, DeclaredRole, DeclaredScope, GrantType};
+use crate::store::{Actor, DeclaredClient, DeclaredRole, DeclaredScope, GrantType, LiveSession, SessionId};
 
 /// Who asks, and the scope it takes; both are looked at again inside the change.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct Authority {
     pub scope: &'static str,
     /// What the token allows of all that its holder holds. `None`: there is no token, as for the operator.
     pub token: Option<BTreeSet<String>>,
+    /// The greatest age of a login for changes to Keystone itself, if the caller's is older.
+    pub login_older_than: Option<u64>,
 }
 
 pub type Outcome<T> = Result<T, Refused>;
@@ -31,6 +33,9 @@ pub enum Refused {
     /// An administrator can only grant, and take away, what they hold and their token allows.
     #[error("it takes scopes that you do not hold, or your token does not have: {}", .0.join(" "))]
     BeyondCaller(Vec<String>),
+    /// RFC 9470.
+    #[error("a change to Keystone itself takes a login of the last {0} seconds")]
+    LoginTooOld(u64),
     #[error("nobody could administer Keystone any more")]
     LastAdministrator,
     #[error("the username, or one that looks the same, is taken")]
@@ -281,6 +286,25 @@ pub struct SecretSlot {
     pub slot: i64,
     pub created_at: OffsetDateTime,
     pub expires_at: Option<OffsetDateTime>,
+}
+
+/// `None`: any.
+#[derive(Clone, Debug)]
+pub struct SessionSearch {
+    pub user_id: Option<Uuid>,
+    pub client_id: Option<String>,
+    pub inactivity: Duration,
+    /// The session after which to go on.
+    pub after: Option<SessionId>,
+    pub limit: i64,
+}
+
+/// A live session and whose it is.
+#[derive(Clone, Debug)]
+pub struct UserSession {
+    pub user_id: Uuid,
+    pub username: String,
+    pub session: LiveSession,
 }
 
 /// `None`: any.

@@ -13,7 +13,7 @@ use crate::store::{Actor, NewUser, UserConflict};
 pub(super) async fn create(desk: &mut impl Desk, by: &Authority, user: &NewUser) -> Result<Profile, Stop> {
     let held = rules::held(desk, by).await?;
     let scopes = rules::closure(desk, &user.roles).await?;
-    rules::within(&held, &scopes)?;
+    rules::within(by, &held, &scopes)?;
     match desk.insert_user(user).await? {
         Some(conflict) => Err(Refused::from(conflict).into()),
         None => {
@@ -60,7 +60,7 @@ pub(super) async fn set_roles(desk: &mut impl Desk, by: &Authority, set: &RoleSe
     set.expected.holds(&before.version())?;
     let differing: BTreeSet<String> = before.roles.symmetric_difference(&set.roles).cloned().collect();
     let scopes = rules::closure(desk, &differing).await?;
-    rules::within(&held, &scopes)?;
+    rules::within(by, &held, &scopes)?;
     if !set.roles.contains(ADMINISTRATOR) {
         not_the_last(desk, &before).await?;
     }
@@ -115,7 +115,7 @@ async fn touched(
     expected.holds(&before.version())?;
     if by.scope != OWN_ACCOUNT || by.actor != Actor::User(id) {
         let scopes = rules::closure(desk, &before.roles).await?;
-        rules::within(&held, &scopes)?;
+        rules::within(by, &held, &scopes)?;
     }
     Ok(before)
 }
@@ -128,7 +128,7 @@ async fn not_the_last(desk: &mut impl Desk, user: &Profile) -> Result<(), Stop> 
     Ok(())
 }
 
-async fn revoke(desk: &mut impl Desk, id: Uuid, reason: &str) -> Result<(), Stop> {
+pub(super) async fn revoke(desk: &mut impl Desk, id: Uuid, reason: &str) -> Result<(), Stop> {
     desk.end_sessions(id, reason).await?;
     let epoch = desk.move_user(id).await?;
     desk.publish(&[Event::user(id, epoch)]).await?;

@@ -182,7 +182,7 @@ pub(super) async fn live_sessions(
 }
 
 #[derive(sqlx::FromRow)]
-struct Row {
+pub(super) struct Row {
     id: Uuid,
     client_id: String,
     auth_time: OffsetDateTime,

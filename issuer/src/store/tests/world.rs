@@ -25,7 +25,7 @@ pub(super) async fn world(bed: &Bed) {
 }
 
 pub(super) fn operator(scope: &'static str) -> Authority {
-    Authority { actor: Actor::Operator, scope, token: None }
+    Authority { actor: Actor::Operator, scope, token: None, login_older_than: None }
 }
 
 pub(super) fn declaration() -> Declaration {

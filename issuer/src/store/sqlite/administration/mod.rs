@@ -3,6 +3,7 @@
 mod audit;
 mod clients;
 mod roles;
+mod sessions;
 mod users;
 
 pub(super) use self::clients::put_client;
