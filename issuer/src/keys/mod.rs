@@ -18,7 +18,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use keystone_verifier::{Algorithm as VerifierAlgorithm, KeySet, KeySetError, compat};
+use keystone_verifier::{KeySet, KeySetError, compat};
 use time::OffsetDateTime;
 
 pub use self::jwk::Jwks;
@@ -130,9 +130,8 @@ pub fn public_keys(stored: &[SigningKey]) -> Result<KeySet, KeySetError> {
     read_key_set(format!(r#"{{"keys":[{}]}}"#, keys.join(",")).as_bytes())
 }
 
-/// With the keys for every algorithm that this issuer may ever have signed with.
 fn read_key_set(jwks: &[u8]) -> Result<KeySet, KeySetError> {
-    compat::key_set(&[VerifierAlgorithm::Ed25519, VerifierAlgorithm::Es256, VerifierAlgorithm::Rs256], jwks)
+    compat::key_set(KNOWN, jwks)
 }
 
 /// Before the keys are read: the view is no older than this.
@@ -178,6 +177,13 @@ impl Document {
         Self { etag: format!("\"{}\"", URL_SAFE_NO_PAD.encode(hash)), body }
     }
 }
+
+/// Of the keys that this issuer has or had: whatever it signs with now, older tokens live on.
+const KNOWN: &[keystone_verifier::Algorithm] = &[
+    keystone_verifier::Algorithm::Ed25519,
+    keystone_verifier::Algorithm::Es256,
+    keystone_verifier::Algorithm::Rs256,
+];
 
 #[cfg(test)]
 mod tests {

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence};
 
 use self::fleet::Fleet;
+use super::Algorithm;
 
 /// What happens, and when.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +27,10 @@ pub(super) enum Step {
     Lose(Option<usize>),
     /// All but one replica let their tokens live longer.
     Lengthen,
+    /// All but one replica make keys for another algorithm from now on.
+    Switch(Algorithm),
+    /// The last replica does as the others.
+    Agree,
     /// One of three ways to the key set goes on serving the copy it has.
     Stick,
     /// No longer.
@@ -40,6 +45,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Rotate),
         1 => prop_oneof![3 => Just(None), 1 => (0..6_usize).prop_map(Some)].prop_map(Step::Lose),
         1 => Just(Step::Lengthen),
+        1 => prop::sample::select(&Algorithm::ALL[..]).prop_map(Step::Switch),
+        1 => Just(Step::Agree),
         1 => Just(Step::Stick),
         1 => Just(Step::Heal),
     ]
@@ -66,4 +73,57 @@ proptest! {
             fleet.every_good_token_is_accepted();
         }
     }
+}
+
+/// Two minutes of a fleet in which every replica signs all the while.
+fn pass_two_minutes(fleet: &mut Fleet) {
+    fleet.take(Step::Wait(120_000));
+    (0..3).for_each(|replica| fleet.take(Step::Sign { replica, view_age: 30_000 }));
+    fleet.every_good_token_is_accepted();
+}
+
+/// I12.
+#[test]
+fn a_change_of_algorithm_is_a_rotation_like_any_other() {
+    for [from, to] in [[Algorithm::EdDsa, Algorithm::Es256], [Algorithm::Es256, Algorithm::Rs256]] {
+        let mut fleet = Fleet::new([5_000, -5_000, 0, 5_000, -5_000, 0, 0], 1);
+        let signs = |fleet: &Fleet, algorithm: Algorithm| fleet.active().1 == algorithm.as_str();
+        let switch = |fleet: &mut Fleet, algorithm| {
+            fleet.take(Step::Switch(algorithm));
+            fleet.take(Step::Agree);
+            let (before, _) = fleet.active();
+            // Not a rotation more than without the change.
+            while !signs(fleet, algorithm) {
+                assert_eq!(fleet.active().0, before, "{algorithm}");
+                pass_two_minutes(fleet);
+            }
+        };
+        if !signs(&fleet, from) {
+            switch(&mut fleet, from);
+        }
+
+        switch(&mut fleet, to);
+
+        for _ in 0..60 {
+            pass_two_minutes(&mut fleet);
+        }
+        assert!(signs(&fleet, to));
+        assert!(fleet.published().iter().all(|alg| alg == to.as_str()), "{:?}", fleet.published());
+    }
+}
+
+#[test]
+fn replicas_that_disagree_about_the_algorithm_rotate_and_do_not_fight() {
+    let mut fleet = Fleet::new([0; 7], 7);
+    fleet.take(Step::Switch(Algorithm::Es256));
+    let mut signed = std::collections::BTreeSet::new();
+
+    for _ in 0..360 {
+        pass_two_minutes(&mut fleet);
+        signed.insert(fleet.active().0);
+        assert!(fleet.published().len() <= 8, "{:?}", fleet.published());
+    }
+
+    // Twelve hours, with a rotation every 70 minutes.
+    assert!((8..=11).contains(&signed.len()), "{}", signed.len());
 }

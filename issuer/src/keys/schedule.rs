@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
+use self::sighting::waiting;
 pub use self::sighting::{is_seen, sighting, wants_look};
 use crate::config::KeyTimes;
 use crate::store::{KeyChange, KeyHistory, KeyLine, KeyRefusal, KeyState};
@@ -19,6 +20,7 @@ pub fn due(history: &KeyHistory, times: &KeyTimes) -> Vec<KeyChange> {
     let mut changes = view.keep_longer();
     changes.extend(view.watch_longer());
     changes.extend(view.removals());
+    changes.extend(view.leftovers());
     match view.first(KeyState::Planned) {
         Some(planned) => changes.extend(view.postponement(planned)),
         None => changes.extend(view.next_rotation()),
@@ -30,7 +32,7 @@ pub fn due(history: &KeyHistory, times: &KeyTimes) -> Vec<KeyChange> {
 /// A rotation as soon as it is safe. Asked again, it changes nothing.
 pub fn rotation(history: &KeyHistory, times: &KeyTimes) -> Decision {
     let view = View { history, times };
-    let next = view.first(KeyState::Planned).or_else(|| view.first(KeyState::Standby));
+    let next = view.first(KeyState::Planned).or_else(|| view.next());
     let (Some(active), Some(next)) = (view.first(KeyState::Active), next) else {
         return Err(KeyRefusal::NoStandby);
     };
@@ -85,6 +87,21 @@ impl<'a> View<'a> {
         self.in_state(state).min_by_key(|key| key.published_at)
     }
 
+    /// Who signs after a rotation: a change of the algorithm is one.
+    fn next(self) -> Option<&'a KeyLine> {
+        self.in_state(KeyState::Standby).filter(|key| self.is_wanted(key)).min_by_key(|key| key.published_at)
+    }
+
+    /// Whether the key is for the algorithm in the settings.
+    fn is_wanted(self, key: &KeyLine) -> bool {
+        key.alg == self.times.algorithm.as_str()
+    }
+
+    /// Whether every verifier had the time to fetch the key.
+    fn is_known(self, key: &KeyLine) -> bool {
+        key.published_at + self.times.shortest_lead() <= self.history.now
+    }
+
     /// How many keys the key set holds.
     fn known(self) -> usize {
         self.history
@@ -119,6 +136,22 @@ impl<'a> View<'a> {
             .map(|key| KeyChange::Remove { kid: key.kid.clone() })
     }
 
+    /// Standbys for a former algorithm, once a key for the present one signs and another could follow it. One that was
+    /// published since belongs to a replica with other settings, which would only publish it again.
+    fn leftovers(self) -> impl Iterator<Item = KeyChange> {
+        let signs = self.first(KeyState::Active).filter(|active| self.is_wanted(active));
+        let is_ready = |key: &KeyLine| {
+            self.is_wanted(key)
+                && self.is_known(key)
+                && self.watched(key).is_some_and(|at| at <= self.history.now)
+        };
+        let since =
+            signs.and_then(|active| active.activates_at).filter(|_| waiting(self.history).any(is_ready));
+        self.in_state(KeyState::Standby)
+            .filter(move |key| !self.is_wanted(key) && since.is_some_and(|since| key.published_at < since))
+            .map(|key| KeyChange::Remove { kid: key.kid.clone() })
+    }
+
     /// There is a standby at all times: while one is planned to sign, the next one waits already.
     fn publication(self, changes: &[KeyChange]) -> Option<KeyChange> {
         let wanted = !self.has_standby_after(changes) && self.known() < MOST_KNOWN;
@@ -126,13 +159,15 @@ impl<'a> View<'a> {
     }
 
     fn has_standby_after(self, changes: &[KeyChange]) -> bool {
-        let leaves = |key: &KeyLine| {
-            changes.iter().any(|change| match change {
-                KeyChange::Activate { kid, .. } | KeyChange::Compromise { kid } => *kid == key.kid,
-                _ => false,
+        let stands_by = |key: &&KeyLine| {
+            let before = key.state(self.history.now) == KeyState::Standby;
+            changes.iter().fold(before, |stands_by, change| match change {
+                KeyChange::CallOff { kid } if *kid == key.kid => true,
+                KeyChange::Activate { kid, .. } | KeyChange::Compromise { kid } if *kid == key.kid => false,
+                _ => stands_by,
             })
         };
-        self.in_state(KeyState::Standby).any(|key| !leaves(key))
+        self.history.keys.iter().filter(stands_by).any(|key| self.is_wanted(key))
     }
 
     /// A longer `cache` or `propagation` delays what is planned, as long as every replica can still hear of it; a key that is not
@@ -161,8 +196,7 @@ impl<'a> View<'a> {
     }
 
     fn next_rotation(self) -> Vec<KeyChange> {
-        let (Some(active), Some(standby)) = (self.first(KeyState::Active), self.first(KeyState::Standby))
-        else {
+        let (Some(active), Some(standby)) = (self.first(KeyState::Active), self.next()) else {
             return Vec::new();
         };
         let Some(activated) = active.activates_at else { return Vec::new() };
@@ -176,9 +210,12 @@ impl<'a> View<'a> {
 
     /// Who signs after the key that is lost.
     fn succession(self, anyway: bool) -> Decision {
-        let candidates = self.in_state(KeyState::Planned).chain(self.in_state(KeyState::Standby));
         let lead = self.times.shortest_lead();
-        let Some(next) = candidates.min_by_key(|key| key.published_at) else {
+        // While the algorithm changes, the former one's standby may be the only key that verifiers know.
+        let rank = |key: &&KeyLine| {
+            (!self.is_known(key), key.activates_at.is_none(), !self.is_wanted(key), key.published_at)
+        };
+        let Some(next) = waiting(self.history).min_by_key(rank) else {
             return match anyway {
                 true => Ok(vec![self.publish(true)]),
                 false => Err(KeyRefusal::Window { seconds: lead.as_secs() }),
@@ -195,7 +232,17 @@ impl<'a> View<'a> {
             changes.push(KeyChange::Watch { kid: next.kid.clone(), watch: None });
         }
         changes.push(KeyChange::Activate { kid: next.kid.clone(), at: self.history.now, lead });
-        Ok(changes)
+        Ok(self.before_planned(next, changes))
+    }
+
+    /// `next` signs until what is planned takes over, which replicas may know already.
+    fn before_planned(self, next: &KeyLine, changes: Vec<KeyChange>) -> Vec<KeyChange> {
+        let planned = self.first(KeyState::Planned).filter(|planned| planned.kid != next.kid);
+        let plan = planned.and_then(|planned| Some((planned, planned.activates_at?, planned.lead?)));
+        let Some((planned, at, lead)) = plan else { return changes };
+        // Out of the way in between, so that at no step two keys sign.
+        let off = KeyChange::CallOff { kid: planned.kid.clone() };
+        [off].into_iter().chain(changes).chain(hand_over(next, planned, at, lead)).collect()
     }
 
     fn unplan(self) -> Option<KeyChange> {

@@ -226,7 +226,9 @@ pub enum KeyRefusal {
     Unknown(String),
     #[error("the signing key `{0}` is compromised already")]
     Compromised(String),
-    #[error("there is no standby to rotate to; `keystone serve` publishes one within seconds")]
+    #[error(
+        "there is no standby for `keys.algorithm` to rotate to; `keystone serve` publishes one within seconds"
+    )]
     NoStandby,
     #[error(
         "no look at the published key set found the standby everywhere lately; `keystone serve` looks every minute and logs what it misses"

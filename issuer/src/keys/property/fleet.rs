@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keystone_verifier::KeyCache;
+use keystone_verifier::{KeyCache, compat};
 use time::OffsetDateTime;
 
 use super::Step;
@@ -14,7 +14,7 @@ use crate::clock::World;
 use crate::clock::testing::world;
 use crate::config::KeyTimes;
 use crate::keys::schedule::{self, tests::times};
-use crate::keys::{CannotSign, Ring, Sight};
+use crate::keys::{Algorithm, CannotSign, KNOWN, Ring, Sight};
 use crate::store::{KeyChange, KeyHistory, KeyLine, KeyRefusal, KeyState, NewSigningKey};
 
 pub(super) struct Fleet {
@@ -37,6 +37,8 @@ pub(super) struct Fleet {
     /// No verifier has a copy of the stuck way after this.
     healed: i64,
     dice: u64,
+    /// How many keys may still be published for what happened so far.
+    owed: usize,
 }
 
 struct Token {
@@ -61,16 +63,17 @@ impl Fleet {
             old_times: times.clone(),
             times,
             issuer_skews: [a, b, c],
-            verifiers: verifiers.map(|skew| (skew, KeyCache::remote())).to_vec(),
+            verifiers: verifiers.map(|skew| (skew, compat::remote_keys(KNOWN))).to_vec(),
             tokens: Vec::new(),
             lost: BTreeMap::new(),
             stuck: None,
             healed: BEGIN,
             dice: seed | 1,
+            owed: 2,
         };
         let (tail, watch) = (fleet.times.tail, fleet.times.cache);
         let publish = |active| KeyChange::Publish { active, tail, watch };
-        fleet.commit(&[publish(true), publish(false)]);
+        fleet.commit(&[publish(true), publish(false)], Algorithm::EdDsa);
         fleet.views[0].0 = 0;
         fleet
     }
@@ -82,8 +85,16 @@ impl Fleet {
             Step::Sign { replica, view_age } => self.sign(replica, view_age),
             Step::Rotate => {
                 if let Ok(changes) = schedule::rotation(&self.history, &self.times) {
-                    self.commit(&changes);
+                    self.commit(&changes, self.times.algorithm);
                 }
+            }
+            Step::Switch(algorithm) => {
+                self.owed += 1;
+                self.times.algorithm = algorithm;
+            }
+            Step::Agree => {
+                self.owed += 1;
+                self.old_times.algorithm = self.times.algorithm;
             }
             Step::Stick => self.stuck = self.stuck.or(Some(self.now)),
             Step::Heal => self.heal(),
@@ -95,6 +106,19 @@ impl Fleet {
                 self.tend(0);
             }
         }
+    }
+
+    /// `kid` and `alg` of the key that signs.
+    pub(super) fn active(&self) -> (String, String) {
+        let active = |key: &&KeyLine| key.state(self.history.now) == KeyState::Active;
+        let key = self.history.keys.iter().find(active).unwrap();
+        (key.kid.clone(), key.alg.clone())
+    }
+
+    /// `alg` of every key in the key set.
+    pub(super) fn published(&self) -> Vec<String> {
+        let gone = |key: &&KeyLine| key.removed_at.is_none() && key.compromised_at.is_none();
+        self.history.keys.iter().filter(gone).map(|key| key.alg.clone()).collect()
     }
 
     /// I1: whoever has a copy that is young enough knows the key of every token that lives.
@@ -144,7 +168,7 @@ impl Fleet {
         let in_all = |kid: &&str| copies.iter().all(|copy| copy.public.kids().any(|known| known == *kid));
         let seen: Vec<String> = copies[0].public.kids().filter(in_all).map(str::to_owned).collect();
         let changes = schedule::sighting(&self.history, &self.times, &seen);
-        self.commit(&changes);
+        self.commit(&changes, self.times.algorithm);
     }
 
     fn heal(&mut self) {
@@ -178,7 +202,8 @@ impl Fleet {
         if changes.is_empty() {
             return;
         }
-        self.commit(&changes);
+        let algorithm = times.algorithm;
+        self.commit(&changes, algorithm);
         let times = if replica == 2 { &self.old_times } else { &self.times };
         let history = &self.history;
         assert!(schedule::due(history, times).is_empty(), "what is done is still due");
@@ -258,7 +283,7 @@ impl Fleet {
             Ok(changes) => {
                 assert!(known || !is_active(&key), "I7: an emergency with a window was not announced");
                 self.lost.insert(key.kid.clone(), self.now);
-                self.commit(&changes);
+                self.commit(&changes, self.times.algorithm);
             }
             Err(KeyRefusal::Window { .. }) => assert!(is_active(&key) && !known),
             Err(refusal) => assert!(matches!(refusal, KeyRefusal::Compromised(_)), "{refusal}"),

@@ -25,7 +25,8 @@ pub fn is_seen(history: &KeyHistory, times: &KeyTimes, key: &KeyLine) -> bool {
     View { history, times }.seen_since(key).is_some()
 }
 
-fn waiting(history: &KeyHistory) -> impl Iterator<Item = &KeyLine> {
+/// The keys that have not signed yet.
+pub(super) fn waiting(history: &KeyHistory) -> impl Iterator<Item = &KeyLine> {
     history.keys.iter().filter(|key| matches!(key.state(history.now), KeyState::Standby | KeyState::Planned))
 }
 

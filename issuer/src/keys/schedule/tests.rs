@@ -274,3 +274,86 @@ fn what_is_unknown_or_lost_already_is_said() {
         Err(KeyRefusal::Compromised("a".to_owned()))
     );
 }
+
+/// The settings say ES256; what the other tests make is for EdDSA.
+fn changed() -> KeyTimes {
+    KeyTimes { algorithm: Algorithm::Es256, ..times() }
+}
+
+fn es256(key: KeyLine) -> KeyLine {
+    KeyLine { alg: "ES256".to_owned(), ..key }
+}
+
+#[test]
+fn a_change_of_algorithm_begins_with_a_standby_for_it() {
+    let keys = [active("a", 0), standby("b", 0)];
+
+    assert_eq!(due(&history(5 * DAY, &keys), &changed()), [publish()]);
+    // However late the rotation is: what verifiers do not know does not sign.
+    assert_eq!(due(&history(90 * DAY, &keys), &changed()), [publish()]);
+    assert_eq!(rotation(&history(5 * DAY, &keys), &changed()), Err(KeyRefusal::NoStandby));
+}
+
+#[test]
+fn the_next_rotation_takes_the_new_algorithm() {
+    let keys = [active("a", 0), standby("b", 0), es256(standby("n", 5 * DAY))];
+    let planned = |when, lead| vec![retire("a", when), activate("n", when, lead), publish()];
+
+    assert_eq!(due(&history(6 * DAY, &keys), &changed()), []);
+    assert_eq!(due(&history(29 * DAY, &keys), &changed()), planned(30 * DAY, 86_400));
+    let soon = 6 * DAY + 35;
+    assert_eq!(rotation(&history(6 * DAY, &keys), &changed()), Ok(planned(soon, 3635)));
+}
+
+#[test]
+fn the_former_standby_goes_once_the_new_algorithm_signs_and_another_could_follow() {
+    let retired = KeyLine { retires_at: Some(at(30 * DAY)), ..active("a", 0) };
+    let signs = es256(KeyLine { activates_at: Some(at(30 * DAY)), ..active("n", 0) });
+    let keys = |next: KeyLine| [retired.clone(), standby("b", 0), signs.clone(), es256(next)];
+    let gone = [KeyChange::Remove { kid: "b".to_owned() }];
+
+    assert_eq!(due(&history(30 * DAY, &keys(standby("m", 29 * DAY))), &changed()), gone);
+    assert_eq!(due(&history(30 * DAY, &keys(standby("m", 30 * DAY - 3634))), &changed()), []);
+    let unseen = KeyLine { seen_since: None, ..standby("m", 29 * DAY) };
+    assert_eq!(due(&history(30 * DAY, &keys(unseen)), &changed()), []);
+}
+
+#[test]
+fn a_standby_of_a_replica_with_other_settings_is_left_alone() {
+    let signs = es256(active("n", 0));
+    let keys = [signs, es256(standby("m", 0)), standby("b", 1)];
+
+    assert_eq!(due(&history(5 * DAY, &keys), &changed()), []);
+    assert_eq!(due(&history(5 * DAY, &keys), &times()), []);
+}
+
+#[test]
+fn an_emergency_amid_the_change_is_followed_by_whom_verifiers_know() {
+    let keys = |published| [active("a", 0), standby("b", 0), es256(standby("n", published))];
+    let lost = |keys: &[KeyLine]| emergency(&history(5 * DAY, keys), &changed(), "a", false);
+
+    let early = Ok(vec![compromise("a"), activate("b", 5 * DAY, 3635)]);
+    assert_eq!(lost(&keys(5 * DAY - 3634)), early);
+    let late = Ok(vec![compromise("a"), activate("n", 5 * DAY, 3635), publish()]);
+    assert_eq!(lost(&keys(5 * DAY - 3635)), late);
+}
+
+#[test]
+fn what_is_planned_and_not_known_yet_stays_planned_behind_the_former_standby() {
+    let now = 5 * DAY;
+    let lead = Duration::from_secs(3635);
+    let planned = KeyLine { activates_at: Some(at(now + 10)), lead: Some(lead), ..standby("n", now - 3625) };
+    let ends = KeyLine { retires_at: Some(at(now + 10)), ..active("a", 0) };
+    let keys = [ends, standby("b", 0), es256(planned), es256(standby("m", now - 60))];
+
+    assert_eq!(
+        emergency(&history(now, &keys), &changed(), "a", false),
+        Ok(vec![
+            compromise("a"),
+            KeyChange::CallOff { kid: "n".to_owned() },
+            activate("b", now, 3635),
+            retire("b", now + 10),
+            activate("n", now + 10, 3635),
+        ])
+    );
+}

@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Fleet, moment};
-use crate::keys::{Ring, kek, signer};
+use crate::keys::{Algorithm, Ring, kek, signer};
 use crate::store::{KeyChange, KeyLine, SigningKey};
 
 impl Fleet {
-    /// One transaction, with the rules that the schema holds (I8).
-    pub(super) fn commit(&mut self, changes: &[KeyChange]) {
+    /// One transaction of a replica with this algorithm, with the rules that the schema holds (I8).
+    pub(super) fn commit(&mut self, changes: &[KeyChange], algorithm: Algorithm) {
         for change in changes {
-            self.apply(change);
+            self.count(change);
+            self.apply(change, algorithm);
             self.keep_rules();
         }
         let looked = |change: &KeyChange| {
@@ -28,11 +29,23 @@ impl Fleet {
         self.views.push((self.now, Arc::new(Ring::new(&rows, &kek()).unwrap())));
     }
 
-    fn apply(&mut self, change: &KeyChange) {
+    /// Replicas that undo each other's work would publish keys for ever.
+    fn count(&mut self, change: &KeyChange) {
+        match change {
+            // The next standby, and where replicas' settings differ, a leftover's successor.
+            KeyChange::Activate { .. } | KeyChange::Compromise { .. } => self.owed += 2,
+            KeyChange::Publish { .. } => {
+                self.owed = self.owed.checked_sub(1).expect("I12: replicas publish against each other");
+            }
+            _ => {}
+        }
+    }
+
+    fn apply(&mut self, change: &KeyChange, algorithm: Algorithm) {
         let now = moment(self.now);
         match change {
             KeyChange::Publish { active, tail, watch } => {
-                let new = signer::generate(&kek(), &self.world, self.times.algorithm).unwrap();
+                let new = signer::generate(&kek(), &self.world, algorithm).unwrap();
                 let begins = active.then_some(now);
                 self.history.keys.push(KeyLine {
                     kid: new.kid.clone(),
