@@ -11,6 +11,7 @@
 
 mod accounts;
 mod all_sessions;
+mod algorithms;
 mod answer;
 mod attacks;
 mod audit;

@@ -16,13 +16,21 @@ fn json() -> (&'static str, String) {
 
 #[tokio::test]
 async fn an_independent_library_verifies_the_tokens() {
-    let test = TestIssuer::start().await;
+    for (name, algorithm) in
+        [("EdDSA", Algorithm::EdDSA), ("ES256", Algorithm::ES256), ("RS256", Algorithm::RS256)]
+    {
+        let test = TestIssuer::start_with(&format!("[keys]\nalgorithm = '{name}'")).await;
+        verified_independently(&test, algorithm).await;
+    }
+}
+
+async fn verified_independently(test: &TestIssuer, algorithm: Algorithm) {
     let token = test.login("alice").await.success().text("access_token");
 
     let jwks: JwkSet = serde_json::from_slice(&test.get("/.well-known/jwks.json", &[]).await.bytes).unwrap();
     let header = decode_header(&token).unwrap();
     let key = DecodingKey::from_jwk(jwks.find(header.kid.as_deref().unwrap()).unwrap()).unwrap();
-    let mut rules = Validation::new(Algorithm::EdDSA);
+    let mut rules = Validation::new(algorithm);
     rules.set_issuer(&[ISSUER]);
     rules.set_audience(&["orders"]);
     rules.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
