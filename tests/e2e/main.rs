@@ -4,6 +4,7 @@
 //! `alone::…` (on parts of its own) or `afterwards::…` (about what the whole run left behind).
 
 mod afterwards;
+mod algorithms;
 mod bad_input;
 mod bootstrap;
 mod commands;
@@ -106,6 +107,7 @@ fn alone() -> impl Iterator<Item = (&'static str, Alone)> {
         operating::PROMISES,
         tls::PROMISES,
         watching::PROMISES,
+        algorithms::PROMISES,
     ];
     all.into_iter().flatten().copied()
 }

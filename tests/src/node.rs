@@ -61,5 +61,5 @@ fn link(target: &Path, name: &Path) -> Result<()> {
 
 const VERIFY: &str = "verify.mjs";
 pub(crate) const BROWSE: &str = "browse.mjs";
-const SCRIPTS: [&str; 4] = [VERIFY, BROWSE, "oauth4webapi.mjs", "openid-client.mjs"];
+const SCRIPTS: [&str; 5] = [VERIFY, BROWSE, "jose.mjs", "oauth4webapi.mjs", "openid-client.mjs"];
 const PACKAGES: [&str; 4] = ["playwright-core", "oauth4webapi", "openid-client", "jose"];
