@@ -20,7 +20,7 @@ use crate::http::{
     server::{self, Stop, Terms},
 };
 use crate::issuer::{Issuer, Parts};
-use crate::keys::Lookout;
+use crate::keys::{Algorithm, Lookout};
 use crate::store::{KeyChange, Swept};
 use crate::sweep::sweep;
 
@@ -50,6 +50,7 @@ pub(super) async fn run(config: Config, world: World, migrate: bool) -> Result<(
     }
     announce("public", &public, &issuer);
     announce("operations", &operations, &issuer);
+    warn_of_algorithm(issuer.config.keys.algorithm);
     let public_terms = Terms { routes: http::public(issuer.clone()), tls };
     let operations_terms = Terms { routes: http::operations(issuer), tls: None };
     tokio::join!(
@@ -173,6 +174,16 @@ fn announce(listener: &'static str, socket: &TcpListener, issuer: &Issuer) {
     match socket.local_addr() {
         Ok(address) => tracing::info!(listener, %address, issuer = issuer.config.issuer, "listening"),
         Err(error) => tracing::warn!(listener, %error, "listening at an unknown address"),
+    }
+}
+
+fn warn_of_algorithm(algorithm: Algorithm) {
+    if algorithm != Algorithm::EdDsa {
+        let name = algorithm.as_str();
+        tracing::warn!(
+            algorithm = name,
+            "tokens of new keys are refused by Keystone's Envoy filter and npm package, which accept EdDSA only"
+        );
     }
 }
 
