@@ -105,7 +105,7 @@ fn security(access: Access) -> Option<Vec<SecurityRequirement>> {
 
 /// The statuses that come before a handler, or from what it takes.
 fn implied(operation: &Operation, access: Access) -> BTreeSet<u16> {
-    let mut statuses = BTreeSet::new();
+    let mut statuses = BTreeSet::from([WITHOUT_TLS]);
     statuses.extend(match access {
         Access::Anyone => &[][..],
         Access::Client => &[400, 401, 429, 500, 503],
@@ -132,7 +132,7 @@ fn plain(parameter: &RefOr<Parameter>) -> Option<&Parameter> {
 /// One component for each status: an error looks the same wherever it happens.
 fn shared(status: u16, access: Access, components: &mut Components) -> RefOr<utoipa::openapi::Response> {
     let (kind, schema, content) = match access {
-        Access::Client => ("TokenError", TokenErrorBody::name(), "application/json"),
+        Access::Client if status != WITHOUT_TLS => ("TokenError", TokenErrorBody::name(), "application/json"),
         _ => ("Problem", ProblemBody::name(), "application/problem+json"),
     };
     let name = format!("{kind}{status}");
@@ -180,6 +180,7 @@ const fn meaning(status: u16) -> &'static str {
         412 => "It was changed since it was read",
         413 => "The body is too large",
         415 => "The body is of another type than the route reads",
+        WITHOUT_TLS => "The issuer answers over TLS only",
         422 => "What the body says cannot be",
         428 => "`If-Match` is missing",
         429 => "Too many attempts; `Retry-After` says when the next may succeed",
@@ -258,6 +259,8 @@ pub(super) struct TokenBody {
 
 const IF_MATCH: &str = "If-Match";
 const BEARER: &str = "access_token";
+/// Said before anybody knows what the request is.
+const WITHOUT_TLS: u16 = 421;
 const BASIC: &str = "client_secret_basic";
 const INTRODUCTION: &str = "Users, clients, roles, scopes, sessions and keys, and the tokens that follow from them. \
     Routes under `/users` and `/admin` take an access token with the scope that stands at them. \

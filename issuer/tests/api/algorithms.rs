@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keystone_issuer::issuer::{Issuer, Parts};
 use keystone_issuer::keys::{Algorithm, KeyEncryptionKey};
+use keystone_issuer::store::Actor;
 use serde_json::json;
 
 use crate::support::{PASSWORD, TestIssuer};
@@ -93,7 +94,7 @@ async fn replicas_that_differ_in_the_algorithm_publish_and_accept_the_same_keys(
 
     // Verifiers know none of the standbys yet, so the one that is wanted follows.
     let lost = new.store.key_history().await.unwrap().keys[0].kid.clone();
-    new.keys.compromise(&*new.store, &lost, true).await.unwrap();
+    new.keys.compromise(&*new.store, &Actor::Operator, (&lost, true)).await.unwrap();
     old.issuer.keys.refresh(&*old.issuer.store).await.unwrap();
     old.call("/admin/users", &token, json!({ "username": "bob" })).await.refused(401, "unknown_kid");
     let token = old.client_token("robot", "keystone:users:write").await;

@@ -10,8 +10,8 @@
 )]
 
 mod accounts;
-mod all_sessions;
 mod algorithms;
+mod all_sessions;
 mod answer;
 mod attacks;
 mod audit;

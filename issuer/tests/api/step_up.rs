@@ -11,9 +11,9 @@ const SETTINGS: &str = "[sessions]\nstep_up = 300";
 
 /// A new token of a session whose login is too old.
 async fn old_login(test: &TestIssuer, username: &str) -> String {
-    let login = test.login_as("console", username, PASSWORD).await.success();
+    let login = test.login_as("keystone-console", username, PASSWORD).await.success();
     test.clock.advance(AGE);
-    test.refresh("console", &login.text("refresh_token")).await.success().text("access_token")
+    test.refresh("keystone-console", &login.text("refresh_token")).await.success().text("access_token")
 }
 
 ///
@@ -33,7 +33,7 @@ async fn a_17_changes_to_keystone_itself_take_a_recent_login() {
         ("POST /admin/users".to_owned(), json!({ "username": "mallory", "roles": ["administrator"] })),
         ("POST /admin/roles".to_owned(), json!({ "name": "x", "scopes": ["keystone:audit:read"] })),
         ("PATCH /admin/roles/keeper".to_owned(), json!({ "scopes": [] })),
-        ("PATCH /admin/clients/console".to_owned(), json!({ "name": "x" })),
+        ("PATCH /admin/clients/keystone-console".to_owned(), json!({ "name": "x" })),
         ("POST /admin/keys/rotate".to_owned(), Value::Null),
         (format!("POST /admin/keys/{}/compromise", kid.as_str().unwrap()), json!({ "now": true })),
     ];

@@ -26,7 +26,8 @@ pub use self::types::{
     UserChange, UserSearch, UserSession, Version,
 };
 use super::{
-    Actor, Applied, ApplyError, Declaration, DeclaredClient, DeclaredRole, DeclaredScope, NewUser, Result, SessionId,
+    Actor, Applied, ApplyError, Declaration, DeclaredClient, DeclaredRole, DeclaredScope, NewUser, Result,
+    SessionId,
 };
 
 /// Users, roles, scopes and clients as administrators see and change them.
