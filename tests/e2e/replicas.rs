@@ -103,7 +103,7 @@ fn an_issuer_that_is_killed_under_load_loses_no_session(lab: &Lab) -> Result<()>
     })
 }
 
-/// B-19.
+/// B-19: as in a rolling deployment.
 fn an_issuer_that_is_told_to_stop_under_load_cuts_no_request(lab: &Lab) -> Result<()> {
     let redis = Redis::start(&lab.tools, &lab.directory("two-stopped-redis")?, &lab.ledger)?;
     let mut pair = Pair::start(lab, "two-stopped", redis.url.clone(), "drain = 3\n")?;

@@ -70,7 +70,7 @@ fn answers(text: &str) -> usize {
     text.matches("HTTP/1.1 ").count()
 }
 
-/// P-20.
+/// P-20: what two readers could take for different requests.
 #[tokio::test]
 async fn lengths_and_lines_with_two_readings_are_refused() {
     let listening = Listening::start(Duration::ZERO).await;
@@ -104,7 +104,22 @@ async fn two_kinds_of_length_end_the_connection() {
     }
 }
 
-/// B-19.
+/// P-20: the server's library takes a bare LF for the end of a line (RFC 9112 §2.2), everywhere and for nothing else.
+#[tokio::test]
+async fn a_bare_line_feed_hides_no_request() {
+    let listening = Listening::start(Duration::ZERO).await;
+    let feeds = |text: &str| text.replace("\r\n", "\n");
+
+    let one = format!("{}{}connection: close\r\n\r\n", feeds(JWKS), "x-a: b\n");
+    let inside = format!("{JWKS}content-length: 30\r\nconnection: close\r\n\r\n\n\n{}", feeds(JWKS));
+
+    for request in [one, inside] {
+        let answer = listening.send(&request).await;
+        assert_eq!(answers(&answer), 1, "{answer}");
+    }
+}
+
+/// B-19: whoever began is answered.
 #[tokio::test]
 async fn a_request_under_way_is_answered_after_the_signal_to_stop() {
     let listening = Listening::start(Duration::ZERO).await;
@@ -122,7 +137,7 @@ async fn a_request_under_way_is_answered_after_the_signal_to_stop() {
     listening.ended.await.unwrap();
 }
 
-/// B-19.
+/// B-19: whoever comes meanwhile is answered, too, and told not to stay.
 #[tokio::test]
 async fn while_it_drains_it_is_not_ready_and_answers_everyone() {
     let listening = Listening::start(Duration::from_secs(3)).await;
