@@ -13,7 +13,7 @@ const PROVED: &str = "
     R-01 R-02 R-04 R-05 R-06 R-07 R-08 R-10 R-11 R-12 R-13 R-14 R-16 R-17 R-19 R-20 R-22
     C-01 C-02 C-03 C-04 C-06
     V-01 V-02 V-03 V-05 V-06 V-08 V-09
-    A-01 A-02 A-03 A-04 A-07 A-08 A-09 A-10 A-11 A-14 A-15 A-16 A-19
+    A-01 A-02 A-03 A-04 A-07 A-08 A-09 A-10 A-11 A-14 A-15 A-16 A-17 A-19
     B-01 B-02 B-03 B-04 B-06 B-07 B-08 B-09 B-10 B-12 B-13 B-14 B-15 B-16 B-18 B-19 B-20 B-21 B-22";
 
 /// What has no test, and why not.
