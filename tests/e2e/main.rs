@@ -11,6 +11,7 @@ mod commands;
 mod deployment;
 mod docs;
 mod gateway;
+mod guide;
 mod interruption;
 mod lab;
 mod load;
@@ -105,6 +106,7 @@ fn alone() -> impl Iterator<Item = (&'static str, Alone)> {
         docs::PROMISES,
         deployment::PROMISES,
         operating::PROMISES,
+        guide::PROMISES,
         tls::PROMISES,
         watching::PROMISES,
         algorithms::PROMISES,

@@ -1,0 +1,48 @@
+//! `docs/api.md`: its commands, run one after the other as they are written.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use keystone_tests::docs::shell_lines;
+use keystone_tests::program::Program;
+use keystone_tests::{cast, deployment, stack};
+use serde_json::Value;
+
+use crate::lab::{Alone, Lab, promises};
+
+pub(crate) const PROMISES: &[(&str, Alone)] = promises![every_command_of_the_guide_does_what_it_says];
+
+fn every_command_of_the_guide_does_what_it_says(lab: &Lab) -> Result<()> {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/api.md"))?;
+    let home = lab.issuer_home("guide", |_| ())?;
+    let administrator = home.bootstrap()?;
+    let applied = home.apply(&cast::orders(&home.url()))?;
+    let secret = |client: &str| deployment::text(deployment::at(&applied, &format!("/secrets/{client}"))?);
+    let issuer = home.serve()?;
+    stack::create_people(&issuer, &secret("demo-setup")?)?;
+
+    let lines = shell_lines(&text, "# The API");
+    let script = lines.iter().map(|line| format!("{line}\necho\n")).collect::<String>();
+    let names = [
+        ("ISSUER", issuer.site.url("")),
+        ("ADMIN_PASSWORD", deployment::text(deployment::at(&administrator, "/one_time_password")?)?),
+        ("ALICE_PASSWORD", cast::password("alice")?.to_owned()),
+        ("FULFILMENT_SECRET", secret("fulfilment")?),
+    ];
+    let shell = Program::new("shell", Path::new("/bin/sh"), &home.directory).args(["-euc", &script]);
+    let shell = names.iter().fold(shell, |shell, (name, value)| shell.env(name, value));
+    let finished = shell.run("", Duration::from_secs(60))?;
+
+    ensure!(finished.code() == Some(0), "{}\n{}", finished.stdout, finished.stderr);
+    let answers: Vec<Value> =
+        finished.stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let said =
+        |what: &str| answers.iter().find_map(|answer| answer.pointer(what)).cloned().context(what.to_owned());
+    assert_eq!(said("/active")?, Value::Bool(true));
+    assert_eq!(said("/username")?, "alice");
+    ensure!(said("/one_time_password")?.is_string());
+    assert_eq!(said("/description")?, "Buys things");
+    Ok(())
+}
