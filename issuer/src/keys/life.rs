@@ -6,9 +6,6 @@ use crate::store::{Actor, Decide, KeyChange, Store};
 impl Keys {
     /// Does what is due in the keys' lives, and looks at the outcome. Of many replicas that ask at once, one does it.
     pub async fn tend(&self, store: &dyn Store) -> Result<Vec<KeyChange>, KeysError> {
-        if schedule::due(&store.key_history().await?, &self.times).is_empty() {
-            return Ok(Vec::new());
-        }
         self.change(store, &Actor::Schedule, &|history| Ok(schedule::due(history, &self.times))).await
     }
 
@@ -44,6 +41,10 @@ impl Keys {
         actor: &Actor,
         decide: &Decide<'_>,
     ) -> Result<Vec<KeyChange>, KeysError> {
+        // Asked before, without a lock and without keys, which may take a second to make. Most of the time that is all.
+        if decide(&store.key_history().await?)?.is_empty() {
+            return Ok(Vec::new());
+        }
         let candidates = signer::generate_two(&self.kek, &self.world, self.times.algorithm).await?;
         let changes = store.change_keys(actor, &candidates, decide).await??;
         self.refresh(store).await?;
