@@ -105,6 +105,8 @@ promises! {
         an_emergency_is_one_step_for_everyone,
         a_refused_or_impossible_decision_changes_nothing,
         a_removed_key_is_known_no_more_and_cannot_be_opened,
+        a_standby_that_never_signed_may_go,
+        a_key_may_sign_until_what_is_planned_does,
         what_has_begun_in_a_keys_life_is_not_undone,
         a_key_that_was_not_seen_for_long_enough_signs_nothing,
         an_emergency_waits_for_no_look,

@@ -166,6 +166,41 @@ pub(super) async fn a_removed_key_is_known_no_more_and_cannot_be_opened(bed: &Be
     assert_eq!(audit(bed, "key.%").await, ["operator key.removed old"]);
 }
 
+pub(super) async fn a_standby_that_never_signed_may_go(bed: &Bed) {
+    begin(bed).await;
+
+    change(bed, |_| vec![KeyChange::Remove { kid: "standby-1".to_owned() }, publish()]).await;
+
+    let kids = bed.store.signing_keys().await.unwrap().into_iter().map(|key| key.kid);
+    assert_eq!(kids.collect::<Vec<_>>(), ["active-1", "new-1"]);
+}
+
+pub(super) async fn a_key_may_sign_until_what_is_planned_does(bed: &Bed) {
+    begin(bed).await;
+    change(bed, |history| {
+        vec![retire("active-1", history, 60), activate("standby-1", history, 60), publish()]
+    })
+    .await;
+    let planned = line(bed, "standby-1").await.activates_at;
+
+    change(bed, |history| {
+        let now = KeyChange::Activate { kid: "new-1".to_owned(), at: history.now, lead: Duration::ZERO };
+        let until = KeyChange::Retire { kid: "new-1".to_owned(), at: planned };
+        let off = KeyChange::CallOff { kid: "standby-1".to_owned() };
+        let again = KeyChange::Activate {
+            kid: "standby-1".to_owned(),
+            at: planned.unwrap(),
+            lead: Duration::from_secs(1),
+        };
+        vec![compromise("active-1"), off, watch("new-1", None), now, until, again]
+    })
+    .await;
+
+    let [follows, waits] = [line(bed, "new-1").await, line(bed, "standby-1").await];
+    assert_eq!((follows.retires_at, waits.activates_at), (planned, planned));
+    assert_eq!(follows.state(bed.store.now().await.unwrap()), KeyState::Active);
+}
+
 pub(super) async fn what_has_begun_in_a_keys_life_is_not_undone(bed: &Bed) {
     begin(bed).await;
     change(bed, |history| {
