@@ -21,24 +21,29 @@ pub struct IntrospectionRequest {
     pub address: IpAddr,
 }
 
-/// An active token (RFC 7662 §2.2).
+/// An active token (RFC 7662 §2.2). For whoever reads the answer, all of it is optional: an inactive one has none of it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Introspection {
+    #[schema(required = false)]
     pub scope: String,
+    #[schema(required = false)]
     pub client_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
     /// Of access tokens; a refresh token cannot be used as any type.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_type: Option<&'static str>,
+    #[schema(required = false)]
     pub exp: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iat: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nbf: Option<u64>,
+    #[schema(required = false)]
     pub sub: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub aud: Vec<String>,
+    #[schema(required = false)]
     pub iss: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jti: Option<String>,

@@ -12,6 +12,7 @@ mod deployment;
 mod docs;
 mod gateway;
 mod guide;
+mod generated;
 mod interruption;
 mod lab;
 mod load;
@@ -107,6 +108,7 @@ fn alone() -> impl Iterator<Item = (&'static str, Alone)> {
         deployment::PROMISES,
         operating::PROMISES,
         guide::PROMISES,
+        generated::PROMISES,
         tls::PROMISES,
         watching::PROMISES,
         algorithms::PROMISES,

@@ -27,9 +27,17 @@ impl Python {
     /// Runs one of the scripts and returns what it printed.
     pub fn run(&self, script: &str, args: &[&str], limit: Duration) -> Result<String> {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("python").join(script);
-        let program = Program::new(script.trim_end_matches(".py"), &self.program, &self.home);
-        // -B: no compiled files beside the packages, which are everybody's.
-        let program = program.env("PYTHONPATH", &self.packages).args(["-B"]).arg(path).args(args);
+        let program = self.program(script.trim_end_matches(".py")).arg(path).args(args);
         program.run("", limit)?.succeeded()
+    }
+
+    /// One of the packages that is a program; the arguments are still to come.
+    pub fn module(&self, name: &str) -> Program {
+        self.program(name).args(["-m", name])
+    }
+
+    fn program(&self, name: &str) -> Program {
+        // -B: no compiled files beside the packages, which are everybody's.
+        Program::new(name, &self.program, &self.home).env("PYTHONPATH", &self.packages).args(["-B"])
     }
 }

@@ -127,5 +127,5 @@ fn with<'a>(tools: &Tools, command: &'a mut Command) -> &'a mut Command {
 const PYTHON: Wanted = Wanted {
     name: "python",
     requirements: "tests/python/requirements.txt",
-    description: "Authlib and Requests (about 10 MB)",
+    description: "Authlib, Requests and schemathesis (about 100 MB)",
 };

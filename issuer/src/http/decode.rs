@@ -26,6 +26,8 @@ pub(super) enum DecodeError {
     Form,
     #[error("the body is not a JSON object of strings")]
     JsonOfStrings,
+    #[error("the body is not a JSON object")]
+    JsonObject,
     #[error("{0}")]
     Json(String),
     #[error("the parameter {0} is repeated")]
@@ -109,7 +111,15 @@ pub(super) async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -
     if content_type(headers).as_deref() != Some(JSON) {
         return Err(DecodeError::ContentType(JSON));
     }
-    serde_json::from_slice(&read(body).await?).map_err(|error| DecodeError::Json(without_values(&error)))
+    object(&read(body).await?)
+}
+
+/// serde would also take a list, its items for the members in their order.
+fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T, DecodeError> {
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(DecodeError::JsonObject);
+    }
+    serde_json::from_slice(body).map_err(|error| DecodeError::Json(without_values(&error)))
 }
 
 /// Tells a member that is `null` from one that is not there.
@@ -270,6 +280,19 @@ mod tests {
         let many = (0..=MOST_PARAMETERS).map(|number| format!("p{number}=1")).collect::<Vec<_>>().join("&");
 
         assert_eq!(form(&many), Err(DecodeError::TooManyParameters));
+    }
+
+    #[test]
+    fn a_list_is_no_object() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Named {
+            name: String,
+        }
+
+        assert_eq!(object(br#" {"name":"a"}"#), Ok(Named { name: "a".to_owned() }));
+        for text in [r#"["a"]"#, "", "null", r#""a""#] {
+            assert_eq!(object::<Named>(text.as_bytes()), Err(DecodeError::JsonObject), "{text}");
+        }
     }
 
     #[test]

@@ -1,0 +1,142 @@
+//! Requests that nobody wrote, made from the description of the routes: never a 5xx, every answer as described.
+//!
+//! On issuers of their own, because the requests of an administrator change and delete what they meet.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use keystone_tests::issuer::Home;
+use keystone_tests::python::Python;
+use keystone_tests::stack::Backends;
+use serde_json::{Value, json};
+
+use crate::lab::{Alone, Lab, promises};
+
+pub(crate) const PROMISES: &[(&str, Alone)] = promises![
+    requests_made_from_the_description_are_answered_as_described_on_sqlite,
+    requests_made_from_the_description_are_answered_as_described_on_postgres,
+];
+
+fn requests_made_from_the_description_are_answered_as_described_on_sqlite(lab: &Lab) -> Result<()> {
+    let home = lab.issuer_home("generated-sqlite", |settings| settings.sections = CHEAP.to_owned())?;
+    every_answer_is_described(lab, &home)
+}
+
+fn requests_made_from_the_description_are_answered_as_described_on_postgres(lab: &Lab) -> Result<()> {
+    let backends = Backends::start(&lab.tools, &lab.directory("generated-backends")?, &lab.ledger)?;
+    let home = lab.issuer_home("generated-postgres", |settings| {
+        settings.redis_url = Some(backends.redis.url.clone());
+        settings.sections = CHEAP.to_owned();
+    })?;
+    let home = home.on(backends.postgres.database("generated")?)?;
+    home.migrate()?;
+    every_answer_is_described(lab, &home)
+}
+
+fn every_answer_is_described(lab: &Lab, home: &Home) -> Result<()> {
+    let applied = home.apply(CAST)?;
+    let secret = applied.pointer("/secrets/tester").and_then(Value::as_str).context("no secret")?;
+    let issuer = home.serve()?;
+    let token = issuer.tokens(&issuer.client_grant("tester", secret))?.access;
+    let user = issuer.site.post("/admin/users").bearer(&token).json(&json!({ "username": "guinea-pig" }));
+    let user = user.send()?.expect(201)?.member("id")?;
+    let python = Python::new(&lab.tools, &home.directory)?;
+    fs::write(home.directory.join("schemathesis.toml"), SETTINGS)?;
+
+    let said = python
+        .module("schemathesis.cli")
+        .args(["run", &format!("{}/openapi.json", home.url())])
+        .env("TOKEN", &token)
+        .env("SECRET", secret)
+        .env("USER_ID", user)
+        .run("", Duration::from_secs(180))?;
+
+    ensure!(said.code() == Some(0), "{}{}", said.stdout, said.stderr);
+    let api = issuer.site.get("/openapi.json").send()?.expect(200)?.json()?;
+    // All but the one that gave the description.
+    let tested = format!("Tested: {}\n", operations(&api).saturating_sub(1));
+    ensure!(said.stdout.contains(&tested), "not {tested}{}", said.stdout);
+    // Whoever had lost the token on the way would have tested 401 only.
+    issuer.site.get("/admin/keys").bearer(&token).send()?.expect(200).map(drop)
+}
+
+fn operations(api: &Value) -> usize {
+    let paths = api.get("paths").and_then(Value::as_object).into_iter().flatten();
+    paths.filter_map(|(_, item)| item.as_object()).map(serde_json::Map::len).sum()
+}
+
+/// The same requests each time. An administrator's reach things that exist; what deletes does not, lest it deletes the tester.
+const SETTINGS: &str = r#"
+continue-on-failure = true
+warnings = false
+
+[auth.openapi]
+access_token = { bearer = "${TOKEN}" }
+client_secret_basic = { username = "tester", password = "${SECRET}" }
+
+[generation]
+deterministic = true
+max-examples = 30
+database = "none"
+
+[phases]
+stateful.enabled = false
+
+[checks]
+enabled = false
+not_a_server_error.enabled = true
+status_code_conformance.enabled = true
+content_type_conformance.enabled = true
+response_headers_conformance.enabled = true
+response_schema_conformance.enabled = true
+unsupported_method.enabled = true
+negative_data_rejection = { enabled = true, expected-statuses = ["4xx"] }
+missing_required_header = { enabled = true, expected-statuses = ["4xx"] }
+
+[[operations]]
+exclude-method = "DELETE"
+include-path-regex = "^/admin/users/"
+parameters = { "header.If-Match" = "*", "path.id" = "${USER_ID}" }
+
+[[operations]]
+exclude-method = "DELETE"
+include-path-regex = "^/admin/(roles|scopes)/"
+parameters = { "header.If-Match" = "*", "path.name" = "guinea-pig" }
+
+[[operations]]
+exclude-method = "DELETE"
+include-path-regex = "^/admin/clients/"
+parameters = { "header.If-Match" = "*", "path.client_id" = "guinea-pig" }
+"#;
+
+/// What passwords cost is not asked here.
+const CHEAP: &str = "[passwords]\nmemory_kib = 8\npasses = 1";
+
+const CAST: &str = r#"
+[[scopes]]
+name = "guinea-pig"
+resource = "hutch"
+
+[[roles]]
+name = "guinea-pig"
+scopes = ["guinea-pig"]
+
+[[clients]]
+client_id = "guinea-pig"
+name = "To be changed"
+grants = ["client_credentials"]
+scopes = ["guinea-pig"]
+
+[[clients]]
+client_id = "tester"
+name = "May do everything"
+grants = ["client_credentials"]
+scopes = [
+    "guinea-pig",
+    "keystone:users:read", "keystone:users:write", "keystone:roles:read", "keystone:roles:write",
+    "keystone:scopes:read", "keystone:scopes:write", "keystone:clients:read", "keystone:clients:write",
+    "keystone:keys:read", "keystone:keys:write", "keystone:sessions:read", "keystone:sessions:write",
+    "keystone:audit:read",
+]
+"#;
