@@ -54,8 +54,7 @@ fn every_answer_is_described(lab: &Lab, home: &Home) -> Result<()> {
 
     ensure!(said.code() == Some(0), "{}{}", said.stdout, said.stderr);
     let api = issuer.site.get("/openapi.json").send()?.expect(200)?.json()?;
-    // All but the one that gave the description.
-    let tested = format!("Tested: {}\n", operations(&api).saturating_sub(1));
+    let tested = format!("Tested: {}\n", operations(&api));
     ensure!(said.stdout.contains(&tested), "not {tested}{}", said.stdout);
     // Whoever had lost the token on the way would have tested 401 only.
     issuer.site.get("/admin/keys").bearer(&token).send()?.expect(200).map(drop)
@@ -82,6 +81,8 @@ database = "none"
 
 [phases]
 stateful.enabled = false
+coverage.extra-data-sources.responses = false
+fuzzing.extra-data-sources.responses = false
 
 [checks]
 enabled = false
@@ -95,17 +96,22 @@ negative_data_rejection = { enabled = true, expected-statuses = ["4xx"] }
 missing_required_header = { enabled = true, expected-statuses = ["4xx"] }
 
 [[operations]]
-exclude-method = "DELETE"
+include-method = ["GET", "PATCH", "POST", "PUT"]
 include-path-regex = "^/admin/users/"
 parameters = { "header.If-Match" = "*", "path.id" = "${USER_ID}" }
 
 [[operations]]
-exclude-method = "DELETE"
-include-path-regex = "^/admin/(roles|scopes)/"
+include-method = ["GET", "PATCH", "POST", "PUT"]
+include-path-regex = "^/admin/roles/"
 parameters = { "header.If-Match" = "*", "path.name" = "guinea-pig" }
 
 [[operations]]
-exclude-method = "DELETE"
+include-method = ["GET", "PATCH", "POST", "PUT"]
+include-path-regex = "^/admin/scopes/"
+parameters = { "header.If-Match" = "*", "path.name" = "keystone:audit:read" }
+
+[[operations]]
+include-method = ["GET", "PATCH", "POST", "PUT"]
 include-path-regex = "^/admin/clients/"
 parameters = { "header.If-Match" = "*", "path.client_id" = "guinea-pig" }
 "#;
@@ -114,26 +120,21 @@ parameters = { "header.If-Match" = "*", "path.client_id" = "guinea-pig" }
 const CHEAP: &str = "[passwords]\nmemory_kib = 8\npasses = 1";
 
 const CAST: &str = r#"
-[[scopes]]
-name = "guinea-pig"
-resource = "hutch"
-
 [[roles]]
 name = "guinea-pig"
-scopes = ["guinea-pig"]
+scopes = ["keystone:audit:read"]
 
 [[clients]]
 client_id = "guinea-pig"
 name = "To be changed"
 grants = ["client_credentials"]
-scopes = ["guinea-pig"]
+scopes = ["keystone:audit:read"]
 
 [[clients]]
 client_id = "tester"
 name = "May do everything"
 grants = ["client_credentials"]
 scopes = [
-    "guinea-pig",
     "keystone:users:read", "keystone:users:write", "keystone:roles:read", "keystone:roles:write",
     "keystone:scopes:read", "keystone:scopes:write", "keystone:clients:read", "keystone:clients:write",
     "keystone:keys:read", "keystone:keys:write", "keystone:sessions:read", "keystone:sessions:write",
