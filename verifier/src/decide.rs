@@ -1,19 +1,21 @@
 //! One request in, one decision out: the policy's routes, the issuer's keys, the token.
 
 use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::Seconds;
-use crate::credentials::bearer_token;
-use crate::error::{Code, Refusal};
-use crate::header::Unverified;
+use crate::checks::Unwatched;
+use crate::error::Refusal;
+use crate::explain::{Explanation, Record};
+use crate::judge::Judge;
 use crate::key_cache::KeyCache;
-use crate::path::Path;
-use crate::policy::{Access, IdentityField, KeySource, Policy};
-use crate::verdicts::{Under, Verdicts};
-use crate::verify::{Verified, verify_signed_cached};
+use crate::policy::{IdentityField, IssuerPolicy, KeySource, Policy};
+use crate::shadow::{Difference, Shadow};
+use crate::verdicts::{Forgetful, Remembering, Verdicts};
+use crate::verify::Verified;
 
 /// What a decision rests on. Nothing else of a request is ever consulted, whatever it claims its original path was.
 #[derive(Clone, Copy, Debug)]
@@ -37,23 +39,45 @@ pub enum Decision {
     Deny(Refusal),
 }
 
+impl Decision {
+    /// `public`, `allow`, or the code of the refusal: one word for logs and metrics.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Allow(_) => "allow",
+            Self::Deny(refusal) => refusal.code().as_str(),
+        }
+    }
+}
+
+impl From<Result<Option<Verified>, Refusal>> for Decision {
+    fn from(outcome: Result<Option<Verified>, Refusal>) -> Self {
+        match outcome {
+            Ok(None) => Self::Public,
+            Ok(Some(token)) => Self::Allow(token),
+            Err(refusal) => Self::Deny(refusal),
+        }
+    }
+}
+
 /// A policy together with the keys of its issuers, and the tokens accepted lately.
 #[derive(Clone, Debug)]
 pub struct Gate {
     policy: Policy,
-    /// One for each issuer of the policy, in its order.
+    /// One for each issuer of the policy, in its order; after them those that only the shadow believes.
     keys: Vec<KeyCache>,
+    /// Of each issuer of the policy, its place in `keys`.
+    places: Vec<usize>,
     verdicts: Verdicts,
+    shadow: Option<Box<Shadow>>,
 }
 
 impl Gate {
     /// Inline keys are there at once; all others the host must fetch (see [`KeyCache`]).
     pub fn new(policy: Policy) -> Self {
-        let keys = policy.issuers().iter().map(|issuer| match &issuer.keys {
-            KeySource::Inline(keys) => KeyCache::pinned(keys.clone()),
-            KeySource::Remote { .. } => KeyCache::remote(),
-        });
-        Self { keys: keys.collect(), policy, verdicts: Verdicts::new(REMEMBERED) }
+        let keys: Vec<_> = policy.issuers().iter().map(cache).collect();
+        let places = (0..keys.len()).collect();
+        Self { policy, keys, places, verdicts: Verdicts::new(REMEMBERED), shadow: None }
     }
 
     /// Remembers so many accepted tokens, a power of two and at least 4, instead of 1,024. Each takes about the double
@@ -63,50 +87,83 @@ impl Gate {
         Self { verdicts: Verdicts::new(tokens), ..self }
     }
 
-    /// The policy.
+    /// Evaluates `policy` beside the gate's own in [`Gate::shadow`], and enforces nothing of it. An issuer of both has one
+    /// key cache, that of the enforced policy.
+    #[must_use]
+    pub fn shadowing(mut self, policy: Policy) -> Self {
+        self.keys.truncate(self.places.len());
+        let own = self.policy.issuers();
+        let mut places = Vec::new();
+        for issuer in policy.issuers() {
+            let same = own.iter().position(|other| other.rules.issuer == issuer.rules.issuer);
+            places.push(same.unwrap_or(self.keys.len()));
+            if same.is_none() {
+                self.keys.push(cache(issuer));
+            }
+        }
+        self.shadow = Some(Box::new(Shadow { policy, places, verdicts: Verdicts::new(REMEMBERED) }));
+        self
+    }
+
+    /// The policy that is enforced.
     pub const fn policy(&self) -> &Policy {
         &self.policy
     }
 
-    /// The key cache of the policy's issuer at `index`. `None`: there is no such issuer.
+    /// Every issuer whose keys the gate needs: those of the policy, then those of its shadow alone. [`Gate::keys`] counts
+    /// in this order.
+    pub fn issuers(&self) -> impl Iterator<Item = &IssuerPolicy> {
+        let of_shadow =
+            self.shadow.iter().flat_map(|shadow| shadow.policy.issuers().iter().zip(&shadow.places));
+        let added = of_shadow.filter(|(_, place)| **place >= self.places.len()).map(|(issuer, _)| issuer);
+        self.policy.issuers().iter().chain(added)
+    }
+
+    /// The key cache of the issuer at `index`. `None`: there is no such issuer.
     pub fn keys(&mut self, index: usize) -> Option<&mut KeyCache> {
         self.keys.get_mut(index)
     }
 
     /// Decides on a request at `now`, Unix time in seconds. What no route allows is denied.
     pub fn decide(&mut self, request: &RequestView<'_>, now: Seconds) -> Decision {
-        match self.allowed(request, now) {
-            Ok(None) => Decision::Public,
-            Ok(Some(token)) => Decision::Allow(token),
-            Err(refusal) => Decision::Deny(refusal),
-        }
+        let judge = Judge { policy: &self.policy, caches: &self.keys, places: &self.places, now };
+        let mut memory = Remembering::new(&mut self.verdicts);
+        let outcome = judge.decide(request, &mut Unwatched, &mut memory);
+        let missed = memory.missed;
+        self.ask_for_keys(missed, now);
+        outcome.into()
     }
 
-    fn allowed(&mut self, request: &RequestView<'_>, now: Seconds) -> Result<Option<Verified>, Refusal> {
-        let path = Path::parse(request.path).ok_or(Code::BadPath)?;
-        let access = self.policy.access(request.method, path).ok_or(Code::NoRoute)?;
-        let Access::Token { all, any, roles } = access else { return Ok(None) };
+    /// Every check that [`Gate::decide`] makes of this request at `now`, with its outcome. Changes nothing: no verdict is
+    /// remembered or recalled, no key is asked for.
+    pub fn explain(&self, request: &RequestView<'_>, now: Seconds) -> Explanation {
+        let judge = Judge { policy: &self.policy, caches: &self.keys, places: &self.places, now };
+        let mut record = Record::default();
+        let outcome = judge.decide(request, &mut record, &mut Forgetful);
+        record.explained(outcome.map(|token| token.is_some()), |_| true)
+    }
 
-        let token = bearer_token(request.authorization)?;
-        let known = remembered(&self.policy, &self.keys, &mut self.verdicts, (token, now))?;
-        let token = match known {
-            Some(verified) => verified,
-            None => {
-                let (under, verified) = verify_for_issuer(&self.policy, &mut self.keys, token, now)?;
-                self.verdicts.keep(token, under, verified.clone());
-                verified
-            }
-        };
+    /// What the shadow policy says of a request on which the gate decided `enforced`, where that is something else.
+    /// `None` also without a shadow. Costs a second signature check for a token that is new.
+    pub fn shadow(
+        &mut self,
+        request: &RequestView<'_>,
+        enforced: &Decision,
+        now: Seconds,
+    ) -> Option<Difference> {
+        let Shadow { policy, places, verdicts } = self.shadow.as_deref_mut()?;
+        let judge = Judge { policy, caches: &self.keys, places, now };
+        let mut memory = Remembering::new(verdicts);
+        let outcome = judge.decide(request, &mut Unwatched, &mut memory);
+        let missed = memory.missed;
+        self.ask_for_keys(missed, now);
+        Difference::between(enforced, outcome.into())
+    }
 
-        let all_held = all.iter().all(|scope| token.has(scope));
-        let any_held = any.is_empty() || any.iter().any(|scope| token.has(scope));
-        if !all_held || !any_held {
-            return Err(Refusal::scope([all.as_slice(), any.as_slice()].concat().join(" ").into()));
+    fn ask_for_keys(&mut self, missed: Option<usize>, now: Seconds) {
+        if let Some(cache) = missed.and_then(|place| self.keys.get_mut(place)) {
+            cache.missed(now);
         }
-        if !roles.is_empty() && !token.roles().any(|held| roles.iter().any(|role| role == held)) {
-            return Err(Code::InsufficientRole.into());
-        }
-        Ok(Some(token))
     }
 
     /// The names of the identity headers: to be removed from every inbound request, whatever the decision.
@@ -121,63 +178,11 @@ impl Gate {
     }
 }
 
-/// The verdict on the same token a while ago, if it still holds.
-fn remembered(
-    policy: &Policy,
-    caches: &[KeyCache],
-    verdicts: &mut Verdicts,
-    (token, now): (&[u8], Seconds),
-) -> Result<Option<Verified>, Refusal> {
-    let Some((under, verified)) = verdicts.find(token) else { return Ok(None) };
-    let (Some(issuer), Some(cache)) = (policy.issuers().get(under.issuer), caches.get(under.issuer)) else {
-        return Ok(None);
-    };
-    // A key that went, or is too old, takes its verdicts along.
-    if cache.current(now).and_then(|keys| keys.key(&under.kid)) != Some(&under.key) {
-        return Ok(None);
+fn cache(issuer: &IssuerPolicy) -> KeyCache {
+    match &issuer.keys {
+        KeySource::Inline(keys) => KeyCache::pinned(keys.clone()),
+        KeySource::Remote { .. } => KeyCache::remote(),
     }
-    let verified = verified.clone();
-    match verified.check_times(&issuer.rules, now) {
-        Ok(()) => Ok(Some(verified)),
-        Err(refusal) => {
-            verdicts.forget(token);
-            Err(refusal)
-        }
-    }
-}
-
-/// Dispatches on the exact `iss`, so that one issuer's key never vouches for another's token.
-fn verify_for_issuer(
-    policy: &Policy,
-    caches: &mut [KeyCache],
-    token: &[u8],
-    now: Seconds,
-) -> Result<(Under, Verified), Refusal> {
-    let issuers = policy.issuers();
-    let longest = issuers.iter().map(|issuer| issuer.rules.max_token_bytes).max().unwrap_or_default();
-    let accepts = |algorithm| caches.iter().any(|cache| cache.accepted().contains(&algorithm));
-    let unverified = Unverified::parse(token, longest, accepts)?;
-    let at = match issuers {
-        [_] => 0,
-        _ => {
-            let claimed = unverified.claimed_issuer();
-            issuers
-                .iter()
-                .position(|issuer| Some(&issuer.rules.issuer) == claimed.as_ref())
-                .ok_or(Code::Issuer)?
-        }
-    };
-    let (Some(issuer), Some(cache)) = (issuers.get(at), caches.get_mut(at)) else {
-        return Err(Code::Issuer.into());
-    };
-    // Another issuer of the policy may sign with more.
-    if !cache.accepted().contains(&unverified.algorithm) {
-        return Err(Code::Alg.into());
-    }
-
-    let verified = verify_signed_cached(&unverified, &issuer.rules, cache, now)?;
-    let key = cache.current(now).and_then(|keys| keys.key(&unverified.kid)).ok_or(Code::UnknownKid)?;
-    Ok((Under { issuer: at, key: key.clone(), kid: unverified.kid }, verified))
 }
 
 /// Accepted tokens that a gate remembers.

@@ -1,9 +1,11 @@
 //! The three segments and the protected header of a compact JWS (RFC 7515 §4 and §7.1), before anything is trusted.
 
 use alloc::borrow::ToOwned;
+use alloc::format;
 use alloc::string::String;
 
 use crate::base64url;
+use crate::checks::{Check, Watch, shown};
 use crate::error::{Code, Refusal};
 use crate::json::{self, JsonError, JsonFault, Node, Object};
 use crate::signature::Algorithm;
@@ -24,13 +26,18 @@ impl<'a> Unverified<'a> {
         token: &'a [u8],
         max_bytes: usize,
         accepts: impl Fn(Algorithm) -> bool,
+        watch: &mut impl Watch,
     ) -> Result<Self, Refusal> {
+        watch.at(Check::Size);
+        watch.saw(|| format!("{} bytes, at most {max_bytes}", token.len()));
         if token.is_empty() {
             return Err(Code::NoCredentials.into());
         }
         if token.len() > max_bytes {
             return Err(Code::TooLarge.into());
         }
+        watch.at(Check::Form);
+        watch.saw(|| format!("{} segments", token.split(|&byte| byte == b'.').count()));
         let mut segments = token.split(|&byte| byte == b'.');
         let (Some(header), Some(payload), Some(signature), None) =
             (segments.next(), segments.next(), segments.next(), segments.next())
@@ -42,7 +49,9 @@ impl<'a> Unverified<'a> {
             return Err(Code::Malformed.into());
         }
         let signed = token.get(..header.len() + 1 + payload.len()).ok_or(Code::Malformed)?;
-        let (algorithm, kid) = check_header(&base64url::decode(header).ok_or(Code::Base64)?, accepts)?;
+        watch.at(Check::Header);
+        let header = base64url::decode(header).ok_or(Code::Base64)?;
+        let (algorithm, kid) = check_header(&header, accepts, watch)?;
         Ok(Self { signed, payload, signature, algorithm, kid })
     }
 
@@ -55,13 +64,23 @@ impl<'a> Unverified<'a> {
 }
 
 /// Checks the header and returns its `alg` and `kid`. Keys it carries or points to (`jwk`, `jku`, `x5u`, `x5c`) are never looked at.
-fn check_header(bytes: &[u8], accepts: impl Fn(Algorithm) -> bool) -> Result<(Algorithm, String), Refusal> {
+fn check_header(
+    bytes: &[u8],
+    accepts: impl Fn(Algorithm) -> bool,
+    watch: &mut impl Watch,
+) -> Result<(Algorithm, String), Refusal> {
+    watch.saw(|| shown(bytes));
     let node = json::parse(bytes).map_err(|error| code_of(error, Code::HeaderJson))?;
     let header = node.value.as_object().ok_or(Code::HeaderJson)?;
+    let seen = |name| format!("{:?}", text(header, name).unwrap_or_default());
 
     // RFC 8725 §3.1.
+    watch.at(Check::Alg);
+    watch.saw(|| seen("alg"));
     let algorithm = text(header, "alg").and_then(Algorithm::named).filter(|named| accepts(*named));
     let algorithm = algorithm.ok_or(Code::Alg)?;
+    watch.at(Check::Typ);
+    watch.saw(|| seen("typ"));
     // RFC 9068 §4; media types compare without case and `application/` may be left out (RFC 7515 §4.1.9).
     let is_access_token = text(header, "typ").is_some_and(|typ| {
         typ.eq_ignore_ascii_case("at+jwt") || typ.eq_ignore_ascii_case("application/at+jwt")
@@ -69,10 +88,13 @@ fn check_header(bytes: &[u8], accepts: impl Fn(Algorithm) -> bool) -> Result<(Al
     if !is_access_token {
         return Err(Code::Typ.into());
     }
+    watch.at(Check::Crit);
     // RFC 7515 §4.1.11, RFC 7797 §7, RFC 8725 §3.6: none of these is ever right in an access token.
     if ["crit", "b64", "zip"].iter().any(|name| header.get(name).is_some()) {
         return Err(Code::Crit.into());
     }
+    watch.at(Check::Kid);
+    watch.saw(|| seen("kid"));
     let kid = text(header, "kid").filter(|kid| !kid.is_empty()).ok_or(Code::Kid)?;
     Ok((algorithm, kid.to_owned()))
 }

@@ -9,36 +9,43 @@
 extern crate alloc;
 
 mod base64url;
+mod checks;
 mod claims;
 #[cfg(feature = "aws-lc")]
 pub mod compat;
 mod credentials;
 mod decide;
 mod error;
+mod explain;
 #[cfg(test)]
 mod fixture;
 mod header;
 mod json;
+mod judge;
 mod key_cache;
 mod keys;
 mod path;
 mod policy;
+mod shadow;
 mod signature;
 mod verdicts;
 mod verify;
 
+pub use checks::Check;
 pub use credentials::bearer_token;
 pub use decide::{Decision, Gate, RequestView};
 pub use error::{Code, Refusal};
+pub use explain::{Explanation, Outcome, Step};
 pub use key_cache::KeyCache;
 pub use keys::{KeySet, KeySetError};
 pub use policy::{Access, IdentityField, IssuerPolicy, KeySource, Policy, PolicyError};
+pub use shadow::Difference;
 pub use signature::Algorithm;
-pub use verify::{Rules, Verified, verify, verify_cached};
+pub use verify::{Rules, Verified, explain, verify, verify_cached};
 
 /// Looser than RFC 9068 §4 asks of a resource; wrong everywhere but where its words say.
 pub mod danger {
-    pub use crate::verify::verify_for_any_audience;
+    pub use crate::verify::{explain_for_any_audience, verify_for_any_audience};
 }
 
 /// Unix time in seconds (RFC 7519 §2, NumericDate).

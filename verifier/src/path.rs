@@ -7,6 +7,7 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
+use core::fmt;
 
 /// A path with one reading, still percent-encoded; the query and the first `/` are gone.
 #[derive(Clone, Copy, Debug)]
@@ -58,8 +59,11 @@ const fn is_unreserved(byte: u8) -> bool {
 }
 
 /// A path with `{name}` for one segment and, at the end, `{*name}` for one or more.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Template(Vec<Piece>);
+#[derive(Clone, Debug)]
+pub(crate) struct Template {
+    pieces: Vec<Piece>,
+    text: String,
+}
 
 /// In order of preference.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,12 +79,12 @@ impl Template {
         let path = text.strip_prefix('/').ok_or("must start with `/`")?;
         let count = path.split('/').count();
         let pieces = path.split('/').enumerate().map(|(at, piece)| Piece::parse(piece, at + 1 == count));
-        pieces.collect::<Result<_, _>>().map(Self)
+        Ok(Self { pieces: pieces.collect::<Result<_, _>>()?, text: text.to_owned() })
     }
 
     pub(crate) fn matches(&self, path: Path<'_>) -> bool {
         let mut segments = path.segments();
-        for piece in &self.0 {
+        for piece in &self.pieces {
             let Some(segment) = segments.next() else { return false };
             let fits = match piece {
                 Piece::Literal(text) => text == segment,
@@ -96,7 +100,20 @@ impl Template {
 
     /// The more specific template first: at the first difference a literal comes before `{name}` before `{*name}`.
     pub(crate) fn by_precedence(&self, other: &Self) -> Ordering {
-        self.0.cmp(&other.0)
+        self.pieces.cmp(&other.pieces)
+    }
+}
+
+/// The names in braces mean nothing.
+impl PartialEq for Template {
+    fn eq(&self, other: &Self) -> bool {
+        self.pieces == other.pieces
+    }
+}
+
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
 

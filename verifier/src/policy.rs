@@ -4,6 +4,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use crate::json;
 use crate::keys::KeySet;
@@ -41,12 +42,12 @@ impl Policy {
         &self.identity_headers
     }
 
-    /// What the most specific matching route needs. `None`: no route matches.
-    pub(crate) fn access(&self, method: &[u8], path: Path<'_>) -> Option<&Access> {
+    /// The most specific route that matches.
+    pub(crate) fn route(&self, method: &[u8], path: Path<'_>) -> Option<&Route> {
         let allows = |route: &&Route| {
             route.methods.iter().any(|allowed| allowed.as_bytes() == method) && route.path.matches(path)
         };
-        self.routes.iter().find(allows).map(|route| &route.access)
+        self.routes.iter().find(allows)
     }
 }
 
@@ -74,10 +75,10 @@ pub enum KeySource {
 }
 
 #[derive(Clone, Debug)]
-struct Route {
-    methods: Vec<String>,
-    path: Template,
-    access: Access,
+pub(crate) struct Route {
+    pub(crate) methods: Vec<String>,
+    pub(crate) path: Template,
+    pub(crate) access: Access,
 }
 
 /// What a route asks for.
@@ -94,6 +95,19 @@ pub enum Access {
         /// At least one of these roles.
         roles: Vec<String>,
     },
+}
+
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Token { all, any, roles } = self else { return f.write_str("public") };
+        f.write_str("a valid token")?;
+        for (which, needed) in [("all of", all), ("one of", any), ("one of the roles", roles)] {
+            if !needed.is_empty() {
+                write!(f, ", {which} {}", needed.join(" "))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A claim that can be forwarded as a header.

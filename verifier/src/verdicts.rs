@@ -7,6 +7,8 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::error::Refusal;
+use crate::judge::{Judge, Memory};
 use crate::signature::PublicKey;
 use crate::verify::Verified;
 
@@ -84,6 +86,65 @@ impl Verdicts {
 }
 
 const WAYS: usize = 4;
+
+/// The memory of one decision.
+#[derive(Debug)]
+pub(crate) struct Remembering<'a> {
+    verdicts: &'a mut Verdicts,
+    /// The cache that lacks a key which a token named.
+    pub(crate) missed: Option<usize>,
+}
+
+impl<'a> Remembering<'a> {
+    pub(crate) const fn new(verdicts: &'a mut Verdicts) -> Self {
+        Self { verdicts, missed: None }
+    }
+}
+
+impl Memory for Remembering<'_> {
+    fn recall(&mut self, judge: &Judge<'_>, token: &[u8]) -> Result<Option<Verified>, Refusal> {
+        let Some((under, verified)) = self.verdicts.find(token) else { return Ok(None) };
+        let (Some(issuer), Some(cache)) =
+            (judge.policy.issuers().get(under.issuer), judge.cache(under.issuer))
+        else {
+            return Ok(None);
+        };
+        // A key that went, or is too old, takes its verdicts along.
+        if cache.current(judge.now).and_then(|keys| keys.key(&under.kid)) != Some(&under.key) {
+            return Ok(None);
+        }
+        let verified = verified.clone();
+        match verified.check_times(&issuer.rules, judge.now) {
+            Ok(()) => Ok(Some(verified)),
+            Err(refusal) => {
+                self.verdicts.forget(token);
+                Err(refusal)
+            }
+        }
+    }
+
+    fn keep(&mut self, token: &[u8], under: Under, verified: &Verified) {
+        self.verdicts.keep(token, under, verified.clone());
+    }
+
+    fn missed(&mut self, cache: usize) {
+        self.missed = Some(cache);
+    }
+}
+
+/// The memory of an explanation, which must find out everything and change nothing.
+#[derive(Debug)]
+pub(crate) struct Forgetful;
+
+impl Memory for Forgetful {
+    fn recall(&mut self, _: &Judge<'_>, _: &[u8]) -> Result<Option<Verified>, Refusal> {
+        Ok(None)
+    }
+
+    fn keep(&mut self, _: &[u8], _: Under, _: &Verified) {}
+
+    fn missed(&mut self, _: usize) {}
+}
 
 #[cfg(test)]
 mod tests {

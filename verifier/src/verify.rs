@@ -1,13 +1,16 @@
 //! The list of checks. Only [`verify`] can make a [`Verified`].
 
+use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::Seconds;
 use crate::base64url;
+use crate::checks::{Check, Unwatched, Watch, shown};
 use crate::claims::Claims;
 use crate::error::{Code, Refusal};
+use crate::explain::{Explanation, Record};
 use crate::header::Unverified;
 use crate::key_cache::KeyCache;
 use crate::keys::KeySet;
@@ -39,8 +42,8 @@ impl Rules {
 ///
 /// `now` is Unix time in seconds. The first check that fails gives the reason.
 pub fn verify(token: &[u8], rules: &Rules, keys: &KeySet, now: Seconds) -> Result<Verified, Refusal> {
-    let unverified = unverified(token, rules, keys.accepted())?;
-    verify_signed(&unverified, rules, keys, now)
+    let unverified = unverified(token, rules, keys.accepted(), &mut Unwatched)?;
+    Standard { rules, keys, now }.verify(&unverified, &mut Unwatched)
 }
 
 /// [`verify`] without the question whom the token is for: `rules.audiences` is not read.
@@ -53,8 +56,8 @@ pub fn verify_for_any_audience(
     keys: &KeySet,
     now: Seconds,
 ) -> Result<Verified, Refusal> {
-    let unverified = unverified(token, rules, keys.accepted())?;
-    signed_claims(&unverified, rules, keys)?.in_time(rules, now)
+    let unverified = unverified(token, rules, keys.accepted(), &mut Unwatched)?;
+    Standard { rules, keys, now }.verify_for_any_audience(&unverified, &mut Unwatched)
 }
 
 /// [`verify`] with the keys that `cache` has at `now`. Without any a sound token is refused as `keys_unavailable`; an
@@ -65,39 +68,65 @@ pub fn verify_cached(
     cache: &mut KeyCache,
     now: Seconds,
 ) -> Result<Verified, Refusal> {
-    let unverified = unverified(token, rules, cache.accepted())?;
-    verify_signed_cached(&unverified, rules, cache, now)
-}
-
-fn unverified<'a>(token: &'a [u8], rules: &Rules, accepted: &[Algorithm]) -> Result<Unverified<'a>, Refusal> {
-    Unverified::parse(token, rules.max_token_bytes, |algorithm| accepted.contains(&algorithm))
-}
-
-pub(crate) fn verify_signed_cached(
-    token: &Unverified<'_>,
-    rules: &Rules,
-    cache: &mut KeyCache,
-    now: Seconds,
-) -> Result<Verified, Refusal> {
-    let keys = cache.current(now).ok_or(Code::KeysUnavailable)?;
-    let verdict = verify_signed(token, rules, keys, now);
+    let unverified = unverified(token, rules, cache.accepted(), &mut Unwatched)?;
+    let keys = usable(cache, now, &mut Unwatched)?;
+    let verdict = Standard { rules, keys, now }.verify(&unverified, &mut Unwatched);
     if verdict.as_ref().is_err_and(|refusal| refusal.code() == Code::UnknownKid) {
         cache.missed(now);
     }
     verdict
 }
 
-fn verify_signed(
-    token: &Unverified<'_>,
+/// Every check that [`verify_cached`] makes of this token at `now`, with its outcome. Changes nothing.
+pub fn explain(token: &[u8], rules: &Rules, cache: &KeyCache, now: Seconds) -> Explanation {
+    let mut record = Record::default();
+    let outcome = unverified(token, rules, cache.accepted(), &mut record).and_then(|unverified| {
+        let keys = usable(cache, now, &mut record)?;
+        Standard { rules, keys, now }.verify(&unverified, &mut record)
+    });
+    record.explained(outcome.map(|_| true), Check::is_of_token)
+}
+
+/// Every check that [`verify_for_any_audience`] makes of this token at `now`, with its outcome. Changes nothing.
+pub fn explain_for_any_audience(token: &[u8], rules: &Rules, cache: &KeyCache, now: Seconds) -> Explanation {
+    let mut record = Record::default();
+    let outcome = unverified(token, rules, cache.accepted(), &mut record).and_then(|unverified| {
+        let keys = usable(cache, now, &mut record)?;
+        Standard { rules, keys, now }.verify_for_any_audience(&unverified, &mut record)
+    });
+    record.explained(outcome.map(|_| true), |check| check.is_of_token() && check != Check::Audience)
+}
+
+fn unverified<'a>(
+    token: &'a [u8],
     rules: &Rules,
-    keys: &KeySet,
+    accepted: &[Algorithm],
+    watch: &mut impl Watch,
+) -> Result<Unverified<'a>, Refusal> {
+    Unverified::parse(token, rules.max_token_bytes, |algorithm| accepted.contains(&algorithm), watch)
+}
+
+/// The keys to verify with.
+pub(crate) fn usable<'c>(
+    cache: &'c KeyCache,
     now: Seconds,
-) -> Result<Verified, Refusal> {
-    let signed = signed_claims(token, rules, keys)?;
-    if !signed.claims.audiences.iter().any(|audience| rules.audiences.contains(audience)) {
-        return Err(Code::Audience.into());
-    }
-    signed.in_time(rules, now)
+    watch: &mut impl Watch,
+) -> Result<&'c KeySet, Refusal> {
+    watch.at(Check::Keys);
+    watch.saw(|| match (cache.current(now), cache.age(now)) {
+        (Some(keys), _) => keys.kids().collect::<Vec<_>>().join(", "),
+        (None, Some(age)) => format!("too old: {age} seconds"),
+        (None, None) => String::from("never fetched"),
+    });
+    Ok(cache.current(now).ok_or(Code::KeysUnavailable)?)
+}
+
+/// What a token is held against.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standard<'a> {
+    pub(crate) rules: &'a Rules,
+    pub(crate) keys: &'a KeySet,
+    pub(crate) now: Seconds,
 }
 
 /// What the issuer signed, whenever that was and whomever it is for.
@@ -106,25 +135,56 @@ struct Signed {
     payload: Vec<u8>,
 }
 
-fn signed_claims(token: &Unverified<'_>, rules: &Rules, keys: &KeySet) -> Result<Signed, Refusal> {
-    let key = keys.key(&token.kid).ok_or(Code::UnknownKid)?;
-    // RFC 8725 §3.1: the key says which algorithm it is for, whatever the token says.
-    if key.algorithm() != token.algorithm {
-        return Err(Code::Alg.into());
+impl Standard<'_> {
+    pub(crate) fn verify(&self, token: &Unverified<'_>, watch: &mut impl Watch) -> Result<Verified, Refusal> {
+        let signed = self.signed_claims(token, watch)?;
+        let audiences = &signed.claims.audiences;
+        watch.at(Check::Audience);
+        watch.saw(|| format!("{audiences:?}, expected one of {:?}", self.rules.audiences));
+        if !audiences.iter().any(|audience| self.rules.audiences.contains(audience)) {
+            return Err(Code::Audience.into());
+        }
+        self.in_time(signed, watch)
     }
-    let signature = base64url::decode(token.signature).ok_or(Code::Base64)?;
-    if !key.verifies(token.signed, &signature) {
-        return Err(Code::Signature.into());
-    }
-    let payload = base64url::decode(token.payload).ok_or(Code::Base64)?;
-    let claims = Claims::parse(&payload)?;
-    if claims.issuer == rules.issuer { Ok(Signed { claims, payload }) } else { Err(Code::Issuer.into()) }
-}
 
-impl Signed {
-    fn in_time(self, rules: &Rules, now: Seconds) -> Result<Verified, Refusal> {
-        let Self { claims, payload } = self;
-        check_times(&claims, rules, now)?;
+    fn verify_for_any_audience(
+        &self,
+        token: &Unverified<'_>,
+        watch: &mut impl Watch,
+    ) -> Result<Verified, Refusal> {
+        let signed = self.signed_claims(token, watch)?;
+        self.in_time(signed, watch)
+    }
+
+    fn signed_claims(&self, token: &Unverified<'_>, watch: &mut impl Watch) -> Result<Signed, Refusal> {
+        watch.at(Check::Key);
+        watch.saw(|| format!("{:?}", token.kid));
+        let key = self.keys.key(&token.kid).ok_or(Code::UnknownKid)?;
+        // RFC 8725 §3.1: the key says which algorithm it is for, whatever the token says.
+        if key.algorithm() != token.algorithm {
+            return Err(Code::Alg.into());
+        }
+        watch.at(Check::Signature);
+        let signature = base64url::decode(token.signature).ok_or(Code::Base64)?;
+        if !key.verifies(token.signed, &signature) {
+            return Err(Code::Signature.into());
+        }
+        watch.at(Check::Claims);
+        let payload = base64url::decode(token.payload).ok_or(Code::Base64)?;
+        watch.saw(|| shown(&payload));
+        let claims = Claims::parse(&payload)?;
+        watch.at(Check::Issuer);
+        watch.saw(|| format!("{:?}, expected {:?}", claims.issuer, self.rules.issuer));
+        if claims.issuer == self.rules.issuer {
+            Ok(Signed { claims, payload })
+        } else {
+            Err(Code::Issuer.into())
+        }
+    }
+
+    fn in_time(&self, signed: Signed, watch: &mut impl Watch) -> Result<Verified, Refusal> {
+        let Signed { claims, payload } = signed;
+        check_times(&claims, self.rules, self.now, watch)?;
         // Parsed as JSON before, so it is UTF-8.
         let json = String::from_utf8(payload).map_err(|_| Code::ClaimsJson)?;
         Ok(Verified(Arc::new(Accepted { claims, json })))
@@ -132,21 +192,28 @@ impl Signed {
 }
 
 /// RFC 7519 §4.1.4 to §4.1.6: `exp` is exclusive; nothing comes from the future; nothing lives for ever.
-fn check_times(claims: &Claims, rules: &Rules, now: Seconds) -> Result<(), Refusal> {
-    let latest = now.saturating_add(rules.leeway);
-    if claims.expires_at.saturating_add(rules.leeway) <= now {
+fn check_times(claims: &Claims, rules: &Rules, now: Seconds, watch: &mut impl Watch) -> Result<(), Refusal> {
+    let Rules { leeway, max_lifetime, .. } = *rules;
+    let latest = now.saturating_add(leeway);
+    watch.at(Check::Exp);
+    watch.saw(|| format!("{}, it is {now}, leeway {leeway}", claims.expires_at));
+    if claims.expires_at.saturating_add(leeway) <= now {
         return Err(Code::Expired.into());
     }
+    watch.at(Check::Nbf);
+    watch.saw(|| claims.not_before.map_or_else(|| String::from("none"), |at| format!("{at}")));
     if claims.not_before.is_some_and(|not_before| not_before > latest) {
         return Err(Code::NotYetValid.into());
     }
+    watch.at(Check::Iat);
+    watch.saw(|| format!("{}", claims.issued_at));
     if claims.issued_at > latest {
         return Err(Code::IssuedInFuture.into());
     }
-    if claims.expires_at.saturating_sub(claims.issued_at) > rules.max_lifetime {
-        return Err(Code::Lifetime.into());
-    }
-    Ok(())
+    let lifetime = claims.expires_at.saturating_sub(claims.issued_at);
+    watch.at(Check::Lifetime);
+    watch.saw(|| format!("{lifetime} seconds, at most {max_lifetime}"));
+    if lifetime > max_lifetime { Err(Code::Lifetime.into()) } else { Ok(()) }
 }
 
 /// A token that passed every check. It holds the claims, not the token. Clones share them; nobody can change them.
@@ -162,7 +229,7 @@ struct Accepted {
 impl Verified {
     /// The checks whose outcome changes with time, again.
     pub(crate) fn check_times(&self, rules: &Rules, now: Seconds) -> Result<(), Refusal> {
-        check_times(&self.0.claims, rules, now)
+        check_times(&self.0.claims, rules, now, &mut Unwatched)
     }
 
     /// `iss`.

@@ -204,3 +204,88 @@ fn a_remembered_token_is_judged_without_an_allocation() {
         allocation_counter::measure(|| assert!(allows(&mut self::gate(&inline("https://as.example")))));
     assert!(first.count_total > 0);
 }
+
+mod shadow {
+    use super::*;
+
+    const OTHER: &str = r#"{"version":1,"issuers":[
+        {"issuer":"https://new.example","audiences":["https://api.example"],"keys":{"url":"https://new.example/jwks"}},
+        {"issuer":"https://as.example","audiences":["https://api.example"],"keys":{"url":"https://as.example/jwks"}}],
+        "routes":[
+          {"methods":["GET"],"path":"/","authenticated":true},
+          {"methods":["GET"],"path":"/orders","require":{"all":["orders:admin"]}},
+          {"methods":["GET"],"path":"/me","authenticated":true},
+          {"methods":["GET"],"path":"/desk","public":true}]}"#;
+
+    fn shadowed() -> Gate {
+        gate(REMOTE).shadowing(Policy::parse(OTHER.as_bytes()).unwrap())
+    }
+
+    /// What is enforced, and the difference.
+    fn both(gate: &mut Gate, path: &str, authorization: &[&[u8]]) -> (&'static str, Option<String>) {
+        let request = RequestView { method: b"GET", path: path.as_bytes(), authorization };
+        let decision = gate.decide(&request, NOW);
+        let difference = gate.shadow(&request, &decision, NOW);
+        (decision.word(), difference.map(|difference| difference.to_string()))
+    }
+
+    #[test]
+    fn a_shadow_reports_what_it_would_have_done_and_changes_nothing() {
+        let mut gate = shadowed();
+        gate.keys(0).unwrap().replace(jwks().as_bytes(), NOW).unwrap();
+        let token = bearer(&[]);
+        let token: &[&[u8]] = &[token.as_bytes()];
+
+        assert_eq!(both(&mut gate, "/me", token), ("allow", None));
+        assert_eq!(both(&mut gate, "/me", &[]), ("no_credentials", None));
+        let public = "enforced public, shadow no_credentials (a bearer token is required)";
+        assert_eq!(both(&mut gate, "/", &[]), ("public", Some(public.into())));
+        assert_eq!(both(&mut gate, "/", token), ("public", Some("enforced public, shadow allow".into())));
+        assert_eq!(
+            both(&mut gate, "/desk", &[]),
+            ("no_credentials", Some("enforced no_credentials, shadow public".into()))
+        );
+        let (enforced, difference) = both(&mut gate, "/orders", token);
+        assert_eq!(enforced, "allow");
+        assert!(difference.unwrap().starts_with("enforced allow, shadow insufficient_scope ("));
+    }
+
+    #[test]
+    fn without_a_shadow_there_is_no_difference() {
+        assert_eq!(both(&mut gate(REMOTE), "/", &[]), ("public", None));
+    }
+
+    #[test]
+    fn issuers_of_both_policies_share_their_keys_and_new_ones_bring_their_own() {
+        let mut gate = shadowed();
+        let names = |gate: &Gate| -> Vec<String> {
+            gate.issuers().map(|issuer| issuer.rules.issuer.clone()).collect()
+        };
+        let token = bearer(&[("iss", r#""https://new.example""#)]);
+
+        assert_eq!(names(&gate), ["https://as.example", "https://new.example"]);
+        assert!(gate.keys(2).is_none());
+        gate.keys(0).unwrap().replace(jwks().as_bytes(), NOW).unwrap();
+        let (_, difference) = both(&mut gate, "/me", &[token.as_bytes()]);
+        assert!(difference.unwrap().starts_with("enforced issuer, shadow keys_unavailable"));
+        gate.keys(1).unwrap().replace(jwks().as_bytes(), NOW).unwrap();
+        let (_, difference) = both(&mut gate, "/me", &[token.as_bytes()]);
+        assert_eq!(difference.unwrap(), "enforced issuer, shadow allow");
+
+        let again = gate.shadowing(Policy::parse(OTHER.as_bytes()).unwrap());
+        assert_eq!(names(&again), ["https://as.example", "https://new.example"]);
+    }
+
+    #[test]
+    fn an_unknown_key_of_a_shadow_issuer_is_asked_for() {
+        let mut gate = shadowed();
+        gate.keys(1).unwrap().replace(jwks().as_bytes(), NOW).unwrap();
+        let value = format!(
+            "Bearer {}",
+            sign(&HEADER.replace("k1", "k9"), &claims(&[("iss", r#""https://new.example""#)]))
+        );
+        both(&mut gate, "/me", &[value.as_bytes()]);
+
+        assert!(gate.keys(1).unwrap().wants_fetch(NOW));
+    }
+}

@@ -1,0 +1,120 @@
+//! The checks of a decision, by name and in order, and who looks on while they are made.
+
+use alloc::string::String;
+use core::fmt;
+
+macro_rules! checks {
+    ($($(#[$doc:meta])+ $variant:ident $name:literal;)+) => {
+        /// One check of a decision. The order is that in which they are made: the first that fails gives the reason.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Check {
+            $($(#[$doc])+ $variant,)+
+        }
+
+        impl Check {
+            /// Every check, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The stable text. Extended, never renamed.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+        }
+    };
+}
+
+checks! {
+    /// The path has one reading.
+    Path "path";
+    /// A route of the policy allows it.
+    Route "route";
+    /// There is exactly one bearer token, where one belongs (RFC 6750 §2.1).
+    Credentials "credentials";
+    /// The token is no longer than the limit.
+    Size "size";
+    /// Three segments (RFC 7515 §7.1).
+    Form "form";
+    /// The header is canonical base64url and a JSON object (RFC 7515 §4).
+    Header "header";
+    /// `alg` is accepted (RFC 8725 §3.1).
+    Alg "alg";
+    /// `typ` is that of an access token (RFC 9068 §4).
+    Typ "typ";
+    /// No extension is asked for: `crit`, `b64`, `zip` (RFC 7515 §4.1.11).
+    Crit "crit";
+    /// `kid` names a key.
+    Kid "kid";
+    /// The policy believes the claimed issuer, whose rules and keys apply from here on.
+    Rules "rules";
+    /// The keys of the issuer are there and not too old.
+    Keys "keys";
+    /// The named key is one of them, and is for the named algorithm.
+    Key "key";
+    /// The signature is right.
+    Signature "signature";
+    /// The claims are a JSON object with the members and types of RFC 9068 §2.2.
+    Claims "claims";
+    /// `iss` is the issuer.
+    Issuer "issuer";
+    /// `aud` names the audience (RFC 7519 §4.1.3).
+    Audience "audience";
+    /// `exp` has not passed (RFC 7519 §4.1.4).
+    Exp "exp";
+    /// `nbf` has come (RFC 7519 §4.1.5).
+    Nbf "nbf";
+    /// `iat` does not lie in the future (RFC 7519 §4.1.6).
+    Iat "iat";
+    /// `exp` − `iat` is not longer than allowed.
+    Lifetime "lifetime";
+    /// The scopes that the route needs.
+    Scopes "scopes";
+    /// One of the roles that the route needs.
+    Roles "roles";
+}
+
+impl Check {
+    /// Whether the check is one of a token alone, without a request and a policy.
+    pub(crate) const fn is_of_token(self) -> bool {
+        !matches!(
+            self,
+            Self::Path | Self::Route | Self::Credentials | Self::Rules | Self::Scopes | Self::Roles
+        )
+    }
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Is told of every check as it is made, by the same functions that decide: an explanation cannot say something else.
+pub(crate) trait Watch {
+    /// The next check is this one. A refusal from here to the next call is its.
+    fn at(&mut self, check: Check);
+
+    /// What that check looks at, in words that hold no signature and no whole token.
+    fn saw(&mut self, seen: impl FnOnce() -> String);
+}
+
+/// Nobody looks on.
+#[derive(Debug)]
+pub(crate) struct Unwatched;
+
+impl Watch for Unwatched {
+    fn at(&mut self, _: Check) {}
+
+    fn saw(&mut self, _: impl FnOnce() -> String) {}
+}
+
+/// What somebody wrote, fit for a line of text: what would end the line or turn its direction is escaped.
+pub(crate) fn shown(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).chars().fold(String::new(), |mut text, character| {
+        match character {
+            '"' | '\'' | '\\' => text.push(character),
+            other => text.extend(other.escape_debug()),
+        }
+        text
+    })
+}

@@ -1,0 +1,154 @@
+//! The list of checks of a request: path, route, token, scopes, roles. Deciding, explaining and shadowing all read it.
+
+use alloc::format;
+use alloc::string::String;
+
+use crate::Seconds;
+use crate::checks::{Check, Watch, shown};
+use crate::credentials::bearer_token;
+use crate::decide::RequestView;
+use crate::error::{Code, Refusal};
+use crate::header::Unverified;
+use crate::key_cache::KeyCache;
+use crate::path::Path;
+use crate::policy::{Access, IssuerPolicy, Policy};
+use crate::verdicts::Under;
+use crate::verify::{Standard, Verified, usable};
+
+/// What a request is judged by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Judge<'a> {
+    pub(crate) policy: &'a Policy,
+    pub(crate) caches: &'a [KeyCache],
+    /// For each issuer of the policy, which of the caches is its.
+    pub(crate) places: &'a [usize],
+    pub(crate) now: Seconds,
+}
+
+/// What is known from before, and what should be known later. A decision has one, an explanation has none.
+pub(crate) trait Memory {
+    /// The verdict on the same token a while ago, if it still holds.
+    fn recall(&mut self, judge: &Judge<'_>, token: &[u8]) -> Result<Option<Verified>, Refusal>;
+
+    fn keep(&mut self, token: &[u8], under: Under, verified: &Verified);
+
+    /// A token named a key that this cache does not hold.
+    fn missed(&mut self, cache: usize);
+}
+
+impl Judge<'_> {
+    /// `None`: the route is public.
+    pub(crate) fn decide(
+        &self,
+        request: &RequestView<'_>,
+        watch: &mut impl Watch,
+        memory: &mut impl Memory,
+    ) -> Result<Option<Verified>, Refusal> {
+        let access = self.access(request, watch)?;
+        if *access == Access::Public {
+            return Ok(None);
+        }
+        watch.at(Check::Credentials);
+        watch.saw(|| lines(request.authorization));
+        let token = bearer_token(request.authorization)?;
+        let verified = match memory.recall(self, token)? {
+            Some(verified) => verified,
+            None => self.verify(token, watch, memory)?,
+        };
+        authorize(access, &verified, watch)?;
+        Ok(Some(verified))
+    }
+
+    fn access(&self, request: &RequestView<'_>, watch: &mut impl Watch) -> Result<&Access, Refusal> {
+        watch.at(Check::Path);
+        // A query may hold secrets, and no route looks at it.
+        watch.saw(|| shown(request.path.split(|&byte| byte == b'?').next().unwrap_or_default()));
+        let path = Path::parse(request.path).ok_or(Code::BadPath)?;
+        watch.at(Check::Route);
+        watch.saw(|| shown(request.method));
+        let route = self.policy.route(request.method, path).ok_or(Code::NoRoute)?;
+        watch.saw(|| format!("{} {}: {}", route.methods.join(", "), route.path, route.access));
+        Ok(&route.access)
+    }
+
+    /// Dispatches on the exact `iss`, so that one issuer's key never vouches for another's token.
+    fn verify(
+        &self,
+        token: &[u8],
+        watch: &mut impl Watch,
+        memory: &mut impl Memory,
+    ) -> Result<Verified, Refusal> {
+        let issuers = self.policy.issuers();
+        let longest = issuers.iter().map(|issuer| issuer.rules.max_token_bytes).max().unwrap_or_default();
+        let places = 0..issuers.len();
+        let accepts = |algorithm| {
+            places.clone().any(|at| self.cache(at).is_some_and(|cache| cache.accepted().contains(&algorithm)))
+        };
+        let unverified = Unverified::parse(token, longest, accepts, watch)?;
+        watch.at(Check::Rules);
+        let at = self.claimed_issuer(&unverified, watch)?;
+        let (Some(issuer), Some(cache)) = (issuers.get(at), self.cache(at)) else {
+            return Err(Code::Issuer.into());
+        };
+        // Another issuer of the policy may sign with more.
+        if !cache.accepted().contains(&unverified.algorithm) {
+            return Err(Code::Alg.into());
+        }
+
+        let keys = usable(cache, self.now, watch)?;
+        let standard = Standard { rules: &issuer.rules, keys, now: self.now };
+        let verified = standard.verify(&unverified, watch).inspect_err(|refusal| {
+            if let (Code::UnknownKid, Some(&place)) = (refusal.code(), self.places.get(at)) {
+                memory.missed(place);
+            }
+        })?;
+        let key = keys.key(&unverified.kid).ok_or(Code::UnknownKid)?.clone();
+        memory.keep(token, Under { issuer: at, key, kid: unverified.kid }, &verified);
+        Ok(verified)
+    }
+
+    /// The place in the policy of whose rules apply.
+    fn claimed_issuer(&self, token: &Unverified<'_>, watch: &mut impl Watch) -> Result<usize, Refusal> {
+        if let [only] = self.policy.issuers() {
+            watch.saw(|| format!("{:?}, the only issuer", only.rules.issuer));
+            return Ok(0);
+        }
+        let claimed = token.claimed_issuer();
+        watch.saw(|| match &claimed {
+            Some(claimed) => format!("claims to be from {claimed:?}"),
+            None => String::from("claims no issuer"),
+        });
+        let names = |issuer: &IssuerPolicy| Some(&issuer.rules.issuer) == claimed.as_ref();
+        Ok(self.policy.issuers().iter().position(names).ok_or(Code::Issuer)?)
+    }
+
+    pub(crate) fn cache(&self, issuer: usize) -> Option<&KeyCache> {
+        self.caches.get(*self.places.get(issuer)?)
+    }
+}
+
+fn authorize(access: &Access, token: &Verified, watch: &mut impl Watch) -> Result<(), Refusal> {
+    let Access::Token { all, any, roles } = access else { return Ok(()) };
+    watch.at(Check::Scopes);
+    watch.saw(|| format!("holds {:?}", token.scope()));
+    let all_held = all.iter().all(|scope| token.has(scope));
+    let any_held = any.is_empty() || any.iter().any(|scope| token.has(scope));
+    if !all_held || !any_held {
+        return Err(Refusal::scope([all.as_slice(), any.as_slice()].concat().join(" ").into()));
+    }
+    watch.at(Check::Roles);
+    watch.saw(|| format!("holds {:?}", token.roles().collect::<alloc::vec::Vec<_>>()));
+    if !roles.is_empty() && !token.roles().any(|held| roles.iter().any(|role| role == held)) {
+        return Err(Code::InsufficientRole.into());
+    }
+    Ok(())
+}
+
+/// How much was sent, never what: it is a secret.
+fn lines(authorization: &[&[u8]]) -> String {
+    match authorization {
+        [] => String::from("no Authorization header"),
+        [value] => format!("an Authorization header of {} bytes", value.len()),
+        several => format!("{} Authorization headers", several.len()),
+    }
+}
