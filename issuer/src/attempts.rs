@@ -77,7 +77,7 @@ impl Attempts {
         let Some(client_id) = claimed else { return Ok(()) };
         let (most, window) = (self.limits.client_attempts, self.limits.login_window);
         let hits = self.cache.hit(&secrets.bucket("client", &[client_id]), window).await;
-        if hits.count == most + 1 {
+        if hits.just_passed(most) {
             tracing::warn!(client_id, most, "somebody guesses secrets of a client, or it has a wrong one");
         }
         self.within("client", hits, most)

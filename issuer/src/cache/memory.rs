@@ -16,16 +16,19 @@ use crate::clock::Clock;
 pub struct MemoryCache {
     clock: Arc<dyn Clock>,
     buckets: Arc<Mutex<Buckets>>,
+    /// How many count apart.
+    processes: u64,
 }
 
 impl MemoryCache {
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self::with_capacity(clock, CAPACITY)
+    /// `processes`: how many issuers each count for themselves, so that each allows its part of a limit only.
+    pub fn new(clock: Arc<dyn Clock>, processes: u64) -> Self {
+        Self { processes, ..Self::with_capacity(clock, CAPACITY) }
     }
 
     fn with_capacity(clock: Arc<dyn Clock>, capacity: usize) -> Self {
         let buckets = Buckets { capacity, next: 0, running: HashMap::new(), by_age: VecDeque::new() };
-        Self { clock, buckets: Arc::new(Mutex::new(buckets)) }
+        Self { clock, buckets: Arc::new(Mutex::new(buckets)), processes: 1 }
     }
 
     fn buckets(&self) -> std::sync::MutexGuard<'_, Buckets> {
@@ -44,7 +47,10 @@ impl fmt::Debug for MemoryCache {
 impl Cache for MemoryCache {
     async fn hit(&self, bucket: &str, window: Duration) -> Hits {
         let now = self.clock.now();
-        self.buckets().hit(bucket, window, now)
+        let (own, remaining) = self.buckets().hit(bucket, window, now);
+        // The others have seen as many since the first: a limit below the number of processes still lets one through.
+        let count = own.saturating_sub(1).saturating_mul(self.processes).saturating_add(1);
+        Hits { count, step: self.processes, remaining }
     }
 
     async fn has(&self, bucket: &str) -> bool {
@@ -77,18 +83,18 @@ struct Bucket {
 }
 
 impl Buckets {
-    fn hit(&mut self, name: &str, window: Duration, now: OffsetDateTime) -> Hits {
+    fn hit(&mut self, name: &str, window: Duration, now: OffsetDateTime) -> (u64, Duration) {
         if let Some(bucket) = self.running.get_mut(name)
             && bucket.ends > now
         {
             bucket.count = bucket.count.saturating_add(1);
-            return Hits { count: bucket.count, remaining: (bucket.ends - now).unsigned_abs() };
+            return (bucket.count, (bucket.ends - now).unsigned_abs());
         }
 
         self.running.remove(name);
         self.make_room(now);
         self.start(name, window, now);
-        Hits { count: 1, remaining: window }
+        (1, window)
     }
 
     fn start(&mut self, name: &str, window: Duration, now: OffsetDateTime) {
@@ -127,15 +133,26 @@ mod tests {
     #[tokio::test]
     async fn a_window_ends_and_a_new_one_starts() {
         let (_, clock) = world();
-        let cache = MemoryCache::new(clock.clone());
+        let cache = MemoryCache::new(clock.clone(), 1);
 
-        assert_eq!(cache.hit("a", MINUTE).await, Hits { count: 1, remaining: MINUTE });
+        let hits = |count, remaining| Hits { count, step: 1, remaining };
+        assert_eq!(cache.hit("a", MINUTE).await, hits(1, MINUTE));
         clock.advance(Duration::from_secs(59));
-        assert_eq!(cache.hit("a", MINUTE).await, Hits { count: 2, remaining: Duration::from_secs(1) });
+        assert_eq!(cache.hit("a", MINUTE).await, hits(2, Duration::from_secs(1)));
         assert!(cache.has("a").await && !cache.has("b").await);
         clock.advance(Duration::from_secs(1));
         assert!(!cache.has("a").await);
-        assert_eq!(cache.hit("a", MINUTE).await, Hits { count: 1, remaining: MINUTE });
+        assert_eq!(cache.hit("a", MINUTE).await, hits(1, MINUTE));
+    }
+
+    /// B-14
+    #[tokio::test]
+    async fn each_of_several_processes_counts_for_all_of_them() {
+        let cache = MemoryCache::new(world().1, 3);
+
+        for expected in [1, 4, 7] {
+            assert_eq!(cache.hit("a", MINUTE).await, Hits { count: expected, step: 3, remaining: MINUTE });
+        }
     }
 
     #[tokio::test]

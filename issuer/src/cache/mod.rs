@@ -20,7 +20,7 @@ pub use self::redis::RedisCache;
 pub trait Cache: Send + Sync + fmt::Debug {
     /// Counts one more hit in `bucket` and returns the count within the running window.
     ///
-    /// Never fails: with Redis down, the count is this process's own, so a limit is weaker but never off.
+    /// Never fails: with Redis down, this process counts for itself, and as if all others saw as many.
     async fn hit(&self, bucket: &str, window: Duration) -> Hits;
     /// Whether the running window of `bucket` has a hit. With Redis down, only what this process counted itself is known.
     async fn has(&self, bucket: &str) -> bool;
@@ -33,8 +33,17 @@ pub trait Cache: Send + Sync + fmt::Debug {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hits {
     pub count: u64,
+    /// What the last one added: 1, or more where it stands for those of other processes too.
+    pub step: u64,
     /// Until the window ends.
     pub remaining: Duration,
+}
+
+impl Hits {
+    /// Whether this is the hit that went beyond `most`.
+    pub fn just_passed(self, most: u64) -> bool {
+        self.count > most && self.count.saturating_sub(self.step) <= most
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

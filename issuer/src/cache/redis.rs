@@ -79,7 +79,7 @@ return {count, remaining}";
 impl Cache for RedisCache {
     async fn hit(&self, bucket: &str, window: Duration) -> Hits {
         match self.ask::<(u64, u64)>(&hit(bucket, window)).await {
-            Ok((count, remaining)) => Hits { count, remaining: Duration::from_millis(remaining) },
+            Ok((count, remaining)) => Hits { count, step: 1, remaining: Duration::from_millis(remaining) },
             Err(_) => {
                 self.fallbacks.inc();
                 self.fallback.hit(bucket, window).await
@@ -187,7 +187,7 @@ impl Keeper {
 
     fn down(&mut self, error: RedisError) {
         if !std::mem::replace(&mut self.missed, true) {
-            tracing::warn!(%error, "redis is unavailable; until it is back, every process counts for itself");
+            tracing::warn!(%error, "redis is unavailable; until it is back, every process counts for itself and allows its part");
         }
         self.link.send_replace(Link::Down(error));
     }

@@ -14,7 +14,7 @@ use crate::clock::SystemClock;
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn connect(url: &str) -> RedisCache {
-    RedisCache::connect(url, MemoryCache::new(Arc::new(SystemClock)), Counter::default()).unwrap()
+    RedisCache::connect(url, MemoryCache::new(Arc::new(SystemClock), 1), Counter::default()).unwrap()
 }
 
 /// A server is ready when it answers; nothing here takes longer than starting one.

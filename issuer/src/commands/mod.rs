@@ -6,6 +6,7 @@ mod certificate;
 mod doctor;
 mod explain;
 mod keys;
+mod lines;
 mod migrate;
 mod open;
 mod serve;

@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::Failure;
 use super::certificate::{self, Hangup};
+use super::lines::{Lines, Members};
 use super::open::{self, Schema};
 use crate::cache::{Cache, MemoryCache, RedisCache};
 use crate::clock::World;
@@ -25,7 +26,7 @@ use crate::store::{KeyChange, Swept};
 use crate::sweep::sweep;
 
 pub(super) async fn run(config: Config, world: World, migrate: bool) -> Result<(), Failure> {
-    log_to_stderr(&config);
+    log_to_stderr(&config, &world);
     leave_no_core();
     // Taken first: a second start must not touch the data of the first.
     let public = bind("listen", config.listen)?;
@@ -61,12 +62,12 @@ pub(super) async fn run(config: Config, world: World, migrate: bool) -> Result<(
     Ok(())
 }
 
-fn log_to_stderr(config: &Config) {
+fn log_to_stderr(config: &Config, world: &World) {
     let filter = config.log.parse::<EnvFilter>().unwrap_or_default();
     let subscriber = tracing_subscriber::fmt()
-        .json()
-        .with_span_list(false)
         .log_internal_errors(false)
+        .event_format(Lines::new(world.clock.clone()))
+        .fmt_fields(Members)
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
     // Only a test that runs two commands in one process finds one there already.
@@ -106,7 +107,7 @@ fn cause(error: &io::Error) -> String {
 }
 
 fn cache(config: &Config, world: &World) -> Result<Arc<dyn Cache>, Failure> {
-    let memory = MemoryCache::new(world.clock.clone());
+    let memory = MemoryCache::new(world.clock.clone(), config.limits.replicas);
     match &config.redis_url {
         None => Ok(Arc::new(memory)),
         Some(url) => {

@@ -150,6 +150,8 @@ pub struct Limits {
     /// Logins and wrong credentials from one address (IPv6: one /64), whoever for.
     pub address_attempts: u64,
     pub login_window: Duration,
+    /// Issuers on the same database. Where no Redis counts for all, each allows its part.
+    pub replicas: u64,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
 }
@@ -162,6 +164,7 @@ impl Limits {
             client_attempts: reader.number("limits.client_attempts", 100, 1..=1_000_000),
             address_attempts: reader.number("limits.address_attempts", 300, 1..=1_000_000),
             login_window: Duration::from_secs(reader.number("limits.login_window", 60, 1..=DAY)),
+            replicas: reader.number("limits.replicas", 1, 1..=1000),
             trusted_proxies: Vec::new(),
         };
         let listed = reader.list("limits.trusted_proxies");

@@ -71,7 +71,7 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         let seconds = (self.world.now() - self.begun).as_seconds_f64();
-        let (status, milliseconds) = (self.status, seconds * 1000.0);
+        let (status, milliseconds) = (self.status, (seconds * 1e6).round() / 1e3);
         self.span.in_scope(|| match status {
             HUNG_UP => tracing::info!(milliseconds, "the client hung up"),
             _ => tracing::info!(status, milliseconds, "answered"),

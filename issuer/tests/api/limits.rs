@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{PASSWORD, TestIssuer, all};
+use crate::support::{TestIssuer, all};
 
 /// L-04
 #[tokio::test]
@@ -17,6 +17,22 @@ async fn attempts_are_counted_before_hashing_and_in_parallel() {
 
     assert_eq!(statuses.iter().filter(|status| **status == 400).count(), 5);
     assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 45);
+}
+
+/// B-14: of three issuers that nothing lets count together, each lets a third through.
+#[tokio::test]
+async fn where_each_issuer_counts_for_itself_it_allows_its_part_of_a_limit() {
+    for (replicas, allowed) in [(1, 5), (3, 2), (9, 1)] {
+        let settings = format!("[limits]\nlogin_attempts = 5\nclient_attempts = 5\nreplicas = {replicas}");
+        let test = TestIssuer::start_with(&settings).await;
+
+        for _ in 0..allowed {
+            test.login_as("app", "alice", "wrong").await.refused(400, "invalid_grant");
+            test.login_as("robot", "alice", "wrong").await.refused(401, "invalid_client");
+        }
+        test.login_as("app", "alice", "wrong").await.refused(429, "temporarily_unavailable");
+        test.login_as("robot", "alice", "wrong").await.refused(429, "temporarily_unavailable");
+    }
 }
 
 /// L-05

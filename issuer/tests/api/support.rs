@@ -54,10 +54,11 @@ impl TestIssuer {
         let clock = Arc::new(TestClock::default());
         let world = World::new(clock.clone(), Arc::new(TestEntropy::default()));
         let store = database::fresh(directory.path()).await;
-        let cache = Arc::new(MemoryCache::new(clock.clone()));
+        let config = config(settings);
+        let cache = Arc::new(MemoryCache::new(clock.clone(), config.limits.replicas));
         let kek = KeyEncryptionKey::parse(&format!("kskek_{}", "5a".repeat(32))).unwrap();
         let parts = Parts { world, store, cache, kek };
-        let issuer = Arc::new(Issuer::open(config(settings), parts).await.unwrap());
+        let issuer = Arc::new(Issuer::open(config, parts).await.unwrap());
 
         let (declaration, secrets) =
             File::parse(DECLARATION).unwrap().declare(&issuer.secrets, &issuer.world);

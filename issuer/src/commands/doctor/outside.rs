@@ -18,7 +18,7 @@ pub(super) async fn redis(config: &Config, world: &World, report: &mut Report) {
         return report.ok(REDIS, "not configured: attempts are counted in this process");
     };
     let fallbacks = world.metrics.redis_fallbacks.clone();
-    let cache = match RedisCache::connect(url.expose(), MemoryCache::new(world.clock.clone()), fallbacks) {
+    let cache = match RedisCache::connect(url.expose(), MemoryCache::new(world.clock.clone(), 1), fallbacks) {
         Ok(cache) => cache,
         Err(error) => return report.failed(REDIS, error.to_string()),
     };
