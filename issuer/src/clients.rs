@@ -2,19 +2,33 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use moka::future::Cache;
+use time::OffsetDateTime;
+use tracing::Instrument as _;
 
-use crate::metrics::Tally;
+use crate::clock::World;
 use crate::store::{Client, Store, StoreError};
 
 #[derive(Clone, Debug)]
 pub struct Clients {
     store: Arc<dyn Store>,
-    remembered: Cache<String, Arc<Client>>,
+    remembered: Cache<String, Arc<Remembered>>,
     origins: Cache<(), Arc<BTreeSet<String>>>,
-    asked: Tally,
+    world: World,
+    /// How often something was forgotten: what was read from the database before that is not to be remembered.
+    forgotten: Arc<AtomicU64>,
+}
+
+/// A client as the database had it.
+#[derive(Debug)]
+struct Remembered {
+    client: Arc<Client>,
+    since: OffsetDateTime,
+    /// Whether somebody reads it again already.
+    renewed: AtomicBool,
 }
 
 /// Why there is nothing to remember.
@@ -24,10 +38,10 @@ enum Miss {
 }
 
 impl Clients {
-    pub fn new(store: Arc<dyn Store>, asked: Tally) -> Self {
+    pub fn new(store: Arc<dyn Store>, world: World) -> Self {
         let remembered = Cache::builder().max_capacity(CAPACITY).time_to_live(LIFETIME).build();
         let origins = Cache::builder().max_capacity(1).time_to_live(LIFETIME).build();
-        Self { store, remembered, origins, asked }
+        Self { store, remembered, origins, world, forgotten: Arc::default() }
     }
 
     /// `None`: there is no such client. That is never remembered: a client made now works now.
@@ -35,25 +49,44 @@ impl Clients {
         if !is_client_id(client_id) {
             return Ok(None);
         }
-        if let Some(client) = self.remembered.get(client_id).await {
-            self.asked.count("hit");
-            return Ok(Some(client));
+        if let Some(remembered) = self.remembered.get(client_id).await {
+            self.world.metrics.client_cache.count("hit");
+            if remembered.is_due(self.world.now()) {
+                tokio::spawn(self.clone().renew(client_id.to_owned()).in_current_span());
+            }
+            return Ok(Some(remembered.client.clone()));
         }
-        self.asked.count("miss");
+        self.world.metrics.client_cache.count("miss");
         // Of many requests that miss at once, one asks the database and the others wait for it.
+        let now = self.world.now();
         let load = async {
             match self.store.client(client_id).await {
-                Ok(Some(client)) => Ok(Arc::new(client)),
+                Ok(Some(client)) => Ok(Remembered::new(client, now)),
                 Ok(None) => Err(Miss::Absent),
                 Err(error) => Err(Miss::Failed(Arc::new(error))),
             }
         };
         match self.remembered.try_get_with_by_ref(client_id, load).await {
-            Ok(client) => Ok(Some(client)),
+            Ok(remembered) => Ok(Some(remembered.client.clone())),
             Err(miss) => match &*miss {
                 Miss::Absent => Ok(None),
                 Miss::Failed(error) => Err(error.clone()),
             },
+        }
+    }
+
+    /// Before its time ends, so that no request of a client that is busy waits for the database. Where that cannot be
+    /// asked, its time ends as it would have.
+    async fn renew(self, client_id: String) {
+        let (forgotten, now) = (self.forgotten.load(Ordering::SeqCst), self.world.now());
+        match self.store.client(&client_id).await {
+            Ok(Some(client)) => self.remembered.insert(client_id.clone(), Remembered::new(client, now)).await,
+            Ok(None) => self.remembered.invalidate(&client_id).await,
+            Err(error) => return tracing::warn!(%error, client_id, "a client could not be read again"),
+        }
+        // Looked at after the insertion: a change that comes later takes the new entry away itself.
+        if self.forgotten.load(Ordering::SeqCst) != forgotten {
+            self.remembered.invalidate(&client_id).await;
         }
     }
 
@@ -74,6 +107,7 @@ impl Clients {
 
     /// After a change that may touch any client.
     pub fn forget_all(&self) {
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
         self.remembered.invalidate_all();
         self.forget_origins();
     }
@@ -85,8 +119,20 @@ impl Clients {
 
     /// After a change made by this process. Other replicas see it when their copy ends.
     pub async fn forget(&self, client_id: &str) {
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
         self.remembered.invalidate(client_id).await;
         self.forget_origins();
+    }
+}
+
+impl Remembered {
+    fn new(client: Client, since: OffsetDateTime) -> Arc<Self> {
+        Arc::new(Self { client: Arc::new(client), since, renewed: AtomicBool::new(false) })
+    }
+
+    /// True once, towards its end.
+    fn is_due(&self, now: OffsetDateTime) -> bool {
+        now - self.since >= RENEWAL && !self.renewed.swap(true, Ordering::Relaxed)
     }
 }
 
@@ -113,6 +159,7 @@ pub fn is_origin(text: &str) -> bool {
 const CAPACITY: u64 = 10_000;
 /// How long a disabled client may go on at a replica that did not disable it itself.
 const LIFETIME: Duration = Duration::from_secs(5);
+const RENEWAL: Duration = Duration::from_secs(3);
 
 #[cfg(test)]
 mod tests {

@@ -51,7 +51,7 @@ impl Issuer {
         let keys = Keys::open(&*store, kek, &world, config.keys.clone()).await?;
         let passwords = Passwords::start(&config.passwords, world.clone()).map_err(OpenError::Threads)?;
         Ok(Self {
-            clients: Clients::new(store.clone(), world.metrics.client_cache.clone()),
+            clients: Clients::new(store.clone(), world.clone()),
             attempts: Attempts::new(cache, config.limits.clone(), world.metrics.rate_limited.clone()),
             config,
             world,

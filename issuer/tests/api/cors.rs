@@ -238,7 +238,7 @@ async fn without_the_database_no_origin_outlives_its_client() {
     // Nothing listens on port 1.
     let gone = Postgres::connect("postgres://keystone@127.0.0.1:1/keystone", 2).unwrap();
     let test = test.rebuilt(|issuer| {
-        issuer.clients = Clients::new(Arc::new(gone), issuer.world.metrics.client_cache.clone());
+        issuer.clients = Clients::new(Arc::new(gone), issuer.world.clone());
     });
 
     let answer = test.get(METADATA, &[("origin", PAGE)]).await.success();

@@ -16,6 +16,7 @@ mod answer;
 mod attacks;
 mod audit;
 mod client_authentication;
+mod clients;
 #[path = "../../src/store/tests/cluster.rs"]
 mod cluster;
 mod connections;

@@ -26,7 +26,7 @@ async fn logins_and_refreshes_are_unavailable() {
 async fn an_unknown_client_is_unavailable_and_not_unknown() {
     let test = without_database().await;
     let test = test.rebuilt(|issuer| {
-        issuer.clients = Clients::new(issuer.store.clone(), issuer.world.metrics.client_cache.clone());
+        issuer.clients = Clients::new(issuer.store.clone(), issuer.world.clone());
     });
 
     unavailable(test.form_with(&[test.basic("robot")], "grant_type=client_credentials").await);
