@@ -28,6 +28,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The server writes nothing: another took its place, or it is a standby (SQLSTATE `read_only_sql_transaction`).
+    pub(super) fn is_read_only(&self) -> bool {
+        matches!(self, Self::Unavailable(sqlx::Error::Database(refusal)) if refusal.code().as_deref() == Some("25006"))
+    }
+
     /// What whoever set it up can do, where the database says enough.
     pub fn advice(&self) -> Option<&'static str> {
         let Self::Unavailable(sqlx::Error::Database(refusal)) = self else { return None };
@@ -36,6 +41,7 @@ impl StoreError {
             "28000" => Some("let the user in from here, in the server's pg_hba.conf"),
             "3D000" => Some("create the database, or correct its name in the database URL"),
             "42501" => Some("make the user the owner of the database"),
+            "25006" => Some("connect to the primary: this server is a standby, or set to read only"),
             "53300" => Some("raise the server's max_connections, or lower `database.max_connections`"),
             // SQLite: CANTOPEN, READONLY, NOTADB.
             "14" | "8" => Some("give the file and its directory to the user who runs Keystone"),

@@ -73,7 +73,8 @@ pub trait Store: Administration + Evidence + KeyLife + Revocations + Send + Sync
 
     /// Opens a session. `None`: since the password was checked, the user or client was disabled, or the password changed or was used up.
     async fn open_session(&self, session: &NewSession) -> Result<Option<Session>>;
-    /// The salt of a session's refresh tokens. `None`: there is no such session.
+    /// The salt of a session's refresh tokens, which never changes. `None`: there is no such session; one that is no more
+    /// may be remembered.
     async fn session_salt(&self, id: SessionId) -> Result<Option<[u8; 16]>>;
     /// The scopes a session may ever hold. `None`: there is no such session.
     async fn session_scope(&self, id: SessionId) -> Result<Option<BTreeSet<String>>>;

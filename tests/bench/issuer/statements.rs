@@ -15,7 +15,7 @@ type Case = (&'static str, f64, fn(&Lab) -> Result<Request>);
 
 const CASES: [Case; 4] = [
     ("statements of client_credentials", 0.0, |lab| Ok(lab.client_grant())),
-    ("statements of refresh", 2.0, |lab| Ok(lab.issuer.refresh_grant(lab.issuer.login("alice")?.refresh()?))),
+    ("statements of refresh", 1.0, |lab| Ok(lab.issuer.refresh_grant(lab.issuer.login("alice")?.refresh()?))),
     ("statements of login", 6.0, |lab| Ok(lab.issuer.password_grant("alice", cast::password("alice")?))),
     ("statements of introspection", 1.0, |lab| Ok(lab.introspection(&lab.issuer.login("alice")?.access))),
 ];

@@ -4,7 +4,6 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::pool::bounded;
 use super::{Postgres, reseal, revocation, schema, sessions};
 use crate::store::{
     Evidence, Result, Rotate, RotationRefusal, SealedName, SessionId, SessionRecord, StoreError, rows,
@@ -25,33 +24,34 @@ const SESSION: &str = "
 #[async_trait]
 impl Evidence for Postgres {
     async fn version(&self) -> Result<String> {
-        bounded(async { Ok(sqlx::query_scalar(VERSION).fetch_one(&self.pool).await?) }).await
+        self.bounded(async { Ok(sqlx::query_scalar(VERSION).fetch_one(&self.pool).await?) }).await
     }
 
     async fn unknown_migrations(&self) -> Result<Vec<i64>> {
-        bounded(schema::unknown(&self.pool)).await
+        self.bounded(schema::unknown(&self.pool)).await
     }
 
     async fn sealed(&self) -> Result<Vec<(SealedName, Vec<u8>)>> {
-        bounded(async { reseal::all(&mut *self.pool.acquire().await?).await }).await
+        self.bounded(async { reseal::all(&mut *self.pool.acquire().await?).await }).await
     }
 
     async fn user_epoch(&self, id: Uuid) -> Result<Option<i64>> {
-        bounded(async { Ok(sqlx::query_scalar(USER_EPOCH).bind(id).fetch_optional(&self.pool).await?) }).await
+        self.bounded(async { Ok(sqlx::query_scalar(USER_EPOCH).bind(id).fetch_optional(&self.pool).await?) })
+            .await
     }
 
     async fn is_token_revoked(&self, token_id: &str) -> Result<bool> {
-        bounded(revocation::is_revoked(&self.pool, token_id)).await
+        self.bounded(revocation::is_revoked(&self.pool, token_id)).await
     }
 
     async fn session_record(&self, id: SessionId) -> Result<Option<SessionRecord>> {
         let question = sqlx::query_as(SESSION).bind(Uuid::from_bytes(id.0));
-        let row: Option<Row> = bounded(async { Ok(question.fetch_optional(&self.pool).await?) }).await?;
+        let row: Option<Row> = self.bounded(async { Ok(question.fetch_optional(&self.pool).await?) }).await?;
         row.map(SessionRecord::try_from).transpose()
     }
 
     async fn rotation_refusal(&self, rotate: &Rotate) -> Result<Option<RotationRefusal>> {
-        bounded(sessions::foretell(&self.pool, rotate)).await
+        self.bounded(sessions::foretell(&self.pool, rotate)).await
     }
 }
 

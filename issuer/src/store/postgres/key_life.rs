@@ -6,7 +6,6 @@ use async_trait::async_trait;
 use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 
-use super::pool::bounded;
 use super::{Postgres, keys, ledger, reseal};
 use crate::store::key_life::{
     Decide, KeyChange, KeyHistory, KeyLife, KeyLine, KeyRefusal, Reseal, SealedName,
@@ -17,7 +16,7 @@ use crate::store::{Actor, NewSigningKey, Result, StoreError};
 #[async_trait]
 impl KeyLife for Postgres {
     async fn key_history(&self) -> Result<KeyHistory> {
-        bounded(async { history(&mut *self.pool.acquire().await?).await }).await
+        self.bounded(async { history(&mut *self.pool.acquire().await?).await }).await
     }
 
     async fn change_keys(
@@ -26,7 +25,7 @@ impl KeyLife for Postgres {
         candidates: &[NewSigningKey],
         decide: &Decide<'_>,
     ) -> Result<std::result::Result<Vec<KeyChange>, KeyRefusal>> {
-        bounded(change(&self.pool, actor, (candidates, decide))).await
+        self.bounded(change(&self.pool, actor, (candidates, decide))).await
     }
 
     async fn reseal(
@@ -34,7 +33,7 @@ impl KeyLife for Postgres {
         actor: &Actor,
         reseal: &Reseal<'_>,
     ) -> Result<std::result::Result<usize, SealedName>> {
-        bounded(reseal::reseal(&self.pool, actor, reseal)).await
+        self.bounded(reseal::reseal(&self.pool, actor, reseal)).await
     }
 }
 

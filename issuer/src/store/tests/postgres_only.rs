@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{Connection, PgConnection, PgPool, SqlSafeStr as _};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, SqlSafeStr as _};
 
 use super::cluster;
 use super::world::*;
@@ -59,6 +59,29 @@ async fn a_server_that_dropped_its_connections_is_asked_again() {
         }
     };
     tokio::time::timeout(Duration::from_secs(10), answers).await.expect("the pool does not recover");
+}
+
+/// B-15: a connection that outlives a fail-over leads to a server that only reads.
+#[ignore = "needs KEYTEST_POSTGRES, a directory with initdb and postgres"]
+#[tokio::test]
+async fn a_connection_to_a_server_that_writes_no_more_is_given_up() {
+    let url = cluster::fresh_database().await;
+    Postgres::connect(&url, 4).unwrap().migrate().await.unwrap();
+    let mut administrator = PgConnection::connect(&url).await.unwrap();
+    let name = url.split('?').next().and_then(|rest| rest.rsplit('/').next()).unwrap();
+    let mut set = async |what: &str| {
+        let sql = AssertSqlSafe(format!("ALTER DATABASE {name} {what}"));
+        sqlx::raw_sql(sql).execute(&mut administrator).await.unwrap();
+    };
+    set("SET default_transaction_read_only = on").await;
+    let store = Postgres::connect(&url, 1).unwrap();
+    assert!(store.client("app").await.unwrap().is_none(), "it reads");
+    // What connects from now on writes; what is connected does not.
+    set("RESET default_transaction_read_only").await;
+
+    let refused = store.server_secret("a", b"sealed").await.unwrap_err();
+    assert!(matches!(refused, StoreError::Unavailable(_)), "{refused}");
+    assert_eq!(store.server_secret("a", b"sealed").await.unwrap(), b"sealed");
 }
 
 #[ignore = "needs KEYTEST_POSTGRES, a directory with initdb and postgres"]

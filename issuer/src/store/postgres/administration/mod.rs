@@ -14,7 +14,6 @@ use async_trait::async_trait;
 use sqlx::{PgConnection, PgPool, Postgres as Database, Transaction};
 use time::OffsetDateTime;
 
-use super::pool::bounded;
 use super::{Postgres, ledger, subject};
 use crate::store::administration::desk::{Answer, Desk, Open};
 use crate::store::ledger::{Entry, Event};
@@ -62,7 +61,7 @@ impl Open for Postgres {
     }
 
     fn bounded<'a, T: Send + 'a>(&self, answer: Answer<'a, T>) -> Answer<'a, T> {
-        Box::pin(bounded(answer))
+        Box::pin(self.bounded(answer))
     }
 }
 
