@@ -8,6 +8,7 @@ mod cors;
 mod decode;
 mod documentation;
 mod error;
+mod framing;
 mod guard;
 mod health;
 mod introspection;
@@ -56,14 +57,21 @@ pub fn public(issuer: Arc<Issuer>) -> Router {
         .layer(from_fn_with_state(app.clone(), guard::require))
         .layer(map_response(layers::never_stored));
     let mut published = routes::router(routes::published());
-    if let Some(path) = metadata_of_path(&app.issuer.config.issuer) {
-        let metadata = get(published::metadata).options(cors::before_get);
-        published = published.route(&path, metadata.layer(map_response(cors::varied)));
-    }
     if app.issuer.config.documentation {
         published = published.merge(routes::router(routes::documentation()));
     }
-    layers::around(tokens.merge(guarded).merge(published), app)
+    let routes = tokens.merge(guarded).merge(published);
+    let routes = match path_of(&app.issuer.config.issuer) {
+        None => routes,
+        Some(path) => {
+            // Of an issuer with a path, the well-known segment goes between host and path (RFC 8414 §3.1).
+            let metadata = get(published::metadata).options(cors::before_get);
+            let metadata = metadata.layer(map_response(cors::varied));
+            // A proxy may take the path away before it asks here, or may not.
+            routes.clone().nest(&path, routes).route(&format!("{METADATA}{path}"), metadata)
+        }
+    };
+    layers::around(routes, app)
 }
 
 /// Every route of the public listener (OpenAPI 3.1).
@@ -87,9 +95,10 @@ impl App {
     }
 }
 
-/// Of an issuer with a path, the well-known segment goes between host and path (RFC 8414 §3.1).
-fn metadata_of_path(issuer: &str) -> Option<String> {
+/// `None`: the issuer is a host and nothing more.
+fn path_of(issuer: &str) -> Option<String> {
     let url = url::Url::parse(issuer).ok()?;
     let path = url.path().trim_end_matches('/');
-    (!path.is_empty() && !path.contains(['{', '}'])).then(|| format!("{METADATA}{path}"))
+    // What the router would take for the name of a part.
+    (!path.is_empty() && !path.contains(['{', '}', '*'])).then(|| path.to_owned())
 }

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 use super::Peer;
+use super::framing::Framed;
 use crate::tls::Tls;
 
 /// What every connection of a listener gets.
@@ -150,7 +151,7 @@ impl Connection {
                 origin.clone().answer(request)
             })
         };
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        let connection = builder.serve_connection(TokioIo::new(Framed::new(stream)), service);
         let mut connection = pin!(watcher.watch(connection));
         tokio::select! {
             // A client that breaks its connection is no news.

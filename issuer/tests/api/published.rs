@@ -95,6 +95,26 @@ async fn an_issuer_with_a_path_has_its_metadata_behind_the_host() {
     assert_eq!(inserted.bytes, test.get(METADATA, &[]).await.bytes);
 }
 
+/// Some proxies take the path away before they ask, and some do not.
+#[tokio::test]
+async fn an_issuer_with_a_path_answers_with_it_and_without() {
+    let test = TestIssuer::start().await.rebuilt(|issuer| issuer.config.issuer = format!("{ISSUER}/tenant"));
+    let account = test.account_login("app").await.text("access_token");
+    let metadata = test.get(METADATA, &[]).await.body;
+
+    for (member, path) in [("jwks_uri", JWKS), ("token_endpoint", "/auth/token")] {
+        assert_eq!(metadata[member], format!("{ISSUER}/tenant{path}"));
+    }
+    assert_eq!(test.get(&format!("/tenant{JWKS}"), &[]).await.bytes, test.get(JWKS, &[]).await.bytes);
+    let form = [("content-type", "application/x-www-form-urlencoded".to_owned()), test.basic("robot")];
+    test.post("/tenant/auth/token", &form, "grant_type=client_credentials").await.success();
+    assert_eq!(test.get_as("/tenant/users/me", &account).await.success().body["username"], "alice");
+    assert_eq!(test.get("/tenant/users/me", &[]).await.status.as_u16(), 401);
+    for nowhere in ["/other/users/me", "/tenant/tenant/users/me", "/tenant/tenant"] {
+        assert_eq!(test.get_as(nowhere, &account).await.status.as_u16(), 404, "{nowhere}");
+    }
+}
+
 #[tokio::test]
 async fn replicas_on_one_database_have_the_same_keys_and_secrets() {
     let test = TestIssuer::start().await;
