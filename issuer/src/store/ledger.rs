@@ -7,7 +7,8 @@ use super::{Actor, SessionId};
 
 /// How long a revocation is published: longer than any token that it can match may live.
 ///
-/// The longest lifetime a verifier accepts (3600 s), its greatest leeway (120 s) and the clock errors of both sides.
+/// The longest that any setting lets an access token live (3600 s), a verifier's greatest leeway (120 s), and the clock
+/// errors of both sides.
 pub(super) const RETENTION: Duration = Duration::from_secs(3600 + 120 + 10);
 
 /// A row of the audit log.

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod administration;
+mod all_sessions;
 mod bed;
 mod cluster;
 mod declaration;
@@ -99,6 +100,11 @@ promises! {
         a_new_scope_belongs_to_the_administrator,
         a_client_keeps_its_place_in_the_feed,
         the_audit_log_is_read_from_its_end;
+    all_sessions:
+        sessions_of_all_are_found_by_user_and_client,
+        only_live_sessions_are_found,
+        an_administrator_ends_one_session_once,
+        all_sessions_of_a_user_end_with_one_event;
     keys:
         a_decision_sees_every_key_and_is_carried_out,
         of_many_decisions_at_once_each_sees_the_one_before,

@@ -5,35 +5,38 @@ use super::pool::Pools;
 use crate::store::ledger::RETENTION;
 use crate::store::{Result, Swept};
 
-const EXPIRED_SESSIONS: &str = "
-    DELETE FROM refresh_tokens
-    WHERE id IN (
-        SELECT id
-        FROM refresh_tokens
-        WHERE expires_at <= $1
-        ORDER BY expires_at
+/// Of a table with this key, the rows whose time is over longest.
+macro_rules! delete_oldest {
+    ($table:literal, $key:literal, $since:literal) => {
+        concat!(
+            "
+    DELETE FROM ",
+            $table,
+            "
+    WHERE ",
+            $key,
+            " IN (
+        SELECT ",
+            $key,
+            "
+        FROM ",
+            $table,
+            "
+        WHERE ",
+            $since,
+            " <= $1
+        ORDER BY ",
+            $since,
+            "
         LIMIT $2
-    )";
+    )"
+        )
+    };
+}
 
-const ENDED_SESSIONS: &str = "
-    DELETE FROM refresh_tokens
-    WHERE id IN (
-        SELECT id
-        FROM refresh_tokens
-        WHERE ended_at <= $1
-        ORDER BY ended_at
-        LIMIT $2
-    )";
-
-const EVENTS: &str = "
-    DELETE FROM revocation_events
-    WHERE seq IN (
-        SELECT seq
-        FROM revocation_events
-        WHERE drop_after <= $1
-        ORDER BY drop_after
-        LIMIT $2
-    )";
+const EXPIRED_SESSIONS: &str = delete_oldest!("refresh_tokens", "id", "expires_at");
+const ENDED_SESSIONS: &str = delete_oldest!("refresh_tokens", "id", "ended_at");
+const EVENTS: &str = delete_oldest!("revocation_events", "seq", "drop_after");
 
 pub(super) async fn sweep(pools: &Pools, most: u32) -> Result<Swept> {
     let mut transaction = pools.write().await?;
