@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use keystone_tests::cast;
 use keystone_tests::issuer::{Home, Settings};
 use keystone_tests::postgres::Postgres;
-use keystone_tests::stack::{Backends, Stack};
+use keystone_tests::stack::Stack;
 use serde_json::Value;
 
 use crate::lab::{Alone, Lab, OnStack, promises, serving_the_cast};
@@ -119,10 +119,7 @@ fn explain_repeats_nothing_usable(stack: &Stack) -> Result<()> {
 fn apply_says_what_it_would_do_and_then_does_that(lab: &Lab) -> Result<()> {
     let home = lab.issuer_home("rehearsal-sqlite", |_| ())?;
     rehearse_and_apply(&home)?;
-    let backends = Backends::start(&lab.tools, &lab.directory("rehearsal-backends")?, &lab.ledger)?;
-    let home =
-        lab.issuer_home("rehearsal-postgres", |_| ())?.on(backends.postgres.database("rehearsal")?)?;
-    home.migrate()?;
+    let (_backends, home) = lab.issuer_home_on_postgres("rehearsal-postgres", |_| ())?;
     rehearse_and_apply(&home)
 }
 

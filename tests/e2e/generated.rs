@@ -8,7 +8,6 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use keystone_tests::issuer::Home;
 use keystone_tests::python::Python;
-use keystone_tests::stack::Backends;
 use serde_json::{Value, json};
 
 use crate::lab::{Alone, Lab, promises};
@@ -24,13 +23,8 @@ fn requests_made_from_the_description_are_answered_as_described_on_sqlite(lab: &
 }
 
 fn requests_made_from_the_description_are_answered_as_described_on_postgres(lab: &Lab) -> Result<()> {
-    let backends = Backends::start(&lab.tools, &lab.directory("generated-backends")?, &lab.ledger)?;
-    let home = lab.issuer_home("generated-postgres", |settings| {
-        settings.redis_url = Some(backends.redis.url.clone());
-        settings.sections = CHEAP.to_owned();
-    })?;
-    let home = home.on(backends.postgres.database("generated")?)?;
-    home.migrate()?;
+    let (_backends, home) =
+        lab.issuer_home_on_postgres("generated-postgres", |settings| settings.sections = CHEAP.to_owned())?;
     every_answer_is_described(lab, &home)
 }
 

@@ -2,15 +2,14 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use keystone_tests::docs::shell_lines;
-use keystone_tests::program::Program;
 use keystone_tests::{cast, deployment, stack};
 use serde_json::Value;
 
 use crate::lab::{Alone, Lab, promises};
+use crate::shell;
 
 pub(crate) const PROMISES: &[(&str, Alone)] = promises![every_command_of_the_guide_does_what_it_says];
 
@@ -31,9 +30,7 @@ fn every_command_of_the_guide_does_what_it_says(lab: &Lab) -> Result<()> {
         ("ALICE_PASSWORD", cast::password("alice")?.to_owned()),
         ("FULFILMENT_SECRET", secret("fulfilment")?),
     ];
-    let shell = Program::new("shell", Path::new("/bin/sh"), &home.directory).args(["-euc", &script]);
-    let shell = names.iter().fold(shell, |shell, (name, value)| shell.env(name, value));
-    let finished = shell.run("", Duration::from_secs(60))?;
+    let finished = shell::run(&home, &script, &names)?;
 
     ensure!(finished.code() == Some(0), "{}\n{}", finished.stdout, finished.stderr);
     let answers: Vec<Value> =

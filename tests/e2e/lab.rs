@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use anyhow::{Context, Result};
 use keystone_tests::issuer::{Home, Issuer, Settings};
 use keystone_tests::ledger::Ledger;
-use keystone_tests::stack::{self, Plan, Stack, Store};
+use keystone_tests::stack::{self, Backends, Plan, Stack, Store};
 use keystone_tests::tools::Tools;
 use keystone_tests::{cast, ports};
 use libtest_mimic::Failed;
@@ -50,6 +50,23 @@ impl Lab {
             Settings { listen: ports::free()?, operations: ports::free()?, ..Settings::default() };
         change(&mut settings);
         Home::new(&self.tools, &self.directory(name)?.join("issuer"), settings, &self.ledger)
+    }
+
+    /// The same on a PostgreSQL and a Redis of its own, with the schema in place. The issuer must end before they do.
+    pub(crate) fn issuer_home_on_postgres(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut Settings),
+    ) -> Result<(Backends, Home)> {
+        let backends =
+            Backends::start(&self.tools, &self.directory(&format!("{name}-backends"))?, &self.ledger)?;
+        let home = self.issuer_home(name, |settings| {
+            settings.redis_url = Some(backends.redis.url.clone());
+            change(settings);
+        })?;
+        let home = home.on(backends.postgres.database("keystone")?)?;
+        home.migrate()?;
+        Ok((backends, home))
     }
 }
 

@@ -25,6 +25,7 @@ mod replicas;
 mod restart;
 mod revocation;
 mod service;
+mod shell;
 mod tls;
 mod verdicts;
 mod watching;

@@ -9,12 +9,13 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use keystone_tests::docs::shell_lines;
 use keystone_tests::issuer::{Home, Issuer};
-use keystone_tests::program::{Finished, Program};
+use keystone_tests::program::Finished;
 use keystone_tests::stack::Backends;
 use keystone_tests::{deployment, wait};
 use serde_json::Value;
 
 use crate::lab::{Alone, Lab, promises, serving_the_cast};
+use crate::shell::{self, Name};
 
 pub(crate) const PROMISES: &[(&str, Alone)] = promises![every_command_of_the_runbook_does_what_it_says];
 
@@ -204,17 +205,11 @@ impl Desk<'_> {
         let programs = [tools.keystone.parent(), Some(tools.postgres.as_path())];
         let path: Vec<String> =
             programs.iter().flatten().map(|folder| folder.display().to_string()).collect();
-        let path = format!("PATH={}:$PATH; {line}", path.join(":"));
-        let shell = Program::new("shell", Path::new("/bin/sh"), &self.home.directory).args(["-euc", &path]);
-        let shell = names.iter().fold(shell, |shell, (name, value)| shell.env(name, value));
-        let shell =
-            self.home.database_url().iter().fold(shell, |shell, url| shell.env("KEYSTONE_DATABASE_URL", url));
-        shell.run("", Duration::from_secs(60))
+        let database = self.home.database_url().map(|url| ("KEYSTONE_DATABASE_URL", url.to_owned()));
+        let names: Vec<Name> = names.iter().cloned().chain(database).collect();
+        shell::run(&self.home, &format!("PATH={}:$PATH; {line}", path.join(":")), &names)
     }
 }
-
-/// A shell variable of the runbook.
-type Name = (&'static str, String);
 
 /// A client to leak the secret of, and one that may do what the runbook asks of an administrator.
 const STAFF: &str = r#"

@@ -1,6 +1,6 @@
 //! The ledger of secrets: every password, secret and token of a run, so that the logs can be searched for them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,9 +30,9 @@ impl Ledger {
 
     /// Searches every `*.log` below a directory; each find is named by file, line and the secret's first letters.
     pub fn leaks_below(&self, directory: &Path) -> Result<Vec<String>> {
+        let book = Beginnings::of(&self.book());
         let leak = |line: &str| {
-            let book = self.book();
-            let secret = book.iter().find(|secret| line.contains(secret.as_str()))?;
+            let secret = book.found_in(line)?;
             Some(format!("holds the secret {}…", secret.chars().take(6).collect::<String>()))
         };
         search(directory, &leak)
@@ -43,6 +43,51 @@ impl Ledger {
     }
 }
 
+/// The secrets by their first bytes, so that one pass over a line asks for all of them: there are thousands of secrets,
+/// and of lines many more.
+struct Beginnings {
+    known: HashMap<u64, Vec<String>>,
+    /// Whether any secret may begin with these two bytes: nearly always no, and quicker to know.
+    likely: Vec<bool>,
+}
+
+impl Beginnings {
+    fn of(secrets: &BTreeSet<String>) -> Self {
+        let mut all = Self { known: HashMap::new(), likely: vec![false; 1 << 16] };
+        for secret in secrets {
+            let Some((beginning, _)) = secret.as_bytes().split_first_chunk::<SHORTEST>() else { continue };
+            let beginning = u64::from_be_bytes(*beginning);
+            all.known.entry(beginning).or_default().push(secret.clone());
+            if let Some(likely) = all.likely.get_mut(first_two(beginning)) {
+                *likely = true;
+            }
+        }
+        all
+    }
+
+    fn found_in(&self, line: &str) -> Option<&String> {
+        let mut window = 0_u64;
+        for (at, byte) in line.bytes().enumerate() {
+            window = window << 8 | u64::from(byte);
+            let Some(begins) = (at + 1).checked_sub(SHORTEST) else { continue };
+            if self.likely.get(first_two(window)) != Some(&true) {
+                continue;
+            }
+            let here = line.as_bytes().get(begins..).unwrap_or_default();
+            let secrets = self.known.get(&window).into_iter().flatten();
+            if let Some(secret) = secrets.into_iter().find(|secret| here.starts_with(secret.as_bytes())) {
+                return Some(secret);
+            }
+        }
+        None
+    }
+}
+
+fn first_two(window: u64) -> usize {
+    (window >> 48) as usize
+}
+
+/// As many as fit in one number.
 const SHORTEST: usize = 8;
 
 /// Every line of every `*.log` below a directory that holds this text, with its place.
@@ -82,6 +127,24 @@ mod tests {
 
         assert_eq!(leaks.len(), 1);
         assert!(leaks[0].contains("some.log:2") && !leaks[0].contains("Wonder-Land-42"), "{leaks:?}");
+    }
+
+    #[test]
+    fn a_secret_is_found_wherever_it_stands_and_only_whole() {
+        let secrets = ["aaaaaaaab", "aaaaaaaac", "ünlíkely-wörds", "12345678"].map(str::to_owned);
+        let book = Beginnings::of(&BTreeSet::from(secrets));
+
+        for (line, found) in [
+            ("aaaaaaaaaac", Some("aaaaaaaac")),
+            ("12345678", Some("12345678")),
+            ("012345678", Some("12345678")),
+            ("é ünlíkely-wörds.", Some("ünlíkely-wörds")),
+            ("aaaaaaaa", None),
+            ("1234567", None),
+            ("", None),
+        ] {
+            assert_eq!(book.found_in(line).map(String::as_str), found, "{line}");
+        }
     }
 
     #[test]
