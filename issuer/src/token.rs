@@ -54,8 +54,9 @@ pub fn mint(issuer: &Issuer, subject: &Subject<'_>) -> Result<AccessToken, MintE
     let settings = &issuer.config.tokens;
     let now = issuer.world.now();
     let iat = now.unix_timestamp();
-    let lifetime = lifetime(issuer, subject, iat);
-    let jti = hex::encode(&issuer.world.bytes::<16>());
+    // In one go: each draw has a price of its own.
+    let (jti, jitter) = drawn(issuer);
+    let lifetime = lifetime(issuer, subject, (iat, jitter));
     let scope = rbac::join(subject.scopes);
     let audiences = rbac::audiences(subject.scopes);
     let session = subject.session.as_ref();
@@ -85,10 +86,16 @@ pub fn mint(issuer: &Issuer, subject: &Subject<'_>) -> Result<AccessToken, MintE
     Ok(AccessToken { text, expires_in: lifetime })
 }
 
+/// The token's name, and a number for its lifetime.
+fn drawn(issuer: &Issuer) -> (String, u64) {
+    let random = issuer.world.bytes::<20>();
+    let (name, number) = random.split_last_chunk::<4>().unwrap_or((&random, &[0; 4]));
+    (hex::encode(name), u64::from(u32::from_be_bytes(*number)))
+}
+
 /// Up to 5 % below the setting, so that tokens issued together do not end together; never beyond the session.
-fn lifetime(issuer: &Issuer, subject: &Subject<'_>, iat: i64) -> i64 {
+fn lifetime(issuer: &Issuer, subject: &Subject<'_>, (iat, random): (i64, u64)) -> i64 {
     let longest = issuer.config.tokens.access_token_lifetime;
-    let random = u64::from(u32::from_be_bytes(issuer.world.bytes()));
     let jittered = longest - random % (longest / 20 + 1);
     let lifetime = i64::try_from(jittered).unwrap_or(i64::MAX);
     let end = subject.session.as_ref().map_or(i64::MAX, |session| session.expires_at.unix_timestamp());

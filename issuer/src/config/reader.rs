@@ -190,7 +190,8 @@ fn variable(key: &str) -> String {
 fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Mistake {
     let nearest = known.map(|key| (strsim::damerau_levenshtein(name, key), key)).min();
     match nearest {
-        Some((distance, key)) if distance <= 3 || key.ends_with(&format!(".{name}")) => {
+        // A short name is near to every other short one.
+        Some((distance, key)) if distance <= 3.min(name.len() / 2) || key.ends_with(&format!(".{name}")) => {
             Mistake(format!("`{name}` is not a setting; did you mean `{key}`?"))
         }
         _ => Mistake(format!("`{name}` is not a setting")),

@@ -74,10 +74,13 @@ pub async fn answer(issuer: &Arc<Issuer>, request: TokenRequest) -> Result<Grant
         return Err(GrantError::InvalidScope(ScopeFault::BeyondClient));
     }
     let request = Authorised { issuer, client, asked, address };
+    // What a login keeps at hand is large: boxed, so that the grant that is asked for most need not carry it along.
     match grant {
-        GrantRequest::Password { username, password } => password::grant(request, username, password).await,
+        GrantRequest::Password { username, password } => {
+            Box::pin(password::grant(request, username, password)).await
+        }
         GrantRequest::ClientCredentials => client_credentials::grant(&request),
-        GrantRequest::RefreshToken(token) => refresh_token::grant(request, token).await,
+        GrantRequest::RefreshToken(token) => Box::pin(refresh_token::grant(request, token)).await,
     }
 }
 
