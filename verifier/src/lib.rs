@@ -28,6 +28,8 @@ mod path;
 mod policy;
 mod shadow;
 mod signature;
+#[cfg(test)]
+mod vectors;
 mod verdicts;
 mod verify;
 
