@@ -39,7 +39,26 @@ const fn sextet(byte: u8) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::decode;
+    use crate::fixture::encode;
+
+    proptest! {
+        #[test]
+        fn every_byte_string_has_one_spelling(bytes: alloc::vec::Vec<u8>, text in "[A-Za-z0-9_=-]{0,9}") {
+            prop_assert_eq!(decode(encode(&bytes).as_bytes()), Some(bytes));
+            if let Some(bytes) = decode(text.as_bytes()) {
+                prop_assert_eq!(encode(&bytes), text);
+            }
+        }
+
+        #[test]
+        fn only_the_64_characters_are_decoded(text: alloc::vec::Vec<u8>) {
+            let foreign = text.iter().any(|byte| !byte.is_ascii_alphanumeric() && !b"-_".contains(byte));
+            prop_assert!(!foreign || decode(&text).is_none());
+        }
+    }
 
     #[test]
     fn decodes_every_length() {

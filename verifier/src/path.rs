@@ -150,6 +150,10 @@ const fn is_literal(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use alloc::format;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     fn matches(template: &str, path: &str) -> bool {
@@ -213,6 +217,39 @@ mod tests {
         assert_eq!(segments(b"/orders?x=/admin/../..").unwrap(), ["orders"]);
         assert_eq!(segments(b"/orders/").unwrap(), ["orders", ""]);
         assert_eq!(segments(b"/caf%C3%A9/a%20b/...").unwrap(), ["caf%C3%A9", "a%20b", "..."]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_path_that_is_taken_is_what_decoding_and_dot_segments_would_leave(
+            path in "(/|//|a|\\.|%2[EeFf5a0]|%[0-9a-g]{0,2}|;|\\?|[!-~]){0,8}",
+        ) {
+            let path = format!("/{path}");
+            let Some(segments) = segments(path.as_bytes()) else { return Ok(()) };
+            let decoded = segments.iter().map(|segment| percent_decoded(segment));
+            for (at, segment) in decoded.enumerate() {
+                prop_assert_eq!(percent_decoded(&segment), segment.clone());
+                prop_assert!(!segment.contains(['/', '\\', ';', '?', '#', '%', '\0']));
+                prop_assert!(segment != "." && segment != "..");
+                prop_assert!(!segment.is_empty() || at + 1 == segments.len());
+            }
+        }
+
+        #[test]
+        fn nothing_makes_it_panic(target: Vec<u8>, template: String) {
+            let (path, template) = (Path::parse(&target), Template::parse(&template));
+            let _ = path.zip(template.ok()).map(|(path, template)| template.matches(path));
+        }
+    }
+
+    /// As Latin-1, which keeps ASCII apart.
+    fn percent_decoded(text: &str) -> String {
+        let mut pieces = text.split('%');
+        let first = pieces.next().unwrap().to_owned();
+        pieces.fold(first, |text, piece| {
+            let byte = u8::from_str_radix(&piece[..2], 16).unwrap();
+            format!("{text}{}{}", char::from(byte), &piece[2..])
+        })
     }
 
     #[test]

@@ -1,6 +1,8 @@
 use alloc::string::ToString;
 use alloc::{format, vec};
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn fault_of(text: impl AsRef<[u8]>) -> Option<JsonFault> {
@@ -9,7 +11,8 @@ fn fault_of(text: impl AsRef<[u8]>) -> Option<JsonFault> {
 
 #[test]
 fn reads_what_was_written() {
-    let node = parse(br#" {"a":[1,-2.5e3,true,null],"b":{"c":"x\n\u00e9\ud83d\ude00"}} "#).unwrap();
+    let node =
+        parse(br#" {"a":[1,-2.5e3,true,null],"b":{"c":"x\n\u00e9\ud83d\ude00\b\f\r\t\"\\\/"}} "#).unwrap();
 
     let object = node.value.as_object().unwrap();
     let items = object.get("a").unwrap().value.as_array().unwrap();
@@ -18,7 +21,7 @@ fn reads_what_was_written() {
         vec![Value::Number("1"), Value::Number("-2.5e3"), Value::Bool(true), Value::Null]
     );
     let inner = object.get("b").unwrap().value.as_object().unwrap();
-    assert_eq!(inner.get("c").unwrap().value.as_str(), Some("x\n\u{e9}\u{1f600}"));
+    assert_eq!(inner.get("c").unwrap().value.as_str(), Some("x\n\u{e9}\u{1f600}\u{8}\u{c}\r\t\"\\/"));
 }
 
 #[test]
@@ -74,13 +77,20 @@ fn refuses_a_name_twice_however_it_is_spelled() {
 
 #[test]
 fn refuses_what_is_too_deep_too_long_or_too_wide() {
-    assert_eq!(fault_of("[".repeat(32) + &"]".repeat(32)), None);
-    assert_eq!(fault_of("[".repeat(34) + &"]".repeat(34)), Some(JsonFault::Limits));
+    let arrays = |levels: usize| fault_of(format!("{}0{}", "[".repeat(levels), "]".repeat(levels)));
+    assert_eq!([arrays(32), arrays(33)], [None, Some(JsonFault::Limits)]);
+    let objects = |levels: usize| fault_of(format!("{}0{}", "{\"a\":".repeat(levels), "}".repeat(levels)));
+    assert_eq!([objects(32), objects(33)], [None, Some(JsonFault::Limits)]);
     assert_eq!(fault_of("[".repeat(100_000)), Some(JsonFault::Limits));
-    assert_eq!(fault_of(format!("{{\"{}\":1}}", "n".repeat(257))), Some(JsonFault::Limits));
-    let members = (0..257).map(|n| format!("\"{n}\":1")).collect::<Vec<_>>().join(",");
-    assert_eq!(fault_of(format!("{{{members}}}")), Some(JsonFault::Limits));
-    assert_eq!(fault_of(format!("[{}1]", "1,".repeat(4096))), Some(JsonFault::Limits));
+    let name = |bytes| fault_of(format!("{{\"{}\":1}}", "n".repeat(bytes)));
+    assert_eq!([name(256), name(257)], [None, Some(JsonFault::Limits)]);
+    let members = |count: usize| {
+        let members = (0..count).map(|n| format!("\"{n}\":1")).collect::<Vec<_>>().join(",");
+        fault_of(format!("{{{members}}}"))
+    };
+    assert_eq!([members(256), members(257)], [None, Some(JsonFault::Limits)]);
+    let items = |count: usize| fault_of(format!("[{}1]", "1,".repeat(count - 1)));
+    assert_eq!([items(4096), items(4097)], [None, Some(JsonFault::Limits)]);
 }
 
 #[test]
@@ -105,5 +115,62 @@ fn written_strings_read_back() {
             parse(json.as_bytes()).unwrap().value.as_str().map(ToString::to_string).as_deref(),
             Some(text)
         );
+    }
+}
+
+/// Texts that are nearly JSON.
+fn nearly_json() -> impl Strategy<Value = String> {
+    let token = prop_oneof![
+        prop::sample::select(
+            &[
+                "{", "}", "[", "]", ",", ":", "\"", "\"a\"", "true", "null", "0", "-", "1.5", "1e9", "e400",
+                "\\u0061", " "
+            ][..]
+        )
+        .prop_map(ToString::to_string),
+        "[0-9eE+.-]{1,6}",
+        "\"(\\\\[nu\"x]|[a-z0-9\u{e9}]){0,6}\"",
+    ];
+    prop::collection::vec(token, 0..12).prop_map(|tokens| tokens.concat())
+}
+
+proptest! {
+    #[test]
+    fn accepts_only_what_another_reader_accepts(text in nearly_json()) {
+        let ours = parse(text.as_bytes());
+        let theirs = serde_json::from_str::<serde_json::Value>(&text);
+        match ours {
+            Ok(node) => prop_assert!(theirs.is_ok_and(|value| same(&node.value, &value)), "{}", text),
+            Err(JsonError { fault: JsonFault::Syntax, .. }) => prop_assert!(theirs.is_err(), "{}", text),
+            Err(_) => {}
+        }
+    }
+
+    #[test]
+    fn nothing_makes_it_panic(bytes: Vec<u8>, text: String) {
+        let _ = (parse(&bytes), parse(text.as_bytes()));
+    }
+}
+
+fn same(ours: &Value<'_>, theirs: &serde_json::Value) -> bool {
+    match (ours, theirs) {
+        (Value::Null, serde_json::Value::Null) => true,
+        (Value::Bool(ours), serde_json::Value::Bool(theirs)) => ours == theirs,
+        (Value::Number(ours), serde_json::Value::Number(theirs)) => {
+            let (ours, theirs) = (ours.parse::<f64>().unwrap(), theirs.as_f64().unwrap());
+            (ours - theirs).abs() <= ours.abs() * 1e-15
+        }
+        (Value::String(ours), serde_json::Value::String(theirs)) => ours == theirs,
+        (Value::Array(ours), serde_json::Value::Array(theirs)) => {
+            ours.len() == theirs.len()
+                && ours.iter().zip(theirs).all(|(ours, theirs)| same(&ours.value, theirs))
+        }
+        (Value::Object(ours), serde_json::Value::Object(theirs)) => {
+            ours.iter().count() == theirs.len()
+                && ours
+                    .iter()
+                    .all(|(name, node)| theirs.get(name).is_some_and(|value| same(&node.value, value)))
+        }
+        _ => false,
     }
 }
