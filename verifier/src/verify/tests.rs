@@ -67,6 +67,11 @@ fn only_three_segments_are_a_token() {
     assert_eq!(code(format!("{token}.")), Some(Code::Malformed));
     assert_eq!(code(token.replace('.', "%2E")), Some(Code::Malformed));
     assert_eq!(code(".".repeat(8193)), Some(Code::TooLarge));
+    let at_most = |bytes| {
+        let verdict = verify(token.as_bytes(), &Rules { max_token_bytes: bytes, ..rules() }, &keys(), NOW);
+        verdict.err().map(|refusal| refusal.code())
+    };
+    assert_eq!([at_most(token.len()), at_most(token.len() - 1)], [None, Some(Code::TooLarge)]);
 }
 
 #[test]
@@ -246,6 +251,9 @@ fn the_seven_claims_are_required_and_typed() {
     for name in ["iss", "sub", "client_id", "jti", "sid", "type"] {
         assert_eq!(with_claim(name, "1"), Some(Code::ClaimType), "{name}");
         assert_eq!(with_claim(name, r#"["x"]"#), Some(Code::ClaimType), "{name}");
+    }
+    for name in ["iss", "sub", "client_id", "jti", "sid", "type"] {
+        assert_eq!(with_claim(name, r#""""#), Some(Code::ClaimType), "{name}: empty");
     }
     assert_eq!(with_claim("roles", r#""clerk""#), Some(Code::ClaimType));
 }
