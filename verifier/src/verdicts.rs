@@ -174,10 +174,10 @@ mod tests {
     #[test]
     fn a_flood_of_tokens_takes_no_more_places_than_there_are() {
         let mut verdicts = Verdicts::new(60);
-        let verified = verified();
+        let (verified, under) = (verified(), under(0));
 
         for number in 0..100_000 {
-            verdicts.keep(token(number).as_bytes(), under(0), verified.clone());
+            verdicts.keep(token(number).as_bytes(), under.clone(), verified.clone());
         }
 
         assert_eq!(verdicts.places.len(), 64);
