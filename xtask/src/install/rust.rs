@@ -1,7 +1,7 @@
-//! The Rust targets of `rust-toolchain.toml`.
+//! The Rust targets of `rust-toolchain.toml`, and tools that cargo builds.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
@@ -27,6 +27,18 @@ pub(crate) fn targets() -> Result<()> {
         Some(target) => bail!("rustup did not install the Rust target {target}: {advice}"),
         None => Ok(()),
     }
+}
+
+/// A tool from crates.io that `test` does not need: found, or built by cargo.
+pub(crate) fn tool(name: &str, version: &str) -> Result<PathBuf> {
+    let home = place::cache()?.join(format!("{name}-{version}"));
+    if let Some(tool) = place::program(&[name], &[home.join("bin")]) {
+        return Ok(tool);
+    }
+    shell::say(&format!("installing {name} {version} into {} (some minutes)", home.display()));
+    let mut install = shell::cargo(&["install", "--locked", "--version", version, "--root"]);
+    shell::run(install.arg(&home).arg(name)).with_context(|| format!("cargo could not install {name}"))?;
+    Ok(home.join("bin").join(name))
 }
 
 fn missing<'a>(rustup: &Path, wanted: &'a [String]) -> Result<Vec<&'a str>> {
