@@ -1,6 +1,6 @@
 //! The command line, parsed into closed types.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use keystone_tests::stack::Store;
 
 pub(crate) const USAGE: &str = "\
@@ -19,6 +19,8 @@ usage: cargo xtask COMMAND
   bench [issuer [--store sqlite|postgres] [--json] [ROW…]]
          what the promises cost, as ratios to a peer or a limit of the same run; some minutes
   dist   the artefacts to publish, with checksums, in dist/
+  fuzz [TARGET [SECONDS]]
+         looks for inputs that break a promise of the verifier, a minute for each target unless said otherwise
   deny [CHECK…]  licenses, bans, sources and (with GitHub in reach) advisories of every dependency
   vectors  writes tests/vectors/hostile.json anew, after a change of what it is made from
   help   this text";
@@ -32,6 +34,7 @@ pub(crate) enum Task {
     /// With the checks to make; all when empty.
     Deny(Vec<String>),
     Dist,
+    Fuzz(Fuzz),
     Help,
     Test(Part),
     Vectors,
@@ -42,6 +45,13 @@ pub(crate) struct Demo {
     pub(crate) once: bool,
     pub(crate) json: bool,
     pub(crate) store: Store,
+}
+
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Fuzz {
+    /// All when there is none.
+    pub(crate) target: Option<String>,
+    pub(crate) seconds: u32,
 }
 
 #[derive(Debug, Eq, PartialEq)]
@@ -63,6 +73,7 @@ impl Task {
             Some("demo") => Self::Demo(Demo::parse(&mut args)?),
             Some("deny") => Self::Deny(args.by_ref().collect()),
             Some("dist") => Self::Dist,
+            Some("fuzz") => Self::Fuzz(Fuzz::parse(&mut args)?),
             Some("help" | "-h" | "--help") | None => Self::Help,
             Some("test") => Self::Test(Part::parse(&mut args)?),
             Some("vectors") => Self::Vectors,
@@ -87,6 +98,16 @@ impl Demo {
             }
         }
         Ok(demo)
+    }
+}
+
+impl Fuzz {
+    fn parse(args: &mut impl Iterator<Item = String>) -> Result<Self> {
+        let target = args.next();
+        let seconds = args.next().map_or(Ok(60), |seconds| {
+            seconds.parse().with_context(|| format!("`{seconds}` is no number of seconds"))
+        })?;
+        Ok(Self { target, seconds })
     }
 }
 
@@ -147,8 +168,25 @@ mod tests {
     }
 
     #[test]
+    fn a_search_takes_a_minute_unless_told_otherwise() {
+        let fuzz =
+            |target: Option<&str>, seconds| Task::Fuzz(Fuzz { target: target.map(str::to_owned), seconds });
+
+        assert_eq!(parse("fuzz").unwrap(), fuzz(None, 60));
+        assert_eq!(parse("fuzz token 600").unwrap(), fuzz(Some("token"), 600));
+    }
+
+    #[test]
     fn a_word_nobody_knows_is_named() {
-        for line in ["deploy", "bench car", "demo --twice", "demo --store oracle", "test e2", "build now"] {
+        for line in [
+            "deploy",
+            "bench car",
+            "demo --twice",
+            "demo --store oracle",
+            "test e2",
+            "fuzz token soon",
+            "build now",
+        ] {
             let named = line.split(' ').next_back().unwrap();
             assert!(parse(line).unwrap_err().to_string().contains(named), "{line}");
         }

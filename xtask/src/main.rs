@@ -8,6 +8,7 @@ mod demo;
 mod deny;
 mod deploy;
 mod dist;
+mod fuzz;
 mod install;
 mod place;
 mod shell;
@@ -43,6 +44,7 @@ fn run(task: Task) -> Result<()> {
         Task::Demo(options) => demo::run(&options),
         Task::Deny(checks) => deny::run(&checks),
         Task::Dist => dist::run(),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Help => {
             println!("{}", args::USAGE);
             Ok(())

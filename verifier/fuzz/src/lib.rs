@@ -1,0 +1,27 @@
+//! What must hold of the verifier for every input: each target judges one input, and asks a second implementation.
+//!
+//! Only public edges are used. A guided run looks for inputs that break a promise; `tests/replay.rs` holds every change
+//! to those in `corpus/` and to random changes of them.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a promise that is broken ends the run")]
+
+mod forge;
+pub mod jwks;
+pub mod path;
+pub mod policy;
+mod routes;
+pub mod signature;
+mod strict;
+pub mod token;
+
+/// The name of a target and its judgement on one input, which panics where a promise is broken.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: [Target; 5] = [
+    ("token", token::check),
+    ("jwks", jwks::check),
+    ("policy", policy::check),
+    ("path", path::check),
+    ("signature", signature::check),
+];

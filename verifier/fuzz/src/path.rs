@@ -1,0 +1,98 @@
+//! A request target: taken exactly where it has one reading, and led to the route that fits best.
+
+use std::sync::LazyLock;
+
+use keystone_verifier::{Code, Decision, Gate, Policy, RequestView};
+use serde_json::json;
+use url::Url;
+
+use crate::forge::NOW;
+use crate::routes;
+
+/// Judges one request target.
+pub fn check(input: &[u8]) {
+    static GATE: LazyLock<Gate> = LazyLock::new(gate);
+    let mut gate = GATE.clone();
+    let mut decide =
+        |method: &[u8]| gate.decide(&RequestView { method, path: input, authorization: &[] }, NOW);
+    let clear = routes::has_one_reading(input);
+    let said = decide(b"GET");
+
+    if let (true, Ok(target)) = (clear, str::from_utf8(input)) {
+        let path = target.split_once('?').map_or(target, |(path, _)| path);
+        assert_eq!(is_public(&said), best_is_public(path), "{path}: {said:?}");
+        others_read_the_same(path);
+    } else {
+        assert_eq!(code(&said), Some(Code::BadPath));
+    }
+    let nothing_named = if clear { Code::NoRoute } else { Code::BadPath };
+    assert_eq!(code(&decide(b"BREW")), Some(nothing_named));
+}
+
+const TEMPLATES: [(&str, bool); 8] = [
+    ("/", false),
+    ("/{*rest}", true),
+    ("/a", false),
+    ("/a/", true),
+    ("/a/{id}", false),
+    ("/a/{id}/b", true),
+    ("/{kind}/b", true),
+    ("/a/b/{*rest}", false),
+];
+
+fn gate() -> Gate {
+    let routes = TEMPLATES.map(|(path, public)| {
+        let what = if public { "public" } else { "authenticated" };
+        json!({ "methods": ["GET"], "path": path, what: true })
+    });
+    let issuer = json!({ "issuer": "https://as.example", "audiences": ["a"], "keys": { "url": "https://as.example/" } });
+    let policy = json!({ "version": 1, "issuers": [issuer], "routes": routes });
+    Gate::new(Policy::parse(policy.to_string().as_bytes()).expect("a sound policy"))
+}
+
+fn best_is_public(path: &str) -> bool {
+    let fits =
+        TEMPLATES.iter().filter_map(|(template, public)| Some((routes::fit(template, path)?, *public)));
+    fits.min().is_some_and(|(_, public)| public)
+}
+
+fn is_public(decision: &Decision) -> bool {
+    matches!(decision, Decision::Public)
+}
+
+fn code(decision: &Decision) -> Option<Code> {
+    if let Decision::Deny(refusal) = decision { Some(refusal.code()) } else { None }
+}
+
+/// What proxies and servers do to a path leaves this one as it is.
+fn others_read_the_same(path: &str) {
+    let url = Url::parse(&format!("http://host{path}")).expect("a path fits a URL");
+    assert_eq!(with_encoded(url.path()), with_encoded(path));
+    assert_eq!(url.host_str(), Some("host"));
+
+    let once = percent_decoded(path.as_bytes());
+    assert_eq!(percent_decoded(&once), once, "a second decoding changes it");
+    let segments = |path: &[u8]| path.split(|&byte| byte == b'/').count();
+    assert_eq!(segments(&once), segments(path.as_bytes()), "decoding makes segments");
+    assert!(!once.iter().any(|byte| byte.is_ascii_control() || b"\\;?#%".contains(byte)));
+    let dots = |segment: &[u8]| matches!(segment, b"." | b"..");
+    assert!(!once.split(|&byte| byte == b'/').any(dots));
+}
+
+/// A browser encodes some of these; nobody gives them another meaning.
+fn with_encoded(path: &str) -> String {
+    ["\"", "<", ">", "^", "`", "{", "|", "}"].iter().fold(path.to_owned(), |path, text| {
+        path.replace(text, &format!("%{:02X}", text.as_bytes().first().copied().unwrap_or_default()))
+    })
+}
+
+fn percent_decoded(text: &[u8]) -> Vec<u8> {
+    let (mut decoded, mut rest) = (Vec::new(), text);
+    while let Some((&byte, after)) = rest.split_first() {
+        let hex = after.first_chunk::<2>().and_then(|hex| str::from_utf8(hex).ok());
+        let hidden = hex.filter(|_| byte == b'%').and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        decoded.push(hidden.unwrap_or(byte));
+        rest = if hidden.is_some() { after.get(2..).unwrap_or_default() } else { after };
+    }
+    decoded
+}

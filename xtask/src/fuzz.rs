@@ -1,0 +1,60 @@
+//! `cargo xtask fuzz`: inputs that nobody thought of, guided by what they reach in the verifier. What is found once is
+//! kept in `verifier/fuzz/corpus`, where the unit tests hold every change to it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::args::Fuzz;
+use crate::{place, shell};
+
+pub(crate) fn run(options: &Fuzz) -> Result<()> {
+    let known = targets()?;
+    let chosen: Vec<_> =
+        known.iter().filter(|name| options.target.as_ref().is_none_or(|wanted| wanted == *name)).collect();
+    ensure!(!chosen.is_empty(), "there is no such target: there are {}", known.join(", "));
+    let programs = build()?;
+    chosen.into_iter().try_for_each(|name| search(&programs, name, options.seconds))
+}
+
+/// Each has a corpus.
+fn targets() -> Result<Vec<String>> {
+    let folders = fs::read_dir(corpus())?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+    let mut names = folders.collect::<Result<Vec<_>>>()?;
+    names.sort();
+    Ok(names)
+}
+
+/// Everything but build scripts counts which of its edges are taken; LLVM does that on any toolchain.
+fn build() -> Result<PathBuf> {
+    shell::say("building the verifier so that it counts which way it went");
+    let host = shell::output(&mut shell::command("rustc", &["--print", "host-tuple"]))?;
+    let mut build = shell::cargo(&["build", "--locked", "--package", "keystone-fuzz", "--bins"]);
+    build.args(["--features", "guided", "--profile", "fuzz", "--target", host.trim()]);
+    shell::run(build.env("RUSTFLAGS", COUNTING))?;
+    Ok(place::target().join(host.trim()).join("fuzz"))
+}
+
+fn search(programs: &Path, name: &str, seconds: u32) -> Result<()> {
+    shell::say(&format!("{name}: {seconds} seconds"));
+    let found = place::target().join("fuzz-corpus").join(name);
+    fs::create_dir_all(&found)?;
+    let mut search = shell::command(programs.join(name), &OPTIONS);
+    search.arg(format!("-max_total_time={seconds}"));
+    search.arg(format!("-dict={}", corpus().with_file_name("dictionary").display()));
+    search.arg(format!("-artifact_prefix={}/broken-", found.parent().unwrap_or(&found).display()));
+    shell::run(search.arg(&found).arg(corpus().join(name)))
+        .with_context(|| format!("{name}: a promise is broken; the input is in the file named above"))
+}
+
+fn corpus() -> PathBuf {
+    place::root().join("verifier/fuzz/corpus")
+}
+
+const COUNTING: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares";
+
+/// 9,000 bytes: a little more than the longest token.
+const OPTIONS: [&str; 4] = ["-max_len=9000", "-timeout=10", "-rss_limit_mb=1024", "-print_final_stats=1"];
