@@ -21,6 +21,8 @@ usage: cargo xtask COMMAND
   dist   the artefacts to publish, with checksums, in dist/
   fuzz [TARGET [SECONDS]]
          looks for inputs that break a promise of the verifier, a minute for each target unless said otherwise
+  mutants [OPTION…]
+         makes the verifier wrong in one place after the other and says where no test notices; an hour
   deny [CHECK…]  licenses, bans, sources and (with GitHub in reach) advisories of every dependency
   vectors  writes tests/vectors/hostile.json anew, after a change of what it is made from
   help   this text";
@@ -36,6 +38,8 @@ pub(crate) enum Task {
     Dist,
     Fuzz(Fuzz),
     Help,
+    /// With what is passed on to `cargo mutants`.
+    Mutants(Vec<String>),
     Test(Part),
     Vectors,
 }
@@ -74,6 +78,7 @@ impl Task {
             Some("deny") => Self::Deny(args.by_ref().collect()),
             Some("dist") => Self::Dist,
             Some("fuzz") => Self::Fuzz(Fuzz::parse(&mut args)?),
+            Some("mutants") => Self::Mutants(args.by_ref().collect()),
             Some("help" | "-h" | "--help") | None => Self::Help,
             Some("test") => Self::Test(Part::parse(&mut args)?),
             Some("vectors") => Self::Vectors,

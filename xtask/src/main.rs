@@ -10,6 +10,7 @@ mod deploy;
 mod dist;
 mod fuzz;
 mod install;
+mod mutants;
 mod place;
 mod shell;
 mod test;
@@ -49,6 +50,7 @@ fn run(task: Task) -> Result<()> {
             println!("{}", args::USAGE);
             Ok(())
         }
+        Task::Mutants(args) => mutants::run(&args),
         Task::Test(part) => test::run(&part),
         Task::Vectors => vectors(),
     }

@@ -1,0 +1,14 @@
+//! `cargo xtask mutants`: whether a test notices when a line of the verifier is wrong. `.cargo/mutants.toml` says which
+//! lines, and which changes change nothing.
+
+use anyhow::Result;
+
+use crate::{install, place, shell};
+
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    let tool = install::rust::tool("cargo-mutants", VERSION)?;
+    let mut mutants = shell::command(tool, &["mutants", "--package", "keystone-verifier", "--output"]);
+    shell::show(mutants.arg(place::target()).args(args))
+}
+
+const VERSION: &str = "27.1.0";
