@@ -289,3 +289,28 @@ mod shadow {
         assert!(gate.keys(1).unwrap().wants_fetch(NOW));
     }
 }
+
+#[test]
+fn a_gate_remembers_no_more_tokens_than_it_was_told() {
+    let mut gate = gate(&inline("https://as.example")).remembering(4);
+    let tokens: Vec<String> = (0..5).map(|number| bearer(&[("jti", &format!("\"j{number}\""))])).collect();
+    let mut costs = |token: &String| {
+        let request = RequestView { method: b"GET", path: b"/me", authorization: &[token.as_bytes()] };
+        let judged = || assert!(matches!(gate.decide(&request, NOW), Decision::Allow(_)));
+        allocation_counter::measure(judged).count_total
+    };
+
+    assert!(tokens.iter().all(|token| costs(token) > 0));
+    assert!(tokens.iter().any(|token| costs(token) > 0));
+    assert_eq!(costs(&tokens[4]), 0);
+}
+
+#[test]
+fn with_one_issuer_nothing_is_read_of_claims_that_it_did_not_sign() {
+    let mut gate = gate(&inline("https://as.example"));
+    let foreign = bearer(&[("iss", r#""https://evil.example""#)]);
+    let (signed, _) = foreign.rsplit_once('.').unwrap();
+
+    assert_eq!(decide_at(&mut gate, &foreign, NOW), "issuer");
+    assert_eq!(decide_at(&mut gate, &format!("{signed}.AAAA"), NOW), "signature");
+}
