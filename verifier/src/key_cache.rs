@@ -18,6 +18,9 @@ pub struct KeyCache {
     missed_at: Option<Seconds>,
     pinned: bool,
     accepted: &'static [Algorithm],
+    epoch: u64,
+    /// Seconds until a good set is fetched anew.
+    fresh: Seconds,
 }
 
 impl KeyCache {
@@ -32,6 +35,13 @@ impl KeyCache {
         Self::accepting(STRICT)
     }
 
+    /// Fetches a good set anew after so many seconds instead of 300, and a failure leaves no longer a pause than that: the
+    /// sooner, the longer the issuer may be away before the hard age.
+    #[must_use]
+    pub fn fresh_for(self, seconds: Seconds) -> Self {
+        Self { fresh: seconds, ..self }
+    }
+
     pub(crate) const fn accepting(accepted: &'static [Algorithm]) -> Self {
         Self {
             keys: None,
@@ -41,6 +51,8 @@ impl KeyCache {
             missed_at: None,
             pinned: false,
             accepted,
+            epoch: 0,
+            fresh: FRESH,
         }
     }
 
@@ -51,6 +63,20 @@ impl KeyCache {
     /// The keys to verify with. `None`: there were never any, or the last good ones are past their hard age.
     pub fn current(&self, now: Seconds) -> Option<&KeySet> {
         self.keys.as_ref().filter(|_| self.pinned || now < self.fetched_at.saturating_add(HARD_AGE))
+    }
+
+    /// Until when a host may go on using what was verified with the keys, exclusive: their hard age. 0 without any.
+    pub fn usable_until(&self) -> Seconds {
+        match (&self.keys, self.pinned) {
+            (None, _) => 0,
+            (Some(_), true) => Seconds::MAX,
+            (Some(_), false) => self.fetched_at.saturating_add(HARD_AGE),
+        }
+    }
+
+    /// Another number after every change of the keys: what a host remembers of verified tokens, it forgets then.
+    pub const fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     /// Seconds since the last good fetch.
@@ -73,9 +99,12 @@ impl KeyCache {
         let checked = KeySet::accepting(self.accepted, jwks).and_then(|new| self.refuse_changed_key(new));
         match checked {
             Ok(new) => {
+                if self.keys.as_ref().is_none_or(|old| !old.holds_the_same_as(&new)) {
+                    self.epoch += 1;
+                }
                 self.keys = Some(new);
                 self.fetched_at = now;
-                self.next_fetch = now.saturating_add(FRESH);
+                self.next_fetch = now.saturating_add(self.fresh);
                 self.back_off = 1;
                 Ok(())
             }
@@ -89,7 +118,7 @@ impl KeyCache {
     /// A fetch failed: the next try waits twice as long, up to a minute.
     pub fn failed(&mut self, now: Seconds) {
         self.next_fetch = now.saturating_add(self.back_off);
-        self.back_off = (self.back_off * 2).min(MAX_BACK_OFF);
+        self.back_off = (self.back_off * 2).min(self.fresh).min(MAX_BACK_OFF);
     }
 
     /// A token named a key that is not here. Asks for a fetch, at most once in 30 seconds whatever the tokens say.
@@ -128,6 +157,10 @@ mod tests {
     /// Another key under the same name.
     const CHANGED: &[u8] =
         br#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k1","x":"PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw"}]}"#;
+
+    /// Another key under another name.
+    const OTHER: &[u8] =
+        br#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k2","x":"PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw"}]}"#;
 
     fn loaded(now: Seconds) -> KeyCache {
         let mut cache = KeyCache::remote();
@@ -177,6 +210,23 @@ mod tests {
     }
 
     #[test]
+    fn a_host_may_have_keys_fetched_sooner_and_then_waits_less_after_a_failure() {
+        let mut cache = KeyCache::remote().fresh_for(20);
+        cache.replace(SET, 1000).unwrap();
+        assert!(!cache.wants_fetch(1019));
+        assert!(cache.wants_fetch(1020));
+
+        let mut now = 1020;
+        for wait in [1, 2, 4, 8, 16, 20, 20] {
+            cache.failed(now);
+            assert!(!cache.wants_fetch(now + wait - 1));
+            assert!(cache.wants_fetch(now + wait));
+            now += wait;
+        }
+        assert!(cache.current(1599).is_some() && cache.current(1600).is_none());
+    }
+
+    #[test]
     fn a_bad_set_never_replaces_a_good_one() {
         for bad in [&b"{"[..], br#"{"keys":[]}"#, CHANGED] {
             let mut cache = loaded(1000);
@@ -185,6 +235,36 @@ mod tests {
             assert_eq!(cache.age(1300), Some(300));
             assert!(cache.wants_fetch(1301));
         }
+    }
+
+    #[test]
+    fn what_was_verified_may_be_used_until_the_hard_age_of_the_keys() {
+        let mut cache = KeyCache::remote();
+        assert_eq!(cache.usable_until(), 0);
+
+        for now in [1000, 1300] {
+            cache.replace(SET, now).unwrap();
+            let until = cache.usable_until();
+            assert!(cache.current(until - 1).is_some());
+            assert!(cache.current(until).is_none());
+        }
+        assert_eq!(KeyCache::pinned(KeySet::parse(SET).unwrap()).usable_until(), Seconds::MAX);
+    }
+
+    #[test]
+    fn the_epoch_changes_with_the_keys_and_with_nothing_else() {
+        let mut cache = loaded(1000);
+        let first = cache.epoch();
+        cache.replace(SET, 1300).unwrap();
+        cache.replace(b"{", 1301).unwrap_err();
+        cache.failed(1302);
+        assert_eq!(cache.epoch(), first);
+
+        cache.replace(OTHER, 1303).unwrap();
+        let second = cache.epoch();
+        assert_ne!(second, first);
+        cache.replace(SET, 1304).unwrap();
+        assert!(![first, second].contains(&cache.epoch()));
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub struct KeySet {
     accepted: &'static [Algorithm],
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Key {
     kid: String,
     public: PublicKey,
@@ -87,6 +87,10 @@ impl KeySet {
             }
         }
         self
+    }
+
+    pub(crate) fn holds_the_same_as(&self, other: &Self) -> bool {
+        self.keys == other.keys
     }
 
     /// The first name that both sets use for different keys.

@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use crate::Seconds;
 use crate::base64url;
@@ -230,6 +231,16 @@ impl Verified {
     /// The checks whose outcome changes with time, again.
     pub(crate) fn check_times(&self, rules: &Rules, now: Seconds) -> Result<(), Refusal> {
         check_times(&self.0.claims, rules, now, &mut Unwatched)
+    }
+
+    /// The times at which a verdict under `rules` stays the same, as long as the keys do.
+    ///
+    /// For a host that remembers what was accepted: within this range, before [`KeyCache::usable_until`] and in the same
+    /// [`KeyCache::epoch`] it need not ask again.
+    pub fn valid_during(&self, rules: &Rules) -> Range<Seconds> {
+        let claims = &self.0.claims;
+        let first = claims.not_before.unwrap_or_default().max(claims.issued_at);
+        first.saturating_sub(rules.leeway)..claims.expires_at.saturating_add(rules.leeway)
     }
 
     /// `iss`.

@@ -311,6 +311,21 @@ fn times_are_bounded_on_both_sides() {
 }
 
 #[test]
+fn a_verdict_holds_as_long_as_it_says() {
+    for times in [&[][..], &[("nbf", 10)], &[("nbf", -10)], &[("iat", 5), ("exp", 40)]] {
+        let at = |offset: &i64| format!("{}", NOW.saturating_add_signed(*offset));
+        let times: Vec<_> = times.iter().map(|(name, offset)| (*name, at(offset))).collect();
+        let times: Vec<_> = times.iter().map(|(name, json)| (*name, json.as_str())).collect();
+        let token = verify(sign(HEADER, &claims(&times)).as_bytes(), &rules(), &keys(), NOW).unwrap();
+
+        for now in NOW - 400..NOW + 400 {
+            let holds = token.check_times(&rules(), now).is_ok();
+            assert_eq!(token.valid_during(&rules()).contains(&now), holds, "{times:?} at {now}");
+        }
+    }
+}
+
+#[test]
 fn scope_is_a_list_with_single_spaces_and_agrees_with_its_array() {
     for scope in ["a  b", " a", "a ", "a\\tb", "a\\nb", "a\u{a0}b", "a\\\"b", "a\\\\b", " "] {
         assert_eq!(with_claim("scope", &format!("\"{scope}\"")), Some(Code::ScopeSyntax), "{scope:?}");
