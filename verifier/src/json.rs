@@ -5,6 +5,7 @@
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
+mod number;
 
 /// One value and the byte offset where it starts.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,10 +79,7 @@ impl<'a> Value<'a> {
     /// A number as whole seconds or a count: fractions fall to the smaller, negatives to 0, giants to `u64::MAX`.
     pub(crate) fn as_u64(&self) -> Option<u64> {
         let Self::Number(text) = self else { return None };
-        match text.parse() {
-            Ok(whole) => Some(whole),
-            Err(_) => text.parse::<f64>().ok().map(|number| number as u64),
-        }
+        Some(text.parse().unwrap_or_else(|_| number::whole(text)))
     }
 }
 
@@ -253,7 +251,7 @@ impl<'a> Reader<'a> {
         }
         let text = self.text.get(start..self.at).ok_or(self.syntax())?;
         // Only these can be too large for a double; a reader that takes them for infinity would never expire a token.
-        if (exponent || whole_digits > 300) && !text.parse().is_ok_and(f64::is_finite) {
+        if (exponent || whole_digits > 300) && number::is_infinite(text) {
             return Err(fault(start, JsonFault::Syntax));
         }
         Ok(text)
