@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 
 use crate::Seconds;
-use crate::checks::{Check, Watch, shown};
+use crate::checks::{Check, Unwatched, Watch, shown};
 use crate::credentials::bearer_token;
 use crate::decide::RequestView;
 use crate::error::{Code, Refusal};
@@ -124,6 +124,13 @@ impl Judge<'_> {
 
     pub(crate) fn cache(&self, issuer: usize) -> Option<&KeyCache> {
         self.caches.get(*self.places.get(issuer)?)
+    }
+}
+
+impl Access {
+    /// Whether `token` holds what this asks for, for a host that has no policy file. `Err` is the answer to the client.
+    pub fn authorize(&self, token: &Verified) -> Result<(), Refusal> {
+        authorize(self, token, &mut Unwatched)
     }
 }
 
