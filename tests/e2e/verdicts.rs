@@ -63,6 +63,8 @@ fn a_page_in_chromium_offers_what_the_scopes_allow_and_agrees_with_envoy(stack: 
     assert_eq!(on_screen("who")?, "signed in as alice");
     assert_eq!(on_screen("scopes")?, json!(["orders:read"]));
     assert_eq!(on_screen("buttons")?, json!({ "list": true, "place": false }));
+    let expired = json!({ "who": "nobody is signed in", "said": "The token has expired: sign in again." });
+    assert_eq!(on_screen("expired")?, expired);
     assert_eq!(on_screen("list")?, "GET /orders: 200");
     assert_eq!([on_screen("verdict")?, on_screen("gateway")?], ["valid", "valid"]);
     assert_eq!(on_screen("changed")?, json!({ "verdict": "signature", "gateway": "signature" }));

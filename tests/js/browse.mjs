@@ -25,6 +25,7 @@ try {
   page.on("request", (request) => hosts.add(new URL(request.url()).hostname));
 
   const seen = {};
+  await page.clock.install();
   await page.goto(url);
   await page.waitForSelector("body[data-ready=yes]");
   await page.fill("#username", user);
@@ -34,7 +35,7 @@ try {
   seen.who = await page.textContent("#who");
   seen.subject = await page.textContent("#subject");
   seen.scopes = await page.locator("#scopes span").allTextContents();
-  seen.buttons = { list: await page.isEnabled("#list"), place: await page.isEnabled("#place") };
+  seen.buttons = { list: await page.isVisible("#list"), place: await page.isVisible("#place") };
   seen.verdict = await code(page, "#verdict");
   seen.gateway = await code(page, "#gateway");
 
@@ -49,6 +50,9 @@ try {
   if (screenshot) await page.screenshot({ path: screenshot, fullPage: true });
   await page.click("#restore");
   seen.restored = { verdict: await code(page, "#verdict"), gateway: await code(page, "#gateway") };
+  await page.clock.fastForward("16:00");
+  await page.waitForSelector("#sign-in:not([hidden])");
+  seen.expired = { who: await page.textContent("#who"), said: await page.textContent("#trouble") };
   seen.hosts = [...hosts];
   console.log(JSON.stringify(seen));
 } finally {

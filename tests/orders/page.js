@@ -53,13 +53,13 @@ function show(next) {
   judge(false);
 }
 
-/** Enables what the scopes allow and says what each disabled button lacks. */
+/** Shows the buttons that the scopes allow, hides the rest and says what each of those needs. */
 function offer() {
   const missing = [];
   for (const button of document.querySelectorAll("button[data-scope]")) {
     const { scope } = button.dataset;
-    button.disabled = !state.token.has(scope);
-    if (button.disabled) missing.push(element("li", `“${button.textContent}” needs the scope ${scope}`));
+    button.hidden = !state.token.has(scope);
+    if (button.hidden) missing.push(element("li", `“${button.textContent}” needs the scope ${scope}`));
   }
   $("missing").replaceChildren(...missing);
 }
