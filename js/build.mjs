@@ -1,14 +1,20 @@
 // Makes dist/ from src/ and pkg/: one file per entry, ESM and CommonJS, and the types.
 
 import { spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { embed } from "./embed.mjs";
+import { entries } from "./entries.mjs";
+
+// Declarations that no entry names.
+const INTERNAL = ["answer", "embedded", "engine", "generations", "get", "keys", "memory", "metadata", "workerd"];
 
 const here = dirname(fileURLToPath(import.meta.url));
 const at = (...parts) => join(here, ...parts);
 const wasm = at("pkg", "keystone_verifier_wasm_bg.wasm");
+const hostile = at("..", "tests", "vectors", "hostile.json");
 
 if (!existsSync(wasm)) fail("js/pkg is missing: run `cargo xtask build` in the project's folder first");
 rmSync(at("dist"), { recursive: true, force: true });
@@ -25,22 +31,13 @@ const shared = {
   legalComments: "none",
   logLevel: "warning",
 };
-await build({
-  ...shared,
-  entryPoints: ["src/index.ts"],
-  outfile: "dist/index.js",
-  format: "esm",
-  plugins: [inlined()],
-});
-await build({
-  ...shared,
-  entryPoints: ["src/index.ts"],
-  outfile: "dist/cjs/index.js",
-  format: "cjs",
-  plugins: [inlined()],
+for (const entry of entries) {
+  const source = { ...shared, entryPoints: [`src/${entry}.ts`], plugins: [inlined()] };
+  await build({ ...source, outfile: `dist/${entry}.js`, format: "esm" });
   // The glue's own loader, which asks for import.meta, is never called and falls out of the bundle.
-  logOverride: { "empty-import-meta": "silent" },
-});
+  const logOverride = { "empty-import-meta": "silent" };
+  await build({ ...source, outfile: `dist/cjs/${entry}.js`, format: "cjs", logOverride });
+}
 await build({
   ...shared,
   entryPoints: ["src/workerd.ts"],
@@ -53,13 +50,22 @@ for (const name of ["LICENSE-APACHE", "LICENSE-MIT"]) copyFileSync(at("..", name
 
 types();
 
-/** `wasm:base64` becomes the module's text inside the bundle. */
+/** `wasm:embedded` becomes the module as text inside the bundle, `hostile:json` that of the hostile file. */
 function inlined() {
   return {
     name: "inlined",
     setup({ onResolve, onLoad }) {
-      onResolve({ filter: /^wasm:base64$/ }, () => ({ path: wasm, namespace: "wasm" }));
-      onLoad({ filter: /.*/, namespace: "wasm" }, () => ({ contents: readFileSync(wasm), loader: "base64" }));
+      onResolve({ filter: /^wasm:embedded$/ }, () => ({ path: wasm, namespace: "embedded" }));
+      onResolve({ filter: /^hostile:json$/ }, () => ({ path: hostile, namespace: "text" }));
+      onLoad({ filter: /.*/, namespace: "embedded" }, ({ path }) => ({
+        contents: JSON.stringify(embed(readFileSync(path))),
+        loader: "json",
+      }));
+      onLoad({ filter: /.*/, namespace: "text" }, ({ path }) => ({
+        // Without its white space, which is for people.
+        contents: JSON.stringify(JSON.parse(readFileSync(path, "utf8"))),
+        loader: "text",
+      }));
     },
   };
 }
@@ -76,14 +82,12 @@ function beside() {
 
 function types() {
   const tsc = at("node_modules", "typescript", "bin", "tsc");
-  const options = ["--emitDeclarationOnly", "--stripInternal", "--outDir", at("dist"), "--project", here];
+  const options = ["--emitDeclarationOnly", "--stripInternal", "--outDir", at("dist", "types"), "--project", here];
   const { status } = spawnSync(process.execPath, [tsc, ...options], { stdio: "inherit" });
   if (status !== 0) fail("the TypeScript sources have errors, see above");
-  for (const name of ["engine", "fetch", "keys", "metadata", "workerd"]) rmSync(at("dist", `${name}.d.ts`));
+  for (const name of INTERNAL) rmSync(at("dist", "types", `${name}.d.ts`));
   // The same declarations again, read as CommonJS because of the package.json beside them.
-  for (const name of readdirSync(at("dist")).filter((name) => name.endsWith(".d.ts"))) {
-    copyFileSync(at("dist", name), at("dist", "cjs", name));
-  }
+  cpSync(at("dist", "types"), at("dist", "cjs", "types"), { recursive: true });
   writeFileSync(at("dist", "cjs", "package.json"), '{ "type": "commonjs" }\n');
 }
 

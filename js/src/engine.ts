@@ -1,25 +1,83 @@
-// The compiled verifier: what it offers, and how its one-string answer is read.
+// The compiled verifier: what it offers. It decides; this package only fetches, tells the time and passes on.
 
-import { Engine as WasmEngine, initSync } from "../pkg/keystone_verifier_wasm.js";
-import { type Code, KeystoneError } from "./errors.js";
-import { Token, type VerifiedClaims } from "./token.js";
+import { Engine as WasmEngine, Gate as WasmGate, initSync, unavailable } from "../pkg/keystone_verifier_wasm.js";
+import type { Lease } from "./memory.js";
 
-/** One issuer's rules and keys. It decides; this package only fetches, tells the time and passes on. */
-export type Engine = WasmEngine;
+/** Holds the keys of one issuer and says when it wants others. Times are Unix seconds. */
+export interface KeyHolder {
+  wantsFetch(now: number): boolean;
+  fetchStarted(now: number): void;
+  fetchFailed(now: number): void;
+  /** Takes a fetched key set, or says why it was refused and keeps the old one. */
+  replaceKeys(jwks: Uint8Array, now: number): string | undefined;
+}
 
-/** Gives the compiled module; each entry of the package has its own way. */
-export type LoadModule = () => WebAssembly.Module | Promise<WebAssembly.Module>;
+/** One issuer's rules and keys. Answers are read in answer.ts. */
+export interface Engine extends KeyHolder, Lease {
+  readonly maxTokenBytes: number;
+  verify(token: string, now: number): string;
+  /** Makes what a request may need known, and numbers it. */
+  requirement(all: string[], any: string[], roles: string[]): number;
+  /** The token in these values of `Authorization`, which must hold what the requirement of that number says. */
+  authorize(authorization: string[], requirement: number, now: number): string;
+  explain(token: string, now: number): string;
+  free(): void;
+}
+
+/** A policy with the rules and keys of its issuers. */
+export interface GateEngine {
+  /** For each issuer the address of its keys; empty where they stand in the policy. */
+  issuers(): string[];
+  wantsFetch(issuer: number, now: number): boolean;
+  fetchStarted(issuer: number, now: number): void;
+  fetchFailed(issuer: number, now: number): void;
+  replaceKeys(issuer: number, jwks: Uint8Array, now: number): string | undefined;
+  decide(method: string, path: string, authorization: string[], now: number): string;
+  explain(method: string, path: string, authorization: string[], now: number): string;
+  free(): void;
+}
+
+/** The rules of one issuer; what is undefined is the engine's own default. */
+export interface Rules {
+  issuer: string;
+  audiences: string[];
+  leeway: number | undefined;
+  maxLifetime: number | undefined;
+}
 
 /** What differs between the entries of the package. */
 export interface Platform {
-  load: LoadModule;
+  engine(rules: Rules): Promise<Engine>;
+  /** Rejects with a sentence where the policy is wrong. */
+  gate(policy: Uint8Array): Promise<GateEngine>;
+  /** The refusal of a request while there are no keys. */
+  unavailable(): string;
   fetchInit: RequestInit;
+}
+
+/** Gives the compiled module; each entry has its own way. */
+export type LoadModule = () => WebAssembly.Module | Promise<WebAssembly.Module>;
+
+/** The platform that runs the engine as WebAssembly. */
+export function webAssembly(load: LoadModule, fetchInit: RequestInit): Platform {
+  return {
+    async engine({ issuer, audiences, leeway, maxLifetime }) {
+      await prepare(load);
+      return new WasmEngine(issuer, audiences, leeway, maxLifetime);
+    },
+    async gate(policy) {
+      await prepare(load);
+      return new WasmGate(policy);
+    },
+    unavailable,
+    fetchInit,
+  };
 }
 
 let ready: Promise<void> | undefined;
 
-/** Makes `new WasmEngine` possible. The module is compiled once, however many verifiers there are. */
-export function prepare(load: LoadModule): Promise<void> {
+// Compiled once, however many verifiers there are.
+function prepare(load: LoadModule): Promise<void> {
   ready ??= compile(load);
   return ready;
 }
@@ -31,30 +89,4 @@ async function compile(load: LoadModule): Promise<void> {
     const hint = "a page's Content-Security-Policy must allow 'wasm-unsafe-eval'";
     throw new Error(`the verifier's WebAssembly could not be started; ${hint}`, { cause });
   }
-}
-
-export { WasmEngine };
-
-// "<code>\n<status>\n<Retry-After or nothing>\n<challenge or nothing>\n<sentence>"; a token begins with a digit.
-/** Either the token, or the refusal as an error to throw. `cause` is told with `keys_unavailable`. */
-export function readAnswer(answer: string, cause: Error | undefined): Token | KeystoneError {
-  if (answer.charCodeAt(0) <= 0x39) return accepted(answer);
-  const [code, status, retryAfter, challenge, sentence] = answer.split("\n");
-  const unavailable = code === "keys_unavailable" && cause !== undefined;
-  const refusal = {
-    code: code as Code,
-    status: Number(status),
-    challenge: challenge || undefined,
-    retryAfter: retryAfter ? Number(retryAfter) : undefined,
-    message: unavailable ? `${sentence}: ${cause.message}` : `${sentence}`,
-  };
-  return new KeystoneError(refusal, unavailable ? cause : undefined);
-}
-
-// "<issued at> <expires at> <the claims as they were signed>"
-function accepted(answer: string): Token {
-  const start = answer.indexOf("{");
-  const [issuedAt, expiresAt] = answer.slice(0, start).split(" ");
-  const claims = JSON.parse(answer.slice(start)) as VerifiedClaims;
-  return new Token(claims, Number(issuedAt), Number(expiresAt));
 }

@@ -42,17 +42,19 @@ Object.freeze(codes);
 /** A stable reason. Never renamed; new ones may be added. */
 export type Code = (typeof codes)[number];
 
-/** A refusal. What a service needs to answer is on it: `status`, `challenge`, `retryAfter`. */
+/** A refusal, with everything that a service needs to answer. */
 export class KeystoneError extends Error {
   override readonly name = "KeystoneError";
   /** Why, for programs. */
   readonly code: Code;
   /** The HTTP status to answer with: 400, 401, 403, or 503 when it is not the caller's fault. */
   readonly status: number;
-  /** The value for `WWW-Authenticate`; undefined where none belongs. */
+  /** The value for `WWW-Authenticate` (RFC 6750 section 3); undefined where none belongs. */
   readonly challenge: string | undefined;
   /** Seconds for `Retry-After`; only with status 503. */
   readonly retryAfter: number | undefined;
+  /** The body to answer with, `application/problem+json` (RFC 9457). */
+  readonly problem: string;
 
   constructor(refusal: Refusal, cause?: unknown) {
     super(refusal.message, cause === undefined ? undefined : { cause });
@@ -60,6 +62,20 @@ export class KeystoneError extends Error {
     this.status = refusal.status;
     this.challenge = refusal.challenge;
     this.retryAfter = refusal.retryAfter;
+    this.problem = refusal.problem;
+  }
+
+  /** The headers to answer with, for the body `problem`. */
+  get headers(): Record<string, string> {
+    const headers: Record<string, string> = { "content-type": "application/problem+json", "cache-control": "no-store" };
+    if (this.challenge !== undefined) headers["www-authenticate"] = this.challenge;
+    if (this.retryAfter !== undefined) headers["retry-after"] = String(this.retryAfter);
+    return headers;
+  }
+
+  /** The whole answer. */
+  toResponse(): Response {
+    return new Response(this.problem, { status: this.status, headers: this.headers });
   }
 }
 
@@ -69,5 +85,6 @@ export interface Refusal {
   status: number;
   challenge: string | undefined;
   retryAfter: number | undefined;
+  problem: string;
   message: string;
 }

@@ -1,7 +1,10 @@
 // The entry for Node, Deno, Bun and browsers, with or without a bundler: the WebAssembly is inside this file.
 
-import wasm from "wasm:base64";
-import type { VerifierOptions } from "./options.js";
+import wasm from "wasm:embedded";
+import { bytesOf } from "./embedded.js";
+import { webAssembly } from "./engine.js";
+import { createGateOn, type Gate } from "./gate.js";
+import type { GateOptions, VerifierOptions } from "./options.js";
 import { create, type Verifier } from "./verifier.js";
 
 export * from "./public.js";
@@ -17,19 +20,20 @@ export * from "./public.js";
  * if (!token.has("orders:read")) return respond(403);
  */
 export function createVerifier(options: VerifierOptions): Promise<Verifier> {
-  // "no-store": a key set from the browser's cache would be older than it says.
-  return create(options, { load: () => WebAssembly.compile(decode(wasm)), fetchInit: { cache: "no-store" } });
+  return create(options, platform);
 }
 
-interface Decoders {
-  Uint8Array: { fromBase64?: (text: string) => Uint8Array<ArrayBuffer> };
-  Buffer?: { from: (text: string, encoding: "base64") => Uint8Array<ArrayBuffer> };
+/**
+ * Starts a gate: reads the policy file that the Envoy filter reads too, and keeps its issuers' keys fresh.
+ *
+ * @example
+ * const gate = await createGate({ policy: await readFile("policy.json") });
+ * const { outcome, token, error } = gate.decide(request);
+ * if (outcome === "deny") return error.toResponse();
+ */
+export function createGate(options: GateOptions): Promise<Gate> {
+  return createGateOn(options, platform);
 }
 
-// The fastest way the platform has; atob is the one they all have.
-function decode(base64: string): Uint8Array<ArrayBuffer> {
-  const { Uint8Array: Bytes, Buffer } = globalThis as unknown as Decoders;
-  if (Bytes.fromBase64) return Bytes.fromBase64(base64);
-  if (Buffer) return Buffer.from(base64, "base64");
-  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-}
+// "no-store": a key set from the browser's cache would be older than it says.
+const platform = webAssembly(() => WebAssembly.compile(bytesOf(wasm)), { cache: "no-store" });

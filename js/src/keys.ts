@@ -1,30 +1,41 @@
 // Keeps the keys fresh in the background. When to fetch is the engine's decision; how is decided here.
 
-import type { Engine } from "./engine.js";
-import { type Get, unref } from "./fetch.js";
-import { KeySource } from "./metadata.js";
-import type { Settings } from "./options.js";
+import type { KeyHolder } from "./engine.js";
+import type { KeystoneError } from "./errors.js";
+import { type Get, unref } from "./get.js";
+import type { Surroundings } from "./options.js";
 
-// How often the engine is asked whether it wants a fetch, in seconds.
-const LOOK_EVERY = 30;
+// How often the engine is asked whether it wants a fetch, in seconds. Short, so that keys are young when the issuer goes.
+const LOOK_EVERY = 5;
 const LOOK_AFTER_FAILURE = 1;
 
+// The longest that a caller is kept waiting for keys.
+const WAIT_MS = 500;
+
+/** Reads a key set from wherever it is published. */
+export type ReadKeys = (get: Get) => Promise<Uint8Array>;
+
 export class Keys {
-  readonly #engine: Engine;
-  readonly #settings: Settings;
-  readonly #source: KeySource;
+  readonly #holder: KeyHolder;
+  readonly #read: ReadKeys;
+  readonly #now: () => number;
+  readonly #jitter: () => number;
   readonly #get: Get;
+  readonly #replaced: () => void;
   readonly #closing = new AbortController();
   #flight: Promise<void> | undefined;
   #failure: Error | undefined;
   #nextLook = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(engine: Engine, settings: Settings, fetchInit: RequestInit) {
-    this.#engine = engine;
-    this.#settings = settings;
-    this.#source = new KeySource(settings);
-    this.#get = { fetch: settings.fetch, signal: this.#closing.signal, init: fetchInit };
+  /** `replaced` is called after every set that was handed to the engine. */
+  constructor(holder: KeyHolder, read: ReadKeys, around: Surroundings, replaced: () => void = () => {}) {
+    this.#holder = holder;
+    this.#read = read;
+    this.#now = around.now;
+    this.#jitter = around.jitter;
+    this.#get = { fetch: around.fetch, signal: this.#closing.signal, init: around.fetchInit };
+    this.#replaced = replaced;
   }
 
   /** Why the last fetch brought nothing; undefined after a good one. */
@@ -40,11 +51,16 @@ export class Keys {
   /** Starts a fetch if the engine wants one. There is never more than one under way. */
   look(now: number): void {
     if (this.#closing.signal.aborted) return;
-    if (this.#flight === undefined && this.#engine.wantsFetch(now)) {
-      this.#engine.fetchStarted(now);
+    if (this.#flight === undefined && this.#holder.wantsFetch(now)) {
+      this.#holder.fetchStarted(now);
       this.#flight = this.#fetch(now);
     }
     this.#lookAgain(now);
+  }
+
+  /** Whether it is worth to ask again after this refusal, once the fetch under way, if any, has ended: in 500 ms at most. */
+  async mayHaveHelped(refusal: KeystoneError): Promise<boolean> {
+    return newKeysMayHelp(refusal) && this.settled(WAIT_MS);
   }
 
   /** Waits for the fetch under way, if any. Never rejects. False: there was none, or it took longer. */
@@ -65,14 +81,15 @@ export class Keys {
   }
 
   async #fetch(startedAt: number): Promise<void> {
-    const jwks = await this.#source.read(this.#get).catch((error: Error) => error);
+    const jwks = await this.#read(this.#get).catch((error: Error) => error);
     if (this.#closing.signal.aborted) return;
     if (jwks instanceof Error) {
       this.#failure = jwks;
-      this.#engine.fetchFailed(this.#settings.now());
+      this.#holder.fetchFailed(this.#now());
     } else {
       // As old as the question, not as the answer: what a slow network delivers is not fresh.
-      const fault = this.#engine.replaceKeys(jwks, startedAt);
+      const fault = this.#holder.replaceKeys(jwks, startedAt);
+      this.#replaced();
       this.#failure = fault === undefined ? undefined : new Error(`the issuer's key set was refused: ${fault}`);
     }
     this.#flight = undefined;
@@ -81,10 +98,15 @@ export class Keys {
 
   // Spread by 50 % either way, so that services started together do not ask together.
   #lookAgain(now: number): void {
-    const interval = (this.#failure ? LOOK_AFTER_FAILURE : LOOK_EVERY) * (0.5 + this.#settings.jitter());
+    const interval = (this.#failure ? LOOK_AFTER_FAILURE : LOOK_EVERY) * (0.5 + this.#jitter());
     this.#nextLook = now + interval;
     clearTimeout(this.#timer);
     if (this.#closing.signal.aborted) return;
-    this.#timer = unref(setTimeout(() => this.look(this.#settings.now()), interval * 1000));
+    this.#timer = unref(setTimeout(() => this.look(this.#now()), interval * 1000));
   }
+}
+
+/** Whether the refusal may be another one with newer keys. */
+export function newKeysMayHelp({ code }: KeystoneError): boolean {
+  return code === "unknown_kid" || code === "keys_unavailable";
 }

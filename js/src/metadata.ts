@@ -1,24 +1,32 @@
 // Where the keys are: the issuer's metadata, which must name exactly the expected issuer (RFC 8414 section 3.3).
 
-import { type Get, readBytes } from "./fetch.js";
-import { addressFault, type Settings } from "./options.js";
+import { type Get, readBytes } from "./get.js";
+import { addressFault } from "./options.js";
 
 /** The issuer answered, but is not the one that was asked for. Waiting will not help. */
 export class MetadataError extends Error {
   override readonly name = "MetadataError";
 }
 
+/** Where an issuer's keys are said to be. */
+export interface KeyAddress {
+  issuer: string;
+  /** Undefined: asked from the issuer's metadata. */
+  jwksUri: string | undefined;
+  allowHttp: boolean;
+}
+
 /** Fetches the issuer's key set, by way of its metadata unless the address is known. */
 export class KeySource {
-  readonly #settings: Settings;
+  readonly #address: KeyAddress;
   #jwksUri: string | undefined;
 
-  constructor(settings: Settings) {
-    this.#settings = settings;
+  constructor(address: KeyAddress) {
+    this.#address = address;
   }
 
   async read(get: Get): Promise<Uint8Array> {
-    const { jwksUri } = this.#settings;
+    const { jwksUri } = this.#address;
     if (jwksUri !== undefined) return readBytes(jwksUri, get);
     this.#jwksUri ??= await this.#discover(get);
     try {
@@ -30,8 +38,8 @@ export class KeySource {
   }
 
   async #discover(get: Get): Promise<string> {
-    const { issuer, allowHttp } = this.#settings;
-    const url = `${issuer.replace(/\/$/, "")}/.well-known/oauth-authorization-server`;
+    const { issuer, allowHttp } = this.#address;
+    const url = metadataUrl(issuer);
     const metadata = parse(await readBytes(url, get), url);
     if (metadata.issuer !== issuer) {
       const [named, expected] = [metadata.issuer, issuer].map((name) => JSON.stringify(name));
@@ -43,6 +51,12 @@ export class KeySource {
     if (fault) throw new MetadataError(`${url}: jwks_uri: ${fault}`);
     return jwks_uri;
   }
+}
+
+// RFC 8414 section 3.1: between the host and the issuer's path, which loses a "/" at its end.
+function metadataUrl(issuer: string): string {
+  const { origin, pathname } = new URL(issuer);
+  return `${origin}/.well-known/oauth-authorization-server${pathname.replace(/\/$/, "")}`;
 }
 
 function parse(bytes: Uint8Array, url: string): { issuer?: unknown; jwks_uri?: unknown } {

@@ -1,17 +1,7 @@
-// The options of createVerifier, checked once: a mistake is a TypeError that names the option.
+// The options of createVerifier and createGate, checked once: a mistake is a TypeError that names the option.
 
-/** What `createVerifier` takes. `issuer` and `audience` are never optional. */
-export interface VerifierOptions {
-  /** The issuer's URL, exactly as in the tokens' `iss`. */
-  issuer: string;
-  /** The name of this service: a token is accepted when its `aud` holds one of these. */
-  audience: string | readonly string[];
-  /** Where the keys are. Left out: asked from the issuer's metadata (RFC 8414). */
-  jwksUri?: string;
-  /** Seconds by which clocks may differ, at most 120. Default 30. */
-  leeway?: number;
-  /** The longest lifetime a token may have, in seconds, at most a year. Default a day. */
-  maxLifetime?: number;
+/** What both `createVerifier` and `createGate` take. */
+export interface CommonOptions {
   /** Accepts `http:` addresses that are not this machine. Whoever can change their traffic can mint tokens. */
   allowHttp?: boolean;
   /** A replacement for the global `fetch`. */
@@ -22,7 +12,40 @@ export interface VerifierOptions {
   jitter?: () => number;
 }
 
-/** @internal The options after the checks. */
+/** What `createVerifier` takes. `issuer` and `audience` are never optional. */
+export interface VerifierOptions extends CommonOptions {
+  /** The issuer's URL, exactly as in the tokens' `iss`. */
+  issuer: string;
+  /** The name of this service: a token is accepted when its `aud` holds one of these. */
+  audience: string | readonly string[];
+  /** Where the keys are. Left out: asked from the issuer's metadata (RFC 8414). */
+  jwksUri?: string;
+  /** Seconds by which clocks may differ, at most 120. Default 30. */
+  leeway?: number;
+  /** The longest lifetime a token may have, in seconds, at most a year. Default a day. */
+  maxLifetime?: number;
+  /** How many accepted tokens are remembered, at most 100,000. Default 4096, of about 3 kB each. 0: none. */
+  cacheSize?: number;
+}
+
+/** What `createGate` takes. */
+export interface GateOptions extends CommonOptions {
+  /** The policy file: its text, its bytes, or what JSON.parse made of it. */
+  policy: string | Uint8Array | object;
+}
+
+/** @internal What the world gives, after the checks. */
+export interface Surroundings {
+  allowHttp: boolean;
+  fetch: typeof globalThis.fetch;
+  /** What the platform's fetch needs besides. */
+  fetchInit: RequestInit;
+  /** Whole seconds. */
+  now: () => number;
+  jitter: () => number;
+}
+
+/** @internal The options of createVerifier after the checks. */
 export interface Settings {
   issuer: string;
   audiences: string[];
@@ -30,37 +53,62 @@ export interface Settings {
   /** Undefined: the verifier's own default. */
   leeway: number | undefined;
   maxLifetime: number | undefined;
-  allowHttp: boolean;
-  fetch: typeof globalThis.fetch;
-  /** Whole seconds. */
-  now: () => number;
-  jitter: () => number;
+  cacheSize: number;
 }
 
+const COMMON = ["allowHttp", "fetch", "now", "jitter"];
+const VERIFIER = ["issuer", "audience", "jwksUri", "leeway", "maxLifetime", "cacheSize", ...COMMON];
+const GATE = ["policy", ...COMMON];
+
 /** @internal Throws a TypeError for everything that is not as above. */
-export function readOptions(options: VerifierOptions): Settings {
+export function readVerifierOptions(options: VerifierOptions): Settings {
   if (typeof options !== "object" || options === null) {
     throw new TypeError("createVerifier: expected an object with issuer and audience");
   }
-  refuseUnknown(options);
-  const allowHttp = typed(options, "allowHttp", "boolean") ?? false;
+  refuseUnknown("createVerifier", options, VERIFIER);
+  const allowHttp = options.allowHttp === true;
   const address = (name: "issuer" | "jwksUri", value: string) => {
     const fault = addressFault(value, allowHttp);
     if (fault) throw new TypeError(`createVerifier: ${name}: ${fault}`);
     return value;
   };
-  const jwksUri = typed(options, "jwksUri", "string");
+  const jwksUri = typed<string>("createVerifier: jwksUri", options.jwksUri, "string");
   return {
     issuer: address("issuer", issuer(options.issuer)),
     audiences: audiences(options.audience),
     jwksUri: jwksUri === undefined ? undefined : address("jwksUri", jwksUri),
-    leeway: seconds("leeway", options.leeway, [0, 120]),
-    maxLifetime: seconds("maxLifetime", options.maxLifetime, [1, 31_536_000]),
-    allowHttp,
+    leeway: whole("leeway", options.leeway, [0, 120]),
+    maxLifetime: whole("maxLifetime", options.maxLifetime, [1, 31_536_000]),
+    cacheSize: whole("cacheSize", options.cacheSize, [0, 100_000], "a whole number") ?? 4096,
+  };
+}
+
+/** @internal The policy as the engine reads it. Throws a TypeError for everything that is not as above. */
+export function readGateOptions(options: GateOptions): Uint8Array {
+  if (typeof options !== "object" || options === null || !("policy" in options)) {
+    throw new TypeError("createGate: expected an object with the policy");
+  }
+  refuseUnknown("createGate", options, GATE);
+  const { policy } = options;
+  if (policy instanceof Uint8Array) return policy;
+  if (typeof policy === "string") return new TextEncoder().encode(policy);
+  if (typeof policy !== "object" || policy === null) {
+    throw new TypeError("createGate: policy: expected the policy file as text, bytes or an object");
+  }
+  return new TextEncoder().encode(JSON.stringify(policy));
+}
+
+/** @internal Throws a TypeError for everything that is not as above. `caller` begins its message. */
+export function readSurroundings(caller: string, options: CommonOptions, fetchInit: RequestInit): Surroundings {
+  const of = <Kind>(name: keyof CommonOptions, kind: string) =>
+    typed<Kind>(`${caller}: ${name}`, options[name], kind);
+  return {
+    allowHttp: of<boolean>("allowHttp", "boolean") ?? false,
     // Called as a plain function: a browser's fetch refuses another receiver.
-    fetch: typed(options, "fetch", "function") ?? ((url, init) => globalThis.fetch(url, init)),
-    now: clock(typed(options, "now", "function") ?? Date.now),
-    jitter: unitInterval(typed(options, "jitter", "function") ?? Math.random),
+    fetch: of<typeof globalThis.fetch>("fetch", "function") ?? ((url, init) => globalThis.fetch(url, init)),
+    fetchInit,
+    now: clock(caller, of<() => number>("now", "function") ?? Date.now),
+    jitter: unitInterval(of<() => number>("jitter", "function") ?? Math.random),
   };
 }
 
@@ -79,13 +127,11 @@ function isThisMachine(host: string): boolean {
   return host === "localhost" || host.endsWith(".localhost") || host === "[::1]" || /^127(\.\d+){3}$/.test(host);
 }
 
-const known = ["issuer", "audience", "jwksUri", "leeway", "maxLifetime", "allowHttp", "fetch", "now", "jitter"];
-
 // A misspelt option would otherwise silently be the default.
-function refuseUnknown(options: object): void {
+function refuseUnknown(caller: string, options: object, known: string[]): void {
   const unknown = Object.keys(options).filter((name) => !known.includes(name));
   if (unknown.length > 0) {
-    throw new TypeError(`createVerifier: unknown option ${unknown.join(", ")}; the options are ${known.join(", ")}`);
+    throw new TypeError(`${caller}: unknown option ${unknown.join(", ")}; the options are ${known.join(", ")}`);
   }
 }
 
@@ -107,33 +153,31 @@ function audiences(value: unknown): string[] {
   return names;
 }
 
-// The same bounds as in the policy file.
-function seconds(name: string, value: unknown, [least, most]: readonly [number, number]): number | undefined {
+// Times have the same bounds as in the policy file.
+function whole(
+  name: string,
+  value: unknown,
+  [least, most]: readonly [number, number],
+  what = "whole seconds",
+): number | undefined {
   if (value === undefined) return undefined;
   if (typeof value !== "number" || !Number.isInteger(value) || value < least || value > most) {
-    throw new TypeError(`createVerifier: ${name}: expected whole seconds from ${least} to ${most}`);
+    throw new TypeError(`createVerifier: ${name}: expected ${what} from ${least} to ${most}`);
   }
   return value;
 }
 
-type Kinds = { string: string; boolean: boolean; function: (...args: never[]) => unknown };
-
-function typed<Name extends keyof VerifierOptions, Kind extends keyof Kinds>(
-  options: VerifierOptions,
-  name: Name,
-  kind: Kind,
-): Extract<VerifierOptions[Name], Kinds[Kind]> | undefined {
-  const value: unknown = options[name];
+function typed<Kind>(what: string, value: unknown, kind: string): Kind | undefined {
   if (value === undefined) return undefined;
-  if (typeof value !== kind) throw new TypeError(`createVerifier: ${name}: expected a ${kind}, got ${typeof value}`);
-  return value as Extract<VerifierOptions[Name], Kinds[Kind]>;
+  if (typeof value !== kind) throw new TypeError(`${what}: expected a ${kind}, got ${typeof value}`);
+  return value as Kind;
 }
 
 // Tried once, so that a clock in the wrong shape is heard of at the start.
-function clock(milliseconds: () => number): () => number {
+function clock(caller: string, milliseconds: () => number): () => number {
   const first: unknown = milliseconds();
   if (!Number.isFinite(first)) {
-    throw new TypeError(`createVerifier: now: expected milliseconds since 1970, got ${first}`);
+    throw new TypeError(`${caller}: now: expected milliseconds since 1970, got ${first}`);
   }
   // In the year 1970 every token lies in the future: a clock that breaks later refuses, it never accepts.
   return () => Math.max(0, Math.floor(milliseconds() / 1000)) || 0;

@@ -1,14 +1,15 @@
 // createVerifier and what it returns: asynchronous to start, synchronous to use.
 
-import { type Engine, type Platform, prepare, readAnswer, WasmEngine } from "./engine.js";
+import { isAccepted, refused, reusable } from "./answer.js";
+import { type Decision, type Explanation, type Guard, readRequirement, type Requirement } from "./decision.js";
+import type { Engine, Platform } from "./engine.js";
 import { KeystoneError } from "./errors.js";
-import { Keys } from "./keys.js";
-import { MetadataError } from "./metadata.js";
-import { readOptions, type VerifierOptions } from "./options.js";
-import { Token } from "./token.js";
-
-// The longest that verifyAsync keeps a caller waiting for keys.
-const WAIT_MS = 500;
+import { Keys, newKeysMayHelp } from "./keys.js";
+import { Memory } from "./memory.js";
+import { KeySource, MetadataError } from "./metadata.js";
+import { readSurroundings, readVerifierOptions, type VerifierOptions } from "./options.js";
+import { partsOf, type RequestParts, valuesOf } from "./request.js";
+import type { Token } from "./token.js";
 
 /** Verifies the access tokens of one issuer. Made by `createVerifier`. */
 export class Verifier {
@@ -16,14 +17,19 @@ export class Verifier {
   readonly #keys: Keys;
   readonly #now: () => number;
   readonly #maxTokenBytes: number;
+  /** By the token's text. */
+  readonly #tokens: Memory;
+  /** By the value of `Authorization`. */
+  readonly #credentials: Memory;
   #open = true;
 
   /** @internal */
-  constructor(engine: Engine, keys: Keys, now: () => number) {
+  constructor(engine: Engine, keys: Keys, now: () => number, memories: [Memory, Memory]) {
     this.#engine = engine;
     this.#keys = keys;
     this.#now = now;
     this.#maxTokenBytes = engine.maxTokenBytes;
+    [this.#tokens, this.#credentials] = memories;
   }
 
   /** The verified token; throws a KeystoneError that says why there is none. Needs no network. */
@@ -40,8 +46,37 @@ export class Verifier {
   async verifyAsync(token: string): Promise<Token> {
     const verdict = this.#judge(token);
     if (!(verdict instanceof KeystoneError)) return verdict;
-    if (newKeysMayHelp(verdict) && (await this.#keys.settled(WAIT_MS)) && this.#open) return this.verify(token);
+    if ((await this.#keys.mayHaveHelped(verdict)) && this.#open) return this.verify(token);
     throw verdict;
+  }
+
+  /** Decides on requests: they need one bearer token in `Authorization`, valid and with what is required. */
+  guard(requirement: Requirement): Guard {
+    const { all, any, roles } = readRequirement(requirement);
+    this.#mustBeOpen("guard");
+    const number = this.#engine.requirement(all, any, roles);
+    const enough = new WeakSet<Token>();
+    const decide = (request: RequestParts | Request): Decision => {
+      const verdict = this.#authorize(valuesOf(partsOf(request).authorization), number, enough);
+      return verdict instanceof KeystoneError
+        ? { outcome: "deny", error: verdict }
+        : { outcome: "allow", token: verdict };
+    };
+    return {
+      decide,
+      decideAsync: async (request) => {
+        const decision = decide(request);
+        if (decision.outcome !== "deny") return decision;
+        return (await this.#keys.mayHaveHelped(decision.error)) && this.#open ? decide(request) : decision;
+      },
+    };
+  }
+
+  /** Every check that `verify` makes of this token, in order, with its outcome. */
+  explain(token: string): Explanation {
+    mustBeText("explain", token);
+    this.#mustBeOpen("explain");
+    return JSON.parse(this.#engine.explain(token.slice(0, this.#maxTokenBytes + 1), this.#now())) as Explanation;
   }
 
   /** Stops the background refresh and frees the memory. The verifier cannot be used afterwards. */
@@ -49,45 +84,83 @@ export class Verifier {
     if (!this.#open) return;
     this.#open = false;
     this.#keys.close();
+    this.#tokens.clear();
+    this.#credentials.clear();
     this.#engine.free();
   }
 
   #judge(token: string): Token | KeystoneError {
-    if (typeof token !== "string") throw new TypeError(`verify: expected the token as a string, got ${typeof token}`);
-    if (!this.#open) throw new Error("verify: this verifier was closed");
+    mustBeText("verify", token);
+    this.#mustBeOpen("verify");
     const now = this.#now();
+    const known = this.#tokens.recall(token, now);
+    if (known !== undefined) {
+      this.#keys.lookIfDue(now);
+      return known;
+    }
     // One byte over the limit is enough to be refused, and memory given to WebAssembly never comes back.
     const answer = this.#engine.verify(token.slice(0, this.#maxTokenBytes + 1), now);
-    const verdict = readAnswer(answer, this.#keys.failure);
-    if (verdict instanceof KeystoneError && newKeysMayHelp(verdict)) this.#keys.look(now);
-    else this.#keys.lookIfDue(now);
-    return verdict;
+    if (!isAccepted(answer)) return this.#refused(answer, now);
+    this.#keys.lookIfDue(now);
+    const verdict = reusable(answer);
+    this.#tokens.keep(token, verdict);
+    return verdict.token;
   }
+
+  #authorize(values: string[], requirement: number, enough: WeakSet<Token>): Token | KeystoneError {
+    this.#mustBeOpen("decide");
+    const now = this.#now();
+    const only = values.length === 1 ? values[0] : undefined;
+    const known = only === undefined ? undefined : this.#credentials.recall(only, now);
+    if (known !== undefined && enough.has(known)) {
+      this.#keys.lookIfDue(now);
+      return known;
+    }
+    const longest = this.#maxTokenBytes + "Bearer ".length + 1;
+    const answer = this.#engine.authorize(values.map((value) => value.slice(0, longest)), requirement, now);
+    if (!isAccepted(answer)) return this.#refused(answer, now);
+    this.#keys.lookIfDue(now);
+    const verdict = known === undefined ? reusable(answer) : undefined;
+    if (only !== undefined && verdict !== undefined) this.#credentials.keep(only, verdict);
+    const token = (known ?? verdict?.token) as Token;
+    enough.add(token);
+    return token;
+  }
+
+  #refused(answer: string, now: number): KeystoneError {
+    const refusal = refused(answer, this.#keys.failure);
+    if (newKeysMayHelp(refusal)) this.#keys.look(now);
+    else this.#keys.lookIfDue(now);
+    return refusal;
+  }
+
+  #mustBeOpen(method: string): void {
+    if (!this.#open) throw new Error(`${method}: this verifier was closed`);
+  }
+}
+
+function mustBeText(method: string, token: unknown): void {
+  if (typeof token !== "string") throw new TypeError(`${method}: expected the token as a string, got ${typeof token}`);
 }
 
 /** @internal What each entry of the package wraps. */
 export async function create(options: VerifierOptions, platform: Platform): Promise<Verifier> {
-  const settings = readOptions(options);
-  await prepare(platform.load);
-  const { issuer, audiences, leeway, maxLifetime, now } = settings;
-  const engine = new WasmEngine(issuer, audiences, leeway, maxLifetime);
-  const keys = new Keys(engine, settings, platform.fetchInit);
-  const verifier = new Verifier(engine, keys, now);
-  keys.look(now());
+  const settings = readVerifierOptions(options);
+  const around = readSurroundings("createVerifier", options, platform.fetchInit);
+  const engine = await platform.engine(settings);
+  const source = new KeySource({ ...settings, allowHttp: around.allowHttp });
+  const memories: [Memory, Memory] = [new Memory(settings.cacheSize), new Memory(settings.cacheSize)];
+  const renew = () => {
+    for (const memory of memories) memory.renew(engine);
+  };
+  const keys = new Keys(engine, (get) => source.read(get), around, renew);
+  const verifier = new Verifier(engine, keys, around.now, memories);
+  keys.look(around.now());
   await keys.settled();
   // An unreachable issuer may come back: answer 503 until then. A wrong one is a mistake to hear of at once.
   if (keys.failure instanceof MetadataError) {
     verifier.close();
-    throw keysUnavailable(keys.failure);
+    throw refused(platform.unavailable(), keys.failure);
   }
   return verifier;
-}
-
-function newKeysMayHelp({ code }: KeystoneError): boolean {
-  return code === "unknown_kid" || code === "keys_unavailable";
-}
-
-function keysUnavailable(cause: Error): KeystoneError {
-  const refusal = { code: "keys_unavailable", status: 503, challenge: undefined, retryAfter: undefined } as const;
-  return new KeystoneError({ ...refusal, message: cause.message }, cause);
 }

@@ -1,11 +1,16 @@
-// The compiled verifier in the two forms that build.mjs puts in.
+// What build.mjs puts in: the compiled verifier in two forms, and the hostile file.
 
-declare module "wasm:base64" {
-  const text: string;
-  export default text;
+declare module "wasm:embedded" {
+  const embedded: import("./embedded.js").Embedded;
+  export default embedded;
 }
 
 declare module "wasm:module" {
   const module: WebAssembly.Module;
   export default module;
+}
+
+declare module "hostile:json" {
+  const text: string;
+  export default text;
 }

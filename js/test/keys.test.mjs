@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createVerifier, KeystoneError } from "../dist/index.js";
+import { createTestIssuer } from "../dist/testing.js";
 import { json, newKey, startIssuer, until } from "./issuer.mjs";
 
 async function start(t, issuer, changes) {
@@ -138,11 +139,11 @@ for (const [name, answer] of Object.entries(badAnswers)) {
 test("keys are refreshed in the background before they are old", async (t) => {
   const issuer = await startIssuer(t);
   const verifier = await start(t, issuer);
-  issuer.pass(299);
+  issuer.pass(19);
   codeOf(verifier, issuer.token());
   assert.equal(issuer.jwksRequests(), 1);
 
-  issuer.pass(31);
+  issuer.pass(10);
   assert.equal(codeOf(verifier, issuer.token()), "accepted");
   await until(() => issuer.jwksRequests() === 2);
 });
@@ -161,7 +162,7 @@ test("a key that was withdrawn stops working with the next refresh", async (t) =
   assert.equal(codeOf(verifier, issuer.token()), "accepted");
 });
 
-test("an unknown kid brings one refetch in 30 seconds, whatever the tokens say", async (t) => {
+test("unknown kids bring one fetch besides the regular ones, whatever the tokens say", async (t) => {
   const issuer = await startIssuer(t);
   const verifier = await start(t, issuer);
   const strangers = Array.from({ length: 50 }, (_, at) => issuer.token({}, { key: newKey(`stranger-${at}`) }));
@@ -170,11 +171,11 @@ test("an unknown kid brings one refetch in 30 seconds, whatever the tokens say",
   await Promise.allSettled(strangers.map((token) => verifier.verifyAsync(token)));
   assert.equal(issuer.jwksRequests(), 2);
 
-  issuer.pass(29);
+  issuer.pass(19);
   await Promise.allSettled(strangers.map((token) => verifier.verifyAsync(token)));
   assert.equal(issuer.jwksRequests(), 2);
 
-  issuer.pass(1);
+  issuer.pass(11);
   await Promise.allSettled(strangers.map((token) => verifier.verifyAsync(token)));
   assert.equal(issuer.jwksRequests(), 3);
 });
@@ -269,6 +270,59 @@ test("an answer that does not come within 5 seconds is none", async (t) => {
 
   const verifier = await starting;
   assert.throws(() => verifier.verify(issuer.token()), { code: "keys_unavailable", message: /within 5000 ms/ });
+});
+
+test("an issuer that is away for nine minutes costs no request, whenever it goes", async (t) => {
+  for (const jitter of [0, 0.99]) {
+    for (const gone of [0, 7, 19, 20, 27]) {
+      const issuer = await createTestIssuer();
+      const verifier = await createVerifier({ ...issuer.options, jitter: () => jitter });
+      t.after(() => verifier.close());
+      const ask = async () => verifier.verifyAsync(await issuer.token()).then(() => "accepted", ({ code }) => code);
+      const seconds = async (count) => {
+        const codes = new Set();
+        for (let second = 0; second < count; second += 1) {
+          issuer.pass(1);
+          codes.add(await ask());
+        }
+        return [...codes];
+      };
+
+      assert.deepEqual(await seconds(gone), gone === 0 ? [] : ["accepted"]);
+      issuer.away = true;
+      assert.deepEqual(await seconds(540), ["accepted"], `gone after ${gone} seconds`);
+      issuer.away = false;
+      assert.deepEqual(await seconds(120), ["accepted"], `gone after ${gone} seconds, and back`);
+    }
+  }
+});
+
+test("an issuer that is away for longer means 503, never 401", async (t) => {
+  const issuer = await createTestIssuer();
+  const verifier = await createVerifier(issuer.options);
+  t.after(() => verifier.close());
+  issuer.away = true;
+  issuer.pass(600);
+
+  for (let minute = 0; minute < 60; minute += 1) {
+    await assert.rejects(issuer.token().then((token) => verifier.verifyAsync(token)), { code: "keys_unavailable", status: 503 });
+    issuer.pass(60);
+  }
+});
+
+test("metadata of an issuer with a path stands between host and path", async (t) => {
+  const seen = [];
+  const fetch = async (url) => {
+    seen.push(url);
+    return new Response(null, { status: 404 });
+  };
+  for (const path of ["", "/", "/tenant", "/a/b/"]) {
+    const verifier = await createVerifier({ issuer: `https://login.example${path}`, audience: "orders", fetch });
+    t.after(() => verifier.close());
+  }
+
+  const place = "https://login.example/.well-known/oauth-authorization-server";
+  assert.deepEqual(seen, [place, place, `${place}/tenant`, `${place}/a/b`]);
 });
 
 test("a service that verifies nothing refreshes its keys too", async (t) => {

@@ -9,8 +9,11 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { gzipSync } from "node:zlib";
 import { codes } from "../dist/index.js";
 import { codes as wasmCodes, initSync } from "../pkg/keystone_verifier_wasm.js";
+import { reference } from "../api.mjs";
+import { entries } from "../entries.mjs";
 import { startIssuer } from "./issuer.mjs";
 
 const run = promisify(execFile);
@@ -83,7 +86,10 @@ test("the TypeScript list of codes is the Rust list", () => {
 
 test("only the files of the list are published", () => {
   const paths = packed.files.map((file) => file.path).sort();
-  const types = ["errors", "index", "options", "public", "token", "verifier"].map((name) => `${name}.d.ts`);
+  const types = [
+    ...[...entries, "decision", "errors", "gate", "options", "peek", "public", "request", "token", "verifier"],
+    ...["middleware/node", "middleware/source", "testing/hostile", "testing/key"],
+  ].map((name) => `types/${name}.d.ts`);
 
   assert.deepEqual(
     paths,
@@ -91,11 +97,8 @@ test("only the files of the list are published", () => {
       "README.md",
       "dist/LICENSE-APACHE",
       "dist/LICENSE-MIT",
-      ...types.map((name) => `dist/cjs/${name}`),
-      "dist/cjs/index.js",
+      ...[...types, ...entries.map((entry) => `${entry}.js`)].flatMap((name) => [`dist/${name}`, `dist/cjs/${name}`]),
       "dist/cjs/package.json",
-      ...types.map((name) => `dist/${name}`),
-      "dist/index.js",
       "dist/keystone_verifier.wasm",
       "dist/workerd.js",
       "package.json",
@@ -103,14 +106,56 @@ test("only the files of the list are published", () => {
   );
 });
 
+test("publint and are-the-types-wrong find nothing", async () => {
+  const tarball = join(folder, packed.filename);
+  const tool = (name) => join(project, "node_modules", ".bin", name);
+
+  await run(tool("publint"), ["--strict", tarball], { cwd: folder }).catch(({ stdout }) => assert.fail(stdout));
+  await run(tool("attw"), [tarball, "--profile", "node16", "--format", "ascii"]).catch(({ stdout }) => assert.fail(stdout));
+});
+
+test("API.md is what the declarations say", () => {
+  assert.equal(readFileSync(join(project, "API.md"), "utf8"), reference(), "run `node api.mjs`");
+});
+
+test("a release that fits would publish exactly this package", async () => {
+  const { stdout, stderr } = await run(process.execPath, ["release.mjs", "--dry-run"], { cwd: project });
+
+  assert.match(stdout + stderr, /@keystone-auth\/verifier@/);
+  assert.match(stderr, new RegExp(`total files: +${packed.files.length}`));
+});
+
+test("the main entry is small, with everything in it, and the others are smaller", () => {
+  const packed = (name) => gzipSync(readFileSync(join(project, "dist", name)), { level: 9 }).length;
+
+  assert.ok(packed("index.js") <= 60_000, `${packed("index.js")} bytes`);
+  for (const entry of entries.filter((name) => !["index", "testing"].includes(name))) {
+    assert.ok(packed(`${entry}.js`) <= 3_000, `${entry}: ${packed(`${entry}.js`)} bytes`);
+  }
+});
+
+test("every entry can be imported and required, and finds its types", async () => {
+  const names = entries.map((entry) => (entry === "index" ? "" : `/${entry}`));
+  const list = JSON.stringify(names.map((name) => `@keystone-auth/verifier${name}`));
+  const kinds = "Object.values(entry).map((value) => typeof value).join()";
+
+  const imported = await program("all.mjs", `for (const name of ${list}) { const entry = await import(name); console.log(${kinds}) }`);
+  const required = await program("all.cjs", `for (const name of ${list}) { const entry = require(name); console.log(${kinds}) }`);
+
+  assert.equal(imported, required);
+  assert.equal(imported.split("\n").length, entries.length);
+});
+
 test("nothing is needed at run time, and nothing is bound to a module system", () => {
   const manifest = JSON.parse(readFileSync(join(project, "package.json"), "utf8"));
   assert.equal(manifest.dependencies, undefined);
   assert.equal(manifest.imports, undefined);
 
-  const bundle = readFileSync(join(project, "dist", "index.js"), "utf8");
-  for (const foreign of ["import.meta", "require(", "console.", "import("]) {
-    assert.equal(bundle.includes(foreign), false, foreign);
+  for (const entry of entries) {
+    const bundle = readFileSync(join(project, "dist", `${entry}.js`), "utf8");
+    for (const foreign of ["import.meta", "require(", "console.", "import(", "import{"]) {
+      assert.equal(bundle.includes(foreign), false, `${entry}: ${foreign}`);
+    }
   }
 });
 

@@ -7,7 +7,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { codes } from "../dist/index.js";
 import { changed, startIssuer } from "./issuer.mjs";
 
@@ -16,10 +16,13 @@ const readme = readFileSync(join(project, "README.md"), "utf8");
 const folder = mkdtempSync(join(tmpdir(), "keystone-readme-"));
 mkdirSync(join(folder, "node_modules", "@keystone-auth"), { recursive: true });
 symlinkSync(project, join(folder, "node_modules", "@keystone-auth", "verifier"));
+for (const framework of ["express", "fastify"]) {
+  symlinkSync(join(project, "node_modules", framework), join(folder, "node_modules", framework));
+}
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 function snippet(heading, language) {
-  const section = readme.slice(readme.indexOf(`## ${heading}\n`));
+  const section = readme.slice(readme.indexOf(`## ${heading}`));
   return new RegExp(`\`\`\`${language}\n([^]*?)\`\`\``).exec(section)[1];
 }
 
@@ -56,21 +59,71 @@ test("the CommonJS line gives the function", async (t) => {
   assert.equal((await start(t, "line.cjs", `${line} createVerifier.call;`).ended).code, 0);
 });
 
-test("the service answers each caller", async (t) => {
-  const issuer = await real(t);
-  const service = snippet("A service", "js")
-    .replace("https://login.example", issuer.url)
-    .replace("listen(3000)", "listen(0, () => process.send(server.address().port))");
-  const { child } = start(t, "service.mjs", service);
+/** Starts a snippet that listens, and gives a function that asks it. */
+async function listening(t, name, text) {
+  const { child } = start(t, name, text);
   const [port] = await once(child, "message");
-  const ask = async (headers) => {
-    const response = await fetch(`http://127.0.0.1:${port}/`, { headers });
-    return [response.status, await response.text(), response.headers.get("www-authenticate")?.split(" ")[0]];
+  return async (path, token) => {
+    const headers = token && { authorization: `Bearer ${token}` };
+    const response = await fetch(`http://127.0.0.1:${port}${path}`, { headers });
+    const text = await response.text();
+    return `${response.status} ${text.startsWith("{") ? JSON.parse(text).code : text}`;
   };
+}
 
-  assert.deepEqual(await ask({ authorization: `Bearer ${issuer.token()}` }), [200, "hello alice\n", undefined]);
-  assert.deepEqual(await ask({ authorization: `Bearer ${changed(issuer.token())}` }), [401, "signature\n", "Bearer"]);
-  assert.deepEqual(await ask({}), [401, "no_credentials\n", "Bearer"]);
+test("the Express service answers each caller", async (t) => {
+  const issuer = await real(t);
+  const service = snippet("In front of a framework", "js express")
+    .replace("https://login.example", issuer.url)
+    .replace("app.listen(3000)", "const server = app.listen(0, () => process.send(server.address().port))");
+  const ask = await listening(t, "express.mjs", service);
+
+  assert.equal(await ask("/orders", issuer.token()), "200 hello alice");
+  assert.equal(await ask("/orders", issuer.token({ scope: "" })), "403 insufficient_scope");
+  assert.equal(await ask("/orders", changed(issuer.token())), "401 signature");
+  assert.equal(await ask("/orders"), "401 no_credentials");
+});
+
+test("the gate's service answers each caller", async (t) => {
+  const issuer = await real(t);
+  const service = snippet("One policy file for all routes", "js gate")
+    .replaceAll("https://login.example", issuer.url)
+    .replace("await app.listen({ port: 3000 })", "await app.listen({ port: 0 }); process.send(app.server.address().port)");
+  const ask = await listening(t, "gate.mjs", service);
+
+  assert.equal(await ask("/health"), "200 well");
+  assert.equal(await ask("/orders", issuer.token()), "200 hello alice");
+  assert.equal(await ask("/orders"), "401 no_credentials");
+  assert.equal(await ask("/other", issuer.token()), "403 no_route");
+});
+
+test("the explanation names the check that failed", async (t) => {
+  const issuer = await real(t);
+  const gate = snippet("One policy file for all routes", "js gate").split("const app")[0].replaceAll("https://login.example", issuer.url);
+  const text = `${gate} const bearer = "${issuer.token({ scope: "" })}"; ${snippet("One policy file", "js explain")}`;
+
+  const { code, printed } = await start(t, "explain.mjs", text).ended;
+
+  assert.equal(code, 0, printed);
+  assert.match(printed, /^insufficient_scope\npassed path: \/orders\n[^]*\nfailed scopes: .*\nnot_reached roles: /);
+});
+
+test("the fetch handler answers each caller", async (t) => {
+  const issuer = await real(t);
+  const text = snippet("In front of a framework", "js fetch").replace("https://login.example", issuer.url);
+  writeFileSync(join(folder, "fetch.mjs"), text);
+  const { default: service } = await import(pathToFileURL(join(folder, "fetch.mjs")));
+  const ask = (token) => service.fetch(new Request("https://orders.example/", { headers: { authorization: `Bearer ${token}` } }));
+
+  assert.equal(await (await ask(issuer.token())).text(), "hello alice");
+  assert.equal((await ask(issuer.token({ scope: "" }))).status, 403);
+});
+
+test("the test of a service passes", async (t) => {
+  const { ended } = start(t, "testing.mjs", snippet("Testing a service", "js testing"));
+
+  const { code, printed } = await ended;
+  assert.equal(code, 0, printed);
 });
 
 test("the page shows the button to whoever may press it", async (t) => {

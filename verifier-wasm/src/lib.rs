@@ -2,7 +2,12 @@
 //!
 //! Every answer is one string, because each crossing into JavaScript costs more than the bytes it carries.
 
-use keystone_verifier::{Code, KeyCache, Refusal, Rules, Seconds, Verified, verify_cached};
+mod gate;
+
+use core::ops::Range;
+
+use keystone_verifier::{Access, Code, KeyCache, Refusal, Rules, Seconds, Verified};
+use keystone_verifier::{bearer_token, explain, verify_cached};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 /// The rules and the keys of one issuer.
@@ -11,6 +16,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 pub struct Engine {
     rules: Rules,
     keys: KeyCache,
+    required: Vec<Access>,
 }
 
 #[wasm_bindgen]
@@ -26,7 +32,7 @@ impl Engine {
         let mut rules = Rules::new(issuer, audiences);
         rules.leeway = leeway.map_or(rules.leeway, seconds);
         rules.max_lifetime = max_lifetime.map_or(rules.max_lifetime, seconds);
-        Self { rules, keys: KeyCache::remote() }
+        Self { rules, keys: KeyCache::remote().fresh_for(FRESH), required: Vec::new() }
     }
 
     /// The longest token that is looked at. The caller need not pass more than one byte over it.
@@ -59,13 +65,65 @@ impl Engine {
         self.keys.failed(seconds(now));
     }
 
-    /// The verdict, see `accepted` and `refused`.
+    /// Until when an accepted token may be remembered, whatever it says itself; exclusive.
+    #[wasm_bindgen(getter, js_name = usableUntil)]
+    pub fn usable_until(&self) -> f64 {
+        self.keys.usable_until() as f64
+    }
+
+    /// Another number after every change of the keys: what is remembered is forgotten then.
+    #[wasm_bindgen(getter)]
+    pub fn epoch(&self) -> f64 {
+        self.keys.epoch() as f64
+    }
+
+    /// The verdict, see `reusable` and `refused`.
     pub fn verify(&mut self, token: &str, now: f64) -> String {
-        match verify_cached(token.as_bytes(), &self.rules, &mut self.keys, seconds(now)) {
-            Ok(verified) => accepted(&verified),
+        self.answer(token.as_bytes(), None, seconds(now))
+    }
+
+    /// Numbers what requests may need: every scope of `all`, one of `any`, one of `roles`. The same has one number.
+    pub fn requirement(&mut self, all: Vec<String>, any: Vec<String>, roles: Vec<String>) -> usize {
+        let access = Access::Token { all, any, roles };
+        self.required.iter().position(|known| *known == access).unwrap_or_else(|| {
+            self.required.push(access);
+            self.required.len() - 1
+        })
+    }
+
+    /// The verdict on the token in the values of `Authorization`, which must hold what `requirement` numbered so.
+    pub fn authorize(&mut self, authorization: Vec<String>, requirement: usize, now: f64) -> String {
+        let values: Vec<Vec<u8>> = authorization.iter().map(|value| bytes(value)).collect();
+        let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
+        match bearer_token(&values) {
+            Ok(token) => self.answer(token, Some(requirement), seconds(now)),
+            Err(code) => refused(&code.into()),
+        }
+    }
+
+    /// Every check of `verify` with its outcome, as JSON.
+    pub fn explain(&self, token: &str, now: f64) -> String {
+        explain(token.as_bytes(), &self.rules, &self.keys, seconds(now)).to_json()
+    }
+
+    fn answer(&mut self, token: &[u8], requirement: Option<usize>, now: Seconds) -> String {
+        let verdict = verify_cached(token, &self.rules, &mut self.keys, now);
+        let met = verdict.and_then(|verified| match requirement.map(|number| self.required.get(number)) {
+            None => Ok(verified),
+            Some(Some(access)) => access.authorize(&verified).map(|()| verified),
+            Some(None) => Err(Code::NoRoute.into()),
+        });
+        match met {
+            Ok(verified) => reusable(&verified, &self.rules),
             Err(refusal) => refused(&refusal),
         }
     }
+}
+
+/// The refusal of a request while there are no keys.
+#[wasm_bindgen]
+pub fn unavailable() -> String {
+    refused(&Code::KeysUnavailable.into())
 }
 
 /// Every reason code, separated by spaces.
@@ -74,16 +132,44 @@ pub fn codes() -> String {
     Code::ALL.iter().map(|code| code.as_str()).collect::<Vec<_>>().join(" ")
 }
 
+/// Seconds between two fetches, a few seconds more to the next look and a request under way: together less than a
+/// minute, so that the issuer may be away for nine of the ten minutes that keys may be used.
+const FRESH: Seconds = 20;
+
+/// `accepted`, after the two times between which the same token need not be verified again.
+fn reusable(verified: &Verified, rules: &Rules) -> String {
+    let Range { start, end } = verified.valid_during(rules);
+    format!("{start} {end} {} {} {}", verified.issued_at(), verified.expires_at(), verified.claims_json())
+}
+
 /// Begins with a digit: the two times as the verifier read them, then the claims as they were signed.
 fn accepted(verified: &Verified) -> String {
     format!("{} {} {}", verified.issued_at(), verified.expires_at(), verified.claims_json())
 }
 
-/// Begins with a letter. Five lines; the sentence is last, so that it may hold anything.
+/// Begins with a letter. Six lines: code, status, `Retry-After`, challenge, RFC 9457 body, and the sentence.
 fn refused(refusal: &Refusal) -> String {
     let retry_after = refusal.retry_after().map(|seconds| seconds.to_string()).unwrap_or_default();
     let challenge = refusal.challenge().unwrap_or_default();
-    format!("{}\n{}\n{retry_after}\n{challenge}\n{refusal}", refusal.code(), refusal.status())
+    format!(
+        "{}\n{}\n{retry_after}\n{challenge}\n{}\n{refusal}",
+        refusal.code(),
+        refusal.status(),
+        refusal.problem()
+    )
+}
+
+/// A character up to U+00FF is a byte, as JavaScript's HTTP interfaces have it. What is none stays text: it becomes
+/// bytes over 0x7F, which nothing of a good request holds.
+fn bytes(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    for character in text.chars() {
+        match u8::try_from(character) {
+            Ok(byte) => bytes.push(byte),
+            Err(_) => bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    bytes
 }
 
 /// JavaScript has no whole numbers of this size: fractions are cut, nonsense is 0.
@@ -96,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_is_five_lines_that_begin_with_a_letter() {
+    fn a_refusal_is_six_lines_that_begin_with_a_letter() {
         let unavailable = refused(&Refusal::from(Code::KeysUnavailable));
         let expired = refused(&Refusal::from(Code::Expired));
 
@@ -105,7 +191,7 @@ mod tests {
         for &code in Code::ALL {
             let answer = refused(&code.into());
             assert!(answer.starts_with(|first: char| first.is_ascii_lowercase()), "{answer}");
-            assert_eq!(answer.lines().count(), 5, "{answer}");
+            assert_eq!(answer.lines().count(), 6, "{answer}");
         }
     }
 
@@ -116,6 +202,21 @@ mod tests {
         }
         assert_eq!(seconds(1.9), 1);
         assert_eq!(seconds(f64::INFINITY), u64::MAX);
+    }
+
+    #[test]
+    fn a_character_is_a_byte() {
+        assert_eq!(bytes("a\u{ff}\u{80}"), [b'a', 0xff, 0x80]);
+        assert_eq!(bytes("\u{100}"), [0xc4, 0x80]);
+    }
+
+    #[test]
+    fn the_same_requirement_has_one_number_and_an_unknown_number_lets_nobody_in() {
+        let mut engine = Engine::new("https://as.example".into(), vec!["orders".into()], None, None);
+        let mut require = |scope: &str| engine.requirement(vec![scope.to_owned()], vec![], vec![]);
+
+        assert_eq!([require("a"), require("b"), require("a")], [0, 1, 0]);
+        assert!(!engine.authorize(vec!["Bearer a.b.c".to_owned()], 2, 0.0).starts_with(char::is_numeric));
     }
 
     #[test]

@@ -1,0 +1,101 @@
+// The verdict on a request.
+
+import type { KeystoneError } from "./errors.js";
+import type { RequestParts } from "./request.js";
+import type { Token } from "./token.js";
+
+/** What to do with a request. */
+export type Decision = Allow | Public | Deny;
+
+/** The token is valid and holds what the request needs. */
+export interface Allow {
+  readonly outcome: "allow";
+  readonly token: Token;
+  readonly error?: never;
+}
+
+/** Anybody may: no token was looked at. */
+export interface Public {
+  readonly outcome: "public";
+  readonly token?: never;
+  readonly error?: never;
+}
+
+/** The answer is the error's. */
+export interface Deny {
+  readonly outcome: "deny";
+  readonly token?: never;
+  readonly error: KeystoneError;
+}
+
+/** Decides on requests: a gate, or a verifier together with what its requests need. */
+export interface Guard {
+  decide(request: RequestParts | Request): Decision;
+  /** The same decision, but where it hangs on keys that are being fetched, waits for them: at most 500 ms. */
+  decideAsync(request: RequestParts | Request): Promise<Decision>;
+}
+
+/** What a request needs besides a valid token, in the words of the policy file: at least one of the three. */
+export interface Scopes {
+  /** Every one of these scopes. */
+  readonly all?: readonly string[];
+  /** At least one of these scopes. */
+  readonly any?: readonly string[];
+  /** At least one of these roles. */
+  readonly roles?: readonly string[];
+}
+
+/** What a request needs. One scope, scopes and roles, or any valid token. */
+export type Requirement = string | Scopes | { readonly authenticated: true };
+
+/** Every check of a decision, in order, with its outcome. It holds neither a signature nor a whole token. */
+export interface Explanation {
+  /** `allow`, `public`, or the code of the refusal. */
+  readonly verdict: string;
+  /** The HTTP status of a refusal. */
+  readonly status?: number;
+  /** The sentence of a refusal. */
+  readonly reason?: string;
+  readonly checks: readonly Step[];
+}
+
+/** One check. */
+export interface Step {
+  readonly check: string;
+  readonly outcome: "passed" | "failed" | "not_reached";
+  /** What it looked at; empty where there is nothing to say. */
+  readonly seen: string;
+}
+
+interface Lists {
+  all: string[];
+  any: string[];
+  roles: string[];
+}
+
+/** @internal Throws a TypeError for a requirement that would let everybody in. */
+export function readRequirement(requirement: Requirement): Lists {
+  if (typeof requirement === "string") return { all: scopeList("all", [requirement]), any: [], roles: [] };
+  if (typeof requirement !== "object" || requirement === null) throw mistake("expected a scope or an object");
+  const { authenticated, ...lists } = requirement as Scopes & { authenticated?: unknown };
+  const unknown = Object.keys(lists).filter((name) => !["all", "any", "roles"].includes(name));
+  if (unknown.length > 0) throw mistake(`there is no ${unknown.join(", ")}, only all, any, roles, authenticated`);
+  const given = Object.values(lists).some((list) => list !== undefined);
+  if (given === (authenticated === true)) {
+    throw mistake("expected either authenticated: true, or at least one of all, any and roles");
+  }
+  const { all, any, roles } = lists;
+  return { all: scopeList("all", all), any: scopeList("any", any), roles: scopeList("roles", roles) };
+}
+
+function scopeList(name: string, list: readonly string[] | undefined): string[] {
+  if (list === undefined) return [];
+  const fits = Array.isArray(list) && list.length > 0 && list.every((item) => typeof item === "string" && item !== "");
+  if (!fits) throw mistake(`${name}: expected a list of at least one name`);
+  if (name !== "roles" && list.some((scope) => scope.includes(" "))) throw mistake(`${name}: one scope for each item`);
+  return [...list];
+}
+
+function mistake(problem: string): TypeError {
+  return new TypeError(`requirement: ${problem}`);
+}

@@ -1,0 +1,45 @@
+// A hook for Fastify.
+
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Requirement } from "./decision.js";
+import type { Gate } from "./gate.js";
+import { partsOfNode } from "./middleware/node.js";
+import { type Lazy, Source } from "./middleware/source.js";
+import type { Token } from "./token.js";
+import type { Verifier } from "./verifier.js";
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** The verified token; undefined on a public route, and where `protect` did not run. */
+    token?: Token;
+  }
+}
+
+/** What Fastify calls: for `addHook("onRequest", …)`, or a route's `onRequest`. */
+export type Hook = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
+
+/** Lets requests pass whose token holds what is required, and puts it on them as `request.token`. */
+export function protect(verifier: Lazy<Verifier>, requirement: Requirement): Hook;
+/** Lets requests pass that the gate's policy allows, and puts the token, if the route needs one, on them. */
+export function protect(gate: Lazy<Gate>): Hook;
+export function protect(source: Lazy<Verifier | Gate>, requirement?: Requirement): Hook {
+  const guard = new Source(source, requirement);
+  return async (request, reply) => {
+    const parts = partsOfNode(request.raw);
+    const { outcome, token, error } = await (isLenient(request) ? guard.decideLeniently(parts) : guard.decide(parts));
+    if (outcome === "deny") return reply.code(error.status).headers(error.headers).send(error.problem);
+    if (outcome === "allow") request.token = token;
+    return undefined;
+  };
+}
+
+interface RouterOptions {
+  caseSensitive?: boolean;
+  ignoreTrailingSlash?: boolean;
+}
+
+function isLenient(request: FastifyRequest): boolean {
+  const config = request.server.initialConfig as RouterOptions & { routerOptions?: RouterOptions };
+  const { caseSensitive, ignoreTrailingSlash } = { ...config, ...config.routerOptions };
+  return caseSensitive === false || ignoreTrailingSlash === true;
+}

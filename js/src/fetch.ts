@@ -1,0 +1,42 @@
+// Handlers that take a `Request` and give a `Response`: Bun, Deno, workerd and other edge runtimes.
+
+import type { Requirement } from "./decision.js";
+import type { Gate } from "./gate.js";
+import { type Lazy, Source } from "./middleware/source.js";
+import type { Token } from "./token.js";
+import type { Verifier } from "./verifier.js";
+
+/** What answers a request: `rest` is what the platform gives besides, such as `env` and `ctx`. */
+export type Handler<Given, Rest extends unknown[]> = (
+  request: Request,
+  token: Given,
+  ...rest: Rest
+) => Response | Promise<Response>;
+
+/** What the platform calls. */
+export type Protected<Rest extends unknown[]> = (request: Request, ...rest: Rest) => Promise<Response>;
+
+/** Calls the handler for requests whose token holds what is required; all others are answered here. */
+export function protect<Rest extends unknown[]>(
+  verifier: Lazy<Verifier>,
+  requirement: Requirement,
+  handler: Handler<Token, Rest>,
+): Protected<Rest>;
+/** Calls the handler for requests that the gate's policy allows; without a token where the route is public. */
+export function protect<Rest extends unknown[]>(
+  gate: Lazy<Gate>,
+  handler: Handler<Token | undefined, Rest>,
+): Protected<Rest>;
+export function protect<Rest extends unknown[]>(
+  source: Lazy<Verifier | Gate>,
+  ...how: [Requirement, Handler<Token, Rest>] | [Handler<Token | undefined, Rest>]
+): Protected<Rest> {
+  const [requirement, handler] = how.length === 1 ? [undefined, how[0]] : how;
+  if (typeof handler !== "function") throw new TypeError("protect: expected a handler as the last argument");
+  const guard = new Source(source, requirement);
+  return async (request, ...rest) => {
+    const { outcome, token, error } = await guard.decide(request);
+    if (outcome === "deny") return error.toResponse();
+    return (handler as Handler<Token | undefined, Rest>)(request, token, ...rest);
+  };
+}

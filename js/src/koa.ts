@@ -1,0 +1,46 @@
+// Middleware for Koa.
+
+import type { Requirement } from "./decision.js";
+import type { Gate } from "./gate.js";
+import { type NodeRequest, partsOfNode } from "./middleware/node.js";
+import { type Lazy, Source } from "./middleware/source.js";
+import type { Token } from "./token.js";
+import type { Verifier } from "./verifier.js";
+
+/** For `new Koa<State>()`. */
+export interface State {
+  /** The verified token; undefined on a public route, and where `protect` did not run. */
+  token?: Token;
+}
+
+/** What is used of Koa's context. */
+export interface Context {
+  readonly req: NodeRequest;
+  readonly originalUrl: string;
+  readonly state: State;
+  status: number;
+  body: unknown;
+  set(headers: Record<string, string>): void;
+}
+
+/** What Koa calls. */
+export type Middleware = (context: Context, next: () => Promise<unknown>) => Promise<void>;
+
+/** Lets requests pass whose token holds what is required, and puts it on them as `ctx.state.token`. */
+export function protect(verifier: Lazy<Verifier>, requirement: Requirement): Middleware;
+/** Lets requests pass that the gate's policy allows, and puts the token, if the route needs one, on them. */
+export function protect(gate: Lazy<Gate>): Middleware;
+export function protect(source: Lazy<Verifier | Gate>, requirement?: Requirement): Middleware {
+  const guard = new Source(source, requirement);
+  return async (context, next) => {
+    const { outcome, token, error } = await guard.decideLeniently(partsOfNode(context.req, context.originalUrl));
+    if (outcome === "deny") {
+      context.status = error.status;
+      context.set(error.headers);
+      context.body = error.problem;
+      return;
+    }
+    if (outcome === "allow") context.state.token = token;
+    await next();
+  };
+}

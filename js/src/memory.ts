@@ -1,0 +1,55 @@
+// Tokens that were accepted lately, so that the same text need not be verified again. How long that may be is the
+// engine's word; here it is only kept.
+
+import type { Reusable } from "./answer.js";
+import { Generations } from "./generations.js";
+import type { Token } from "./token.js";
+
+/** What the engine says of everything that it accepted so far. */
+export interface Lease {
+  /** Unix seconds, exclusive. */
+  readonly usableUntil: number;
+  /** Another number after every change of the keys. */
+  readonly epoch: number;
+}
+
+interface Known extends Reusable {
+  readonly text: string;
+}
+
+// A text is found by its end: of a token that is the signature, which nobody can choose for a token that is accepted.
+const END = 32;
+
+/** A bounded number of texts with their tokens. */
+export class Memory {
+  readonly #known: Generations<Known>;
+  #epoch = -1;
+  #usableUntil = 0;
+
+  constructor(capacity: number) {
+    this.#known = new Generations(capacity);
+  }
+
+  /** The token of exactly this text, if the engine would accept it now. */
+  recall(text: string, now: number): Token | undefined {
+    const known = this.#known.get(text.slice(-END));
+    if (known === undefined || known.text !== text) return undefined;
+    return now >= known.from && now < known.until && now < this.#usableUntil ? known.token : undefined;
+  }
+
+  keep(text: string, verdict: Reusable): void {
+    this.#known.set(text.slice(-END), { text, ...verdict });
+  }
+
+  /** To be called after whatever may have changed the keys. */
+  renew({ epoch, usableUntil }: Lease): void {
+    this.#usableUntil = usableUntil;
+    if (epoch === this.#epoch) return;
+    this.#epoch = epoch;
+    this.clear();
+  }
+
+  clear(): void {
+    this.#known.clear();
+  }
+}

@@ -1,0 +1,73 @@
+// What all middleware shares: a verifier with a requirement, or a gate, there already or still to come.
+
+import type { Decision, Guard, Requirement } from "../decision.js";
+import type { Gate } from "../gate.js";
+import type { RequestParts } from "../request.js";
+import type { Verifier } from "../verifier.js";
+
+/** There already, on its way, or made by the first request (where a platform fetches nothing before). */
+export type Lazy<Value> = Value | Promise<Value> | (() => Value | Promise<Value>);
+
+/** How a framework finds the handler of a path: "exact" as a policy does, "lenient" without case and last slash. */
+export type Routing = "exact" | "lenient";
+
+/** Decides on requests that reach one middleware. */
+export class Source {
+  readonly #source: Lazy<Verifier | Gate>;
+  readonly #requirement: Requirement | undefined;
+  #guard: Promise<Guard> | undefined;
+
+  constructor(source: Lazy<Verifier | Gate>, requirement: Requirement | undefined) {
+    this.#source = source;
+    this.#requirement = requirement;
+    // A mistake is heard of at the start, where it can be.
+    if (typeof source === "object" && !("then" in source)) this.#guard = Promise.resolve(guardOf(source, requirement));
+  }
+
+  async decide(request: RequestParts | Request): Promise<Decision> {
+    return (await this.#ready()).decideAsync(request);
+  }
+
+  /** For a framework that would send `/ADMIN` and `/admin/` to the handler of `/admin`: both readings must be allowed. */
+  async decideLeniently(request: RequestParts): Promise<Decision> {
+    const guard = await this.#ready();
+    // A verifier's guard looks at no path.
+    if (!("mixedCase" in guard)) return guard.decideAsync(request);
+    if (guard.mixedCase !== undefined) {
+      throw new TypeError(`policy: ${guard.mixedCase}: this framework matches paths without case; write them in lower case`);
+    }
+    const decision = await guard.decideAsync(request);
+    const path = asRouted(request.path);
+    if (decision.outcome === "deny" || path === request.path) return decision;
+    const other = await guard.decideAsync({ ...request, path });
+    return other.outcome === "public" ? decision : other;
+  }
+
+  #ready(): Promise<Guard> {
+    this.#guard ??= this.#make().catch((error: unknown) => {
+      this.#guard = undefined; // The next request tries again.
+      throw error;
+    });
+    return this.#guard;
+  }
+
+  async #make(): Promise<Guard> {
+    const source = typeof this.#source === "function" ? this.#source() : this.#source;
+    return guardOf(await source, this.#requirement);
+  }
+}
+
+function guardOf(source: Verifier | Gate, requirement: Requirement | undefined): Guard {
+  if ("guard" in source) {
+    if (requirement !== undefined) return source.guard(requirement);
+    throw new TypeError('protect: say what requests need, such as "orders:read" or { authenticated: true }');
+  }
+  if (requirement === undefined) return source;
+  throw new TypeError("protect: a gate's policy says what requests need; leave the requirement out");
+}
+
+function asRouted(target: string): string {
+  const query = target.indexOf("?");
+  const path = query < 0 ? target : target.slice(0, query);
+  return `${path.replace(/(?<=.)\/$/, "").toLowerCase()}${target.slice(path.length)}`;
+}

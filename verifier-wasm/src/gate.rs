@@ -1,0 +1,168 @@
+//! A policy with the keys of its issuers: one request in, one answer out.
+
+use keystone_verifier::{Decision, KeyCache, KeySource, Policy, RequestView};
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use crate::{FRESH, accepted, bytes, refused, seconds};
+
+/// Decides on requests by one policy. Issuers are numbered as in the policy.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct Gate(keystone_verifier::Gate);
+
+#[wasm_bindgen]
+impl Gate {
+    /// Reads a policy document, or says which member of it is wrong. Keys that stand in it are there at once.
+    #[wasm_bindgen(constructor)]
+    pub fn new(policy: &[u8]) -> Result<Self, String> {
+        let policy = Policy::parse(policy).map_err(|error| error.to_string())?;
+        let mut gate = keystone_verifier::Gate::new(policy);
+        let is_remote = |source: &KeySource| matches!(source, KeySource::Remote { .. });
+        let remote: Vec<bool> = gate.issuers().map(|issuer| is_remote(&issuer.keys)).collect();
+        for (index, _) in remote.iter().enumerate().filter(|(_, is_remote)| **is_remote) {
+            if let Some(keys) = gate.keys(index) {
+                *keys = KeyCache::remote().fresh_for(FRESH);
+            }
+        }
+        Ok(Self(gate))
+    }
+
+    /// For each issuer the address of its keys; empty where they stand in the policy.
+    pub fn issuers(&self) -> Vec<String> {
+        let address = |source: &KeySource| match source {
+            KeySource::Inline(_) => String::new(),
+            KeySource::Remote { url, .. } => url.clone(),
+        };
+        self.0.issuers().map(|issuer| address(&issuer.keys)).collect()
+    }
+
+    /// Takes a fetched key set, or says why it was refused and keeps the old one.
+    #[wasm_bindgen(js_name = replaceKeys)]
+    pub fn replace_keys(&mut self, issuer: usize, jwks: &[u8], now: f64) -> Option<String> {
+        let Some(keys) = self.0.keys(issuer) else { return Some("there is no such issuer".to_owned()) };
+        keys.replace(jwks, seconds(now)).err().map(|error| error.to_string())
+    }
+
+    /// Whether a fetch is due.
+    #[wasm_bindgen(js_name = wantsFetch)]
+    pub fn wants_fetch(&mut self, issuer: usize, now: f64) -> bool {
+        self.0.keys(issuer).is_some_and(|keys| keys.wants_fetch(seconds(now)))
+    }
+
+    /// A fetch is under way.
+    #[wasm_bindgen(js_name = fetchStarted)]
+    pub fn fetch_started(&mut self, issuer: usize, now: f64) {
+        if let Some(keys) = self.0.keys(issuer) {
+            keys.started(seconds(now));
+        }
+    }
+
+    /// A fetch brought nothing.
+    #[wasm_bindgen(js_name = fetchFailed)]
+    pub fn fetch_failed(&mut self, issuer: usize, now: f64) {
+        if let Some(keys) = self.0.keys(issuer) {
+            keys.failed(seconds(now));
+        }
+    }
+
+    /// `public`, `accepted` or `refused`. A character of each text is a byte, see `bytes`.
+    pub fn decide(&mut self, method: &str, path: &str, authorization: Vec<String>, now: f64) -> String {
+        Request::new(method, path, &authorization).view(|request| {
+            match self.0.decide(request, seconds(now)) {
+                Decision::Public => "public".to_owned(),
+                Decision::Allow(verified) => accepted(&verified),
+                Decision::Deny(refusal) => refused(&refusal),
+            }
+        })
+    }
+
+    /// Every check of `decide` with its outcome, as JSON.
+    pub fn explain(&self, method: &str, path: &str, authorization: Vec<String>, now: f64) -> String {
+        let request = Request::new(method, path, &authorization);
+        request.view(|request| self.0.explain(request, seconds(now)).to_json())
+    }
+}
+
+struct Request {
+    method: Vec<u8>,
+    path: Vec<u8>,
+    authorization: Vec<Vec<u8>>,
+}
+
+impl Request {
+    fn new(method: &str, path: &str, authorization: &[String]) -> Self {
+        let authorization = authorization.iter().map(|value| bytes(value)).collect();
+        Self { method: bytes(method), path: bytes(path), authorization }
+    }
+
+    fn view<Answer>(&self, ask: impl FnOnce(&RequestView<'_>) -> Answer) -> Answer {
+        let authorization: Vec<&[u8]> = self.authorization.iter().map(Vec::as_slice).collect();
+        ask(&RequestView { method: &self.method, path: &self.path, authorization: &authorization })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: &[u8] = br#"{
+        "version": 1,
+        "issuers": [{
+            "issuer": "https://as.example",
+            "audiences": ["orders"],
+            "keys": { "url": "https://as.example/keys" }
+        }],
+        "routes": [
+            { "methods": ["GET"], "path": "/about", "public": true },
+            { "methods": ["GET"], "path": "/me", "authenticated": true }
+        ]
+    }"#;
+
+    fn gate() -> Gate {
+        Gate::new(POLICY).unwrap()
+    }
+
+    #[test]
+    fn an_answer_is_public_or_begins_with_the_code() {
+        let decide = |path| gate().decide("GET", path, vec![], 0.0);
+
+        assert_eq!(decide("/about"), "public");
+        assert!(decide("/me").starts_with("no_credentials\n401\n"), "{}", decide("/me"));
+        assert!(decide("/other").starts_with("no_route\n403\n"));
+    }
+
+    #[test]
+    fn an_explanation_says_what_was_decided() {
+        let explain = |path| gate().explain("GET", path, vec![], 0.0);
+
+        assert!(explain("/about").starts_with("{\"verdict\":\"public\""));
+        assert!(explain("/me").starts_with("{\"verdict\":\"no_credentials\""));
+    }
+
+    #[test]
+    fn every_value_of_the_header_counts() {
+        let two = vec!["Bearer a.b.c".to_owned(), "Bearer a.b.c".to_owned()];
+
+        assert!(gate().decide("GET", "/me", two, 0.0).starts_with("multiple_credentials\n"));
+    }
+
+    #[test]
+    fn the_keys_of_an_issuer_are_fetched_from_where_the_policy_says() {
+        let mut gate = gate();
+
+        assert_eq!(gate.issuers(), ["https://as.example/keys"]);
+        assert!(gate.wants_fetch(0, 1000.0));
+        gate.fetch_started(0, 1000.0);
+        assert!(!gate.wants_fetch(0, 1001.0));
+        gate.fetch_failed(0, 1001.0);
+        assert!(gate.wants_fetch(0, 1002.0));
+        assert!(!gate.wants_fetch(1, 1002.0));
+    }
+
+    #[test]
+    fn a_wrong_policy_and_a_wrong_issuer_are_named() {
+        assert!(Gate::new(br#"{"version":1,"rules":[]}"#).unwrap_err().contains("rules"));
+        assert_eq!(gate().replace_keys(1, b"{}", 0.0).unwrap(), "there is no such issuer");
+        assert!(gate().replace_keys(0, b"{}", 0.0).is_some());
+    }
+}
