@@ -94,6 +94,7 @@ test("only the files of the list are published", () => {
   assert.deepEqual(
     paths,
     [
+      "API.md",
       "README.md",
       "dist/LICENSE-APACHE",
       "dist/LICENSE-MIT",
