@@ -9,11 +9,12 @@ import { embed } from "./embed.mjs";
 import { entries } from "./entries.mjs";
 
 // Declarations that no entry names.
-const INTERNAL = ["answer", "embedded", "engine", "generations", "get", "keys", "memory", "metadata", "workerd"];
+const INTERNAL = ["answer", "embedded", "engine", "generations", "get", "keys", "memory", "metadata", "policy.workerd", "small", "start", "workerd"];
 
 const here = dirname(fileURLToPath(import.meta.url));
 const at = (...parts) => join(here, ...parts);
 const wasm = at("pkg", "keystone_verifier_wasm_bg.wasm");
+const small = at("pkg", "small", "keystone_verifier_wasm_bg.wasm");
 const hostile = at("..", "tests", "vectors", "hostile.json");
 
 if (!existsSync(wasm)) fail("js/pkg is missing: run `cargo xtask build` in the project's folder first");
@@ -23,9 +24,8 @@ const shared = {
   absWorkingDir: here,
   bundle: true,
   target: "es2022",
-  // Not the names: a stack trace in a user's log should be readable.
-  minifySyntax: true,
-  minifyWhitespace: true,
+  // The names too, though a stack trace would be easier to read with them: pages load this file. Members keep theirs.
+  minify: true,
   // The glue warns about an older way of calling it; a library does not write to its user's console.
   drop: ["console"],
   legalComments: "none",
@@ -38,24 +38,23 @@ for (const entry of entries) {
   const logOverride = { "empty-import-meta": "silent" };
   await build({ ...source, outfile: `dist/cjs/${entry}.js`, format: "cjs", logOverride });
 }
-await build({
-  ...shared,
-  entryPoints: ["src/workerd.ts"],
-  outfile: "dist/workerd.js",
-  format: "esm",
-  plugins: [beside()],
-});
-copyFileSync(wasm, at("dist", "keystone_verifier.wasm"));
+for (const entry of ["workerd", "policy.workerd"]) {
+  const source = { ...shared, entryPoints: [`src/${entry}.ts`], plugins: [beside()] };
+  await build({ ...source, outfile: `dist/${entry}.js`, format: "esm" });
+}
+copyFileSync(small, at("dist", "keystone_verifier.wasm"));
+copyFileSync(wasm, at("dist", "keystone_policy.wasm"));
 for (const name of ["LICENSE-APACHE", "LICENSE-MIT"]) copyFileSync(at("..", name), at("dist", name));
 
 types();
 
-/** `wasm:embedded` becomes the module as text inside the bundle, `hostile:json` that of the hostile file. */
+/** `wasm:embedded` and `wasm:embedded-policy` become modules as text inside the bundle, `hostile:json` the hostile file. */
 function inlined() {
   return {
     name: "inlined",
     setup({ onResolve, onLoad }) {
-      onResolve({ filter: /^wasm:embedded$/ }, () => ({ path: wasm, namespace: "embedded" }));
+      onResolve({ filter: /^wasm:embedded$/ }, () => ({ path: small, namespace: "embedded" }));
+      onResolve({ filter: /^wasm:embedded-policy$/ }, () => ({ path: wasm, namespace: "embedded" }));
       onResolve({ filter: /^hostile:json$/ }, () => ({ path: hostile, namespace: "text" }));
       onLoad({ filter: /.*/, namespace: "embedded" }, ({ path }) => ({
         contents: JSON.stringify(embed(readFileSync(path))),
@@ -70,12 +69,13 @@ function inlined() {
   };
 }
 
-/** `wasm:module` becomes a static import of the file next to the bundle. */
+/** `wasm:module` and `wasm:policy-module` become static imports of the files next to the bundle. */
 function beside() {
   return {
     name: "beside",
     setup({ onResolve }) {
       onResolve({ filter: /^wasm:module$/ }, () => ({ path: "./keystone_verifier.wasm", external: true }));
+      onResolve({ filter: /^wasm:policy-module$/ }, () => ({ path: "./keystone_policy.wasm", external: true }));
     },
   };
 }

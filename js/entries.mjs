@@ -1,3 +1,3 @@
-// The entries of the package: one for verifying, one for each framework, one for tests.
+// The entries of the package: for verifying, for policy files, one for each framework, one for tests.
 
-export const entries = ["index", "express", "fastify", "fetch", "hono", "koa", "next", "testing"];
+export const entries = ["index", "policy", "express", "fastify", "fetch", "hono", "koa", "next", "testing"];

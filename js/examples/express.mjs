@@ -2,8 +2,8 @@
 // would read the same one.
 
 import { readFile } from "node:fs/promises";
-import { createGate } from "@keystone-auth/verifier";
 import { protect } from "@keystone-auth/verifier/express";
+import { createGate } from "@keystone-auth/verifier/policy";
 import express from "express";
 
 const [port = "3000", policy = new URL("policy.json", import.meta.url)] = process.argv.slice(2);

@@ -2,6 +2,7 @@
 
 import { Engine as WasmEngine, Gate as WasmGate, initSync, unavailable } from "../pkg/keystone_verifier_wasm.js";
 import type { Lease } from "./memory.js";
+import { type LoadModule, starter } from "./start.js";
 
 /** Holds the keys of one issuer and says when it wants others. Times are Unix seconds. */
 export interface KeyHolder {
@@ -20,7 +21,6 @@ export interface Engine extends KeyHolder, Lease {
   requirement(all: string[], any: string[], roles: string[]): number;
   /** The token in these values of `Authorization`, which must hold what the requirement of that number says. */
   authorize(authorization: string[], requirement: number, now: number): string;
-  explain(token: string, now: number): string;
   free(): void;
 }
 
@@ -46,47 +46,32 @@ export interface Rules {
 }
 
 /** What differs between the entries of the package. */
-export interface Platform {
+export interface VerifierPlatform {
   engine(rules: Rules): Promise<Engine>;
-  /** Rejects with a sentence where the policy is wrong. */
-  gate(policy: Uint8Array): Promise<GateEngine>;
   /** The refusal of a request while there are no keys. */
   unavailable(): string;
   fetchInit: RequestInit;
 }
 
-/** Gives the compiled module; each entry has its own way. */
-export type LoadModule = () => WebAssembly.Module | Promise<WebAssembly.Module>;
+/** The same for entries that know policies. */
+export interface Platform extends VerifierPlatform {
+  /** Rejects with a sentence where the policy is wrong. */
+  gate(policy: Uint8Array): Promise<GateEngine>;
+}
 
-/** The platform that runs the engine as WebAssembly. */
+/** The platform that runs the whole engine as WebAssembly. */
 export function webAssembly(load: LoadModule, fetchInit: RequestInit): Platform {
+  const ready = starter(initSync, load);
   return {
     async engine({ issuer, audiences, leeway, maxLifetime }) {
-      await prepare(load);
+      await ready();
       return new WasmEngine(issuer, audiences, leeway, maxLifetime);
     },
     async gate(policy) {
-      await prepare(load);
+      await ready();
       return new WasmGate(policy);
     },
     unavailable,
     fetchInit,
   };
-}
-
-let ready: Promise<void> | undefined;
-
-// Compiled once, however many verifiers there are.
-function prepare(load: LoadModule): Promise<void> {
-  ready ??= compile(load);
-  return ready;
-}
-
-async function compile(load: LoadModule): Promise<void> {
-  try {
-    initSync({ module: await load() });
-  } catch (cause) {
-    const hint = "a page's Content-Security-Policy must allow 'wasm-unsafe-eval'";
-    throw new Error(`the verifier's WebAssembly could not be started; ${hint}`, { cause });
-  }
 }

@@ -2,9 +2,8 @@
 
 import wasm from "wasm:embedded";
 import { bytesOf } from "./embedded.js";
-import { webAssembly } from "./engine.js";
-import { createGateOn, type Gate } from "./gate.js";
-import type { GateOptions, VerifierOptions } from "./options.js";
+import type { VerifierOptions } from "./options.js";
+import { smallWebAssembly } from "./small.js";
 import { create, type Verifier } from "./verifier.js";
 
 export * from "./public.js";
@@ -23,17 +22,5 @@ export function createVerifier(options: VerifierOptions): Promise<Verifier> {
   return create(options, platform);
 }
 
-/**
- * Starts a gate: reads the policy file that the Envoy filter reads too, and keeps its issuers' keys fresh.
- *
- * @example
- * const gate = await createGate({ policy: await readFile("policy.json") });
- * const { outcome, token, error } = gate.decide(request);
- * if (outcome === "deny") return error.toResponse();
- */
-export function createGate(options: GateOptions): Promise<Gate> {
-  return createGateOn(options, platform);
-}
-
 // "no-store": a key set from the browser's cache would be older than it says.
-const platform = webAssembly(() => WebAssembly.compile(bytesOf(wasm)), { cache: "no-store" });
+const platform = smallWebAssembly(() => WebAssembly.compile(bytesOf(wasm)), { cache: "no-store" });

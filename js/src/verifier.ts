@@ -1,8 +1,8 @@
 // createVerifier and what it returns: asynchronous to start, synchronous to use.
 
 import { isAccepted, refused, reusable } from "./answer.js";
-import { type Decision, type Explanation, type Guard, readRequirement, type Requirement } from "./decision.js";
-import type { Engine, Platform } from "./engine.js";
+import { type Decision, type Guard, readRequirement, type Requirement } from "./decision.js";
+import type { Engine, VerifierPlatform } from "./engine.js";
 import { KeystoneError } from "./errors.js";
 import { Keys, newKeysMayHelp } from "./keys.js";
 import { Memory } from "./memory.js";
@@ -72,13 +72,6 @@ export class Verifier {
     };
   }
 
-  /** Every check that `verify` makes of this token, in order, with its outcome. */
-  explain(token: string): Explanation {
-    mustBeText("explain", token);
-    this.#mustBeOpen("explain");
-    return JSON.parse(this.#engine.explain(token.slice(0, this.#maxTokenBytes + 1), this.#now())) as Explanation;
-  }
-
   /** Stops the background refresh and frees the memory. The verifier cannot be used afterwards. */
   close(): void {
     if (!this.#open) return;
@@ -90,7 +83,7 @@ export class Verifier {
   }
 
   #judge(token: string): Token | KeystoneError {
-    mustBeText("verify", token);
+    if (typeof token !== "string") throw new TypeError(`verify: expected the token as a string, got ${typeof token}`);
     this.#mustBeOpen("verify");
     const now = this.#now();
     const known = this.#tokens.recall(token, now);
@@ -139,12 +132,8 @@ export class Verifier {
   }
 }
 
-function mustBeText(method: string, token: unknown): void {
-  if (typeof token !== "string") throw new TypeError(`${method}: expected the token as a string, got ${typeof token}`);
-}
-
 /** @internal What each entry of the package wraps. */
-export async function create(options: VerifierOptions, platform: Platform): Promise<Verifier> {
+export async function create(options: VerifierOptions, platform: VerifierPlatform): Promise<Verifier> {
   const settings = readVerifierOptions(options);
   const around = readSurroundings("createVerifier", options, platform.fetchInit);
   const engine = await platform.engine(settings);

@@ -5,6 +5,16 @@ declare module "wasm:embedded" {
   export default embedded;
 }
 
+declare module "wasm:embedded-policy" {
+  const embedded: import("./embedded.js").Embedded;
+  export default embedded;
+}
+
+declare module "wasm:policy-module" {
+  const module: WebAssembly.Module;
+  export default module;
+}
+
 declare module "wasm:module" {
   const module: WebAssembly.Module;
   export default module;

@@ -1,9 +1,8 @@
-// The entry for workerd (Cloudflare Workers), which compiles WebAssembly only ahead of time.
+// The main entry for workerd (Cloudflare Workers), which compiles WebAssembly only ahead of time.
 
 import wasm from "wasm:module";
-import { webAssembly } from "./engine.js";
-import { createGateOn, type Gate } from "./gate.js";
-import type { GateOptions, VerifierOptions } from "./options.js";
+import type { VerifierOptions } from "./options.js";
+import { smallWebAssembly } from "./small.js";
 import { create, type Verifier } from "./verifier.js";
 
 export * from "./public.js";
@@ -13,9 +12,4 @@ export function createVerifier(options: VerifierOptions): Promise<Verifier> {
   return create(options, platform);
 }
 
-/** The same as in the main entry. Call it while handling a request: workerd fetches nothing before. */
-export function createGate(options: GateOptions): Promise<Gate> {
-  return createGateOn(options, platform);
-}
-
-const platform = webAssembly(() => wasm, {});
+const platform = smallWebAssembly(() => wasm, {});

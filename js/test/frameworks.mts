@@ -1,13 +1,14 @@
 // What TypeScript knows of a request after `protect`, in each framework. Compiled by types.test.mjs, never run.
 
 import Router from "@koa/router";
-import { createGate, createVerifier, type Token } from "@keystone-auth/verifier";
+import { createVerifier, type Token } from "@keystone-auth/verifier";
 import * as onExpress from "@keystone-auth/verifier/express";
 import * as onFastify from "@keystone-auth/verifier/fastify";
 import * as onFetch from "@keystone-auth/verifier/fetch";
 import * as onHono from "@keystone-auth/verifier/hono";
 import * as onKoa from "@keystone-auth/verifier/koa";
 import * as onNext from "@keystone-auth/verifier/next";
+import { createGate } from "@keystone-auth/verifier/policy";
 import { createTestIssuer } from "@keystone-auth/verifier/testing";
 import express from "express";
 import fastify from "fastify";

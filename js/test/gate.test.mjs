@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createGate } from "../dist/index.js";
+import { createGate } from "../dist/policy.js";
 import { createTestIssuer, hostileCases } from "../dist/testing.js";
 
 export const routes = [

@@ -13,9 +13,10 @@ import * as onExpress from "../dist/express.js";
 import * as onFastify from "../dist/fastify.js";
 import * as onFetch from "../dist/fetch.js";
 import * as onHono from "../dist/hono.js";
-import { createGate, createVerifier } from "../dist/index.js";
+import { createVerifier } from "../dist/index.js";
 import * as onKoa from "../dist/koa.js";
 import * as onNext from "../dist/next.js";
+import { createGate } from "../dist/policy.js";
 import { createTestIssuer } from "../dist/testing.js";
 
 const routes = [

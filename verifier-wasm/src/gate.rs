@@ -1,9 +1,9 @@
 //! A policy with the keys of its issuers: one request in, one answer out.
 
-use keystone_verifier::{Decision, KeyCache, KeySource, Policy, RequestView};
+use keystone_verifier::{Code, Decision, KeyCache, KeySource, Policy, RequestView, Verified};
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::{FRESH, accepted, bytes, refused, seconds};
+use crate::{FRESH, bytes, refused, seconds};
 
 /// Decides on requests by one policy. Issuers are numbered as in the policy.
 #[wasm_bindgen]
@@ -66,6 +66,10 @@ impl Gate {
     }
 
     /// `public`, `accepted` or `refused`. A character of each text is a byte, see `bytes`.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "to pass a structure from JavaScript costs a crossing for each member"
+    )]
     pub fn decide(&mut self, method: &str, path: &str, authorization: Vec<String>, now: f64) -> String {
         Request::new(method, path, &authorization).view(|request| {
             match self.0.decide(request, seconds(now)) {
@@ -77,10 +81,25 @@ impl Gate {
     }
 
     /// Every check of `decide` with its outcome, as JSON.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "to pass a structure from JavaScript costs a crossing for each member"
+    )]
     pub fn explain(&self, method: &str, path: &str, authorization: Vec<String>, now: f64) -> String {
         let request = Request::new(method, path, &authorization);
         request.view(|request| self.0.explain(request, seconds(now)).to_json())
     }
+}
+
+/// Every reason code, separated by spaces.
+#[wasm_bindgen]
+pub fn codes() -> String {
+    Code::ALL.iter().map(|code| code.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+/// Begins with a digit: the two times as the verifier read them, then the claims as they were signed.
+fn accepted(verified: &Verified) -> String {
+    format!("{} {} {}", verified.issued_at(), verified.expires_at(), verified.claims_json())
 }
 
 struct Request {

@@ -2,12 +2,13 @@
 //!
 //! Every answer is one string, because each crossing into JavaScript costs more than the bytes it carries.
 
+#[cfg(feature = "policy")]
 mod gate;
 
 use core::ops::Range;
 
 use keystone_verifier::{Access, Code, KeyCache, Refusal, Rules, Seconds, Verified};
-use keystone_verifier::{bearer_token, explain, verify_cached};
+use keystone_verifier::{bearer_token, verify_cached};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 /// The rules and the keys of one issuer.
@@ -101,11 +102,6 @@ impl Engine {
         }
     }
 
-    /// Every check of `verify` with its outcome, as JSON.
-    pub fn explain(&self, token: &str, now: f64) -> String {
-        explain(token.as_bytes(), &self.rules, &self.keys, seconds(now)).to_json()
-    }
-
     fn answer(&mut self, token: &[u8], requirement: Option<usize>, now: Seconds) -> String {
         let verdict = verify_cached(token, &self.rules, &mut self.keys, now);
         let met = verdict.and_then(|verified| match requirement.map(|number| self.required.get(number)) {
@@ -126,25 +122,15 @@ pub fn unavailable() -> String {
     refused(&Code::KeysUnavailable.into())
 }
 
-/// Every reason code, separated by spaces.
-#[wasm_bindgen]
-pub fn codes() -> String {
-    Code::ALL.iter().map(|code| code.as_str()).collect::<Vec<_>>().join(" ")
-}
-
 /// Seconds between two fetches, a few seconds more to the next look and a request under way: together less than a
 /// minute, so that the issuer may be away for nine of the ten minutes that keys may be used.
 const FRESH: Seconds = 20;
 
-/// `accepted`, after the two times between which the same token need not be verified again.
+/// Begins with a digit: the times between which the same token need not be verified again, the two times of the token as
+/// the verifier read them, then the claims as they were signed.
 fn reusable(verified: &Verified, rules: &Rules) -> String {
     let Range { start, end } = verified.valid_during(rules);
     format!("{start} {end} {} {} {}", verified.issued_at(), verified.expires_at(), verified.claims_json())
-}
-
-/// Begins with a digit: the two times as the verifier read them, then the claims as they were signed.
-fn accepted(verified: &Verified) -> String {
-    format!("{} {} {}", verified.issued_at(), verified.expires_at(), verified.claims_json())
 }
 
 /// Begins with a letter. Six lines: code, status, `Retry-After`, challenge, RFC 9457 body, and the sentence.

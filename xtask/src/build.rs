@@ -59,9 +59,13 @@ pub(crate) fn optimised_issuer() -> Result<PathBuf> {
 /// Both `.wasm` files: the filter, and the verifier that the npm package wraps.
 pub(crate) fn wasm() -> Result<PathBuf> {
     shell::say("building the WebAssembly of the Envoy filter and the npm package");
-    let packages = ["--package", "keystone-envoy-filter", "--package", "keystone-verifier-wasm"];
-    let mut build = shell::cargo(&["build", "--locked", "--lib", "--profile", "wasm", "--target", WASM]);
-    shell::run(build.args(packages))?;
+    let build = |packages: &[&str]| {
+        let mut build = shell::cargo(&["build", "--locked", "--lib", "--profile", "wasm", "--target", WASM]);
+        shell::run(build.args(packages))
+    };
+    build(&["--package", VERIFIER_PACKAGE, "--no-default-features"])?;
+    fs::copy(wasm_file(VERIFIER), wasm_file(SMALL_VERIFIER)).context("the small verifier was not built")?;
+    build(&["--package", "keystone-envoy-filter", "--package", VERIFIER_PACKAGE])?;
     Ok(wasm_file("keystone_envoy_filter"))
 }
 
@@ -72,15 +76,18 @@ pub(crate) fn npm_package() -> Result<PathBuf> {
     shell::say("building the npm package");
     // Nothing of an earlier build may fill a gap in this one.
     let _ = fs::remove_dir_all(package.join("pkg"));
-    Bindgen::new()
-        .input_path(wasm_file("keystone_verifier_wasm"))
-        .web(true)?
-        .remove_name_section(true)
-        .typescript(true)
-        // The default path makes bundlers look for a file that the package inlines.
-        .omit_default_module_path(false)
-        .generate(package.join("pkg"))
-        .context("wasm-bindgen could not make js/pkg")?;
+    for (module, folder) in [(VERIFIER, "pkg"), (SMALL_VERIFIER, "pkg/small")] {
+        Bindgen::new()
+            .input_path(wasm_file(module))
+            .out_name(VERIFIER)
+            .web(true)?
+            .remove_name_section(true)
+            .typescript(true)
+            // The default path makes bundlers look for a file that the package inlines.
+            .omit_default_module_path(false)
+            .generate(package.join(folder))
+            .with_context(|| format!("wasm-bindgen could not make js/{folder}"))?;
+    }
     let mut build = shell::command(install::node::npm()?, &["run", "--silent", "build"]);
     shell::run(build.current_dir(&package))?;
     Ok(package)
@@ -90,4 +97,8 @@ fn wasm_file(name: &str) -> PathBuf {
     place::target().join(WASM).join("wasm").join(format!("{name}.wasm"))
 }
 
+const VERIFIER_PACKAGE: &str = "keystone-verifier-wasm";
+const VERIFIER: &str = "keystone_verifier_wasm";
+/// The same without policies, for those who only verify tokens.
+const SMALL_VERIFIER: &str = "keystone_verifier_small";
 const WASM: &str = "wasm32-unknown-unknown";

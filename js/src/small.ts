@@ -1,0 +1,18 @@
+// The engine without policies, which is a third of the size: for the entries that only verify.
+
+import { Engine, initSync, unavailable } from "../pkg/small/keystone_verifier_wasm.js";
+import type { VerifierPlatform } from "./engine.js";
+import { type LoadModule, starter } from "./start.js";
+
+/** The platform that runs it as WebAssembly. */
+export function smallWebAssembly(load: LoadModule, fetchInit: RequestInit): VerifierPlatform {
+  const ready = starter(initSync, load);
+  return {
+    async engine({ issuer, audiences, leeway, maxLifetime }) {
+      await ready();
+      return new Engine(issuer, audiences, leeway, maxLifetime);
+    },
+    unavailable,
+    fetchInit,
+  };
+}
