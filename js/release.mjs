@@ -17,7 +17,7 @@ if (fault) {
   process.exit(1);
 }
 const how = dry ? ["--dry-run"] : ["--provenance"];
-const { status } = spawnSync("npm", ["publish", "--ignore-scripts", ...how], { cwd: here, stdio: "inherit" });
+const { status } = spawnSync("npm", ["publish", "--ignore-scripts", "--loglevel", "notice", ...how], { cwd: here, stdio: "inherit" });
 process.exit(status ?? 1);
 
 function faultOf({ version, repository }) {

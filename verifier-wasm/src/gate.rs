@@ -1,6 +1,6 @@
 //! A policy with the keys of its issuers: one request in, one answer out.
 
-use keystone_verifier::{Code, Decision, KeyCache, KeySource, Policy, RequestView, Verified};
+use keystone_verifier::{Decision, KeyCache, KeySource, Policy, RequestView, Verified};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::{FRESH, bytes, refused, seconds};
@@ -89,12 +89,6 @@ impl Gate {
         let request = Request::new(method, path, &authorization);
         request.view(|request| self.0.explain(request, seconds(now)).to_json())
     }
-}
-
-/// Every reason code, separated by spaces.
-#[wasm_bindgen]
-pub fn codes() -> String {
-    Code::ALL.iter().map(|code| code.as_str()).collect::<Vec<_>>().join(" ")
 }
 
 /// Begins with a digit: the two times as the verifier read them, then the claims as they were signed.

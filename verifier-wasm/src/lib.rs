@@ -122,6 +122,13 @@ pub fn unavailable() -> String {
     refused(&Code::KeysUnavailable.into())
 }
 
+/// Every reason code, separated by spaces.
+#[cfg(feature = "policy")]
+#[wasm_bindgen]
+pub fn codes() -> String {
+    Code::ALL.iter().map(|code| code.as_str()).collect::<Vec<_>>().join(" ")
+}
+
 /// Seconds between two fetches, a few seconds more to the next look and a request under way: together less than a
 /// minute, so that the issuer may be away for nine of the ten minutes that keys may be used.
 const FRESH: Seconds = 20;
