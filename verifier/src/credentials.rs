@@ -4,9 +4,11 @@ use crate::error::Code;
 
 /// The token in the values of `Authorization`, one for each field line. `Err` says why there is not exactly one.
 pub fn bearer_token<'a>(values: &[&'a [u8]]) -> Result<&'a [u8], Code> {
-    let value = match values {
-        [] | [[]] => return Err(Code::NoCredentials),
-        [value] => *value,
+    // A line without a value brings nothing, and proxies join lines so that nothing of it is left (RFC 9110 §5.3).
+    let mut values = values.iter().filter(|value| !value.is_empty());
+    let value = match (values.next(), values.next()) {
+        (None, _) => return Err(Code::NoCredentials),
+        (Some(value), None) => *value,
         _ => return Err(Code::MultipleCredentials),
     };
     // Neither a scheme nor a token holds a comma: an intermediary joined several lines (RFC 9110 §5.3).
@@ -43,8 +45,15 @@ mod tests {
     }
 
     #[test]
+    fn a_line_without_a_value_changes_nothing() {
+        assert_eq!(bearer_token(&[b"Bearer T0", b""]), Ok(&b"T0"[..]));
+        assert_eq!(bearer_token(&[b"", b"Bearer T0"]), Ok(&b"T0"[..]));
+    }
+
+    #[test]
     fn no_token_is_no_credentials() {
         assert_eq!(bearer_token(&[]), Err(Code::NoCredentials));
+        assert_eq!(bearer_token(&[b"", b""]), Err(Code::NoCredentials));
         for value in ["", "Bearer", "Basic YTpi", "DPoP T0", "foo"] {
             assert_eq!(bearer_token(&[value.as_bytes()]), Err(Code::NoCredentials), "{value}");
         }
@@ -53,7 +62,6 @@ mod tests {
     #[test]
     fn two_tokens_are_refused_however_they_are_sent() {
         assert_eq!(bearer_token(&[b"Bearer T0", b"Bearer T0"]), Err(Code::MultipleCredentials));
-        assert_eq!(bearer_token(&[b"Bearer T0", b""]), Err(Code::MultipleCredentials));
         for value in ["Bearer T0, Bearer T1", "Bearer T0,T1", "Basic YTpi, Bearer T0"] {
             assert_eq!(bearer_token(&[value.as_bytes()]), Err(Code::MultipleCredentials), "{value}");
         }

@@ -28,7 +28,7 @@ fn absent() -> Vec<Case> {
 fn several() -> Vec<Case> {
     let good = format!("Bearer {}", valid());
     let other = format!("Bearer {}", with_claims(&[("sub", r#""u2""#)]));
-    let values: [(&str, Vec<&str>); 9] = [
+    let values: [(&str, Vec<&str>); 7] = [
         ("the same token in two headers", vec![&good, &good]),
         ("two good tokens in two headers", vec![&good, &other]),
         ("a good and a bad token", vec![&good, "Bearer x"]),
@@ -36,8 +36,6 @@ fn several() -> Vec<Case> {
         ("a good token and another scheme", vec![&good, "Basic dTpw"]),
         ("another scheme and a good token", vec!["Basic dTpw", &good]),
         ("three good tokens", vec![&good, &good, &good]),
-        ("a good token and an empty header", vec![&good, ""]),
-        ("an empty header and a good token", vec!["", &good]),
     ];
     let mut cases: Vec<Case> =
         values.into_iter().map(|(what, values)| ask(what, &values).is("multiple_credentials")).collect();
@@ -48,6 +46,9 @@ fn several() -> Vec<Case> {
         ("another scheme joined to a token", format!("Basic dTpw, {good}")),
     ];
     cases.extend(joined.iter().map(|(what, value)| ask(*what, &[value]).is("multiple_credentials")));
+    // A line that brings nothing: a proxy that joins lines hands on the token alone.
+    cases.push(ask("a good token and an empty header", &[&good, ""]));
+    cases.push(ask("an empty header and a good token", &["", &good]));
     cases
 }
 
