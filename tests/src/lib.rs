@@ -20,6 +20,7 @@ pub mod python;
 pub mod redis;
 pub mod relay;
 pub mod sentinel;
+pub mod server;
 pub mod stack;
 pub mod token;
 pub mod tools;

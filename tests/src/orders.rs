@@ -2,52 +2,36 @@
 //! that a browser opens. It checks no token: if Envoy lets a request through, it answers.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::{self, BufReader, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 
+use crate::server::{Reply, Server};
 use crate::wire::Message;
-use crate::{ports, wait};
 
 /// The running service.
 #[derive(Debug)]
 pub struct Orders {
     pub port: u16,
     api: Arc<Api>,
+    _server: Server,
 }
 
 impl Orders {
     /// `settings` is what the page learns at `/assets/settings.json`; `package` is the built npm package.
     pub fn start(port: u16, package: &Path, settings: Value) -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-            .with_context(|| format!("the orders API cannot listen on 127.0.0.1:{port}"))?;
         let first = json!({ "id": 1, "item": "a rabbit hole", "by": "demo" });
         let api = Arc::new(Api {
-            closed: AtomicBool::new(false),
             package: package.to_owned(),
             settings: settings.to_string(),
             placed: Mutex::new(vec![first]),
             seen: Mutex::default(),
         });
-        let server = Arc::clone(&api);
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                if server.closed.load(Ordering::Acquire) {
-                    return;
-                }
-                let api = Arc::clone(&server);
-                thread::spawn(move || api.converse(stream));
-            }
-        });
-        Ok(Self { port, api })
+        let answering = Arc::clone(&api);
+        let server = Server::start(port, move |request| answering.answer(request).under(POLICY))?;
+        Ok(Self { port, api, _server: server })
     }
 
     /// Every request that got through Envoy so far, oldest first.
@@ -62,19 +46,8 @@ impl Orders {
     }
 }
 
-/// Another start may want the port: the listener is woken and leaves.
-impl Drop for Orders {
-    fn drop(&mut self) {
-        self.api.closed.store(true, Ordering::Release);
-        let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
-        let _ =
-            wait::until("the orders API to close", Duration::from_secs(5), || Ok(ports::is_free(self.port)));
-    }
-}
-
 #[derive(Debug)]
 struct Api {
-    closed: AtomicBool,
     package: PathBuf,
     settings: String,
     placed: Mutex<Vec<Value>>,
@@ -82,19 +55,8 @@ struct Api {
 }
 
 impl Api {
-    /// One connection, as many requests as come.
-    fn converse(&self, stream: TcpStream) {
-        let Ok(mut writer) = stream.try_clone() else { return };
-        let mut reader = BufReader::new(stream);
-        while let Ok(Some(request)) = Message::request(&mut reader) {
-            held(&self.seen).push(request.clone());
-            if write(&mut writer, &self.answer(&request)).is_err() {
-                return;
-            }
-        }
-    }
-
     fn answer(&self, request: &Message) -> Reply {
+        held(&self.seen).push(request.clone());
         let mut words = request.start.split(' ');
         let method = words.next().unwrap_or_default();
         let target = words.next().unwrap_or_default();
@@ -127,17 +89,10 @@ impl Api {
         Reply::json(201, &json!({ "order": placed.last(), "caller": caller(request) }))
     }
 
-    /// A file of the npm package below `/assets/package/`, and nothing outside it.
     fn file(&self, path: &str) -> Reply {
-        let missing = Reply::json(404, &json!({ "title": "no such page" }));
-        let Some(name) = path.strip_prefix("/assets/package/") else { return missing };
-        if name.split('/').any(|part| part.is_empty() || part.starts_with('.')) {
-            return missing;
-        }
-        match fs::read(self.package.join(name)) {
-            Ok(body) => Reply { status: 200, kind: kind_of(name).to_owned(), body },
-            Err(_) => missing,
-        }
+        let name = path.strip_prefix("/assets/package/");
+        name.and_then(|name| Reply::file(&self.package, name))
+            .unwrap_or_else(|| Reply::json(404, &json!({ "title": "no such page" })))
     }
 }
 
@@ -150,41 +105,6 @@ fn caller(request: &Message) -> BTreeMap<String, Vec<String>> {
         }
     }
     caller
-}
-
-struct Reply {
-    status: u16,
-    kind: String,
-    body: Vec<u8>,
-}
-
-impl Reply {
-    fn json(status: u16, value: &Value) -> Self {
-        Self { status, kind: "application/json".to_owned(), body: value.to_string().into_bytes() }
-    }
-
-    fn text(kind: &str, text: &str) -> Self {
-        Self { status: 200, kind: kind.to_owned(), body: text.as_bytes().to_vec() }
-    }
-}
-
-fn write(stream: &mut TcpStream, reply: &Reply) -> io::Result<()> {
-    let head = format!(
-        "HTTP/1.1 {} Answer\r\ncontent-type: {}\r\ncontent-length: {}\r\ncontent-security-policy: {POLICY}\r\n\r\n",
-        reply.status,
-        reply.kind,
-        reply.body.len()
-    );
-    stream.write_all(&[head.as_bytes(), &reply.body].concat())
-}
-
-fn kind_of(name: &str) -> &'static str {
-    match name.rsplit('.').next() {
-        Some("js" | "mjs") => "text/javascript",
-        Some("wasm") => "application/wasm",
-        Some("json" | "map") => "application/json",
-        _ => "application/octet-stream",
-    }
 }
 
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
