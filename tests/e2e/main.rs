@@ -20,6 +20,7 @@ mod login;
 mod operating;
 mod outage;
 mod peers;
+mod platforms;
 mod refresh;
 mod replicas;
 mod restart;
@@ -113,6 +114,7 @@ fn alone() -> impl Iterator<Item = (&'static str, Alone)> {
         tls::PROMISES,
         watching::PROMISES,
         algorithms::PROMISES,
+        platforms::PROMISES,
     ];
     all.into_iter().flatten().copied()
 }

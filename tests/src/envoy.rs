@@ -94,7 +94,7 @@ fn connection_manager(filter: &Path, policy: &str) -> Value {
     })
 }
 
-fn keystone(filter: &Path, policy: &str) -> Value {
+pub(crate) fn keystone(filter: &Path, policy: &str) -> Value {
     json!({
         "name": "keystone",
         "typed_config": {
@@ -115,7 +115,7 @@ fn keystone(filter: &Path, policy: &str) -> Value {
     })
 }
 
-fn cluster(name: &str, port: u16) -> Value {
+pub(crate) fn cluster(name: &str, port: u16) -> Value {
     json!({
         "name": name,
         "type": "STATIC",
@@ -127,6 +127,6 @@ fn cluster(name: &str, port: u16) -> Value {
     })
 }
 
-fn address(port: u16) -> Value {
+pub(crate) fn address(port: u16) -> Value {
     json!({ "socket_address": { "address": "127.0.0.1", "port_value": port } })
 }

@@ -54,7 +54,7 @@ impl Node {
     }
 }
 
-fn link(target: &Path, name: &Path) -> Result<()> {
+pub(crate) fn link(target: &Path, name: &Path) -> Result<()> {
     let _ = fs::remove_file(name);
     symlink(target, name).with_context(|| format!("cannot link {}", name.display()))
 }

@@ -16,12 +16,21 @@ pub struct Tools {
     pub postgres: PathBuf,
     pub redis: PathBuf,
     pub chromium: PathBuf,
+    pub firefox: PathBuf,
+    /// WebKitGTK's own browser.
+    pub webkit: PathBuf,
+    /// The display it needs.
+    pub xvfb: PathBuf,
     pub node: PathBuf,
     pub python: PathBuf,
     /// The Python packages of the promises.
     pub python_packages: PathBuf,
     /// The built npm package.
     pub package: PathBuf,
+    /// Judges the hostile file natively.
+    pub judge: PathBuf,
+    /// The library that hands Envoy the time.
+    pub clock: PathBuf,
 }
 
 impl Tools {
@@ -33,10 +42,15 @@ impl Tools {
             postgres: tool("KEYTEST_POSTGRES")?,
             redis: tool("KEYTEST_REDIS")?,
             chromium: tool("KEYTEST_CHROMIUM")?,
+            firefox: tool("KEYTEST_FIREFOX")?,
+            webkit: tool("KEYTEST_WEBKIT")?,
+            xvfb: tool("KEYTEST_XVFB")?,
             node: tool("KEYTEST_NODE")?,
             python: tool("KEYTEST_PYTHON")?,
             python_packages: tool("KEYTEST_PYTHON_PACKAGES")?,
             package: tool("KEYTEST_PACKAGE")?,
+            judge: tool("KEYTEST_JUDGE")?,
+            clock: tool("KEYTEST_CLOCK")?,
         })
     }
 
@@ -51,7 +65,7 @@ impl Tools {
     }
 
     /// The same, as the variables `from_env` reads.
-    pub fn to_env(&self) -> [(&'static str, &Path); 10] {
+    pub fn to_env(&self) -> [(&'static str, &Path); 15] {
         [
             ("KEYTEST_KEYSTONE", &self.keystone),
             ("KEYTEST_ENVOY", &self.envoy),
@@ -59,10 +73,15 @@ impl Tools {
             ("KEYTEST_POSTGRES", &self.postgres),
             ("KEYTEST_REDIS", &self.redis),
             ("KEYTEST_CHROMIUM", &self.chromium),
+            ("KEYTEST_FIREFOX", &self.firefox),
+            ("KEYTEST_WEBKIT", &self.webkit),
+            ("KEYTEST_XVFB", &self.xvfb),
             ("KEYTEST_NODE", &self.node),
             ("KEYTEST_PYTHON", &self.python),
             ("KEYTEST_PYTHON_PACKAGES", &self.python_packages),
             ("KEYTEST_PACKAGE", &self.package),
+            ("KEYTEST_JUDGE", &self.judge),
+            ("KEYTEST_CLOCK", &self.clock),
         ]
     }
 }

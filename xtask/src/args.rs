@@ -24,6 +24,7 @@ usage: cargo xtask COMMAND
   mutants [OPTION…]
          makes the verifier wrong in one place after the other and says where no test notices; an hour
   deny [CHECK…]  licenses, bans, sources and (with GitHub in reach) advisories of every dependency
+  verdicts  judges the hostile file on every platform and writes docs/verdicts.md anew
   vectors  writes tests/vectors/hostile.json anew, after a change of what it is made from
   help   this text";
 
@@ -42,6 +43,7 @@ pub(crate) enum Task {
     Mutants(Vec<String>),
     Test(Part),
     Vectors,
+    Verdicts,
 }
 
 #[derive(Debug, Eq, PartialEq)]
@@ -82,6 +84,7 @@ impl Task {
             Some("help" | "-h" | "--help") | None => Self::Help,
             Some("test") => Self::Test(Part::parse(&mut args)?),
             Some("vectors") => Self::Vectors,
+            Some("verdicts") => Self::Verdicts,
             Some(other) => bail!("there is no command `{other}`"),
         };
         match args.next() {

@@ -26,14 +26,22 @@ impl Built {
             package: self.package,
             envoy: programs.envoy,
             node: programs.node,
-            // For the tests only.
-            python: PathBuf::new(),
-            python_packages: PathBuf::new(),
             postgres: programs.postgres,
             redis: programs.redis,
             chromium: programs.chromium,
+            ..Tools::default()
         }
     }
+}
+
+/// The core as a program, and the clock that Envoy is handed when the hostile file is judged.
+pub(crate) fn judges() -> Result<(PathBuf, PathBuf)> {
+    shell::say("building what judges the hostile file");
+    let native = ["build", "--locked", "--package", "keystone-verifier", "--example", "judge"];
+    shell::run(&mut shell::cargo(&native))?;
+    shell::run(&mut shell::cargo(&["build", "--locked", "--package", "keystone-tests-clock"]))?;
+    let debug = place::target().join("debug");
+    Ok((debug.join("examples/judge"), debug.join("libkeystone_tests_clock.so")))
 }
 
 pub(crate) fn everything() -> Result<Built> {

@@ -14,6 +14,7 @@ mod mutants;
 mod place;
 mod shell;
 mod test;
+mod verdicts;
 
 use std::process::ExitCode;
 
@@ -53,6 +54,7 @@ fn run(task: Task) -> Result<()> {
         Task::Mutants(args) => mutants::run(&args),
         Task::Test(part) => test::run(&part),
         Task::Vectors => vectors(),
+        Task::Verdicts => verdicts::run(),
     }
 }
 

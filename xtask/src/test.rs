@@ -9,7 +9,7 @@ use keystone_tests::tools::Tools;
 use crate::args::Part;
 use crate::install::distribution::{self, CURL, SQLITE};
 use crate::install::python::{self, Packages, Wanted};
-use crate::{build, demo, deploy, install, shell};
+use crate::{build, demo, deploy, install, shell, verdicts};
 
 pub(crate) fn run(part: &Part) -> Result<()> {
     match part {
@@ -53,7 +53,7 @@ fn tools() -> Result<Tools> {
     distribution::install(&[CURL, SQLITE])?;
     install::node::packages("tests/js")?;
     let python_packages = Packages::installed(&PYTHON)?.home;
-    let tools = build::everything()?.with(programs);
+    let tools = verdicts::judges(build::everything()?.with(programs))?;
     Ok(Tools { python: python::interpreter()?, python_packages, ..tools })
 }
 

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::{Value, json};
 
-pub(super) const NOW: u64 = 1_800_000_000;
+pub(crate) const NOW: u64 = 1_800_000_000;
 pub(super) const HEADER: &str = r#"{"alg":"EdDSA","kid":"k1","typ":"at+jwt"}"#;
 
 /// The claims of the valid token, in their order.
@@ -48,8 +48,12 @@ pub(super) fn token(header: impl AsRef<[u8]>, claims: impl AsRef<[u8]>) -> Strin
 
 /// A signature by the key of this number over text as it is; a character is a byte.
 pub(super) fn signed_by(key: u8, text: &str) -> String {
-    let bytes: Vec<u8> = text.chars().map(|character| u32::from(character) as u8).collect();
-    format!("{text}.{}", encode(signing_key(key).sign(&bytes).to_bytes()))
+    format!("{text}.{}", encode(signing_key(key).sign(&bytes(text)).to_bytes()))
+}
+
+/// Of a text in which each character stands for a byte.
+pub(crate) fn bytes(text: &str) -> Vec<u8> {
+    text.chars().map(|character| u32::from(character) as u8).collect()
 }
 
 pub(super) fn encode(bytes: impl AsRef<[u8]>) -> String {

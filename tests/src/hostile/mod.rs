@@ -13,13 +13,14 @@ mod serialisation;
 
 use serde_json::{Value, json};
 
-use self::forge::{NOW, jwk, policy};
+pub(crate) use self::forge::{NOW, bytes};
+use self::forge::{jwk, policy};
 
 /// The whole file as text: a case a line, so that a change shows the cases it touches.
 pub fn file() -> String {
     let cases = cases();
     let lines: Vec<String> = cases.iter().map(|case| format!("    {}", case.json())).collect();
-    let policy = policy(&[jwk("k1", 1), jwk("k2", 2)]);
+    let policy = usual_policy();
     let about = json!(ABOUT);
     let cases = lines.join(",\n");
     format!(
@@ -43,25 +44,29 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
+fn usual_policy() -> Value {
+    policy(&[jwk("k1", 1), jwk("k2", 2)])
+}
+
 /// One input and the verdict on it.
 #[derive(Clone, Debug)]
 pub struct Case {
     /// A statement of what is wrong with it.
-    name: String,
+    pub(crate) name: String,
     /// A letter: A serialisation, B header, C keys, D signatures, E claims, F scopes and routes, G requests.
-    group: char,
+    pub(crate) group: char,
     /// The clause or the attack that it comes from.
     source: &'static str,
     /// Seconds since 1970.
-    now: u64,
-    method: String,
+    pub(crate) now: u64,
+    pub(crate) method: String,
     /// Characters up to U+00FF stand for bytes, here and in `authorization`.
-    path: String,
-    authorization: Vec<String>,
+    pub(crate) path: String,
+    pub(crate) authorization: Vec<String>,
     /// Another key set than the policy of the file has.
-    keys: Option<Value>,
+    pub(crate) keys: Option<Value>,
     /// A reason code, `public`, or `allow`.
-    verdict: &'static str,
+    pub(crate) verdict: &'static str,
     /// Whether an HTTP request can carry it at all.
     http: bool,
 }
@@ -112,6 +117,15 @@ impl Case {
     const fn in_group(mut self, group: char) -> Self {
         self.group = group;
         self
+    }
+
+    /// The file's policy, with this case's keys where it has some.
+    pub(crate) fn policy(&self) -> Value {
+        let mut policy = usual_policy();
+        if let (Some(keys), Some(inline)) = (&self.keys, policy.pointer_mut("/issuers/0/keys/inline")) {
+            inline.clone_from(keys);
+        }
+        policy
     }
 
     /// Members that say the usual are left out.

@@ -1,4 +1,4 @@
-//! PostgreSQL, Redis, Chromium and the tools of people who run servers, from the distribution.
+//! PostgreSQL, Redis, browsers and the tools of people who run servers, from the distribution.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,27 +13,37 @@ use crate::{place, shell};
 pub(crate) struct Package {
     pub(crate) debian: &'static str,
     programs: &'static [&'static str],
-    /// Directories of versions, each with a `bin`.
-    versions: Option<&'static str>,
+    /// Where a program lies that is not in `PATH`: in this directory of each directory of the first.
+    hidden: Option<(&'static str, &'static str)>,
 }
 
 pub(crate) const POSTGRES: Package =
-    Package { debian: "postgresql", programs: &["initdb"], versions: Some("/usr/lib/postgresql") };
+    Package { debian: "postgresql", programs: &["initdb"], hidden: Some(("/usr/lib/postgresql", "bin")) };
 pub(crate) const REDIS: Package =
-    Package { debian: "redis-server", programs: &["redis-server"], versions: None };
+    Package { debian: "redis-server", programs: &["redis-server"], hidden: None };
 pub(crate) const SYSTEMD: Package =
-    Package { debian: "systemd", programs: &["systemd-analyze"], versions: None };
-pub(crate) const SQLITE: Package = Package { debian: "sqlite3", programs: &["sqlite3"], versions: None };
-pub(crate) const CURL: Package = Package { debian: "curl", programs: &["curl"], versions: None };
+    Package { debian: "systemd", programs: &["systemd-analyze"], hidden: None };
+pub(crate) const SQLITE: Package = Package { debian: "sqlite3", programs: &["sqlite3"], hidden: None };
+pub(crate) const CURL: Package = Package { debian: "curl", programs: &["curl"], hidden: None };
 pub(crate) const CHROMIUM: Package = Package {
     debian: "chromium",
     programs: &["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"],
-    versions: None,
+    hidden: None,
 };
+
+pub(crate) const FIREFOX: Package =
+    Package { debian: "firefox-esr", programs: &["firefox-esr", "firefox"], hidden: None };
+pub(crate) const WEBKIT: Package = Package {
+    debian: "libwebkit2gtk-4.1-0",
+    programs: &["MiniBrowser"],
+    hidden: Some(("/usr/lib", "webkit2gtk-4.1")),
+};
+pub(crate) const XVFB: Package = Package { debian: "xvfb", programs: &["Xvfb"], hidden: None };
 
 impl Package {
     pub(crate) fn find(&self) -> Option<PathBuf> {
-        let hidden = self.versions.map(|base| bin_directories(Path::new(base))).unwrap_or_default();
+        let hidden =
+            self.hidden.map(|(base, inside)| directories(Path::new(base), inside)).unwrap_or_default();
         place::program(self.programs, &hidden)
     }
 }
@@ -93,9 +103,9 @@ fn is_root() -> bool {
 }
 
 /// `/usr/lib/postgresql/15/bin` and its like, the newest version first.
-fn bin_directories(base: &Path) -> Vec<PathBuf> {
+fn directories(base: &Path, inside: &str) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> =
-        fs::read_dir(base).into_iter().flatten().flatten().map(|entry| entry.path().join("bin")).collect();
+        fs::read_dir(base).into_iter().flatten().flatten().map(|entry| entry.path().join(inside)).collect();
     found.sort();
     found.reverse();
     found

@@ -2,7 +2,7 @@
 //! else one sentence says what to do.
 
 pub(crate) mod distribution;
-mod envoy;
+pub(crate) mod envoy;
 pub(crate) mod linters;
 pub(crate) mod node;
 pub(crate) mod python;
