@@ -12,11 +12,13 @@ export interface Embedded {
 
 export function bytesOf({ shifts, signs, order, text }: Embedded): Uint8Array<ArrayBuffer> {
   const table = tableOf(shifts, signs, order);
-  const bytes = new Uint8Array(text.length);
+  // In place: a byte is never longer than its text.
+  const bytes = new TextEncoder().encode(text);
   let length = 0;
   let group = 0;
-  for (let at = 0; at < text.length; at += 1) {
-    const found = table[group + text.charCodeAt(at)] as number;
+  for (let at = 0; at < bytes.length; at += 1) {
+    const sign = bytes[at] as number;
+    const found = table[group + sign] as number;
     if (found < 0) {
       group = -found;
     } else {

@@ -78,6 +78,21 @@ test("a process whose issuer is away ends too", async (t) => {
   assert.equal(await program("away.mjs", text, issuer.url, issuer.token()), "keys_unavailable");
 });
 
+test("a process with a gate ends too", async (t) => {
+  const issuer = await real(t);
+  const keys = { url: `${issuer.url}/.well-known/jwks.json` };
+  const routes = [{ methods: ["GET"], path: "/orders", require: { all: ["orders:read"] } }];
+  const policy = { version: 1, issuers: [{ issuer: issuer.url, audiences: ["orders"], keys }], routes };
+  const text = `
+    import { createGate } from "@keystone-auth/verifier/policy";
+    const gate = await createGate({ policy: process.argv[2] });
+    const request = { method: "GET", path: "/orders", authorization: "Bearer " + process.argv[3] };
+    process.stdout.write(gate.decide(request).token.subject);
+  `;
+
+  assert.equal(await program("gate.mjs", text, JSON.stringify(policy), issuer.token()), "alice");
+});
+
 test("the TypeScript list of codes is the Rust list", () => {
   initSync({ module: new WebAssembly.Module(readFileSync(join(project, "pkg", "keystone_verifier_wasm_bg.wasm"))) });
 
