@@ -1,6 +1,6 @@
 //! What must hold of the verifier for every input: each target judges one input, and asks a second implementation.
 //!
-//! Only public edges are used. A guided run looks for inputs that break a promise; `tests/replay.rs` holds every change
+//! Only public edges are used. A guided run looks for inputs that break a promise; `replay` holds every change
 //! to those in `corpus/` and to random changes of them.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a promise that is broken ends the run")]
@@ -9,6 +9,8 @@ mod forge;
 pub mod jwks;
 pub mod path;
 pub mod policy;
+#[cfg(test)]
+mod replay;
 mod routes;
 pub mod signature;
 mod strict;

@@ -13,9 +13,7 @@ pub fn check(input: &[u8]) {
             let document = strict::read(input).expect("strict JSON");
             says_what_is_written(&policy, &document);
             is_read_the_same_however_it_is_written(&policy, &document);
-            for request in requests(&document) {
-                decides_as_written(&policy, &document, request);
-            }
+            decides_as_written(&policy, &document);
         }
         Err(error) => {
             let lines = input.split(|&byte| byte == b'\n').count();
@@ -55,9 +53,9 @@ fn is_read_the_same_however_it_is_written(policy: &Policy, document: &Value) {
     if let Some(routes) = reversed.get_mut("routes").and_then(Value::as_array_mut) {
         routes.reverse();
     }
-    let reversed = read(&reversed);
+    let (mut one, mut other) = (gate(policy), gate(&read(&reversed)));
     for request in requests(document) {
-        assert_eq!(decide(policy, &request, None), decide(&reversed, &request, None), "{request:?}");
+        assert_eq!(decide(&mut one, &request, None), decide(&mut other, &request, None), "{request:?}");
     }
 }
 
@@ -67,7 +65,7 @@ type Request = (String, String);
 /// Some that the routes are for, and some beside them.
 fn requests(document: &Value) -> Vec<Request> {
     let mut requests = Vec::new();
-    for route in list(document, "routes").iter().take(12) {
+    for route in list(document, "routes").iter().take(6) {
         let template = route.get("path").and_then(Value::as_str).unwrap_or_default();
         let segments = template.split('/').map(|segment| match segment.as_bytes() {
             [b'{', b'*', ..] => "a/b",
@@ -83,23 +81,28 @@ fn requests(document: &Value) -> Vec<Request> {
     requests
 }
 
-fn decides_as_written(policy: &Policy, document: &Value, request: Request) {
-    let token = token(policy);
-    let (method, target) = &request;
+fn decides_as_written(policy: &Policy, document: &Value) {
+    let (mut gate, token) = (gate(policy), token(policy));
+    for request in requests(document) {
+        let (without, with) = as_written(document, &request);
+        assert_eq!(decide(&mut gate, &request, None), without, "{request:?}");
+        if token.len() <= 8192 {
+            assert_eq!(decide(&mut gate, &request, Some(&token)), with, "{request:?}");
+        }
+    }
+}
+
+/// What the document says of a request without a token, and with the one below.
+fn as_written(document: &Value, (method, target): &Request) -> (&'static str, &'static str) {
     let path = target.split_once('?').map_or(target.as_str(), |(path, _)| path);
     let fits = list(document, "routes").iter().filter(|route| texts(route, "methods").contains(method));
     let fits = fits.filter_map(|route| Some((routes::fit(route.get("path")?.as_str()?, path)?, route)));
     let best = fits.min_by_key(|(fit, _)| fit.clone()).map(|(_, route)| route);
-
-    let (without, with) = match best.and_then(Value::as_object) {
+    match best.and_then(Value::as_object) {
         _ if !routes::has_one_reading(target.as_bytes()) => ("bad_path", "bad_path"),
         None => ("no_route", "no_route"),
         Some(route) if route.contains_key("public") => ("public", "public"),
         Some(route) => ("no_credentials", lacking(route).unwrap_or("allow")),
-    };
-    assert_eq!(decide(policy, &request, None), without, "{request:?}");
-    if token.len() <= 8192 {
-        assert_eq!(decide(policy, &request, Some(&token)), with, "{request:?}");
     }
 }
 
@@ -127,9 +130,14 @@ fn token(policy: &Policy) -> String {
     forge::sign(HEADER, claims.to_string().as_bytes())
 }
 
-fn decide(policy: &Policy, (method, path): &Request, token: Option<&str>) -> &'static str {
+/// The first issuer has our keys; the shadow is the policy itself.
+fn gate(policy: &Policy) -> Gate {
     let mut gate = Gate::new(policy.clone()).shadowing(policy.clone());
     *gate.keys(0).expect("an issuer") = KeyCache::pinned(keys());
+    gate
+}
+
+fn decide(gate: &mut Gate, (method, path): &Request, token: Option<&str>) -> &'static str {
     let bearer = token.map(|token| format!("Bearer {token}"));
     let authorization: Vec<&[u8]> = bearer.iter().map(String::as_bytes).collect();
     let request =

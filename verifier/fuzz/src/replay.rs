@@ -4,8 +4,9 @@ use std::fs;
 use std::panic;
 use std::path::{Path, PathBuf};
 
-use keystone_fuzz::TARGETS;
 use sha2::{Digest as _, Sha256};
+
+use crate::TARGETS;
 
 #[test]
 fn every_kept_input_and_changes_of_it_keep_the_promises() {
