@@ -247,8 +247,8 @@ mod tests {
         let mut pieces = text.split('%');
         let first = pieces.next().unwrap().to_owned();
         pieces.fold(first, |text, piece| {
-            let byte = u8::from_str_radix(&piece[..2], 16).unwrap();
-            format!("{text}{}{}", char::from(byte), &piece[2..])
+            let (hex, rest) = piece.split_at(2);
+            format!("{text}{}{rest}", char::from(u8::from_str_radix(hex, 16).unwrap()))
         })
     }
 
