@@ -155,7 +155,9 @@ impl Doors {
         let mut listeners = Vec::new();
         for door in self.0.values() {
             let mut policy = door.policy.clone();
-            policy["identity_headers"] = json!({ "subject": SUBJECT });
+            if let Some(members) = policy.as_object_mut() {
+                members.insert("identity_headers".to_owned(), json!({ "subject": SUBJECT }));
+            }
             listeners.push(listener(door.keystone, keystone(&tools.filter, &policy.to_string())));
             listeners.push(listener(door.jwt_authn, jwt_authn(&door.policy)));
         }
