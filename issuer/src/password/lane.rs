@@ -4,7 +4,7 @@
 //! at a lower priority than the threads that serve tokens. Work that could not end in time is refused at once.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -41,6 +41,11 @@ struct Shared {
     wake: Condvar,
     /// Places taken: by who is about to ask for a hash, who waits for one, and whose is being computed.
     taken: AtomicUsize,
+    /// Who asked for a hash and got none.
+    refused: AtomicU64,
+    /// What a hash took lately, in microseconds. Beside the queue and not in it, so that nobody who is refused waits for a
+    /// thread that holds the queue and that the machine lets wait.
+    usual: AtomicU64,
     clock: Arc<dyn Clock>,
 }
 
@@ -48,10 +53,6 @@ struct Shared {
 struct Queue {
     waiting: VecDeque<Job>,
     running: usize,
-    /// Who asked for a hash and got none.
-    refused: u64,
-    /// What a hash took lately.
-    usual: Duration,
     closed: bool,
 }
 
@@ -92,16 +93,17 @@ impl Lane {
 
     /// A lane on which nobody works yet.
     fn idle(permits: usize, deadline: Duration, clock: Arc<dyn Clock>) -> Self {
-        let queue =
-            Queue { waiting: VecDeque::new(), running: 0, refused: 0, usual: FIRST_GUESS, closed: false };
-        let queue = Mutex::new(queue);
-        let shared = Arc::new(Shared { queue, wake: Condvar::new(), taken: AtomicUsize::new(0), clock });
+        let queue = Mutex::new(Queue { waiting: VecDeque::new(), running: 0, closed: false });
+        let (taken, refused) = (AtomicUsize::new(0), AtomicU64::new(0));
+        let usual = AtomicU64::new(micros(FIRST_GUESS));
+        let shared = Arc::new(Shared { queue, wake: Condvar::new(), taken, refused, usual, clock });
         Self { shared, permits, deadline }
     }
 
     pub(super) fn load(&self) -> Load {
         let queue = self.shared.lock();
-        Load { waiting: queue.waiting.len(), running: queue.running, refused: queue.refused }
+        let refused = self.shared.refused.load(Ordering::Relaxed);
+        Load { waiting: queue.waiting.len(), running: queue.running, refused }
     }
 
     /// Taken before anything slow is done for a login, so that whoever has no chance hears so at once.
@@ -110,13 +112,12 @@ impl Lane {
         let place =
             Place { shared: self.shared.clone(), refused_after: self.shared.clock.now() + self.deadline };
         let rounds = u32::try_from(ahead / self.permits + 1).unwrap_or(u32::MAX);
-        let mut queue = self.shared.lock();
+        let usual = Duration::from_micros(self.shared.usual.load(Ordering::Relaxed));
         // The first round is always tried: an idle lane must not refuse because the machine is slow.
-        if rounds > 1 && queue.usual.saturating_mul(rounds) > self.deadline.mul_f64(ESTIMATED) {
-            queue.refused += 1;
+        if rounds > 1 && usual.saturating_mul(rounds) > self.deadline.mul_f64(ESTIMATED) {
+            self.shared.refused.fetch_add(1, Ordering::Relaxed);
             return Err(Overloaded);
         }
-        drop(queue);
         Ok(place)
     }
 }
@@ -163,7 +164,9 @@ impl Shared {
             match queue.waiting.pop_front() {
                 // Whoever has gone, or waited too long, needs no hash any more.
                 Some(job) if job.reply.is_closed() => drop(job),
-                Some(job) if job.place.refused_after < self.clock.now() => queue.refused += 1,
+                Some(job) if job.place.refused_after < self.clock.now() => {
+                    self.refused.fetch_add(1, Ordering::Relaxed);
+                }
                 Some(job) => {
                     queue.running += 1;
                     return Some(job);
@@ -177,8 +180,13 @@ impl Shared {
         let mut queue = self.lock();
         queue.running = queue.running.saturating_sub(1);
         // Believed at once when it gets slower: people who are let in must not wait in vain.
-        queue.usual = took.max((queue.usual * 7 + took) / 8);
+        let (took, usual) = (micros(took), self.usual.load(Ordering::Relaxed));
+        self.usual.store(took.max(usual.saturating_mul(7).saturating_add(took) / 8), Ordering::Relaxed);
     }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn hash_until_closed(shared: &Shared) {
