@@ -1,6 +1,7 @@
 //! Real Node, with the built npm package in reach under its own name.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,18 +20,25 @@ pub struct Node {
 }
 
 impl Node {
+    /// The scripts of the promises.
     pub fn new(tools: &Tools, home: &Path) -> Result<Self> {
-        let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("js");
+        Self::with(tools, home, "js")
+    }
+
+    /// Every script of a folder in `tests/`, and every package that is installed there.
+    pub fn with(tools: &Tools, home: &Path, folder: &str) -> Result<Self> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
         let packages = home.join("node_modules");
         fs::create_dir_all(packages.join("@keystone-auth"))?;
-        for script in SCRIPTS {
-            fs::copy(scripts.join(script), home.join(script))
-                .with_context(|| format!("tests/js/{script}"))?;
+        for script in entries(&folder)? {
+            if script.extension().is_some_and(|end| end == "mjs") {
+                fs::copy(&script, home.join(script.file_name().unwrap_or_default()))?;
+            }
+        }
+        for package in entries(&folder.join("node_modules"))? {
+            link(&package, &packages.join(package.file_name().unwrap_or_default()))?;
         }
         link(&tools.package, &packages.join("@keystone-auth/verifier"))?;
-        for package in PACKAGES {
-            link(&scripts.join("node_modules").join(package), &packages.join(package))?;
-        }
         Ok(Self { program: tools.node.clone(), home: home.to_owned() })
     }
 
@@ -54,6 +62,11 @@ impl Node {
     }
 }
 
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
+    Ok(entries.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?)
+}
+
 pub(crate) fn link(target: &Path, name: &Path) -> Result<()> {
     let _ = fs::remove_file(name);
     symlink(target, name).with_context(|| format!("cannot link {}", name.display()))
@@ -61,5 +74,3 @@ pub(crate) fn link(target: &Path, name: &Path) -> Result<()> {
 
 const VERIFY: &str = "verify.mjs";
 pub(crate) const BROWSE: &str = "browse.mjs";
-const SCRIPTS: [&str; 5] = [VERIFY, BROWSE, "jose.mjs", "oauth4webapi.mjs", "openid-client.mjs"];
-const PACKAGES: [&str; 4] = ["playwright-core", "oauth4webapi", "openid-client", "jose"];
