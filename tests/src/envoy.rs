@@ -37,31 +37,34 @@ impl Envoy {
     /// Starts it and waits until it serves; a refused policy is the error, with Envoy's own words.
     pub fn start(tools: &Tools, home: &Path, setup: &Setup, ledger: &Ledger) -> Result<Self> {
         fs::create_dir_all(home)?;
-        let admin = Site::new(ports::free()?, ledger);
-        let configuration = configuration(&tools.filter, setup, admin.port);
         fs::write(home.join("policy.json"), &setup.policy)?;
-        fs::write(home.join("envoy.json"), format!("{configuration:#}"))?;
-        let mut process = Program::new("envoy", &tools.envoy, home)
-            .args(["-c", "envoy.json", "--disable-hot-restart", "--concurrency", "1", "--log-level", "info"])
-            .start()?;
-        process.ready(Duration::from_secs(60), || {
-            admin.get("/ready").send().is_ok_and(|answer| answer.status == 200)
-        })?;
+        let (process, admin) = run(tools, home, &resources(&tools.filter, setup), ledger)?;
         Ok(Self { process, site: Site::new(setup.listen, ledger), admin })
     }
 }
 
-fn configuration(filter: &Path, setup: &Setup, admin: u16) -> Value {
+/// Starts an Envoy with one worker on these static resources, and waits until it serves; with its admin interface.
+pub fn run(tools: &Tools, home: &Path, resources: &Value, ledger: &Ledger) -> Result<(Process, Site)> {
+    let admin = Site::new(ports::free()?, ledger);
+    let configuration = json!({ "admin": { "address": address(admin.port) }, "static_resources": resources });
+    fs::write(home.join("envoy.json"), format!("{configuration:#}"))?;
+    let mut process = Program::new("envoy", &tools.envoy, home)
+        .args(["-c", "envoy.json", "--disable-hot-restart", "--concurrency", "1", "--log-level", "info"])
+        .start()?;
+    process.ready(Duration::from_secs(60), || {
+        admin.get("/ready").send().is_ok_and(|answer| answer.status == 200)
+    })?;
+    Ok((process, admin))
+}
+
+fn resources(filter: &Path, setup: &Setup) -> Value {
     json!({
-        "admin": { "address": address(admin) },
-        "static_resources": {
-            "listeners": [{
-                "name": "orders",
-                "address": address(setup.listen),
-                "filter_chains": [{ "filters": [connection_manager(filter, &setup.policy)] }],
-            }],
-            "clusters": [cluster("orders", setup.orders), cluster("keystone", setup.issuer)],
-        },
+        "listeners": [{
+            "name": "orders",
+            "address": address(setup.listen),
+            "filter_chains": [{ "filters": [connection_manager(filter, &setup.policy)] }],
+        }],
+        "clusters": [cluster("orders", setup.orders), cluster("keystone", setup.issuer)],
     })
 }
 
@@ -94,7 +97,8 @@ fn connection_manager(filter: &Path, policy: &str) -> Value {
     })
 }
 
-pub(crate) fn keystone(filter: &Path, policy: &str) -> Value {
+/// The filter with this policy, as it stands among others.
+pub fn keystone(filter: &Path, policy: &str) -> Value {
     json!({
         "name": "keystone",
         "typed_config": {
@@ -127,6 +131,7 @@ pub(crate) fn cluster(name: &str, port: u16) -> Value {
     })
 }
 
-pub(crate) fn address(port: u16) -> Value {
+/// On loopback.
+pub fn address(port: u16) -> Value {
     json!({ "socket_address": { "address": "127.0.0.1", "port_value": port } })
 }
