@@ -5,37 +5,57 @@ use alloc::vec::Vec;
 /// Decodes `text`; `None` for padding, foreign characters, an impossible length or unused bits that are not zero.
 pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 2);
-    let mut groups = text.chunks_exact(4);
-    for group in &mut groups {
+    let (groups, rest) = text.as_chunks();
+    for group in groups {
         let bits = sextets(group)?;
         bytes.extend_from_slice(&[(bits >> 16) as u8, (bits >> 8) as u8, bits as u8]);
     }
 
-    let rest = groups.remainder();
-    let bits = sextets(rest)?;
-    match rest.len() {
-        0 => {}
-        2 if bits & 0xf == 0 => bytes.push((bits >> 4) as u8),
-        3 if bits & 0x3 == 0 => bytes.extend_from_slice(&[(bits >> 10) as u8, (bits >> 2) as u8]),
+    match rest {
+        [] => {}
+        [a, b] => match sextets(&[b'A', b'A', *a, *b])? {
+            bits if bits & 0xf == 0 => bytes.push((bits >> 4) as u8),
+            _ => return None,
+        },
+        [a, b, c] => match sextets(&[b'A', *a, *b, *c])? {
+            bits if bits & 0x3 == 0 => bytes.extend_from_slice(&[(bits >> 10) as u8, (bits >> 2) as u8]),
+            _ => return None,
+        },
         _ => return None,
     }
     Some(bytes)
 }
 
-fn sextets(group: &[u8]) -> Option<u32> {
-    group.iter().try_fold(0, |bits, &byte| Some(bits << 6 | u32::from(sextet(byte)?)))
+/// Four characters as 24 bits.
+fn sextets(group: &[u8; 4]) -> Option<u32> {
+    let [a, b, c, d] = group.map(|byte| u32::from(*SEXTETS.get(usize::from(byte)).unwrap_or(&FOREIGN)));
+    ((a | b | c | d) < 64).then_some(a << 18 | b << 12 | c << 6 | d)
 }
 
-const fn sextet(byte: u8) -> Option<u8> {
+/// What each byte stands for.
+const SEXTETS: [u8; 256] = {
+    let mut sextets = [0; 256];
+    let (mut left, mut byte): (&mut [u8], u8) = (&mut sextets, 0);
+    while let [first, more @ ..] = left {
+        *first = sextet(byte);
+        (left, byte) = (more, byte.wrapping_add(1));
+    }
+    sextets
+};
+
+const fn sextet(byte: u8) -> u8 {
     match byte {
-        b'A'..=b'Z' => Some(byte - b'A'),
-        b'a'..=b'z' => Some(byte - b'a' + 26),
-        b'0'..=b'9' => Some(byte - b'0' + 52),
-        b'-' => Some(62),
-        b'_' => Some(63),
-        _ => None,
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'-' => 62,
+        b'_' => 63,
+        _ => FOREIGN,
     }
 }
+
+/// Has a bit that no sextet has.
+const FOREIGN: u8 = 0x80;
 
 #[cfg(test)]
 mod tests {
