@@ -16,7 +16,7 @@ use curve25519_dalek::Scalar;
 use once_cell::race::OnceBox;
 use sha2::{Digest as _, Sha512};
 
-use self::comb::{Comb, Digits};
+use self::comb::Comb;
 use self::point::Point;
 
 /// A public key that is a canonical encoding of a point of large order. Copies share what was worked out for it.
@@ -70,8 +70,8 @@ impl Key {
         }
         let s = Scalar::from_canonical_bytes(*s).into_option()?;
         let hash = Sha512::new().chain_update(r).chain_update(self.bytes).chain_update(message).finalize();
-        let h = Digits::of(&Scalar::from_bytes_mod_order_wide(&hash.into()).to_bytes());
-        let s = Digits::of(&s.to_bytes());
+        let h = Scalar::from_bytes_mod_order_wide(&hash.into()).to_bytes();
+        let s = s.to_bytes();
         let sum = match (self.comb.get(), BASE.get()) {
             (Some(key), Some(base)) => base.add_multiple(key.add_multiple(Point::IDENTITY, &h), &s),
             _ => comb::sum_of_multiples([(&self.negated, &h), (&Point::base()?, &s)]),

@@ -1,7 +1,7 @@
 //! Multiples of one point, worked out once, so that a multiplication by a scalar is additions alone.
 //!
-//! Row i holds 1·128^i·P to 64·128^i·P. A scalar's signed digits choose one of each row. Issuer keys are few and
-//! long-lived, so the 2 ms and 280 kB that a comb costs come back many times over.
+//! Row i holds 1·256^i·P to 128·256^i·P. A scalar's signed digits choose one of each row. Issuer keys are few and
+//! long-lived, so the 5 ms and 480 kB that a comb costs come back many times over.
 
 use alloc::vec::Vec;
 
@@ -9,70 +9,49 @@ use super::point::{Addend, Point};
 
 pub(super) struct Comb(Vec<Addend>);
 
-/// The signed digits of a scalar below 2^253, base 2^[`BITS`], each from −[`WIDTH`] to [`WIDTH`].
-pub(super) struct Digits([i8; ROWS]);
-
-const BITS: usize = 6;
+/// A digit of a comb has so many bits.
+const BITS: usize = 8;
 const WIDTH: usize = 1 << (BITS - 1);
-const ROWS: usize = 254_usize.div_ceil(BITS);
+const ROWS: usize = digits_of(BITS);
+
+/// A digit without a comb, whose multiples serve only once.
+const FEW_BITS: usize = 5;
+const FEW: usize = 1 << (FEW_BITS - 1);
+const FEW_ROWS: usize = digits_of(FEW_BITS);
 
 impl Comb {
     pub(super) fn of(point: &Point) -> Self {
         let mut addends = Vec::with_capacity(ROWS * WIDTH);
         let mut first = *point;
         for _ in 0..ROWS {
-            let row = first_multiples(&first);
+            let row = first_multiples(&first, WIDTH);
             addends.extend(Addend::all(&row));
             first = row.last().unwrap_or(&first).doubled();
         }
         Self(addends)
     }
 
-    /// `sum` and the multiple of the comb's point.
-    pub(super) fn add_multiple(&self, sum: Point, digits: &Digits) -> Point {
-        self.0.chunks_exact(WIDTH).zip(digits.0).fold(sum, |sum, (row, digit)| {
-            match usize::from(digit.unsigned_abs()).checked_sub(1).and_then(|place| row.get(place)) {
-                Some(addend) => sum.plus_addend(addend, digit < 0),
-                None => sum,
-            }
+    /// `sum` and the comb's point times `scalar`, which is little-endian and below 2^253.
+    pub(super) fn add_multiple(&self, sum: Point, scalar: &[u8; 32]) -> Point {
+        let digits = digits::<BITS, ROWS>(scalar);
+        self.0.chunks_exact(WIDTH).zip(digits).fold(sum, |sum, (row, digit)| match chosen(row, digit) {
+            Some(addend) => sum.plus_addend(addend, digit < 0),
+            None => sum,
         })
     }
 }
 
-impl Digits {
-    /// Little-endian.
-    pub(super) fn of(scalar: &[u8; 32]) -> Self {
-        let mut digits = [0; ROWS];
-        let mut bytes = scalar.iter();
-        let (mut pending, mut bits) = (0_u32, 0);
-        let mut carry = 0;
-        for digit in &mut digits {
-            if bits < BITS
-                && let Some(byte) = bytes.next()
-            {
-                pending |= u32::from(*byte) << bits;
-                bits += 8;
-            }
-            let value = (pending & ((1 << BITS) - 1)) as i16 + carry;
-            carry = i16::from(value > WIDTH as i16);
-            *digit = (value - (carry << BITS)) as i8;
-            pending >>= BITS;
-            bits = bits.saturating_sub(BITS);
-        }
-        Self(digits)
-    }
-}
-
 /// The sum of both points' multiples without a comb: four times as slow, for keys that may never be seen again.
-pub(super) fn sum_of_multiples(factors: [(&Point, &Digits); 2]) -> Point {
-    let tables = factors.map(|(point, digits)| (first_multiples(point), digits));
-    (0..ROWS).rev().fold(Point::IDENTITY, |mut sum, place| {
-        for _ in 0..BITS {
+pub(super) fn sum_of_multiples(factors: [(&Point, &[u8; 32]); 2]) -> Point {
+    let tables =
+        factors.map(|(point, scalar)| (first_multiples(point, FEW), digits::<FEW_BITS, FEW_ROWS>(scalar)));
+    (0..FEW_ROWS).rev().fold(Point::IDENTITY, |mut sum, place| {
+        for _ in 0..FEW_BITS {
             sum = sum.doubled();
         }
         tables.iter().fold(sum, |sum, (multiples, digits)| {
-            let digit = digits.0.get(place).copied().unwrap_or_default();
-            match usize::from(digit.unsigned_abs()).checked_sub(1).and_then(|place| multiples.get(place)) {
+            let digit = digits.get(place).copied().unwrap_or_default();
+            match chosen(multiples, digit) {
                 Some(multiple) if digit < 0 => sum.plus(&multiple.negated()),
                 Some(multiple) => sum.plus(multiple),
                 None => sum,
@@ -81,7 +60,39 @@ pub(super) fn sum_of_multiples(factors: [(&Point, &Digits); 2]) -> Point {
     })
 }
 
-/// 1·P to [`WIDTH`]·P.
-fn first_multiples(point: &Point) -> Vec<Point> {
-    core::iter::successors(Some(*point), |multiple| Some(multiple.plus(point))).take(WIDTH).collect()
+/// The signed digits of a scalar below 2^253, base 2^BITS, the lowest first.
+fn digits<const BITS: usize, const COUNT: usize>(scalar: &[u8; 32]) -> [i16; COUNT] {
+    let mut digits = [0; COUNT];
+    let mut bytes = scalar.iter();
+    let (mut pending, mut bits) = (0_u32, 0);
+    let mut carry = 0;
+    for digit in &mut digits {
+        if bits < BITS
+            && let Some(byte) = bytes.next()
+        {
+            pending |= u32::from(*byte) << bits;
+            bits += 8;
+        }
+        let value = (pending & ((1 << BITS) - 1)) as i16 + carry;
+        carry = i16::from(value > 1 << (BITS - 1));
+        *digit = value - (carry << BITS);
+        pending >>= BITS;
+        bits = bits.saturating_sub(BITS);
+    }
+    digits
+}
+
+/// A scalar below 2^253 and the last carry fill so many digits.
+const fn digits_of(bits: usize) -> usize {
+    254_usize.div_ceil(bits)
+}
+
+/// The multiple that a digit names, but for its sign. `None` for 0.
+fn chosen<T>(multiples: &[T], digit: i16) -> Option<&T> {
+    multiples.get(usize::from(digit.unsigned_abs()).checked_sub(1)?)
+}
+
+/// 1·P to `count`·P.
+fn first_multiples(point: &Point, count: usize) -> Vec<Point> {
+    core::iter::successors(Some(*point), |multiple| Some(multiple.plus(point))).take(count).collect()
 }

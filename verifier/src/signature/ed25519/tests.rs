@@ -244,7 +244,7 @@ fn a_comb_gives_the_multiples_of_its_point() {
         let expected =
             (&Scalar::from_bytes_mod_order(scalar) * ED25519_BASEPOINT_TABLE).compress().to_bytes();
 
-        assert_eq!(comb.add_multiple(Point::IDENTITY, &Digits::of(&scalar)).compress(), expected);
+        assert_eq!(comb.add_multiple(Point::IDENTITY, &scalar).compress(), expected);
     }
 }
 
