@@ -1,11 +1,13 @@
 //! What the promises cost: the product's programs, optimised, against a peer or a limit measured in the same run.
 //!
-//! `cargo xtask bench issuer [--store sqlite|postgres] [--json] [ROW…]` builds them and runs this. One product, one
-//! module; the loader, the turns and the table are for all of them.
+//! `cargo xtask bench issuer|node|envoy [OPTION…] [ROW…]` builds them and runs this. One product, one module; the
+//! loader, the turns and the table are for all of them.
 
 mod arguments;
+mod envoy;
 mod issuer;
 mod load;
+mod node;
 mod peers;
 mod report;
 mod turns;
@@ -15,7 +17,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::arguments::Task;
+use crate::arguments::{Product, Task};
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool for people talks on the terminal")]
 fn main() -> ExitCode {
@@ -43,8 +45,12 @@ fn run(task: &Task) -> Result<String> {
     match task {
         Task::Bare(port) => peers::bare::serve(*port).map(|()| String::new()),
         Task::Help => Ok(arguments::usage()),
-        Task::Issuer(options) => {
-            let figures = issuer::run(options)?;
+        Task::Measure(product, options) => {
+            let figures = match product {
+                Product::Issuer => issuer::run(options)?,
+                Product::Node => node::run(options)?,
+                Product::Envoy => envoy::run(options)?,
+            };
             Ok(if options.json { report::json(&figures) } else { report::table(&figures) })
         }
     }

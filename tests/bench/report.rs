@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 #[derive(Debug)]
 pub(crate) struct Figure {
     pub(crate) row: &'static str,
-    pub(crate) store: Store,
+    /// Of the issuer; `None`: nothing is stored.
+    pub(crate) store: Option<Store>,
     pub(crate) unit: Unit,
     pub(crate) ours: f64,
     /// What the other side is.
@@ -19,15 +20,23 @@ pub(crate) struct Figure {
     pub(crate) ratio: f64,
     /// Half of our answers, and 99 of 100, came within these times.
     pub(crate) times: Option<[Duration; 2]>,
-    /// What the ratio must not exceed; `None`: the more the better.
-    pub(crate) most: Option<f64>,
+    /// What is promised of the ratio; `None`: the other side is shown to compare.
+    pub(crate) limit: Option<Limit>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Limit {
+    AtMost(f64),
+    AtLeast(f64),
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Unit {
     PerSecond,
     Milliseconds,
+    Microseconds,
     Mebibytes,
+    Kilobytes,
     Statements,
 }
 
@@ -36,27 +45,52 @@ impl Unit {
         match self {
             Self::PerSecond => "/s",
             Self::Milliseconds => "ms",
+            Self::Microseconds => "µs",
             Self::Mebibytes => "MiB",
+            Self::Kilobytes => "kB",
             Self::Statements => "statements",
         }
     }
 }
 
+impl Limit {
+    fn held(self, figure: &Figure) -> bool {
+        // Not by the ratio, which is none where nothing at all is allowed.
+        match self {
+            Self::AtMost(most) if figure.theirs == 0.0 => figure.ours <= most * figure.theirs,
+            Self::AtMost(most) => figure.ratio <= most,
+            Self::AtLeast(least) => figure.ratio >= least,
+        }
+    }
+
+    fn text(self) -> String {
+        match self {
+            Self::AtMost(most) => format!("≤ {}", short(most)),
+            Self::AtLeast(least) => format!("≥ {}", short(least)),
+        }
+    }
+}
+
 pub(crate) fn table(figures: &[Figure]) -> String {
-    let heading = ["row", "store", "ours", "against", "", "ratio", "at most", "p50", "p99"];
+    let heading = ["row", "store", "ours", "against", "", "ratio", "limit", "p50", "p99"];
     let mut lines = vec![heading.map(str::to_owned)];
     lines.extend(figures.iter().map(cells));
     let width = |column: usize| {
-        let cells = lines.iter().filter_map(|line| line.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
+        let cells = lines.iter().skip(1).filter_map(|line| line.get(column));
+        let widest = cells.map(|cell| cell.chars().count()).max().unwrap_or_default();
+        // A column without a figure is left out.
+        (widest > 0).then(|| widest.max(heading.get(column).map_or(0, |text| text.len())))
     };
-    let widths: Vec<usize> = (0..heading.len()).map(width).collect();
+    let widths: Vec<Option<usize>> = (0..heading.len()).map(width).collect();
     let mut text = String::new();
     for line in &lines {
-        let padded = line.iter().zip(&widths).enumerate().map(|(column, (cell, width))| match column {
-            // Words to the left, numbers to the right.
-            0 | 1 | 3 => format!("{cell:<width$}"),
-            _ => format!("{cell:>width$}"),
+        let padded = line.iter().zip(&widths).enumerate().filter_map(|(column, (cell, width))| {
+            let width = (*width)?;
+            Some(match column {
+                // Words to the left, numbers to the right.
+                0 | 1 | 3 => format!("{cell:<width$}"),
+                _ => format!("{cell:>width$}"),
+            })
         });
         text.push_str(padded.collect::<Vec<_>>().join("  ").trim_end());
         text.push('\n');
@@ -66,9 +100,8 @@ pub(crate) fn table(figures: &[Figure]) -> String {
 
 fn cells(figure: &Figure) -> [String; 9] {
     let unit = figure.unit.name();
-    let most = figure.most.map_or_else(String::new, |most| {
-        let held = if figure.ours <= most * figure.theirs { "✓" } else { "✗" };
-        format!("{} {held}", short(most))
+    let limit = figure.limit.map_or_else(String::new, |limit| {
+        format!("{} {}", limit.text(), if limit.held(figure) { "✓" } else { "✗" })
     });
     let time = |at: usize| {
         let time = figure.times.as_ref().and_then(|times| times.get(at));
@@ -77,12 +110,12 @@ fn cells(figure: &Figure) -> [String; 9] {
     let ratio = if figure.ratio.is_finite() { format!("{:.2}", figure.ratio) } else { String::new() };
     [
         figure.row.to_owned(),
-        name(figure.store).to_owned(),
+        figure.store.map_or("", name).to_owned(),
         format!("{} {unit}", short(figure.ours)),
         figure.against.to_owned(),
         format!("{} {unit}", short(figure.theirs)),
         ratio,
-        most,
+        limit,
         time(0),
         time(1),
     ]
@@ -104,15 +137,22 @@ pub(crate) fn json(figures: &[Figure]) -> String {
 
 fn member(figure: &Figure) -> Value {
     let [p50, p99] = [0, 1].map(|at| figure.times.as_ref().and_then(|times| times.get(at)).copied());
+    let (most, least) = match figure.limit {
+        Some(Limit::AtMost(most)) => (Some(most), None),
+        Some(Limit::AtLeast(least)) => (None, Some(least)),
+        None => (None, None),
+    };
     json!({
         "row": figure.row,
-        "store": name(figure.store),
+        "store": figure.store.map(name),
         "unit": figure.unit.name(),
         "ours": figure.ours,
         "against": figure.against,
         "theirs": figure.theirs,
         "ratio": figure.ratio,
-        "at_most": figure.most,
+        "at_most": most,
+        "at_least": least,
+        "held": figure.limit.map(|limit| limit.held(figure)),
         "p50_ms": p50.map(milliseconds),
         "p99_ms": p99.map(milliseconds),
     })

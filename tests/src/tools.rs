@@ -64,6 +64,16 @@ impl Tools {
         })
     }
 
+    /// Only what verifies in Node.
+    pub fn of_node() -> Result<Self> {
+        Ok(Self { node: tool("KEYTEST_NODE")?, package: tool("KEYTEST_PACKAGE")?, ..Self::default() })
+    }
+
+    /// Only Envoy with its filter.
+    pub fn of_envoy() -> Result<Self> {
+        Ok(Self { envoy: tool("KEYTEST_ENVOY")?, filter: tool("KEYTEST_FILTER")?, ..Self::default() })
+    }
+
     /// The same, as the variables `from_env` reads.
     pub fn to_env(&self) -> [(&'static str, &Path); 15] {
         [

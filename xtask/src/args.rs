@@ -16,7 +16,7 @@ usage: cargo xtask COMMAND
     test js             the npm package's own tests
     test e2e [FILTER]   the promises, on real Envoy, PostgreSQL, Redis, Node and Chromium
   build  the issuer, the Envoy filter and the npm package
-  bench [issuer [--store sqlite|postgres] [--json] [ROW…]]
+  bench [issuer|node|envoy [OPTION…] [ROW…]]
          what the promises cost, as ratios to a peer or a limit of the same run; some minutes
   dist   the artefacts to publish, with checksums, in dist/
   fuzz [TARGET [SECONDS]]
@@ -31,7 +31,7 @@ usage: cargo xtask COMMAND
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Task {
     /// With what is passed on to the measuring program.
-    Bench(Vec<String>),
+    Bench(Product, Vec<String>),
     Build,
     Demo(Demo),
     /// With the checks to make; all when empty.
@@ -44,6 +44,14 @@ pub(crate) enum Task {
     Test(Part),
     Vectors,
     Verdicts,
+}
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Product {
+    Issuer,
+    Node,
+    Envoy,
 }
 
 #[derive(Debug, Eq, PartialEq)]
@@ -74,7 +82,7 @@ impl Task {
     pub(crate) fn parse(args: impl Iterator<Item = String>) -> Result<Self> {
         let mut args = args.peekable();
         let task = match args.next().as_deref() {
-            Some("bench") => Self::Bench(bench(&mut args)?),
+            Some("bench") => Self::Bench(Product::parse(&mut args)?, args.by_ref().collect()),
             Some("build") => Self::Build,
             Some("demo") => Self::Demo(Demo::parse(&mut args)?),
             Some("deny") => Self::Deny(args.by_ref().collect()),
@@ -90,6 +98,17 @@ impl Task {
         match args.next() {
             Some(rest) => bail!("`{rest}` is one word too many"),
             None => Ok(task),
+        }
+    }
+}
+
+impl Product {
+    fn parse(args: &mut impl Iterator<Item = String>) -> Result<Self> {
+        match args.next().as_deref() {
+            Some("issuer") | None => Ok(Self::Issuer),
+            Some("node") => Ok(Self::Node),
+            Some("envoy") => Ok(Self::Envoy),
+            Some(other) => bail!("bench cannot measure `{other}`: it measures issuer, node and envoy"),
         }
     }
 }
@@ -129,14 +148,6 @@ impl Part {
             Some("e2e") => Ok(Self::E2e(args.by_ref().collect())),
             Some(other) => bail!("test has no part `{other}`: it has unit, deploy, js and e2e"),
         }
-    }
-}
-
-/// Only the issuer can be measured as yet.
-fn bench(args: &mut impl Iterator<Item = String>) -> Result<Vec<String>> {
-    match args.next() {
-        Some(other) if other != "issuer" => bail!("bench cannot measure `{other}`: it measures issuer"),
-        _ => Ok(std::iter::once("issuer".to_owned()).chain(args).collect()),
     }
 }
 

@@ -41,7 +41,7 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> Result<()> {
     match task {
-        Task::Bench(args) => bench::run(&args),
+        Task::Bench(product, args) => bench::run(product, &args),
         Task::Build => build::everything().map(drop),
         Task::Demo(options) => demo::run(&options),
         Task::Deny(checks) => deny::run(&checks),

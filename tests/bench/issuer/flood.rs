@@ -9,7 +9,7 @@ use anyhow::{Result, anyhow};
 use super::lab::Lab;
 use super::tokens::logins;
 use crate::load::{self, Answer, Caller, Repeated, Tally};
-use crate::report::{Figure, Unit, milliseconds};
+use crate::report::{Figure, Limit, Unit, milliseconds};
 use crate::turns::{TURNS, WARM_UP, middle};
 
 pub(super) fn figures(lab: &Lab) -> Result<Vec<Figure>> {
@@ -27,24 +27,24 @@ pub(super) fn figures(lab: &Lab) -> Result<Vec<Figure>> {
     }
     let figure = |row, unit, [ours, theirs]: [f64; 2], against| Figure {
         row,
-        store: lab.store,
+        store: Some(lab.store),
         unit,
         ours,
         against,
         theirs,
         ratio: ours / theirs,
         times: None,
-        most: Some(1.0),
+        limit: Some(Limit::AtMost(1.0)),
     };
     let (times, rates, calm) = (middles(&times), middles(&rates), "without logins");
     let refusal = refused.within(0.99, 503).map_or(f64::NAN, milliseconds);
     let most = thread::available_parallelism()?.get() as f64 * 64.0 + 150.0;
     Ok(vec![
         Figure {
-            most: Some(3.0),
+            limit: Some(Limit::AtMost(3.0)),
             ..figure("flood: p99 of client_credentials", Unit::Milliseconds, times, calm)
         },
-        Figure { most: None, ..figure("flood: client_credentials", Unit::PerSecond, rates, calm) },
+        Figure { limit: None, ..figure("flood: client_credentials", Unit::PerSecond, rates, calm) },
         figure("flood: p99 of a refusal", Unit::Milliseconds, [refusal, SLOWEST_REFUSAL], "the limit"),
         figure("flood: peak memory", Unit::Mebibytes, [lab.peak()?, most], "permits × 64 MiB + 150 MiB"),
     ])

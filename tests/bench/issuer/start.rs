@@ -5,7 +5,7 @@ use keystone_tests::stack::Store;
 use serde_json::Value;
 
 use super::lab::Lab;
-use crate::report::{Figure, Unit, milliseconds};
+use crate::report::{Figure, Limit, Unit, milliseconds};
 use crate::turns::{TURNS, middle};
 use crate::watch;
 
@@ -13,14 +13,14 @@ use crate::watch;
 pub(super) fn idle(lab: &Lab) -> Result<Vec<Figure>> {
     Ok(vec![Figure {
         row: "idle",
-        store: lab.store,
+        store: Some(lab.store),
         unit: Unit::Mebibytes,
         ours: lab.idle,
         against: "the limit",
         theirs: MOST_IDLE,
         ratio: lab.idle / MOST_IDLE,
         times: None,
-        most: Some(1.0),
+        limit: Some(Limit::AtMost(1.0)),
     }])
 }
 
@@ -50,14 +50,14 @@ pub(super) fn first_token(lab: &Lab) -> Result<Vec<Figure>> {
     let ours = middle(times);
     Ok(vec![Figure {
         row: "first token",
-        store: lab.store,
+        store: Some(lab.store),
         unit: Unit::Milliseconds,
         ours,
         against: "the limit",
         theirs: SLOWEST_START,
         ratio: ours / SLOWEST_START,
         times: None,
-        most: Some(1.0),
+        limit: Some(Limit::AtMost(1.0)),
     }])
 }
 

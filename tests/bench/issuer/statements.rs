@@ -8,7 +8,7 @@ use keystone_tests::http::Request;
 use keystone_tests::postgres::Postgres;
 
 use super::lab::Lab;
-use crate::report::{Figure, Unit};
+use crate::report::{Figure, Limit, Unit};
 
 /// How many there should be, and a fresh request.
 type Case = (&'static str, f64, fn(&Lab) -> Result<Request>);
@@ -29,14 +29,14 @@ pub(super) fn figures(lab: &Lab) -> Result<Vec<Figure>> {
         let ours = fewest(lab, &backends.postgres, *request)?;
         Ok(Figure {
             row,
-            store: lab.store,
+            store: Some(lab.store),
             unit: Unit::Statements,
             ours,
             against: "as designed",
             theirs: *theirs,
             ratio: ours / theirs,
             times: None,
-            most: Some(1.0),
+            limit: Some(Limit::AtMost(1.0)),
         })
     };
     CASES.iter().map(figure).collect()

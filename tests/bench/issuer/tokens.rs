@@ -73,14 +73,14 @@ fn figure(lab: &Lab, row: &'static str, against: &'static str, compared: Compare
     let times = times.map(Option::unwrap_or_default);
     Figure {
         row,
-        store: lab.store,
+        store: Some(lab.store),
         unit: Unit::PerSecond,
         ours,
         against,
         theirs,
         ratio,
         times: Some(times),
-        most: None,
+        limit: None,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Node, and the npm packages of the two places that have some.
+//! Node, and the npm packages of the places that have some.
 
 use std::fs;
 use std::path::{Path, PathBuf};

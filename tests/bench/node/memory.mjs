@@ -1,0 +1,26 @@
+// node memory.mjs TIMES — how many MiB of resident memory so many verifications of 100,000 distinct tokens add to what
+// the first 200,000 took.
+
+import { keystone } from "./peers.mjs";
+import { collect, Issuer } from "./tokens.mjs";
+
+const times = Number(process.argv[2]);
+const DISTINCT = 100_000;
+
+const of = new Issuer();
+const tokens = of.tokens(DISTINCT);
+const verify = await keystone(of);
+
+verifyAll(2 * DISTINCT);
+const before = resident();
+verifyAll(times);
+console.log(resident() - before);
+
+function verifyAll(count) {
+  for (let done = 0; done < count; done++) verify(tokens[done % DISTINCT]);
+}
+
+function resident() {
+  collect();
+  return process.memoryUsage.rss() / 1024 / 1024;
+}
