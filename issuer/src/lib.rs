@@ -31,6 +31,7 @@ pub mod session;
 pub mod store;
 pub mod sweep;
 pub mod tagged;
+pub mod telemetry;
 pub mod tls;
 pub mod token;
 mod toml_text;

@@ -17,6 +17,7 @@ pub struct Metrics {
     pub rate_limited: Tally,
     pub client_cache: Tally,
     pub redis_fallbacks: Counter,
+    pub telemetry_dropped: Tally,
 }
 
 impl Default for Metrics {
@@ -30,6 +31,7 @@ impl Default for Metrics {
             rate_limited: Tally::new("limit", &["address", "site", "login", "user", "client"]),
             client_cache: Tally::new("result", &["hit", "miss"]),
             redis_fallbacks: Counter::default(),
+            telemetry_dropped: Tally::new("receiver", &["collector", "sentry"]),
         }
     }
 }
@@ -46,6 +48,7 @@ impl Metrics {
             ("keystone_revocations", "Sessions and tokens ended one by one", &self.revocations),
             ("keystone_rate_limited", "Attempts refused by a limit", &self.rate_limited),
             ("keystone_client_cache", "Look-ups of clients by whether memory had them", &self.client_cache),
+            ("keystone_telemetry_dropped", "Spans and errors that did not arrive", &self.telemetry_dropped),
         ] {
             registry.register(name, help, tally.counters.clone());
         }
@@ -73,7 +76,16 @@ impl Tally {
     }
 
     pub fn count(&self, value: &'static str) {
-        self.counters.get_or_create(&[(self.label, value)]).inc();
+        self.add(value, 1);
+    }
+
+    #[cfg(test)]
+    pub fn counted(&self, value: &'static str) -> u64 {
+        self.counters.get_or_create(&[(self.label, value)]).get()
+    }
+
+    pub fn add(&self, value: &'static str, more: u64) {
+        self.counters.get_or_create(&[(self.label, value)]).inc_by(more);
     }
 }
 

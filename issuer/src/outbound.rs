@@ -53,6 +53,19 @@ impl Outbound {
         Ok(Self { tls: Arc::new(tls) })
     }
 
+    /// To the first address behind the host of `url` where somebody answers the call.
+    #[cfg(any(feature = "otel", feature = "sentry"))]
+    pub async fn send(&self, url: &Url, request: Request<Full<Bytes>>) -> Answer {
+        let mut outcome = Err(OutboundError::Nowhere);
+        for address in addresses(url).await? {
+            outcome = self.send_to(address, url, request.clone()).await;
+            if !matches!(outcome, Err(OutboundError::Connection(_))) {
+                break;
+            }
+        }
+        outcome
+    }
+
     /// To one of the addresses behind the host of `url`. The request needs no URI and no `Host`.
     pub async fn send_to(&self, address: SocketAddr, url: &Url, request: Request<Full<Bytes>>) -> Answer {
         let request = addressed(request, url)?;

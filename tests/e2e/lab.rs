@@ -37,6 +37,12 @@ impl Lab {
         Self { tools, root: root.to_owned(), ledger }
     }
 
+    /// The same with an issuer that was built with telemetry.
+    pub(crate) fn observed(&self) -> Self {
+        let tools = Tools { keystone: self.tools.observed.clone(), ..self.tools.clone() };
+        Self::new(tools, &self.root, self.ledger.clone())
+    }
+
     /// An empty directory for one promise; it stays until the end of the run, for the search of the logs.
     pub(crate) fn directory(&self, name: &str) -> Result<PathBuf> {
         let directory = self.root.join(name);

@@ -27,6 +27,7 @@ mod restart;
 mod revocation;
 mod service;
 mod shell;
+mod telemetry;
 mod tls;
 mod verdicts;
 mod watching;
@@ -113,6 +114,7 @@ fn alone() -> impl Iterator<Item = (&'static str, Alone)> {
         generated::PROMISES,
         tls::PROMISES,
         watching::PROMISES,
+        telemetry::PROMISES,
         algorithms::PROMISES,
         platforms::PROMISES,
     ];

@@ -19,7 +19,7 @@ pub(crate) const PROMISES: &[(&str, Alone)] = promises![
 
 /// B-15
 fn a_frozen_database_means_503_until_it_thaws(lab: &Lab) -> Result<()> {
-    let (backends, issuer) = on_postgres(lab, "frozen")?;
+    let (backends, issuer) = on_postgres(lab, "frozen", "")?;
     let alice = issuer.login("alice")?;
 
     backends.postgres.process.freeze()?;
@@ -32,7 +32,7 @@ fn a_frozen_database_means_503_until_it_thaws(lab: &Lab) -> Result<()> {
 
 /// B-15
 fn a_stopped_database_means_503(lab: &Lab) -> Result<()> {
-    let (mut backends, issuer) = on_postgres(lab, "stopped")?;
+    let (mut backends, issuer) = on_postgres(lab, "stopped", "")?;
     let alice = issuer.login("alice")?;
 
     backends.postgres.process.stop();
@@ -45,7 +45,7 @@ fn a_stopped_database_means_503(lab: &Lab) -> Result<()> {
 
 /// B-14
 fn logins_and_refreshes_survive_the_loss_of_redis(lab: &Lab) -> Result<()> {
-    let (mut backends, issuer) = on_postgres(lab, "no-redis")?;
+    let (mut backends, issuer) = on_postgres(lab, "no-redis", "")?;
     let before = issuer.login("alice")?;
 
     backends.redis.process.stop();
@@ -79,20 +79,15 @@ fn keys_out_of_reach_mean_503_not_401(lab: &Lab) -> Result<()> {
 }
 
 /// An issuer on servers of its own, with the cast in place.
-fn on_postgres(lab: &Lab, name: &str) -> Result<(Backends, Issuer)> {
-    let backends = Backends::start(&lab.tools, &lab.directory(&format!("{name}-backends"))?, &lab.ledger)?;
-    let database = backends.postgres.database("keystone")?;
-    let home = lab.issuer_home(name, |settings| {
-        settings.database_url = Some(database);
-        settings.redis_url = Some(backends.redis.url.clone());
-    })?;
-    home.migrate()?;
+pub(crate) fn on_postgres(lab: &Lab, name: &str, sections: &str) -> Result<(Backends, Issuer)> {
+    let (backends, home) =
+        lab.issuer_home_on_postgres(name, |settings| settings.sections = sections.to_owned())?;
     let issuer = serving_the_cast(&home)?;
     Ok((backends, issuer))
 }
 
 /// Every grant that needs the store says "try again", as RFC 9110 §15.6.4 has it.
-fn unavailable(issuer: &Issuer, refresh: &str) -> Result<()> {
+pub(crate) fn unavailable(issuer: &Issuer, refresh: &str) -> Result<()> {
     let login = issuer.password_grant("alice", cast::password("alice")?);
     for request in [login, issuer.refresh_grant(refresh)] {
         let answer = request.send()?.expect(503)?;

@@ -18,6 +18,7 @@ pub mod postgres;
 pub mod process;
 pub mod program;
 pub mod python;
+pub mod receiver;
 pub mod redis;
 pub mod relay;
 pub mod sentinel;

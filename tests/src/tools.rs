@@ -9,6 +9,8 @@ use anyhow::{Context, Result, ensure};
 pub struct Tools {
     /// The issuer's binary.
     pub keystone: PathBuf,
+    /// The same, built with telemetry.
+    pub observed: PathBuf,
     pub envoy: PathBuf,
     /// The Envoy filter's `.wasm`.
     pub filter: PathBuf,
@@ -37,6 +39,7 @@ impl Tools {
     pub fn from_env() -> Result<Self> {
         Ok(Self {
             keystone: tool("KEYTEST_KEYSTONE")?,
+            observed: tool("KEYTEST_OBSERVED")?,
             envoy: tool("KEYTEST_ENVOY")?,
             filter: tool("KEYTEST_FILTER")?,
             postgres: tool("KEYTEST_POSTGRES")?,
@@ -75,9 +78,10 @@ impl Tools {
     }
 
     /// The same, as the variables `from_env` reads.
-    pub fn to_env(&self) -> [(&'static str, &Path); 15] {
+    pub fn to_env(&self) -> [(&'static str, &Path); 16] {
         [
             ("KEYTEST_KEYSTONE", &self.keystone),
+            ("KEYTEST_OBSERVED", &self.observed),
             ("KEYTEST_ENVOY", &self.envoy),
             ("KEYTEST_FILTER", &self.filter),
             ("KEYTEST_POSTGRES", &self.postgres),

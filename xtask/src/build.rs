@@ -57,6 +57,16 @@ fn issuer() -> Result<PathBuf> {
     Ok(place::target().join("debug/keystone"))
 }
 
+/// With telemetry, under a name of its own: the next build of the issuer takes the usual one.
+pub(crate) fn observed_issuer() -> Result<PathBuf> {
+    shell::say("building the issuer with OpenTelemetry and Sentry");
+    let mut build = shell::cargo(&["build", "--locked", "--package", "keystone-issuer"]);
+    shell::run(build.args(["--features", TELEMETRY]))?;
+    let built = place::target().join("debug/keystone-observed");
+    fs::copy(place::target().join("debug/keystone"), &built)?;
+    Ok(built)
+}
+
 /// As it is shipped.
 pub(crate) fn optimised_issuer() -> Result<PathBuf> {
     shell::say("building the issuer, optimised");
@@ -109,4 +119,6 @@ const VERIFIER_PACKAGE: &str = "keystone-verifier-wasm";
 const VERIFIER: &str = "keystone_verifier_wasm";
 /// The same without policies, for those who only verify tokens.
 const SMALL_VERIFIER: &str = "keystone_verifier_small";
+/// What the issuer can do besides, for who asks for it.
+pub(crate) const TELEMETRY: &str = "otel,sentry";
 const WASM: &str = "wasm32-unknown-unknown";

@@ -53,8 +53,9 @@ fn tools() -> Result<Tools> {
     distribution::install(&[CURL, SQLITE])?;
     install::node::packages("tests/js")?;
     let python_packages = Packages::installed(&PYTHON)?.home;
+    let observed = build::observed_issuer()?;
     let tools = verdicts::judges(build::everything()?.with(programs))?;
-    Ok(Tools { python: python::interpreter()?, python_packages, ..tools })
+    Ok(Tools { python: python::interpreter()?, python_packages, observed, ..tools })
 }
 
 fn style() -> Result<()> {
@@ -67,6 +68,7 @@ fn lints() -> Result<()> {
     clippy(&["--workspace", "--all-targets"])?;
     // No part of "all targets", because a plain `cargo test` leaves it out.
     clippy(&["--package", "keystone-tests", "--test", "e2e"])?;
+    clippy(&["--package", "keystone-issuer", "--features", build::TELEMETRY, "--lib", "--tests"])?;
     // What speaks to Envoy is compiled for no other target.
     clippy(&["--package", "keystone-envoy-filter", "--lib", "--target", "wasm32-unknown-unknown"])
 }
@@ -85,6 +87,9 @@ fn unit_tests(tools: &Tools) -> Result<()> {
     let mut again =
         shell::cargo(&["test", "--locked", "--package", "keystone-issuer", "--test", "api", "--quiet"]);
     shell::show(with(tools, again.env("KEYTEST_STORE", "postgres")))?;
+    shell::say("cargo test: the issuer's telemetry, which is built on request only");
+    let telemetry = ["--features", build::TELEMETRY, "--lib", "--quiet", "telemetry"];
+    shell::show(shell::cargo(&["test", "--locked", "--package", "keystone-issuer"]).args(telemetry))?;
     shell::show(&mut shell::cargo(&["test", "--locked", "--workspace", "--quiet", "--doc"]))
 }
 

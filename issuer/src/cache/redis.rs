@@ -8,9 +8,11 @@ use prometheus_client::metrics::counter::Counter;
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use super::target::{Connection, Target};
 use super::{Cache, CacheError, Hits, MemoryCache};
+use crate::telemetry::STEP;
 
 /// Callers never connect: one task keeps the connection, and callers take what it has or count for themselves.
 pub struct RedisCache {
@@ -39,7 +41,9 @@ impl RedisCache {
             asked = Some(serial);
             Ok(redis::from_redis_value(connection.ask(command).await?)?)
         };
-        let answer = tokio::time::timeout(ANSWER, question).await.unwrap_or_else(|_| Err(silent()));
+        let step = tracing::info_span!(target: STEP, "redis");
+        let answer = tokio::time::timeout(ANSWER, question).instrument(step).await;
+        let answer = answer.unwrap_or_else(|_| Err(silent()));
 
         if let Err(error) = &answer {
             // At once: the next question is not put to the same silence.

@@ -7,6 +7,7 @@ mod doctor;
 mod explain;
 mod keys;
 mod lines;
+mod log;
 mod migrate;
 mod open;
 mod serve;

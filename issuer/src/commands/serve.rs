@@ -7,12 +7,10 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
-use tracing_subscriber::EnvFilter;
 
-use super::Failure;
 use super::certificate::{self, Hangup};
-use super::lines::{Lines, Members};
 use super::open::{self, Schema};
+use super::{Failure, log};
 use crate::cache::{Cache, MemoryCache, RedisCache};
 use crate::clock::World;
 use crate::config::Config;
@@ -24,9 +22,11 @@ use crate::issuer::{Issuer, Parts};
 use crate::keys::{Algorithm, Lookout};
 use crate::store::{KeyChange, Swept};
 use crate::sweep::sweep;
+use crate::telemetry::Telemetry;
 
 pub(super) async fn run(config: Config, world: World, migrate: bool) -> Result<(), Failure> {
-    log_to_stderr(&config, &world);
+    let (telemetry, watchers) = Telemetry::start(&config, &world).map_err(open::failed)?;
+    log::start(&config, &world, watchers);
     leave_no_core();
     // Taken first: a second start must not touch the data of the first.
     let public = bind("listen", config.listen)?;
@@ -58,20 +58,9 @@ pub(super) async fn run(config: Config, world: World, migrate: bool) -> Result<(
         server::serve(public, public_terms, stop.clone()),
         server::serve(operations, operations_terms, stop),
     );
+    telemetry.finish().await;
     tracing::info!("stopped");
     Ok(())
-}
-
-fn log_to_stderr(config: &Config, world: &World) {
-    let filter = config.log.parse::<EnvFilter>().unwrap_or_default();
-    let subscriber = tracing_subscriber::fmt()
-        .log_internal_errors(false)
-        .event_format(Lines::new(world.clock.clone()))
-        .fmt_fields(Members)
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    // Only a test that runs two commands in one process finds one there already.
-    drop(subscriber.try_init());
 }
 
 /// A core file would hold keys and passwords.

@@ -4,6 +4,7 @@ mod keys;
 mod reader;
 mod sections;
 mod source;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ pub use self::reader::Mistake;
 use self::reader::Reader;
 pub use self::sections::{Limits, PasswordPolicy, Passwords, Sessions, TlsFiles, Tokens};
 pub use self::source::{Document, Source};
+pub use self::telemetry::Telemetry;
 use crate::keys::KeyEncryptionKey;
 use crate::secret::Secret;
 
@@ -49,6 +51,7 @@ pub struct Config {
     pub sessions: Sessions,
     pub passwords: Passwords,
     pub limits: Limits,
+    pub telemetry: Telemetry,
     /// Files that hold a secret, this configuration's own among them if it does.
     pub secret_files: BTreeSet<PathBuf>,
 }
@@ -104,6 +107,7 @@ impl Config {
             sessions: Sessions::read(&mut reader),
             passwords: Passwords::read(&mut reader, mode),
             limits: Limits::read(&mut reader),
+            telemetry: Telemetry::read(&mut reader, source),
             issuer,
             secret_files: reader.secret_files.clone(),
         };
@@ -119,6 +123,15 @@ impl Config {
     /// Whether what comes over plain HTTP must come from a trusted proxy: elsewhere, anyone on the way could read it.
     pub fn asks_for_tls(&self) -> bool {
         self.mode == Mode::Production && self.tls.is_none()
+    }
+}
+
+impl Mode {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Production => "production",
+        }
     }
 }
 

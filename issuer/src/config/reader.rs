@@ -85,6 +85,11 @@ impl Reader {
         }
     }
 
+    /// Written in the file or the environment.
+    pub(super) fn is_given(&self, key: &str) -> bool {
+        self.is_in_file(key) || self.environment.contains_key(&variable(key))
+    }
+
     /// Written in the file, whether the environment overrides it or not.
     pub(super) fn is_in_file(&self, key: &str) -> bool {
         self.settings.contains_key(key)

@@ -1,5 +1,6 @@
 //! The sections of the settings, each with its defaults and its bounds.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -176,6 +177,11 @@ impl Limits {
             );
         }
         Self { trusted_proxies, ..limits }
+    }
+
+    /// Whether the word of whoever is at this address is taken.
+    pub fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.contains(address))
     }
 }
 

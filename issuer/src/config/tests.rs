@@ -235,6 +235,36 @@ fn urls_that_hold_passwords_may_stand_in_files() {
     assert!(gone[1].starts_with("`redis_url_file` must begin with redis://"), "{gone:?}");
 }
 
+#[cfg(any(all(feature = "otel", feature = "sentry"), not(any(feature = "otel", feature = "sentry"))))]
+const TELEMETRY: &str =
+    "[telemetry]\notlp_url = 'http://c:4318'\notlp_percent = 10\nsentry_dsn = 'https://hunter2@s.example/1'";
+
+#[test]
+#[cfg(not(any(feature = "otel", feature = "sentry")))]
+fn telemetry_is_refused_by_a_build_without_it() {
+    let mistakes = load(TELEMETRY, &[]).unwrap_err();
+
+    let needs = |key: &str, feature: &str| {
+        format!("`telemetry.{key}` needs a build with the Cargo feature `{feature}`, and this is one without")
+    };
+    let expected = [needs("otlp_url", "otel"), needs("otlp_percent", "otel"), needs("sentry_dsn", "sentry")];
+    assert_eq!(mistakes, expected);
+}
+
+#[test]
+#[cfg(all(feature = "otel", feature = "sentry"))]
+fn telemetry_has_urls_without_a_trap_and_a_dsn_that_is_a_secret() {
+    let config = load(TELEMETRY, &[]).unwrap();
+    let wrong = |line: &str| load(&format!("[telemetry]\n{line}"), &[]).unwrap_err().concat();
+
+    assert_eq!(config.telemetry.otlp_percent, 10);
+    assert!(!format!("{config:?}").contains("hunter2"), "{config:?}");
+    for url in ["c:4318", "http://u:p@c", "http://c?x", "grpc://c:4317", "http://c#x"] {
+        assert!(wrong(&format!("otlp_url = '{url}'")).starts_with("`telemetry.otlp_url` must be"), "{url}");
+    }
+    assert!(wrong("sentry_dsn = 'https://s.example/1'").starts_with("`telemetry.sentry_dsn` must be"));
+}
+
 /// Key and default of each row in the tables of the reference.
 fn reference() -> Vec<(&'static str, &'static str)> {
     let rows = include_str!("../../../docs/configuration.md").lines().filter(|line| line.starts_with("| `"));

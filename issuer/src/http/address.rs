@@ -42,8 +42,7 @@ pub(super) async fn over_tls(
     next: Next,
 ) -> Response {
     let peer = peer.ip().to_canonical();
-    let is_trusted = |network: &Network| network.contains(peer);
-    if peer.is_loopback() || app.issuer.config.limits.trusted_proxies.iter().any(is_trusted) {
+    if peer.is_loopback() || app.issuer.config.limits.trusts(peer) {
         return next.run(request).await;
     }
     never_stored(Problem::NoTls { issuer: app.issuer.config.issuer.clone() }.into_response()).await

@@ -7,14 +7,16 @@ use axum::http::{HeaderValue, Method};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use time::OffsetDateTime;
+use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
 use super::App;
-use super::address::over_tls;
+use super::address::{Peer, over_tls};
 use super::error::Problem;
 use crate::clock::World;
 use crate::hex;
 use crate::metrics::Asked;
+use crate::telemetry::{self, REQUEST};
 
 pub(super) fn around(routes: Router<App>, app: App) -> Router {
     let mut routes = routes.fallback(not_found);
@@ -61,8 +63,9 @@ struct Entry {
 impl Entry {
     fn new(app: &App, request: &Request, id: &str) -> Self {
         let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
-        let span = tracing::info_span!("request", id, method = %request.method(), route);
         let asked = Asked { method: known(request.method()), endpoint: route.to_owned() };
+        let span = tracing::info_span!(REQUEST, id, method = asked.method, route, trace_id = Empty);
+        telemetry::link(&span, trace_parent(app, request));
         let world = app.issuer.world.clone();
         Self { begun: world.now(), world, span, asked, status: HUNG_UP }
     }
@@ -76,9 +79,18 @@ impl Drop for Entry {
             HUNG_UP => tracing::info!(milliseconds, "the client hung up"),
             _ => tracing::info!(status, milliseconds, "answered"),
         });
+        telemetry::answered(&self.span, status);
         let asked = std::mem::take(&mut self.asked);
         self.world.metrics.requests.count(asked, status, seconds);
     }
+}
+
+/// The trace that a request belongs to, if a proxy that we trust says so: anyone else could have everything recorded.
+fn trace_parent<'a>(app: &App, request: &'a Request) -> Option<&'a HeaderValue> {
+    let Peer(peer) = request.extensions().get()?;
+    let mut values = request.headers().get_all(TRACE_PARENT).iter();
+    let only = values.next().filter(|_| values.next().is_none());
+    only.filter(|_| app.issuer.config.limits.trusts(peer.ip()))
 }
 
 /// The methods that may be counted apart: anyone can make up others.
@@ -87,6 +99,7 @@ fn known(method: &Method) -> &'static str {
     KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
 }
 
+const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// As nginx calls it: nobody was left to answer.
 const HUNG_UP: u16 = 499;

@@ -7,6 +7,7 @@ mod policy;
 mod text;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
+use tracing::Instrument as _;
 
 use self::lane::{Lane, Place, Work};
 pub use self::lane::{Load, Overloaded};
@@ -15,6 +16,7 @@ pub use self::policy::Weakness;
 use crate::clock::World;
 use crate::config::{self, PasswordPolicy};
 use crate::secret::Secret;
+use crate::telemetry::STEP;
 
 #[derive(Debug)]
 pub struct Passwords {
@@ -83,12 +85,13 @@ impl Turn<'_> {
     /// who exists (CWE-208); and so does a password too long to be anyone's.
     pub async fn check(self, password: &Secret, stored: Option<&str>) -> Result<Checked, Overloaded> {
         let stored = stored.and_then(Hash::parse);
+        let step = tracing::info_span!(target: STEP, "password");
         let (Some(password), Some(stored)) = (text::normalise(password), stored) else {
-            self.place.hash(self.passwords.dummy()).await?;
+            self.place.hash(self.passwords.dummy()).instrument(step).await?;
             return Ok(Checked::Wrong);
         };
         let work = Work { password, salt: stored.salt, cost: stored.cost };
-        let output = self.place.hash(work).await?;
+        let output = self.place.hash(work).instrument(step).await?;
         let same = verify_slices_are_equal(&output, &stored.output).is_ok();
         Ok(match (same, stored.cost == self.passwords.cost) {
             (false, _) => Checked::Wrong,

@@ -10,8 +10,10 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgConnection, PgPool};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::store::{Result, StoreError};
+use crate::telemetry::STEP;
 
 /// `distrust`: told of what `bounded` sees.
 pub(super) fn lazy(url: &str, max_connections: u32, distrust: Arc<Distrust>) -> Result<PgPool> {
@@ -85,7 +87,9 @@ pub(super) async fn bounded<T>(
     distrust: Arc<Distrust>,
     answer: impl Future<Output = Result<T>> + Send,
 ) -> Result<T> {
-    let answer = tokio::time::timeout(ANSWER, answer).await.unwrap_or_else(|_| {
+    let step = tracing::info_span!(target: STEP, "database");
+    let answer = tokio::time::timeout(ANSWER, answer).instrument(step).await;
+    let answer = answer.unwrap_or_else(|_| {
         Err(StoreError::Unavailable(sqlx::Error::Io(io::Error::new(
             io::ErrorKind::TimedOut,
             format!("no answer within {} ms", ANSWER.as_millis()),
