@@ -17,6 +17,7 @@ pub struct Metrics {
     pub rate_limited: Tally,
     pub client_cache: Tally,
     pub redis_fallbacks: Counter,
+    pub panics: Counter,
     pub telemetry_dropped: Tally,
 }
 
@@ -31,6 +32,7 @@ impl Default for Metrics {
             rate_limited: Tally::new("limit", &["address", "site", "login", "user", "client"]),
             client_cache: Tally::new("result", &["hit", "miss"]),
             redis_fallbacks: Counter::default(),
+            panics: Counter::default(),
             telemetry_dropped: Tally::new("receiver", &["collector", "sentry"]),
         }
     }
@@ -57,6 +59,7 @@ impl Metrics {
             "Attempts counted by this process alone because Redis did not answer",
             self.redis_fallbacks.clone(),
         );
+        registry.register("keystone_panics", "Requests that ended in a panic", self.panics.clone());
     }
 }
 

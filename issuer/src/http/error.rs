@@ -33,6 +33,11 @@ pub(super) enum Problem {
     /// RFC 6585 §3.
     NoPrecondition,
     NotFound,
+    MethodNotAllowed,
+    /// RFC 9112 §3.2.
+    Hosts,
+    /// The fault is ours, and the log has it.
+    Internal,
     /// RFC 9110 §7.4.
     NoTls {
         issuer: String,
@@ -130,6 +135,13 @@ impl IntoResponse for Problem {
         match self {
             Self::Decode(error) => problem(decode_status(&error), "invalid_request", &error.to_string()),
             Self::NotFound => problem(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path"),
+            Self::MethodNotAllowed => problem(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "the methods of this path are in the header Allow",
+            ),
+            Self::Hosts => problem(StatusCode::BAD_REQUEST, "invalid_request", "send one Host header"),
+            Self::Internal => problem(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "the server failed"),
             // Never a redirect: whoever was on the way has read the request, and would read the next one.
             Self::NoTls { issuer } => {
                 let detail = format!("this is plain HTTP; ask {issuer} over TLS");

@@ -1,10 +1,15 @@
 //! Around every request: a number to find it by, one line in the log, headers that every answer has.
 
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{CACHE_CONTROL, HeaderName, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderValue, Method};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::http::header::{CACHE_CONTROL, HOST, HeaderName, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{self, HeaderValue, Method, Version};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use time::OffsetDateTime;
 use tracing::field::Empty;
@@ -19,15 +24,61 @@ use crate::metrics::Asked;
 use crate::telemetry::{self, REQUEST};
 
 pub(super) fn around(routes: Router<App>, app: App) -> Router {
-    let mut routes = routes.fallback(not_found);
+    let mut routes = routes.fallback(not_found).method_not_allowed_fallback(method_not_allowed);
     if app.issuer.config.asks_for_tls() {
         routes = routes.layer(from_fn_with_state(app.clone(), over_tls));
     }
-    routes.layer(from_fn_with_state(app.clone(), log)).with_state(app)
+    let problem: Fault = || Problem::Internal.into_response();
+    routes
+        .layer(from_fn(one_host))
+        .layer(from_fn_with_state((app.clone(), problem), caught))
+        .layer(from_fn_with_state(app.clone(), log))
+        .with_state(app)
+}
+
+/// How a part of the surface says that the fault is ours.
+pub(super) type Fault = fn() -> Response;
+
+/// A panic is an answer like others, and the process goes on. Its line in the log was written where it began.
+pub(super) async fn caught(
+    State((app, fault)): State<(App, Fault)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let mut answer = pin!(next.run(request));
+    let answer = poll_fn(|context| {
+        // Nothing of the request is looked at again, and what requests share has no half-done states behind a lock.
+        match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context))) {
+            Ok(progress) => progress.map(Some),
+            Err(_) => Poll::Ready(None),
+        }
+    });
+    match answer.await {
+        Some(answer) => answer,
+        None => {
+            app.issuer.world.metrics.panics.inc();
+            fault()
+        }
+    }
 }
 
 pub(super) async fn not_found() -> Response {
     Problem::NotFound.into_response()
+}
+
+pub(super) async fn method_not_allowed() -> Response {
+    Problem::MethodNotAllowed.into_response()
+}
+
+/// "A server MUST respond with a 400 to any HTTP/1.1 request message that lacks a Host header field and to any
+/// that contains more than one" (RFC 9112 §3.2): two readers could take different ones.
+pub(super) async fn one_host(request: Request, next: Next) -> Response {
+    if names_one_host(&request) { next.run(request).await } else { Problem::Hosts.into_response() }
+}
+
+fn names_one_host<B>(request: &http::Request<B>) -> bool {
+    let hosts = request.headers().get_all(HOST).iter().count();
+    hosts == 1 || (hosts == 0 && request.version() != Version::HTTP_11)
 }
 
 /// Answers with credentials, and answers to who sent some (RFC 6749 §5.1).
@@ -103,3 +154,26 @@ const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// As nginx calls it: nobody was left to answer.
 const HUNG_UP: u16 = 499;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::Request;
+
+    #[test]
+    fn http_1_1_names_exactly_one_host() {
+        let request = |version, hosts: &[&str]| {
+            let mut request = Request::builder().version(version);
+            for host in hosts {
+                request = request.header(HOST, *host);
+            }
+            names_one_host(&request.body(()).unwrap())
+        };
+
+        assert!(request(Version::HTTP_11, &["a"]));
+        assert!(!request(Version::HTTP_11, &[]));
+        assert!(!request(Version::HTTP_11, &["a", "a"]));
+        assert!(request(Version::HTTP_2, &[]) && request(Version::HTTP_10, &[]));
+        assert!(!request(Version::HTTP_2, &["a", "b"]));
+    }
+}

@@ -27,16 +27,20 @@ mod users;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
+use axum::response::IntoResponse as _;
 use axum::routing::get;
 use serde_json::Value;
 
 pub use self::address::Peer;
 use self::documentation::Description;
+use self::error::TokenError;
 use self::guard::Guard;
+use self::layers::Fault;
 pub use self::published::METADATA;
 pub use self::published::describe as metadata;
 pub use self::routes::guarded_routes;
+use crate::grant::GrantError;
 use crate::issuer::Issuer;
 use crate::keys::Document;
 
@@ -52,7 +56,10 @@ pub(crate) struct App {
 /// The public listener.
 pub fn public(issuer: Arc<Issuer>) -> Router {
     let app = App::new(issuer);
-    let tokens = routes::router(routes::tokens()).layer(map_response(layers::never_stored));
+    let fault: Fault = || TokenError::Grant(GrantError::Internal("a panic")).into_response();
+    let tokens = routes::router(routes::tokens())
+        .layer(from_fn_with_state((app.clone(), fault), layers::caught))
+        .layer(map_response(layers::never_stored));
     let guarded = routes::router(routes::guarded())
         .layer(from_fn_with_state(app.clone(), guard::require))
         .layer(map_response(layers::never_stored));
@@ -84,7 +91,12 @@ pub fn operations(issuer: Arc<Issuer>) -> Router {
     let metrics = metrics::router(issuer.clone());
     let routes =
         Router::new().route("/health/live", get(health::live)).route("/health/ready", get(health::ready));
-    routes.fallback(layers::not_found).with_state(App::new(issuer)).merge(metrics)
+    routes
+        .fallback(layers::not_found)
+        .with_state(App::new(issuer))
+        .merge(metrics)
+        .method_not_allowed_fallback(layers::method_not_allowed)
+        .layer(from_fn(layers::one_host))
 }
 
 impl App {

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::header::{CONNECTION, HOST};
-use axum::http::{HeaderValue, Request, Response, StatusCode, Version};
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -167,11 +167,6 @@ impl Connection {
 
 impl Origin {
     async fn answer(self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-        if !names_one_host(&request) {
-            let mut response = Response::new(Body::empty());
-            *response.status_mut() = StatusCode::BAD_REQUEST;
-            return Ok(response);
-        }
         let version = request.version();
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(Peer(self.peer));
@@ -187,13 +182,6 @@ impl Origin {
     }
 }
 
-/// "A server MUST respond with a 400 to any HTTP/1.1 request message that lacks a Host header field and to any
-/// that contains more than one" (RFC 9112 §3.2): two readers could take different ones.
-fn names_one_host<B>(request: &Request<B>) -> bool {
-    let hosts = request.headers().get_all(HOST).iter().count();
-    hosts == 1 || (hosts == 0 && request.version() != Version::HTTP_11)
-}
-
 const SLOWEST_HANDSHAKE: Duration = Duration::from_secs(5);
 /// For the head of a request, and for an idle connection.
 const SLOWEST_HEAD: Duration = Duration::from_secs(10);
@@ -204,25 +192,3 @@ const MOST_STREAMS: u32 = 128;
 /// For requests under way when the process is told to stop.
 const FAREWELL: Duration = Duration::from_secs(10);
 const BREATH: Duration = Duration::from_millis(50);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn http_1_1_names_exactly_one_host() {
-        let request = |version, hosts: &[&str]| {
-            let mut request = Request::builder().version(version);
-            for host in hosts {
-                request = request.header(HOST, *host);
-            }
-            names_one_host(&request.body(()).unwrap())
-        };
-
-        assert!(request(Version::HTTP_11, &["a"]));
-        assert!(!request(Version::HTTP_11, &[]));
-        assert!(!request(Version::HTTP_11, &["a", "a"]));
-        assert!(request(Version::HTTP_2, &[]) && request(Version::HTTP_10, &[]));
-        assert!(!request(Version::HTTP_2, &["a", "b"]));
-    }
-}

@@ -89,7 +89,8 @@ struct Attempt {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        self.metrics.attempts.count(self.result);
+        let result = if std::thread::panicking() { "server_error" } else { self.result };
+        self.metrics.attempts.count(result);
     }
 }
 

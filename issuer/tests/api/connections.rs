@@ -51,9 +51,14 @@ impl Listening {
         said(self.connect().await, bytes).await
     }
 
-    async fn ready(&self) -> String {
+    /// What the operations listener says of this path, to a request with these hosts.
+    async fn operations(&self, path: &str, hosts: &str) -> String {
         let stream = TcpStream::connect(self.operations).await.unwrap();
-        said(stream, "GET /health/ready HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await
+        said(stream, &format!("GET {path} HTTP/1.1\r\n{hosts}connection: close\r\n\r\n")).await
+    }
+
+    async fn ready(&self) -> String {
+        self.operations("/health/ready", "host: a\r\n").await
     }
 }
 
@@ -91,6 +96,25 @@ async fn lengths_and_lines_with_two_readings_are_refused() {
         let answer = listening.send(&format!("{JWKS}{head}\r\n{JWKS}\r\n")).await;
         assert!(answer.starts_with("HTTP/1.1 400 ") && answers(&answer) == 1, "{what}: {answer}");
     }
+}
+
+/// P-20: RFC 9112 §3.2. Such a request has an answer, a number and a count like any other.
+#[tokio::test]
+async fn a_request_names_one_host() {
+    let listening = Listening::start(Duration::ZERO).await;
+    let ask =
+        |hosts: &str| format!("GET /.well-known/jwks.json HTTP/1.1\r\n{hosts}connection: close\r\n\r\n");
+
+    for hosts in ["", "host: a\r\nhost: a\r\n"] {
+        let answer = listening.send(&ask(hosts)).await;
+        assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("\"invalid_request\""), "{answer}");
+        assert!(answer.contains("x-request-id: "), "{answer}");
+    }
+    let figures = listening.operations("/metrics", "host: a\r\n").await;
+    let series = "http_requests_total{method=\"GET\",endpoint=\"/.well-known/jwks.json\",status=\"400\"} 2";
+    assert!(figures.contains(series), "{figures}");
+    let unnamed = listening.operations("/health/live", "").await;
+    assert!(unnamed.starts_with("HTTP/1.1 400 "), "{unnamed}");
 }
 
 /// P-20: what looks like a second reading is none where no line is read.

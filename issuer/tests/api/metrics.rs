@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{Method, Request};
 use hyper::body::Frame;
+use keystone_issuer::clock::Entropy;
+use serde_json::json;
 
 use crate::support::{PASSWORD, TestIssuer};
 
@@ -207,6 +210,35 @@ async fn a_client_that_hangs_up_is_counted_too() {
 
     assert_eq!(page.figure("auth_attempts_total{result=\"hung_up\"}"), 1.0);
     let series = "http_requests_total{method=\"POST\",endpoint=\"/auth/token\",status=\"499\"}";
+    assert_eq!(page.figure(series), 1.0);
+}
+
+/// Enough for a request's number, and for nothing that a handler needs.
+#[derive(Debug)]
+struct Scarce;
+
+impl Entropy for Scarce {
+    fn fill(&self, bytes: &mut [u8]) {
+        assert!(bytes.len() <= 8, "a panic");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_is_an_answer_and_is_counted() {
+    let test = TestIssuer::with_administrators().await;
+    let boss = test.console("boss").await;
+    let test = test.rebuilt(|issuer| issuer.world.entropy = Arc::new(Scarce));
+
+    test.login("alice").await.refused(500, "server_error");
+    let user = json!({ "username": "eve", "password": PASSWORD, "roles": [] });
+    let answer = test.ask_as(&boss, "POST /admin/users", "", user).await;
+
+    assert_eq!((answer.status.as_u16(), &answer.body["code"]), (500, &json!("server_error")));
+    assert_eq!(answer.header("x-request-id").len(), 16);
+    let page = Page::of(&test).await;
+    assert_eq!(page.figure("keystone_panics_total"), 2.0);
+    assert_eq!(page.figure("auth_attempts_total{result=\"server_error\"}"), 1.0);
+    let series = "http_requests_total{method=\"POST\",endpoint=\"/auth/token\",status=\"500\"}";
     assert_eq!(page.figure(series), 1.0);
 }
 

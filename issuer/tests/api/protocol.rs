@@ -138,6 +138,11 @@ async fn only_post_is_allowed_and_the_query_is_never_read() {
             Request::builder().method(method.clone()).uri("/auth/token").body(Body::empty()).unwrap();
         let answer = test.send(request).await;
         assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, "POST,OPTIONS"), "{method}");
+        let code = if method == Method::HEAD { Value::Null } else { "method_not_allowed".into() };
+        assert_eq!(
+            (&answer.body["code"], answer.header("content-type")),
+            (&code, "application/problem+json")
+        );
     }
     let query = format!("/auth/token?client_id=robot&client_secret={}&{CLIENT}", test.secret("robot"));
     let form = ("content-type", "application/x-www-form-urlencoded".to_owned());

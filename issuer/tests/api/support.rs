@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Method, Request};
+use axum::http::header::HOST;
+use axum::http::{HeaderValue, Method, Request};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http_body_util::BodyExt as _;
@@ -136,6 +137,7 @@ impl TestIssuer {
 
     async fn ask(router: &Router, peer: SocketAddr, mut request: Request<Body>) -> Answer {
         request.extensions_mut().insert(Peer(peer));
+        request.headers_mut().entry(HOST).or_insert(HeaderValue::from_static("id.example.com"));
         let (head, body) = router.clone().oneshot(request).await.unwrap().into_parts();
         let bytes = body.collect().await.unwrap().to_bytes().to_vec();
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
