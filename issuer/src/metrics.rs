@@ -3,6 +3,7 @@
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
@@ -18,6 +19,8 @@ pub struct Metrics {
     pub client_cache: Tally,
     pub redis_fallbacks: Counter,
     pub panics: Counter,
+    /// Unix time of the last sweep that left nothing over. 0: none yet.
+    pub swept_at: Gauge,
     pub telemetry_dropped: Tally,
 }
 
@@ -33,6 +36,7 @@ impl Default for Metrics {
             client_cache: Tally::new("result", &["hit", "miss"]),
             redis_fallbacks: Counter::default(),
             panics: Counter::default(),
+            swept_at: Gauge::default(),
             telemetry_dropped: Tally::new("receiver", &["collector", "sentry"]),
         }
     }

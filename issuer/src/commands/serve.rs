@@ -140,7 +140,7 @@ async fn watch_published_keys(issuer: Arc<Issuer>, lookout: Lookout) {
 async fn sweep_always(issuer: Arc<Issuer>) {
     loop {
         tokio::time::sleep(SWEEP).await;
-        match sweep(&*issuer.store).await {
+        match sweep(&*issuer.store, &issuer.world).await {
             Ok(Swept { sessions, events, behind: true }) => {
                 tracing::warn!(sessions, events, "more sessions and revocations end than are swept away");
             }

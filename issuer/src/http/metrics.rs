@@ -47,6 +47,9 @@ impl Collector for Moment {
         page.gauge("keystone_build_info", "1, and which build this is", [(version, 1.0)])?;
         let started = self.started.unix_timestamp() as f64;
         page.gauge("keystone_start_time_seconds", "When this process began to serve", [(NONE, started)])?;
+        let swept = (self.issuer.world.metrics.swept_at.get() as f64).max(started);
+        let age = self.issuer.world.now().unix_timestamp() as f64 - swept;
+        page.gauge("keystone_sweep_age_seconds", "Since a sweep left nothing over", [(NONE, age)])?;
         self.passwords(&mut page)?;
         self.database(&mut page)?;
         self.keys(&mut page)

@@ -11,6 +11,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{Method, Request};
 use hyper::body::Frame;
 use keystone_issuer::clock::Entropy;
+use keystone_issuer::sweep::sweep;
 use serde_json::json;
 
 use crate::support::{PASSWORD, TestIssuer};
@@ -240,6 +241,18 @@ async fn a_panic_is_an_answer_and_is_counted() {
     assert_eq!(page.figure("auth_attempts_total{result=\"server_error\"}"), 1.0);
     let series = "http_requests_total{method=\"POST\",endpoint=\"/auth/token\",status=\"500\"}";
     assert_eq!(page.figure(series), 1.0);
+}
+
+#[tokio::test]
+async fn a_sweep_that_leaves_nothing_over_resets_its_age() {
+    let test = TestIssuer::start().await;
+    test.clock.advance(Duration::from_secs(1000));
+    let before = Page::of(&test).await.figure("keystone_sweep_age_seconds");
+
+    sweep(&*test.issuer.store, &test.issuer.world).await.unwrap();
+
+    assert!((1000.0..1100.0).contains(&before), "{before}");
+    assert!(Page::of(&test).await.figure("keystone_sweep_age_seconds") < 100.0);
 }
 
 /// A body that a client announces and keeps to itself.

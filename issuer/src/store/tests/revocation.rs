@@ -261,6 +261,6 @@ pub(super) async fn many_sweeps_at_once_take_a_step_each(bed: &Bed) {
     assert_eq!(swept.iter().map(|swept| swept.sessions).sum::<u64>(), 60);
 
     assert!(swept.iter().all(|swept| swept.sessions == 10 && swept.behind));
-    assert!(!crate::sweep::sweep(&*bed.store).await.unwrap().behind);
+    assert!(!crate::sweep::sweep(&*bed.store, &crate::clock::testing::world().0).await.unwrap().behind);
     assert_eq!(bed.count("refresh_tokens").await, 0);
 }
