@@ -51,25 +51,26 @@ fn explain_follows_a_session_from_its_login_to_its_end(stack: &Stack) -> Result<
     for (check, says) in [
         ("key", "active"),
         ("signature", ""),
+        ("exp", "expires in"),
         ("audience", "orders"),
         ("subject", "alice"),
         ("session", "open"),
         ("user scopes", "orders:read"),
     ] {
-        checked(&access, check, "ok", says)?;
+        checked(&access, check, "passed", says)?;
     }
     assert_eq!(access.pointer("/claims/client_id"), Some(&cast::APP.into()));
 
     let elsewhere = explained(&stack.home, &["--audience", "elsewhere"], &first.access, false)?;
     assert_eq!(elsewhere.get("code"), Some(&"audience".into()));
-    checked(&elsewhere, "times", "unjudged", "expires in")?;
+    checked(&elsewhere, "exp", "not_reached", "expires in")?;
     let forged = format!("{}AAAA", first.access.trim_end_matches(|letter| letter != '.'));
     let forged = explained(&stack.home, &[], &forged, false)?;
     assert_eq!(forged.get("code"), Some(&"signature".into()));
     ensure!(forged.get("claims").is_none(), "{forged}");
 
     let refresh = first.refresh()?;
-    checked(&explained(&stack.home, &[], refresh, true)?, "generation", "ok", "newest")?;
+    checked(&explained(&stack.home, &[], refresh, true)?, "generation", "passed", "newest")?;
     let second = stack.issuer.tokens(&stack.issuer.refresh_grant(refresh))?;
     stack.issuer.tokens(&stack.issuer.refresh_grant(second.refresh()?))?;
     let reuse = explained(&stack.home, &[], refresh, false)?;
@@ -88,13 +89,13 @@ fn explain_follows_a_session_from_its_login_to_its_end(stack: &Stack) -> Result<
 
 fn explain_knows_whose_a_client_secret_is(stack: &Stack) -> Result<()> {
     let explained_secret = explained(&stack.home, &[], stack.secret("fulfilment")?, true)?;
-    checked(&explained_secret, "client", "ok", "fulfilment")?;
+    checked(&explained_secret, "client", "passed", "fulfilment")?;
     let retired = explained(&stack.home, &[], stack.secret("retired")?, false)?;
     checked(&retired, "client", "failed", "disabled")?;
 
     let secret = stack.secret("fulfilment")?;
     let token = stack.issuer.tokens(&stack.issuer.client_grant("fulfilment", secret))?;
-    checked(&explained(&stack.home, &[], &token.access, true)?, "client scopes", "ok", "orders:write")
+    checked(&explained(&stack.home, &[], &token.access, true)?, "client scopes", "passed", "orders:write")
 }
 
 fn explain_repeats_nothing_usable(stack: &Stack) -> Result<()> {

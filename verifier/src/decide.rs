@@ -140,7 +140,7 @@ impl Gate {
         let judge = Judge { policy: &self.policy, caches: &self.keys, places: &self.places, now };
         let mut record = Record::default();
         let outcome = judge.decide(request, &mut record, &mut Forgetful);
-        record.explained(outcome.map(|token| token.is_some()), |_| true)
+        record.explained(outcome, |_| true)
     }
 
     /// What the shadow policy says of a request on which the gate decided `enforced`, where that is something else.

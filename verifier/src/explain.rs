@@ -7,6 +7,7 @@ use core::fmt::{self, Write as _};
 use crate::checks::{Check, Watch};
 use crate::error::Refusal;
 use crate::json::write_string;
+use crate::verify::Verified;
 
 /// How one check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +47,7 @@ pub struct Step {
 #[derive(Clone, Debug)]
 pub struct Explanation {
     steps: Vec<Step>,
-    needs_token: bool,
-    refusal: Option<Refusal>,
+    outcome: Result<Option<Verified>, Refusal>,
 }
 
 impl Explanation {
@@ -57,16 +57,21 @@ impl Explanation {
     }
 
     /// The refusal. `None`: accepted.
-    pub const fn refusal(&self) -> Option<&Refusal> {
-        self.refusal.as_ref()
+    pub fn refusal(&self) -> Option<&Refusal> {
+        self.outcome.as_ref().err()
+    }
+
+    /// The token, where it is accepted. `None` also on a public route.
+    pub fn verified(&self) -> Option<&Verified> {
+        self.outcome.as_ref().ok()?.as_ref()
     }
 
     /// `public`, `allow`, or the code of the refusal: what `Decision::word` says of the same request.
     pub fn verdict(&self) -> &'static str {
-        match &self.refusal {
-            Some(refusal) => refusal.code().as_str(),
-            None if self.needs_token => "allow",
-            None => "public",
+        match &self.outcome {
+            Err(refusal) => refusal.code().as_str(),
+            Ok(Some(_)) => "allow",
+            Ok(None) => "public",
         }
     }
 
@@ -75,7 +80,7 @@ impl Explanation {
     pub fn to_json(&self) -> String {
         let mut json = String::from("{\"verdict\":");
         write_string(self.verdict(), &mut json);
-        if let Some(refusal) = &self.refusal {
+        if let Some(refusal) = self.refusal() {
             // Writing to a `String` cannot fail.
             let _ = write!(json, ",\"status\":{},\"reason\":", refusal.status());
             write_string(&refusal_text(refusal), &mut json);
@@ -102,7 +107,7 @@ impl fmt::Display for Explanation {
             let line = alloc::format!("{:<11}  {check:<11}  {seen}", outcome.as_str());
             writeln!(f, "{}", line.trim_end())?;
         }
-        match &self.refusal {
+        match self.refusal() {
             None => f.write_str(self.verdict()),
             Some(refusal) => write!(f, "{}: {refusal}", self.verdict()),
         }
@@ -130,10 +135,10 @@ impl Watch for Record {
 }
 
 impl Record {
-    /// `outcome`: whether a token was needed. `belongs`: the checks that this kind of decision has.
+    /// `belongs`: the checks that this kind of decision has.
     pub(crate) fn explained(
         self,
-        outcome: Result<bool, Refusal>,
+        outcome: Result<Option<Verified>, Refusal>,
         belongs: impl Fn(Check) -> bool,
     ) -> Explanation {
         let Self(mut steps) = self;
@@ -145,8 +150,7 @@ impl Record {
                 steps.push(Step { check, outcome: Outcome::NotReached, seen: String::new() });
             }
         }
-        let needs_token = *outcome.as_ref().unwrap_or(&true);
-        Explanation { steps, needs_token, refusal: outcome.err() }
+        Explanation { steps, outcome }
     }
 }
 

@@ -85,7 +85,7 @@ pub fn explain(token: &[u8], rules: &Rules, cache: &KeyCache, now: Seconds) -> E
         let keys = usable(cache, now, &mut record)?;
         Standard { rules, keys, now }.verify(&unverified, &mut record)
     });
-    record.explained(outcome.map(|_| true), Check::is_of_token)
+    record.explained(outcome.map(Some), Check::is_of_token)
 }
 
 /// Every check that [`verify_for_any_audience`] makes of this token at `now`, with its outcome. Changes nothing.
@@ -95,7 +95,7 @@ pub fn explain_for_any_audience(token: &[u8], rules: &Rules, cache: &KeyCache, n
         let keys = usable(cache, now, &mut record)?;
         Standard { rules, keys, now }.verify_for_any_audience(&unverified, &mut record)
     });
-    record.explained(outcome.map(|_| true), |check| check.is_of_token() && check != Check::Audience)
+    record.explained(outcome.map(Some), |check| check.is_of_token() && check != Check::Audience)
 }
 
 fn unverified<'a>(

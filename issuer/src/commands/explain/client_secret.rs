@@ -16,7 +16,7 @@ pub(super) async fn explain(case: &Case<'_>, text: &Secret) -> Result<Explanatio
         explanation.add("form", Outcome::Failed, "the checksum is wrong: it was cut off or mistyped");
         return Ok(explanation.refused("malformed"));
     }
-    explanation.add("form", Outcome::Ok, "the checksum is right");
+    explanation.add("form", Outcome::Passed, "the checksum is right");
     let secrets = case.secrets().await?;
     let Some((client, slot)) = owner(case, (&secrets, text)).await? else {
         explanation.add(
@@ -31,7 +31,7 @@ pub(super) async fn explain(case: &Case<'_>, text: &Secret) -> Result<Explanatio
     let until = slot.expires_at.map_or("until it is removed".to_owned(), |at| format!("until {}", date(at)));
     explanation.add(
         "slot",
-        Outcome::Ok,
+        Outcome::Passed,
         format!("{}, made {}, good {until}", slot.slot, date(slot.created_at)),
     );
     Ok(explanation.decided((!client.enabled).then_some("disabled")))

@@ -34,10 +34,20 @@ struct Check {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Outcome {
-    Ok,
+    Passed,
     Failed,
     /// An earlier check failed; what is said is only what the token claims.
-    Unjudged,
+    NotReached,
+}
+
+impl From<keystone_verifier::Outcome> for Outcome {
+    fn from(outcome: keystone_verifier::Outcome) -> Self {
+        match outcome {
+            keystone_verifier::Outcome::Passed => Self::Passed,
+            keystone_verifier::Outcome::Failed => Self::Failed,
+            keystone_verifier::Outcome::NotReached => Self::NotReached,
+        }
+    }
 }
 
 impl Explanation {
@@ -58,7 +68,7 @@ impl Explanation {
     }
 
     pub(super) fn judge(&mut self, check: &'static str, holds: bool, says: impl Into<String>) {
-        self.add(check, if holds { Outcome::Ok } else { Outcome::Failed }, says);
+        self.add(check, if holds { Outcome::Passed } else { Outcome::Failed }, says);
     }
 
     /// Nothing more can be found out.
@@ -84,7 +94,7 @@ impl Explanation {
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Check { check, outcome, says } in &self.checks {
-            writeln!(f, "{outcome:<8}  {check:<14}  {says}")?;
+            writeln!(f, "{outcome:<11}  {check:<14}  {says}")?;
         }
         match (self.code, &self.reason) {
             (None, _) => write!(f, "the {} is accepted", self.kind),
@@ -97,9 +107,9 @@ impl fmt::Display for Explanation {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Self::Ok => "ok",
+            Self::Passed => "passed",
             Self::Failed => "FAILED",
-            Self::Unjudged => "unjudged",
+            Self::NotReached => "not reached",
         })
     }
 }

@@ -14,7 +14,7 @@ pub(super) async fn explain(case: &Case<'_>, text: &Secret) -> Result<Explanatio
         explanation.add("form", Outcome::Failed, "the checksum is wrong: it was cut off or mistyped");
         return Ok(explanation.refused("malformed"));
     };
-    explanation.add("form", Outcome::Ok, format!("session {}", presented.session));
+    explanation.add("form", Outcome::Passed, format!("session {}", presented.session));
     let salt = case.store.session_salt(presented.session).await.map_err(open::failed)?;
     let record = case.store.session_record(presented.session).await.map_err(open::failed)?;
     let Some(record) = record else {
