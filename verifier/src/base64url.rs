@@ -1,5 +1,6 @@
 //! Base64url without padding, canonical only (RFC 7515 §2, RFC 4648 §3.5 and §5): one byte string, one spelling.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// Decodes `text`; `None` for padding, foreign characters, an impossible length or unused bits that are not zero.
@@ -24,6 +25,26 @@ pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
         _ => return None,
     }
     Some(bytes)
+}
+
+/// The one spelling of `bytes`.
+pub(crate) fn encode(bytes: &[u8]) -> String {
+    bytes.chunks(3).fold(String::new(), |mut text, group| {
+        let bits = group.iter().fold(0, |bits, &byte| bits << 8 | u32::from(byte)) << (8 * (3 - group.len()));
+        text.extend((0..=group.len()).map(|at| character(bits >> (18 - 6 * at) & 63)));
+        text
+    })
+}
+
+const fn character(sextet: u32) -> char {
+    let byte = match sextet as u8 {
+        value @ 0..26 => b'A' + value,
+        value @ 26..52 => b'a' + (value - 26),
+        value @ 52..62 => b'0' + (value - 52),
+        62 => b'-',
+        _ => b'_',
+    };
+    byte as char
 }
 
 /// Four characters as 24 bits.
@@ -61,8 +82,7 @@ const FOREIGN: u8 = 0x80;
 mod tests {
     use proptest::prelude::*;
 
-    use super::decode;
-    use crate::fixture::encode;
+    use super::{decode, encode};
 
     proptest! {
         #[test]
@@ -87,6 +107,12 @@ mod tests {
         assert_eq!(decode(b"Zm8").unwrap(), b"fo");
         assert_eq!(decode(b"Zm9v").unwrap(), b"foo");
         assert_eq!(decode(b"-_-_").unwrap(), [0xfb, 0xff, 0xbf]);
+    }
+
+    #[test]
+    fn encodes_every_length() {
+        assert_eq!([&b""[..], b"f", b"fo", b"foo"].map(encode), ["", "Zg", "Zm8", "Zm9v"]);
+        assert_eq!(encode(&[0xfb, 0xff, 0xbf]), "-_-_");
     }
 
     #[test]

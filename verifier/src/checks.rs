@@ -3,6 +3,8 @@
 use alloc::string::String;
 use core::fmt;
 
+use crate::signature::{Algorithm, PublicKey};
+
 macro_rules! checks {
     ($($(#[$doc:meta])+ $variant:ident $name:literal;)+) => {
         /// One check of a decision. The order is that in which they are made: the first that fails gives the reason.
@@ -90,23 +92,29 @@ impl fmt::Display for Check {
 }
 
 /// Is told of every check as it is made, by the same functions that decide: an explanation cannot say something else.
+/// May have the signature checked somewhere else.
 pub(crate) trait Watch {
     /// The next check is this one. A refusal from here to the next call is its.
-    fn at(&mut self, check: Check);
+    fn at(&mut self, _check: Check) {}
 
     /// What that check looks at, in words that hold no signature and no whole token.
-    fn saw(&mut self, seen: impl FnOnce() -> String);
+    fn saw(&mut self, _seen: impl FnOnce() -> String) {}
+
+    /// Whether signatures of this algorithm can be checked.
+    fn can_verify(&self, algorithm: Algorithm) -> bool {
+        algorithm.is_built_in()
+    }
+
+    fn verifies(&mut self, key: &PublicKey, message: &[u8], signature: &[u8]) -> bool {
+        key.verifies(message, signature)
+    }
 }
 
 /// Nobody looks on.
 #[derive(Debug)]
 pub(crate) struct Unwatched;
 
-impl Watch for Unwatched {
-    fn at(&mut self, _: Check) {}
-
-    fn saw(&mut self, _: impl FnOnce() -> String) {}
-}
+impl Watch for Unwatched {}
 
 /// What somebody wrote, fit for a line of text: what would end the line or turn its direction is escaped.
 pub(crate) fn shown(bytes: &[u8]) -> String {

@@ -1,8 +1,11 @@
 //! For issuers that sign with something else than Ed25519. Nothing else is looser: every other check remains.
 //!
+//! Ed25519 is checked everywhere. ES256 and RS256 are checked with feature `aws-lc`, which needs a native machine; without it a
+//! token of theirs is refused as `alg`, unless a host checks signatures itself (see [`danger`](crate::danger)).
+//!
 //! A service names what it accepts of one issuer where it makes that issuer's keys. A key is used with one algorithm only,
-//! the one that its type says, and a token that names another is refused as `alg` (RFC 8725 §3.1). The Envoy filter, the
-//! npm package and policy files know no such switch.
+//! the one that its type says, and a token that names another is refused as `alg` (RFC 8725 §3.1). Policy files know no such
+//! switch.
 //!
 //! ```
 //! use keystone_verifier::{Algorithm, Gate, Policy, compat};
@@ -33,4 +36,5 @@ pub const fn remote_keys(accepted: &'static [Algorithm]) -> KeyCache {
 }
 
 #[cfg(test)]
+#[cfg(feature = "aws-lc")]
 mod tests;

@@ -7,7 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::Seconds;
-use crate::checks::Unwatched;
+use crate::checks::{Unwatched, Watch};
 use crate::error::Refusal;
 use crate::explain::{Explanation, Record};
 use crate::judge::Judge;
@@ -126,9 +126,18 @@ impl Gate {
 
     /// Decides on a request at `now`, Unix time in seconds. What no route allows is denied.
     pub fn decide(&mut self, request: &RequestView<'_>, now: Seconds) -> Decision {
+        self.decide_watched(request, now, &mut Unwatched)
+    }
+
+    pub(crate) fn decide_watched(
+        &mut self,
+        request: &RequestView<'_>,
+        now: Seconds,
+        watch: &mut impl Watch,
+    ) -> Decision {
         let judge = Judge { policy: &self.policy, caches: &self.keys, places: &self.places, now };
         let mut memory = Remembering::new(&mut self.verdicts);
-        let outcome = judge.decide(request, &mut Unwatched, &mut memory);
+        let outcome = judge.decide(request, watch, &mut memory);
         let missed = memory.missed;
         self.ask_for_keys(missed, now);
         outcome.into()

@@ -6,6 +6,7 @@ use alloc::vec;
 
 use ed25519_dalek::{Signer, SigningKey};
 
+pub(crate) use crate::base64url::encode;
 use crate::{KeySet, Rules, Seconds};
 
 pub(crate) const NOW: Seconds = 1_800_000_000;
@@ -56,19 +57,6 @@ pub(crate) fn sign_segments(header: &str, claims: &str) -> String {
     let signed = format!("{header}.{claims}");
     let signature = signing_key().sign(signed.as_bytes());
     format!("{signed}.{}", encode(&signature.to_bytes()))
-}
-
-pub(crate) fn encode(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = String::new();
-    for group in bytes.chunks(3) {
-        let bits =
-            group.iter().fold(0_u32, |bits, &byte| bits << 8 | u32::from(byte)) << (8 * (3 - group.len()));
-        for at in 0..=group.len() {
-            text.push(char::from(ALPHABET[(bits >> (18 - 6 * at)) as usize & 63]));
-        }
-    }
-    text
 }
 
 fn signing_key() -> SigningKey {

@@ -77,8 +77,9 @@ fn check_header(
     // RFC 8725 §3.1.
     watch.at(Check::Alg);
     watch.saw(|| seen("alg"));
-    let algorithm = text(header, "alg").and_then(Algorithm::named).filter(|named| accepts(*named));
-    let algorithm = algorithm.ok_or(Code::Alg)?;
+    let algorithm = text(header, "alg").and_then(Algorithm::named);
+    let can_verify = |named: &Algorithm| accepts(*named) && watch.can_verify(*named);
+    let algorithm = algorithm.filter(can_verify).ok_or(Code::Alg)?;
     watch.at(Check::Typ);
     watch.saw(|| seen("typ"));
     // RFC 9068 §4; media types compare without case and `application/` may be left out (RFC 7515 §4.1.9).

@@ -164,9 +164,7 @@ fn public(jwk: &Object<'_>, accepted: &[Algorithm]) -> Option<PublicKey> {
     let bytes = |name| base64url::decode(text(jwk, name)?.as_bytes());
     match algorithm {
         Algorithm::Ed25519 => PublicKey::ed25519(&bytes("x")?),
-        #[cfg(feature = "aws-lc")]
         Algorithm::Es256 => PublicKey::es256(&bytes("x")?, &bytes("y")?),
-        #[cfg(feature = "aws-lc")]
         Algorithm::Rs256 => PublicKey::rs256(&bytes("n")?, &bytes("e")?),
     }
 }
@@ -175,9 +173,7 @@ fn public(jwk: &Object<'_>, accepted: &[Algorithm]) -> Option<PublicKey> {
 fn algorithm(jwk: &Object<'_>) -> Option<Algorithm> {
     match (text(jwk, "kty")?, text(jwk, "crv")) {
         ("OKP", Some("Ed25519")) => Some(Algorithm::Ed25519),
-        #[cfg(feature = "aws-lc")]
         ("EC", Some("P-256")) => Some(Algorithm::Es256),
-        #[cfg(feature = "aws-lc")]
         ("RSA", _) => Some(Algorithm::Rs256),
         _ => None,
     }

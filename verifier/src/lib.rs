@@ -11,10 +11,10 @@ extern crate alloc;
 mod base64url;
 mod checks;
 mod claims;
-#[cfg(feature = "aws-lc")]
 pub mod compat;
 mod credentials;
 mod decide;
+mod delegated;
 mod error;
 mod explain;
 #[cfg(test)]
@@ -45,8 +45,9 @@ pub use shadow::Difference;
 pub use signature::Algorithm;
 pub use verify::{Rules, Verified, explain, verify, verify_cached};
 
-/// Looser than RFC 9068 §4 asks of a resource; wrong everywhere but where its words say.
+/// Wrong everywhere but where its words say: looser than RFC 9068 §4 asks of a resource, or resting on what a caller says.
 pub mod danger {
+    pub use crate::delegated::{Begun, Delegation, Question, begin_decision, resume_decision};
     pub use crate::verify::{explain_for_any_audience, verify_for_any_audience};
 }
 

@@ -1,9 +1,12 @@
 //! Signatures and the keys that check them: nothing outside this file and its folder names a crypto crate.
+//!
+//! Ed25519 is checked here. ES256 and RS256 need a library that browsers and proxies do not have: with feature `aws-lc` they
+//! are checked here too, without it their keys are only read.
 
-#[cfg(feature = "aws-lc")]
+use alloc::string::String;
+
 mod ecdsa;
 mod ed25519;
-#[cfg(feature = "aws-lc")]
 mod rsa;
 
 /// A signature algorithm.
@@ -13,10 +16,8 @@ pub enum Algorithm {
     /// Ed25519 (RFC 8037), under its names `EdDSA` and `Ed25519` (RFC 9864 §2.2).
     Ed25519,
     /// ECDSA with P-256 and SHA-256 (RFC 7518 §3.4).
-    #[cfg(feature = "aws-lc")]
     Es256,
     /// RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 §3.3), with keys of 2,048 to 4,096 bits.
-    #[cfg(feature = "aws-lc")]
     Rs256,
 }
 
@@ -25,12 +26,15 @@ impl Algorithm {
     pub(crate) fn named(name: &str) -> Option<Self> {
         match name {
             "EdDSA" | "Ed25519" => Some(Self::Ed25519),
-            #[cfg(feature = "aws-lc")]
             "ES256" => Some(Self::Es256),
-            #[cfg(feature = "aws-lc")]
             "RS256" => Some(Self::Rs256),
             _ => None,
         }
+    }
+
+    /// Whether this build checks such signatures itself.
+    pub(crate) const fn is_built_in(self) -> bool {
+        matches!(self, Self::Ed25519) || cfg!(feature = "aws-lc")
     }
 }
 
@@ -38,9 +42,7 @@ impl Algorithm {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum PublicKey {
     Ed25519(ed25519::PublicKey),
-    #[cfg(feature = "aws-lc")]
     Es256(ecdsa::PublicKey),
-    #[cfg(feature = "aws-lc")]
     Rs256(rsa::PublicKey),
 }
 
@@ -51,13 +53,11 @@ impl PublicKey {
     }
 
     /// `None`: not two coordinates of a point of P-256.
-    #[cfg(feature = "aws-lc")]
     pub(crate) fn es256(x: &[u8], y: &[u8]) -> Option<Self> {
         ecdsa::PublicKey::from_coordinates(x, y).map(Self::Es256)
     }
 
     /// `None`: too short, too long, not canonical, or not an RSA key.
-    #[cfg(feature = "aws-lc")]
     pub(crate) fn rs256(n: &[u8], e: &[u8]) -> Option<Self> {
         rsa::PublicKey::from_components(n, e).map(Self::Rs256)
     }
@@ -65,20 +65,35 @@ impl PublicKey {
     pub(crate) const fn algorithm(&self) -> Algorithm {
         match self {
             Self::Ed25519(_) => Algorithm::Ed25519,
-            #[cfg(feature = "aws-lc")]
             Self::Es256(_) => Algorithm::Es256,
-            #[cfg(feature = "aws-lc")]
             Self::Rs256(_) => Algorithm::Rs256,
         }
     }
 
+    /// Whether `signature` is this key's over `message`. Always `false` of an algorithm that is not built in.
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         match self {
             Self::Ed25519(key) => key.verifies(message, signature),
-            #[cfg(feature = "aws-lc")]
             Self::Es256(key) => key.verifies(message, signature),
-            #[cfg(feature = "aws-lc")]
             Self::Rs256(key) => key.verifies(message, signature),
+        }
+    }
+
+    /// What a strict verifier asks of a signature before it looks at the message. Other engines do not ask all of it.
+    pub(crate) fn may_have_made(&self, signature: &[u8]) -> bool {
+        match self {
+            Self::Ed25519(_) => ed25519::is_well_formed(signature),
+            Self::Es256(_) => ecdsa::is_well_formed(signature),
+            Self::Rs256(key) => key.may_have_made(signature),
+        }
+    }
+
+    /// The key as a JWK with the members of its thumbprint (RFC 7638 §3.2), in their order.
+    pub(crate) fn jwk(&self) -> String {
+        match self {
+            Self::Ed25519(key) => key.jwk(),
+            Self::Es256(key) => key.jwk(),
+            Self::Rs256(key) => key.jwk(),
         }
     }
 }

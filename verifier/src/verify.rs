@@ -69,22 +69,15 @@ pub fn verify_cached(
     cache: &mut KeyCache,
     now: Seconds,
 ) -> Result<Verified, Refusal> {
-    let unverified = unverified(token, rules, cache.accepted(), &mut Unwatched)?;
-    let keys = usable(cache, now, &mut Unwatched)?;
-    let verdict = Standard { rules, keys, now }.verify(&unverified, &mut Unwatched);
-    if verdict.as_ref().is_err_and(|refusal| refusal.code() == Code::UnknownKid) {
-        cache.missed(now);
-    }
+    let verdict = verify_watched(token, (rules, cache), now, &mut Unwatched);
+    ask_for_unknown(&verdict, cache, now);
     verdict
 }
 
 /// Every check that [`verify_cached`] makes of this token at `now`, with its outcome. Changes nothing.
 pub fn explain(token: &[u8], rules: &Rules, cache: &KeyCache, now: Seconds) -> Explanation {
     let mut record = Record::default();
-    let outcome = unverified(token, rules, cache.accepted(), &mut record).and_then(|unverified| {
-        let keys = usable(cache, now, &mut record)?;
-        Standard { rules, keys, now }.verify(&unverified, &mut record)
-    });
+    let outcome = verify_watched(token, (rules, cache), now, &mut record);
     record.explained(outcome.map(Some), Check::is_of_token)
 }
 
@@ -96,6 +89,24 @@ pub fn explain_for_any_audience(token: &[u8], rules: &Rules, cache: &KeyCache, n
         Standard { rules, keys, now }.verify_for_any_audience(&unverified, &mut record)
     });
     record.explained(outcome.map(Some), |check| check.is_of_token() && check != Check::Audience)
+}
+
+pub(crate) fn verify_watched(
+    token: &[u8],
+    (rules, cache): (&Rules, &KeyCache),
+    now: Seconds,
+    watch: &mut impl Watch,
+) -> Result<Verified, Refusal> {
+    let unverified = unverified(token, rules, cache.accepted(), watch)?;
+    let keys = usable(cache, now, watch)?;
+    Standard { rules, keys, now }.verify(&unverified, watch)
+}
+
+/// The key may be a new one: asks for a fetch.
+pub(crate) fn ask_for_unknown(verdict: &Result<Verified, Refusal>, cache: &mut KeyCache, now: Seconds) {
+    if verdict.as_ref().is_err_and(|refusal| refusal.code() == Code::UnknownKid) {
+        cache.missed(now);
+    }
 }
 
 fn unverified<'a>(
@@ -167,7 +178,7 @@ impl Standard<'_> {
         }
         watch.at(Check::Signature);
         let signature = base64url::decode(token.signature).ok_or(Code::Base64)?;
-        if !key.verifies(token.signed, &signature) {
+        if !watch.verifies(key, token.signed, &signature) {
             return Err(Code::Signature.into());
         }
         watch.at(Check::Claims);

@@ -10,6 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ed25519_dalek::{Signature, Verifier as _, VerifyingKey};
+use keystone_verifier::danger::{Begun, Question, begin_decision, resume_decision};
 use keystone_verifier::{Check, Explanation, Gate, Outcome, Policy, RequestView};
 use serde_json::Value;
 
@@ -77,6 +81,33 @@ fn an_explanation_repeats_no_signature_and_no_token() {
     }
 }
 
+#[test]
+fn asked_for_the_signature_only_another_engine_gives_every_case_the_same_verdict() {
+    let file = file();
+    let mut asked = 0;
+    for case in file["cases"].as_array().unwrap() {
+        let (mut gate, now) = (gate(&file, case), now(&file, case));
+        let decision = with_request(case, |request| match begin_decision(&mut gate, request, now) {
+            Begun::Decided(decision) => decision,
+            Begun::Asks(question) => {
+                asked += 1;
+                let holds = engine(&question);
+                resume_decision(&mut gate, request, (&question, holds), now)
+            }
+        });
+        assert_eq!(decision.word(), case["verdict"], "{}", case["name"]);
+    }
+    assert!(asked > 100, "{asked}");
+}
+
+/// Without any check of its own beyond the equation.
+fn engine(question: &Question) -> bool {
+    let jwk: Value = serde_json::from_str(&question.jwk()).unwrap();
+    let x = URL_SAFE_NO_PAD.decode(jwk["x"].as_str().unwrap()).unwrap();
+    let key = VerifyingKey::from_bytes(&x.try_into().unwrap()).unwrap();
+    key.verify(question.message(), &Signature::from_slice(question.signature()).unwrap()).is_ok()
+}
+
 fn file() -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/hostile.json");
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
@@ -84,18 +115,27 @@ fn file() -> Value {
 
 /// The decision in one word, and what explains it.
 fn judge(file: &Value, case: &Value) -> (String, Explanation) {
+    let (mut gate, now) = (gate(file, case), now(file, case));
+    with_request(case, |request| (gate.decide(request, now).word().to_owned(), gate.explain(request, now)))
+}
+
+fn gate(file: &Value, case: &Value) -> Gate {
     let mut policy = file["policy"].clone();
     if let Some(keys) = case.get("keys") {
         policy["issuers"][0]["keys"]["inline"] = keys.clone();
     }
-    let mut gate = Gate::new(Policy::parse(policy.to_string().as_bytes()).unwrap());
+    Gate::new(Policy::parse(policy.to_string().as_bytes()).unwrap())
+}
 
+fn now(file: &Value, case: &Value) -> u64 {
+    case.get("now").unwrap_or(&file["now"]).as_u64().unwrap()
+}
+
+fn with_request<T>(case: &Value, judge: impl FnOnce(&RequestView<'_>) -> T) -> T {
     let values: Vec<Vec<u8>> = case["authorization"].as_array().unwrap().iter().map(bytes).collect();
     let authorization: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
     let (method, path) = (bytes(&case["method"]), bytes(&case["path"]));
-    let request = RequestView { method: &method, path: &path, authorization: &authorization };
-    let now = case.get("now").unwrap_or(&file["now"]).as_u64().unwrap();
-    (gate.decide(&request, now).word().to_owned(), gate.explain(&request, now))
+    judge(&RequestView { method: &method, path: &path, authorization: &authorization })
 }
 
 /// A character for each byte.

@@ -1,28 +1,63 @@
 //! ECDSA with P-256 and SHA-256 (RFC 7518 §3.4). Of every signature there is a second one (n − S) that is as valid.
 
+use alloc::format;
+use alloc::string::String;
+
+#[cfg(feature = "aws-lc")]
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ParsedPublicKey};
+
+use self::curve::is_on_curve;
+use crate::base64url::encode;
+
+mod curve;
 
 /// A point of P-256.
 #[derive(Clone, Debug)]
-pub(crate) struct PublicKey(ParsedPublicKey);
+pub(crate) struct PublicKey {
+    x: [u8; 32],
+    y: [u8; 32],
+    #[cfg(feature = "aws-lc")]
+    parsed: ParsedPublicKey,
+}
 
 impl PublicKey {
-    /// Both coordinates in full (RFC 7518 §6.2.1.2); the library checks that they are below p and on the curve.
+    /// Both coordinates in full (RFC 7518 §6.2.1.2), below p and on the curve.
     pub(super) fn from_coordinates(x: &[u8], y: &[u8]) -> Option<Self> {
         let (x, y): (&[u8; 32], &[u8; 32]) = (x.try_into().ok()?, y.try_into().ok()?);
-        let uncompressed = [&[4], x.as_slice(), y].concat();
-        ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, uncompressed).ok().map(Self)
+        is_on_curve(x, y).then_some(())?;
+        Some(Self {
+            x: *x,
+            y: *y,
+            #[cfg(feature = "aws-lc")]
+            parsed: ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, [&[4], x.as_slice(), y].concat()).ok()?,
+        })
     }
 
     /// `signature`: R and S, 32 bytes each.
+    #[cfg(feature = "aws-lc")]
     pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        signature.len() == 64 && self.0.verify_sig(message, signature).is_ok()
+        signature.len() == 64 && self.parsed.verify_sig(message, signature).is_ok()
     }
+
+    #[cfg(not(feature = "aws-lc"))]
+    pub(super) const fn verifies(&self, _: &[u8], _: &[u8]) -> bool {
+        false
+    }
+
+    pub(super) fn jwk(&self) -> String {
+        format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, encode(&self.x), encode(&self.y))
+    }
+}
+
+/// R and S of 32 bytes each, from 1 to n − 1.
+pub(super) fn is_well_formed(signature: &[u8]) -> bool {
+    let in_range = |number: &[u8]| number.iter().any(|&byte| byte != 0) && *number < curve::ORDER[..];
+    signature.len() == 64 && signature.chunks(32).all(in_range)
 }
 
 impl PartialEq for PublicKey {
     fn eq(&self, other: &Self) -> bool {
-        self.0.as_ref() == other.0.as_ref()
+        (self.x, self.y) == (other.x, other.y)
     }
 }
 
@@ -47,6 +82,7 @@ mod tests {
         PublicKey::from_coordinates(&decode(X).unwrap(), &decode(Y).unwrap()).unwrap()
     }
 
+    #[cfg(feature = "aws-lc")]
     #[test]
     fn accepts_the_rfc_vector_and_nothing_near_it() {
         let (key, signature) = (key(), decode(SIGNATURE).unwrap());
@@ -81,7 +117,20 @@ mod tests {
             der,
         ] {
             assert!(!key.verifies(SIGNED, &wrong), "{wrong:?}");
+            assert!(!is_well_formed(&wrong), "{wrong:?}");
         }
+        assert!(is_well_formed(&signature));
+        let mut last = order;
+        last[31] -= 1;
+        assert!(is_well_formed(&[r, &last].concat()));
+    }
+
+    #[test]
+    fn a_key_is_written_as_it_is_published() {
+        assert_eq!(
+            key().jwk(),
+            r#"{"crv":"P-256","kty":"EC","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#
+        );
     }
 
     #[test]

@@ -8,6 +8,8 @@ mod inverse;
 mod point;
 
 use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -18,6 +20,7 @@ use sha2::{Digest as _, Sha512};
 
 use self::comb::Comb;
 use self::point::Point;
+use crate::base64url::encode;
 
 /// A public key that is a canonical encoding of a point of large order. Copies share what was worked out for it.
 #[derive(Clone)]
@@ -58,6 +61,21 @@ impl PublicKey {
         }
         verifies
     }
+
+    pub(super) fn jwk(&self) -> String {
+        format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, encode(&self.0.bytes))
+    }
+}
+
+/// What can be said of a signature without its key: S below the group order, R canonical and not of small order.
+pub(super) fn is_well_formed(signature: &[u8]) -> bool {
+    let halves = signature.first_chunk::<32>().zip(signature.last_chunk::<32>());
+    signature.len() == 64
+        && halves.is_some_and(|(r, s)| {
+            is_canonical(r)
+                && !is_of_small_order(r)
+                && Scalar::from_canonical_bytes(*s).into_option().is_some()
+        })
 }
 
 impl Key {

@@ -1,10 +1,22 @@
 //! RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 §3.3).
 
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+
+#[cfg(feature = "aws-lc")]
 use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
+
+use crate::base64url::encode;
 
 /// A modulus that is long enough to be safe and short enough to be quick, and an exponent.
 #[derive(Clone, Debug)]
-pub(crate) struct PublicKey(ParsedPublicKey);
+pub(crate) struct PublicKey {
+    n: Box<[u8]>,
+    e: Box<[u8]>,
+    #[cfg(feature = "aws-lc")]
+    parsed: ParsedPublicKey,
+}
 
 impl PublicKey {
     /// Both big-endian with no octet more than needed (RFC 7518 §2, Base64urlUInt), so a key has one spelling.
@@ -17,18 +29,37 @@ impl PublicKey {
         if !(2..=32).contains(&bits(e)?) || !is_odd(e) {
             return None;
         }
-        RsaPublicKeyComponents { n, e }.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256).ok().map(Self)
+        Some(Self {
+            n: n.into(),
+            e: e.into(),
+            #[cfg(feature = "aws-lc")]
+            parsed: RsaPublicKeyComponents { n, e }.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256).ok()?,
+        })
     }
 
-    /// `signature`: exactly as long as the modulus.
+    #[cfg(feature = "aws-lc")]
     pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.0.verify_sig(message, signature).is_ok()
+        self.parsed.verify_sig(message, signature).is_ok()
+    }
+
+    #[cfg(not(feature = "aws-lc"))]
+    pub(super) const fn verifies(&self, _: &[u8], _: &[u8]) -> bool {
+        false
+    }
+
+    /// Exactly as long as the modulus, and below it (RFC 8017 §8.2.2 and §5.2.2).
+    pub(super) fn may_have_made(&self, signature: &[u8]) -> bool {
+        signature.len() == self.n.len() && *signature < *self.n
+    }
+
+    pub(super) fn jwk(&self) -> String {
+        format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, encode(&self.e), encode(&self.n))
     }
 }
 
 impl PartialEq for PublicKey {
     fn eq(&self, other: &Self) -> bool {
-        self.0.as_ref() == other.0.as_ref()
+        (&self.n, &self.e) == (&other.n, &other.e)
     }
 }
 
@@ -56,6 +87,7 @@ mod tests {
         -pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665\
         xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ";
     const E: &[u8] = &[1, 0, 1];
+    #[cfg(feature = "aws-lc")]
     const SIGNED: &[u8] = b"eyJhbGciOiJSUzI1NiJ9.\
         eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
     const SIGNATURE: &[u8] = b"cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdbF9\
@@ -66,6 +98,29 @@ mod tests {
         decode(N).unwrap()
     }
 
+    #[test]
+    fn a_key_is_written_as_it_is_published() {
+        let key = PublicKey::from_components(&modulus(), E).unwrap();
+
+        assert_eq!(
+            key.jwk(),
+            format!(r#"{{"e":"AQAB","kty":"RSA","n":"{}"}}"#, core::str::from_utf8(N).unwrap())
+        );
+    }
+
+    #[test]
+    fn a_signature_is_as_long_as_the_modulus_and_below_it() {
+        let key = PublicKey::from_components(&modulus(), E).unwrap();
+        let mut below = modulus();
+        below[255] -= 1;
+
+        assert!(key.may_have_made(&below) && key.may_have_made(&decode(SIGNATURE).unwrap()));
+        for wrong in [&modulus()[..], &below[1..], &[&[0], &below[..]].concat(), &[]] {
+            assert!(!key.may_have_made(wrong), "{} bytes", wrong.len());
+        }
+    }
+
+    #[cfg(feature = "aws-lc")]
     #[test]
     fn accepts_the_rfc_vector_and_nothing_near_it() {
         let key = PublicKey::from_components(&modulus(), E).unwrap();
