@@ -54,12 +54,12 @@ impl PublicKey {
 
     /// `None`: not two coordinates of a point of P-256.
     pub(crate) fn es256(x: &[u8], y: &[u8]) -> Option<Self> {
-        ecdsa::PublicKey::from_coordinates(x, y).map(Self::Es256)
+        COMPAT_KEYS.then(|| ecdsa::PublicKey::from_coordinates(x, y)).flatten().map(Self::Es256)
     }
 
     /// `None`: too short, too long, not canonical, or not an RSA key.
     pub(crate) fn rs256(n: &[u8], e: &[u8]) -> Option<Self> {
-        rsa::PublicKey::from_components(n, e).map(Self::Rs256)
+        COMPAT_KEYS.then(|| rsa::PublicKey::from_components(n, e)).flatten().map(Self::Rs256)
     }
 
     pub(crate) const fn algorithm(&self) -> Algorithm {
@@ -97,3 +97,6 @@ impl PublicKey {
         }
     }
 }
+
+/// Where no such key is ever accepted, what reads one is not built.
+const COMPAT_KEYS: bool = cfg!(feature = "compat-keys");
