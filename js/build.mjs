@@ -7,9 +7,10 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { embed } from "./embed.mjs";
 import { entries } from "./entries.mjs";
+import { plainModule } from "./plain.mjs";
 
 // Declarations that no entry names.
-const INTERNAL = ["answer", "embedded", "engine", "generations", "get", "keys", "memory", "metadata", "policy.workerd", "small", "start", "workerd"];
+const INTERNAL = ["answer", "embedded", "engine", "generations", "get", "keys", "memory", "metadata", "plain", "policy.workerd", "small", "start", "workerd"];
 
 const here = dirname(fileURLToPath(import.meta.url));
 const at = (...parts) => join(here, ...parts);
@@ -32,7 +33,9 @@ const shared = {
   logLevel: "warning",
 };
 for (const entry of entries) {
-  const source = { ...shared, entryPoints: [`src/${entry}.ts`], plugins: [inlined()] };
+  const engine =
+    entry === "webcrypto" ? { plugins: [translated()], inject: ["src/plain.ts"] } : { plugins: [inlined()] };
+  const source = { ...shared, ...engine, entryPoints: [`src/${entry}.ts`] };
   await build({ ...source, outfile: `dist/${entry}.js`, format: "esm" });
   // The glue's own loader, which asks for import.meta, is never called and falls out of the bundle.
   const logOverride = { "empty-import-meta": "silent" };
@@ -76,6 +79,23 @@ function beside() {
     setup({ onResolve }) {
       onResolve({ filter: /^wasm:module$/ }, () => ({ path: "./keystone_verifier.wasm", external: true }));
       onResolve({ filter: /^wasm:policy-module$/ }, () => ({ path: "./keystone_policy.wasm", external: true }));
+    },
+  };
+}
+
+/** The glue for a module that is JavaScript, and `wasm:plain`, that module. */
+function translated() {
+  return {
+    name: "translated",
+    setup({ onResolve, onLoad }) {
+      const module = plainModule(at("pkg", "plain", "keystone_verifier_wasm_bg.wasm"), at("node_modules"));
+      onResolve({ filter: /keystone_verifier_wasm\.js$/ }, () => ({ path: at("pkg", "plain", "keystone_verifier_wasm.js") }));
+      onResolve({ filter: /^wasm:plain$/ }, () => ({ path: module }));
+      // How many values of the glue's heap are none to be dropped: constants, in its own words.
+      onResolve({ filter: /^__wbindgen_externref_xform__$/ }, ({ path }) => ({ path, namespace: "constants" }));
+      onLoad({ filter: /.*/, namespace: "constants" }, () => ({
+        contents: "export const __wbindgen_externref_statics_end = () => 1028;",
+      }));
     },
   };
 }

@@ -17,6 +17,8 @@ export interface KeyHolder {
 export interface Engine extends KeyHolder, Lease {
   readonly maxTokenBytes: number;
   verify(token: string, now: number): string;
+  /** The same answer, on a platform where waiting for it is quicker. */
+  verifyAsync?(token: string, now: number): Promise<string>;
   /** Makes what a request may need known, and numbers it. */
   requirement(all: string[], any: string[], roles: string[]): number;
   /** The token in these values of `Authorization`, which must hold what the requirement of that number says. */
@@ -33,6 +35,8 @@ export interface GateEngine {
   fetchFailed(issuer: number, now: number): void;
   replaceKeys(issuer: number, jwks: Uint8Array, now: number): string | undefined;
   decide(method: string, path: string, authorization: string[], now: number): string;
+  /** The same answer, on a platform where waiting for it is quicker. */
+  decideAsync?(method: string, path: string, authorization: string[], now: number): Promise<string>;
   explain(method: string, path: string, authorization: string[], now: number): string;
   free(): void;
 }

@@ -39,7 +39,24 @@ export class Gate implements Guard {
     this.#mustBeOpen("decide");
     const now = this.#now();
     const { method, path, authorization } = partsOf(request);
-    const answer = this.#engine.decide(method, path, valuesOf(authorization), now);
+    return this.#read(this.#engine.decide(method, path, valuesOf(authorization), now), now);
+  }
+
+  async #awaited(request: RequestParts | Request): Promise<Decision> {
+    this.#mustBeOpen("decide");
+    const now = this.#now();
+    const { method, path, authorization } = partsOf(request);
+    const answer = this.#engine.decideAsync?.(method, path, valuesOf(authorization), now);
+    if (answer === undefined) return this.decide(request);
+    try {
+      return this.#read(await answer, now);
+    } finally {
+      // Closed while it waited: that is what went wrong, whatever the engine says without its memory.
+      this.#mustBeOpen("decide");
+    }
+  }
+
+  #read(answer: string, now: number): Decision {
     if (answer === "public") return { outcome: "public" };
     if (isAccepted(answer)) {
       for (const keys of this.#keys) keys.lookIfDue(now);
@@ -50,10 +67,10 @@ export class Gate implements Guard {
 
   /** The same decision, but where it hangs on keys that are being fetched, waits for them: at most 500 ms. */
   async decideAsync(request: RequestParts | Request): Promise<Decision> {
-    const decision = this.decide(request);
+    const decision = await this.#awaited(request);
     if (decision.outcome !== "deny" || !newKeysMayHelp(decision.error)) return decision;
     const helped = await Promise.all(this.#keys.map((keys) => keys.mayHaveHelped(decision.error)));
-    return helped.includes(true) && this.#open ? this.decide(request) : decision;
+    return helped.includes(true) && this.#open ? this.#awaited(request) : decision;
   }
 
   /** Every check that `decide` makes of this request, in order, with its outcome. */

@@ -44,10 +44,12 @@ export class Verifier {
    * For the first requests of a service, and for the first token of a new key.
    */
   async verifyAsync(token: string): Promise<Token> {
-    const verdict = this.#judge(token);
-    if (!(verdict instanceof KeystoneError)) return verdict;
-    if ((await this.#keys.mayHaveHelped(verdict)) && this.#open) return this.verify(token);
-    throw verdict;
+    let verdict = await this.#awaited(token);
+    if (verdict instanceof KeystoneError && (await this.#keys.mayHaveHelped(verdict)) && this.#open) {
+      verdict = await this.#awaited(token);
+    }
+    if (verdict instanceof KeystoneError) throw verdict;
+    return verdict;
   }
 
   /** Decides on requests: they need one bearer token in `Authorization`, valid and with what is required. */
@@ -92,7 +94,23 @@ export class Verifier {
       return known;
     }
     // One byte over the limit is enough to be refused, and memory given to WebAssembly never comes back.
-    const answer = this.#engine.verify(token.slice(0, this.#maxTokenBytes + 1), now);
+    return this.#read(token, this.#engine.verify(token.slice(0, this.#maxTokenBytes + 1), now), now);
+  }
+
+  async #awaited(token: string): Promise<Token | KeystoneError> {
+    const engine = this.#engine;
+    if (engine.verifyAsync === undefined || typeof token !== "string" || !this.#open) return this.#judge(token);
+    const now = this.#now();
+    if (this.#tokens.recall(token, now) !== undefined) return this.#judge(token);
+    try {
+      return this.#read(token, await engine.verifyAsync(token.slice(0, this.#maxTokenBytes + 1), now), now);
+    } finally {
+      // Closed while it waited: that is what went wrong, whatever the engine says without its memory.
+      this.#mustBeOpen("verify");
+    }
+  }
+
+  #read(token: string, answer: string, now: number): Token | KeystoneError {
     if (!isAccepted(answer)) return this.#refused(answer, now);
     this.#keys.lookIfDue(now);
     const verdict = reusable(answer);

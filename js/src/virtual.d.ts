@@ -20,6 +20,10 @@ declare module "wasm:module" {
   export default module;
 }
 
+declare module "wasm:plain" {
+  export function instantiate(imports: object): object;
+}
+
 declare module "hostile:json" {
   const text: string;
   export default text;

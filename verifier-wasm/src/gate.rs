@@ -8,7 +8,7 @@ use crate::{FRESH, bytes, refused, seconds};
 /// Decides on requests by one policy. Issuers are numbered as in the policy.
 #[wasm_bindgen]
 #[derive(Debug)]
-pub struct Gate(keystone_verifier::Gate);
+pub struct Gate(pub(crate) keystone_verifier::Gate);
 
 #[wasm_bindgen]
 impl Gate {
@@ -71,13 +71,8 @@ impl Gate {
         reason = "to pass a structure from JavaScript costs a crossing for each member"
     )]
     pub fn decide(&mut self, method: &str, path: &str, authorization: Vec<String>, now: f64) -> String {
-        Request::new(method, path, &authorization).view(|request| {
-            match self.0.decide(request, seconds(now)) {
-                Decision::Public => "public".to_owned(),
-                Decision::Allow(verified) => accepted(&verified),
-                Decision::Deny(refusal) => refused(&refusal),
-            }
-        })
+        let request = Request::new(method, path, &authorization);
+        request.view(|request| answer(&self.0.decide(request, seconds(now))))
     }
 
     /// Every check of `decide` with its outcome, as JSON.
@@ -91,24 +86,35 @@ impl Gate {
     }
 }
 
+/// `public`, `accepted` or `refused`.
+pub(crate) fn answer(decision: &Decision) -> String {
+    match decision {
+        Decision::Public => "public".to_owned(),
+        Decision::Allow(verified) => accepted(verified),
+        Decision::Deny(refusal) => refused(refusal),
+    }
+}
+
 /// Begins with a digit: the two times as the verifier read them, then the claims as they were signed.
 fn accepted(verified: &Verified) -> String {
     format!("{} {} {}", verified.issued_at(), verified.expires_at(), verified.claims_json())
 }
 
-struct Request {
+/// What a decision looks at in a request.
+#[derive(Debug)]
+pub(crate) struct Request {
     method: Vec<u8>,
     path: Vec<u8>,
     authorization: Vec<Vec<u8>>,
 }
 
 impl Request {
-    fn new(method: &str, path: &str, authorization: &[String]) -> Self {
+    pub(crate) fn new(method: &str, path: &str, authorization: &[String]) -> Self {
         let authorization = authorization.iter().map(|value| bytes(value)).collect();
         Self { method: bytes(method), path: bytes(path), authorization }
     }
 
-    fn view<Answer>(&self, ask: impl FnOnce(&RequestView<'_>) -> Answer) -> Answer {
+    pub(crate) fn view<Answer>(&self, ask: impl FnOnce(&RequestView<'_>) -> Answer) -> Answer {
         let authorization: Vec<&[u8]> = self.authorization.iter().map(Vec::as_slice).collect();
         ask(&RequestView { method: &self.method, path: &self.path, authorization: &authorization })
     }

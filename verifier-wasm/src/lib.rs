@@ -4,9 +4,12 @@
 
 #[cfg(feature = "policy")]
 mod gate;
+#[cfg(feature = "policy")]
+mod webcrypto;
 
 use core::ops::Range;
 
+use keystone_verifier::danger::Delegation;
 use keystone_verifier::{Access, Code, KeyCache, Refusal, Rules, Seconds, Verified};
 use keystone_verifier::{bearer_token, verify_cached};
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -15,8 +18,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct Engine {
-    rules: Rules,
-    keys: KeyCache,
+    issuer: Delegation,
     required: Vec<Access>,
 }
 
@@ -33,49 +35,50 @@ impl Engine {
         let mut rules = Rules::new(issuer, audiences);
         rules.leeway = leeway.map_or(rules.leeway, seconds);
         rules.max_lifetime = max_lifetime.map_or(rules.max_lifetime, seconds);
-        Self { rules, keys: KeyCache::remote().fresh_for(FRESH), required: Vec::new() }
+        let issuer = Delegation { rules, keys: KeyCache::remote().fresh_for(FRESH) };
+        Self { issuer, required: Vec::new() }
     }
 
     /// The longest token that is looked at. The caller need not pass more than one byte over it.
     #[wasm_bindgen(getter, js_name = maxTokenBytes)]
     pub fn max_token_bytes(&self) -> usize {
-        self.rules.max_token_bytes
+        self.issuer.rules.max_token_bytes
     }
 
     /// Takes a fetched key set, or says why it was refused and keeps the old one.
     #[wasm_bindgen(js_name = replaceKeys)]
     pub fn replace_keys(&mut self, jwks: &[u8], now: f64) -> Option<String> {
-        self.keys.replace(jwks, seconds(now)).err().map(|error| error.to_string())
+        self.issuer.keys.replace(jwks, seconds(now)).err().map(|error| error.to_string())
     }
 
     /// Whether a fetch is due.
     #[wasm_bindgen(js_name = wantsFetch)]
     pub fn wants_fetch(&self, now: f64) -> bool {
-        self.keys.wants_fetch(seconds(now))
+        self.issuer.keys.wants_fetch(seconds(now))
     }
 
     /// A fetch is under way.
     #[wasm_bindgen(js_name = fetchStarted)]
     pub fn fetch_started(&mut self, now: f64) {
-        self.keys.started(seconds(now));
+        self.issuer.keys.started(seconds(now));
     }
 
     /// A fetch brought nothing.
     #[wasm_bindgen(js_name = fetchFailed)]
     pub fn fetch_failed(&mut self, now: f64) {
-        self.keys.failed(seconds(now));
+        self.issuer.keys.failed(seconds(now));
     }
 
     /// Until when an accepted token may be remembered, whatever it says itself; exclusive.
     #[wasm_bindgen(getter, js_name = usableUntil)]
     pub fn usable_until(&self) -> f64 {
-        self.keys.usable_until() as f64
+        self.issuer.keys.usable_until() as f64
     }
 
     /// Another number after every change of the keys: what is remembered is forgotten then.
     #[wasm_bindgen(getter)]
     pub fn epoch(&self) -> f64 {
-        self.keys.epoch() as f64
+        self.issuer.keys.epoch() as f64
     }
 
     /// The verdict, see `reusable` and `refused`.
@@ -103,14 +106,14 @@ impl Engine {
     }
 
     fn answer(&mut self, token: &[u8], requirement: Option<usize>, now: Seconds) -> String {
-        let verdict = verify_cached(token, &self.rules, &mut self.keys, now);
+        let verdict = verify_cached(token, &self.issuer.rules, &mut self.issuer.keys, now);
         let met = verdict.and_then(|verified| match requirement.map(|number| self.required.get(number)) {
             None => Ok(verified),
             Some(Some(access)) => access.authorize(&verified).map(|()| verified),
             Some(None) => Err(Code::NoRoute.into()),
         });
         match met {
-            Ok(verified) => reusable(&verified, &self.rules),
+            Ok(verified) => reusable(&verified, &self.issuer.rules),
             Err(refusal) => refused(&refusal),
         }
     }
@@ -217,6 +220,6 @@ mod tests {
         let engine = Engine::new("https://as.example".into(), vec!["orders".into()], None, Some(900.0));
         let default = Rules::new("https://as.example".into(), vec!["orders".into()]);
 
-        assert_eq!(engine.rules, Rules { max_lifetime: 900, ..default });
+        assert_eq!(engine.issuer.rules, Rules { max_lifetime: 900, ..default });
     }
 }

@@ -94,10 +94,12 @@ pub(crate) fn npm_package() -> Result<PathBuf> {
     shell::say("building the npm package");
     // Nothing of an earlier build may fill a gap in this one.
     let _ = fs::remove_dir_all(package.join("pkg"));
-    for (module, folder) in [(VERIFIER, "pkg"), (SMALL_VERIFIER, "pkg/small")] {
+    let whole = fs::read(wasm_file(VERIFIER))?;
+    let small = fs::read(wasm_file(SMALL_VERIFIER))?;
+    let plain = without_references(&whole)?;
+    for (module, folder) in [(whole, "pkg"), (small, "pkg/small"), (plain, "pkg/plain")] {
         Bindgen::new()
-            .input_path(wasm_file(module))
-            .out_name(VERIFIER)
+            .input_bytes(VERIFIER, module)
             .web(true)?
             .remove_name_section(true)
             .typescript(true)
@@ -109,6 +111,18 @@ pub(crate) fn npm_package() -> Result<PathBuf> {
     let mut build = shell::command(install::node::npm()?, &["run", "--silent", "build"]);
     shell::run(build.current_dir(&package))?;
     Ok(package)
+}
+
+/// The same module, said not to use what JavaScript made of it could not have: values of the host in tables, and
+/// functions with several results. It is what makes wasm-bindgen use them.
+fn without_references(wasm: &[u8]) -> Result<Vec<u8>> {
+    let mut wasm = wasm.to_vec();
+    for used in [&b"+\x0freference-types"[..], b"+\x0amultivalue"] {
+        let at = wasm.windows(used.len()).position(|bytes| bytes == used);
+        let sign = at.and_then(|at| wasm.get_mut(at)).context("the module does not list its features")?;
+        *sign = b'-';
+    }
+    Ok(wasm)
 }
 
 fn wasm_file(name: &str) -> PathBuf {

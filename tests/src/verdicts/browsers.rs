@@ -15,7 +15,9 @@ pub(super) fn judge(tools: &Tools, home: &Path, stand: &Stand) -> Result<Vec<Col
     let display = Display::start(tools, &home.join("display"))?;
     let browsers = [chromium(tools), firefox(tools), webkit(tools, &display)];
     let mut columns = Vec::new();
-    for (page, build) in [("page.html", ""), ("built/bundled.html", " by Vite")] {
+    for (page, build) in
+        [("page.html", ""), ("strict.html", " without WebAssembly"), ("built/bundled.html", " by Vite")]
+    {
         for browser in &browsers {
             let platform = format!("{}{build}", browser.name);
             let key = platform.replace(' ', "-");

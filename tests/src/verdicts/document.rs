@@ -139,7 +139,10 @@ judges the {cases} cases of [tests/vectors/hostile.json](../tests/vectors/hostil
 its keys and its time. The verdict is `public`, `allow`, or a reason code; all must be the one that the file expects.
 [verdicts.tsv](verdicts.tsv) has a line for each case.
 
-JavaScript judges by `createGate`, and by `createVerifier` as well where any valid token will do: they must agree. Node is the one of the machine, 20 or later; the others are pinned. Pages have a strict `Content-Security-Policy`. Envoy gets the cases over HTTP/2, whose frames carry every byte as it is, on the time of each case.
+JavaScript judges by `createGate`, and by `createVerifier` as well where any valid token will do: they must agree. Node is
+the one of the machine, 20 or later; the others are pinned. *Without WebAssembly* is the entry
+`@keystone-auth/verifier/webcrypto` on a page whose `Content-Security-Policy` has `script-src 'self'` and nothing else.
+Envoy gets the cases over HTTP/2, whose frames carry every byte as it is, on the time of each case.
 
 ";
 

@@ -89,7 +89,8 @@ impl Desk {
             Some(("built", name)) => (self.built.clone(), name),
             _ => (scripts(), path),
         };
-        Some(Reply::file(&folder, name)?.under(CAREFUL))
+        let policy = if name == "strict.html" { STRICT } else { CAREFUL };
+        Some(Reply::file(&folder, name)?.under(policy))
     }
 
     fn take(&self, platform: &str, request: &Message) -> Reply {
@@ -106,3 +107,5 @@ pub(super) fn scripts() -> PathBuf {
 
 /// What a careful page sends: WebAssembly needs its own word.
 const CAREFUL: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'";
+/// A page that must not have even that.
+const STRICT: &str = "default-src 'none'; script-src 'self'; connect-src 'self'";

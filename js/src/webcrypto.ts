@@ -1,0 +1,80 @@
+// The entry for pages whose Content-Security-Policy forbids WebAssembly: the same engine as JavaScript. That is slow at
+// curves, so where a decision is awaited the browser's own WebCrypto checks the signature, and nothing else.
+
+import type { Asked, Engine as PlainEngine, Gate as PlainGate } from "../pkg/keystone_verifier_wasm.js";
+import { type GateEngine, type Platform, webAssembly } from "./engine.js";
+import { createGateOn, type Gate } from "./gate.js";
+import type { GateOptions, VerifierOptions } from "./options.js";
+import { create, type Verifier } from "./verifier.js";
+
+export * from "./public.js";
+
+/** The same as in the main entry. `verifyAsync` is much quicker than `verify` here. */
+export function createVerifier(options: VerifierOptions): Promise<Verifier> {
+  return create(options, platform);
+}
+
+/** The same as in the main entry. `decideAsync` is much quicker than `decide` here. */
+export function createGate(options: GateOptions): Promise<Gate> {
+  return createGateOn(options, platform);
+}
+
+// "no-store": a key set from the browser's cache would be older than it says.
+const plain = webAssembly(() => new WebAssembly.Module(new Uint8Array()), { cache: "no-store" });
+
+const platform: Platform = {
+  ...plain,
+  async engine(rules) {
+    const engine = (await plain.engine(rules)) as PlainEngine;
+    const verifyAsync = (token: string, now: number) =>
+      answer(engine, engine.ask(token, now), () => engine.verify(token, now));
+    return Object.assign(engine, { verifyAsync });
+  },
+  async gate(policy) {
+    const gate = (await plain.gate(policy)) as PlainGate;
+    const decideAsync: NonNullable<GateEngine["decideAsync"]> = (...request) =>
+      answer(gate, gate.ask(...request), () => gate.decide(...request));
+    return Object.assign(gate, { decideAsync });
+  },
+};
+
+interface Resumes {
+  resume(asked: Asked, holds: boolean): string;
+}
+
+/** `otherwise` is for what rests on no signature, and for a browser that cannot check it. */
+async function answer(engine: Resumes, asked: Asked | undefined, otherwise: () => string): Promise<string> {
+  if (asked === undefined) return otherwise();
+  try {
+    const holds = await check(asked);
+    return holds === undefined ? otherwise() : engine.resume(asked, holds);
+  } finally {
+    asked.free();
+  }
+}
+
+/** Undefined: this browser's WebCrypto knows no Ed25519. */
+async function check({ jwk, message, signature }: Asked): Promise<boolean | undefined> {
+  const key = await imported(jwk);
+  return key && crypto.subtle.verify("Ed25519", key, bytes(signature), bytes(message));
+}
+
+// Issuers have few keys; one that went makes room when the next comes.
+const MOST = 16;
+const keys = new Map<string, Promise<CryptoKey | undefined>>();
+
+function imported(jwk: string): Promise<CryptoKey | undefined> {
+  const known = keys.get(jwk);
+  if (known !== undefined) return known;
+  if (keys.size >= MOST) keys.clear();
+  const key = crypto.subtle
+    .importKey("jwk", JSON.parse(jwk) as JsonWebKey, "Ed25519", false, ["verify"])
+    .catch(() => undefined);
+  keys.set(jwk, key);
+  return key;
+}
+
+// The engine's memory is never shared between threads.
+function bytes(copy: Uint8Array): Uint8Array<ArrayBuffer> {
+  return copy as Uint8Array<ArrayBuffer>;
+}

@@ -1,0 +1,89 @@
+// The entry for pages that forbid WebAssembly. That it gives the verdicts of all others is shown in the browsers.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { after, before, test } from "node:test";
+
+const file = JSON.parse(readFileSync(new URL("../../tests/vectors/hostile.json", import.meta.url)));
+const { subtle } = globalThis.crypto;
+const { WebAssembly } = globalThis;
+const good = file.cases.find(({ verdict }) => verdict === "allow");
+const forged = file.cases.find(({ name }) => name === "the claims of another token");
+let createGate;
+let createVerifier;
+
+before(async () => {
+  delete globalThis.WebAssembly;
+  ({ createGate, createVerifier } = await import("../dist/webcrypto.js"));
+});
+after(() => {
+  globalThis.WebAssembly = WebAssembly;
+});
+
+function signatures() {
+  return file.cases.filter(({ verdict, keys, path }) => verdict === "signature" && !keys && path === "/me");
+}
+
+function gate() {
+  return createGate({ policy: file.policy, now: () => file.now * 1000 });
+}
+
+function verifier() {
+  const [{ issuer, audiences, keys }] = file.policy.issuers;
+  // Node's own Response wants WebAssembly.
+  const fetch = async () => ({ status: 200, body: new Blob([JSON.stringify(keys.inline)]).stream() });
+  return createVerifier({ issuer, audience: audiences, jwksUri: `${issuer}/keys`, fetch, now: () => file.now * 1000 });
+}
+
+const bearer = ({ authorization: [value] }) => value.slice("Bearer ".length);
+const word = ({ outcome, error }) => error?.code ?? outcome;
+
+function instead(t, name, act) {
+  t.mock.method(Object.getPrototypeOf(subtle), name, act);
+}
+
+test("every case about signatures gets its verdict", async () => {
+  const asked = await gate();
+  for (const { name, method, path, authorization, verdict } of [good, ...signatures()]) {
+    assert.equal(word(await asked.decideAsync({ method, path, authorization })), verdict, name);
+  }
+});
+
+test("a decision that is awaited rests on WebCrypto's word for the signature", async (t) => {
+  const asked = await gate();
+  instead(t, "verify", async () => true);
+  assert.equal(word(await asked.decideAsync(forged)), "allow");
+  t.mock.restoreAll();
+
+  const anew = await gate();
+  instead(t, "verify", async () => false);
+  assert.equal(word(await anew.decideAsync(good)), "signature");
+});
+
+test("a decision that is not awaited rests on the engine alone", async (t) => {
+  const asked = await gate();
+  instead(t, "verify", async () => true);
+
+  assert.equal(word(asked.decide(forged)), "signature");
+  assert.equal(word(asked.decide(good)), "allow");
+});
+
+test("a token that is awaited rests on WebCrypto's word too, and is remembered only when accepted", async (t) => {
+  const verifying = await verifier();
+  t.after(() => verifying.close());
+  instead(t, "verify", async () => false);
+  await assert.rejects(verifying.verifyAsync(bearer(good)), { code: "signature" });
+  t.mock.restoreAll();
+
+  assert.throws(() => verifying.verify(bearer(forged)), { code: "signature" });
+  assert.equal((await verifying.verifyAsync(bearer(good))).subject, "u1");
+  assert.equal(verifying.verify(bearer(good)), await verifying.verifyAsync(bearer(good)));
+});
+
+test("a gate that is closed while it waits says so", async () => {
+  const closing = await gate();
+  const decision = closing.decideAsync(good);
+  closing.close();
+
+  await assert.rejects(decision, /closed/);
+});
