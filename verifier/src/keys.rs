@@ -214,6 +214,7 @@ mod tests {
         let foreign = [
             r#"{"kty":"RSA","kid":"r","n":"AQAB","e":"AQAB"}"#.to_owned(),
             r#"{"kty":"oct","kid":"o","k":"AAAA"}"#.to_owned(),
+            r#"{"kty":"oct","kid":"p","k":"AAAA","d":"AAAA"}"#.to_owned(),
             format!(r#"{{"kty":"OKP","crv":"X25519","kid":"x","x":"{X}"}}"#),
             format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{X}"}}"#),
             r#"{"kty":"OKP","crv":"Ed25519","kid":"short","x":"AAAA"}"#.to_owned(),
@@ -238,7 +239,9 @@ mod tests {
             (set(&[key("k1", ""), key("k1", "")]), KeySetError::DuplicateKid("k1".to_owned())),
             (set(&[key("k1", r#","d":"AAAA""#)]), KeySetError::PrivateKey),
             (set(&vec![key("k", ""); 33]), KeySetError::TooManyKeys),
+            (set(&vec![key("k", ""); 32]), KeySetError::DuplicateKid("k".to_owned())),
             (" ".repeat(MAX_BYTES + 1), KeySetError::TooLarge),
+            (" ".repeat(MAX_BYTES), KeySetError::Json),
         ];
         for (jwks, error) in cases {
             assert_eq!(kids(&jwks), Err(error));

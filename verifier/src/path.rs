@@ -209,6 +209,8 @@ mod tests {
         }
         assert_eq!(segments(b"/a\x80"), None);
         assert_eq!(segments("/a".repeat(5000).as_bytes()), None);
+        let of_bytes = |bytes: usize| segments(format!("/{}", "a".repeat(bytes - 1)).as_bytes()).is_some();
+        assert_eq!([of_bytes(8192), of_bytes(8193)], [true, false]);
     }
 
     #[test]
