@@ -76,6 +76,11 @@ impl<'a> Value<'a> {
         if let Self::Object(object) = self { Some(object) } else { None }
     }
 
+    /// A number without sign, fraction and exponent.
+    pub(crate) fn as_whole(&self) -> Option<u64> {
+        if let Self::Number(text) = self { text.parse().ok() } else { None }
+    }
+
     /// A number as whole seconds or a count: fractions fall to the smaller, negatives to 0, giants to `u64::MAX`.
     pub(crate) fn as_u64(&self) -> Option<u64> {
         let Self::Number(text) = self else { return None };

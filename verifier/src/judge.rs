@@ -67,7 +67,7 @@ impl Judge<'_> {
         watch.at(Check::Route);
         watch.saw(|| shown(request.method));
         let route = self.policy.route(request.method, path).ok_or(Code::NoRoute)?;
-        watch.saw(|| format!("{} {}: {}", route.methods.join(", "), route.path, route.access));
+        watch.saw(|| format!("{route}: {}", route.access));
         Ok(&route.access)
     }
 

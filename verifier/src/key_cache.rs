@@ -99,7 +99,7 @@ impl KeyCache {
         let checked = KeySet::accepting(self.accepted, jwks).and_then(|new| self.refuse_changed_key(new));
         match checked {
             Ok(new) => {
-                if self.keys.as_ref().is_none_or(|old| !old.holds_the_same_as(&new)) {
+                if self.keys.as_ref().is_none_or(|old| !old.is_same(&new)) {
                     self.epoch += 1;
                 }
                 self.keys = Some(new);

@@ -2,12 +2,13 @@
 //! accepts more.
 
 use alloc::borrow::ToOwned;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
 use crate::base64url;
-use crate::json::{self, Object, Value};
+use crate::json::{self, Object, Value, write_string};
 use crate::signature::{Algorithm, PublicKey};
 
 /// The keys of one issuer. Never empty.
@@ -17,10 +18,19 @@ pub struct KeySet {
     accepted: &'static [Algorithm],
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 struct Key {
     kid: String,
     public: PublicKey,
+}
+
+impl Key {
+    /// With its name. The rest are the members of the thumbprint, none of which needs escaping.
+    fn jwk(&self) -> String {
+        let mut jwk = String::from("{\"kid\":");
+        write_string(&self.kid, &mut jwk);
+        self.public.jwk().replacen('{', &(jwk + ","), 1)
+    }
 }
 
 impl KeySet {
@@ -79,8 +89,10 @@ impl KeySet {
         self.accepted
     }
 
-    /// The same keys, with what was worked out for those that `older` holds too.
-    pub(crate) fn continuing(mut self, older: &Self) -> Self {
+    /// The same keys, with what was worked out for those that `older` holds too: a set that is read again need not begin
+    /// anew.
+    #[must_use]
+    pub fn continuing(mut self, older: &Self) -> Self {
         for key in &mut self.keys {
             if let Some(known) = older.key(&key.kid).filter(|known| **known == key.public) {
                 key.public = known.clone();
@@ -89,8 +101,17 @@ impl KeySet {
         self
     }
 
-    pub(crate) fn holds_the_same_as(&self, other: &Self) -> bool {
-        self.keys == other.keys
+    /// Whether both hold the same keys under the same names.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let all_in =
+            |one: &Self, other: &Self| one.keys.iter().all(|key| other.key(&key.kid) == Some(&key.public));
+        all_in(self, other) && all_in(other, self)
+    }
+
+    /// The set as it can be read again (RFC 7517 §5), without its braces.
+    pub(crate) fn members(&self) -> String {
+        let jwks: Vec<String> = self.keys.iter().map(Key::jwk).collect();
+        format!("\"keys\":[{}]", jwks.join(","))
     }
 
     /// The first name that both sets use for different keys.
@@ -189,7 +210,6 @@ fn text<'a>(jwk: &'a Object<'_>, name: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use alloc::format;
     use alloc::vec;
 
     use super::*;

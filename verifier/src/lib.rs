@@ -40,7 +40,9 @@ pub use error::{Code, Refusal};
 pub use explain::{Explanation, Outcome, Step};
 pub use key_cache::KeyCache;
 pub use keys::{KeySet, KeySetError};
-pub use policy::{Access, IdentityField, IssuerPolicy, KeySource, Policy, PolicyError};
+pub use policy::{
+    Access, IdentityField, IssuerPolicy, KeySource, MergeError, Policy, PolicyError, Route, Shadowed,
+};
 pub use shadow::Difference;
 pub use signature::Algorithm;
 pub use verify::{Rules, Verified, explain, verify, verify_cached};

@@ -98,6 +98,25 @@ impl Template {
         segments.next().is_none()
     }
 
+    /// Whether some path matches both.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        let (mut own, mut others) = (self.pieces.iter(), other.pieces.iter());
+        loop {
+            let meet = match (own.next(), others.next()) {
+                (None, None) => return true,
+                (None, Some(_)) | (Some(_), None) => return false,
+                (Some(Piece::Rest), Some(_)) | (Some(_), Some(Piece::Rest)) => return true,
+                (Some(Piece::Segment), Some(Piece::Segment)) => true,
+                (Some(Piece::Literal(text)), Some(Piece::Segment))
+                | (Some(Piece::Segment), Some(Piece::Literal(text))) => !text.is_empty(),
+                (Some(Piece::Literal(one)), Some(Piece::Literal(two))) => one == two,
+            };
+            if !meet {
+                return false;
+            }
+        }
+    }
+
     /// The more specific template first: at the first difference a literal comes before `{name}` before `{*name}`.
     pub(crate) fn by_precedence(&self, other: &Self) -> Ordering {
         self.pieces.cmp(&other.pieces)
@@ -267,6 +286,38 @@ mod tests {
         assert!(matches("/assets/{*rest}", "/assets/a/b/c"));
         assert!(matches("/{*rest}", "/"));
         assert!(!matches("/assets/{*rest}", "/assets"));
+    }
+
+    #[test]
+    fn templates_overlap_where_some_path_matches_both() {
+        let overlap = |one: &str, other: &str| {
+            let (one, other) = (Template::parse(one).unwrap(), Template::parse(other).unwrap());
+            assert_eq!(one.overlaps(&other), other.overlaps(&one));
+            one.overlaps(&other)
+        };
+
+        for (one, other) in [
+            ("/a", "/a"),
+            ("/a", "/{x}"),
+            ("/a/{x}", "/{y}/b"),
+            ("/a", "/{*rest}"),
+            ("/", "/{*rest}"),
+            ("/a/", "/a/{*rest}"),
+            ("/a/{x}/c", "/a/{*rest}"),
+            ("/{x}", "/{y}"),
+        ] {
+            assert!(overlap(one, other), "{one} and {other}");
+        }
+        for (one, other) in [
+            ("/a", "/b"),
+            ("/a", "/a/"),
+            ("/", "/{x}"),
+            ("/a", "/a/{*rest}"),
+            ("/a/{x}", "/b/{x}"),
+            ("/a/", "/a/{x}"),
+        ] {
+            assert!(!overlap(one, other), "{one} and {other}");
+        }
     }
 
     #[test]

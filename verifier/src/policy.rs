@@ -12,9 +12,13 @@ use crate::path::{Path, Template};
 use crate::verify::Rules;
 
 mod error;
+mod lint;
+mod merge;
 mod read;
 
 pub use error::PolicyError;
+pub use lint::Shadowed;
+pub use merge::MergeError;
 
 /// A policy that holds no contradiction.
 #[derive(Clone, Debug)]
@@ -35,6 +39,11 @@ impl Policy {
     /// Who is believed, and by which keys.
     pub fn issuers(&self) -> &[IssuerPolicy] {
         &self.issuers
+    }
+
+    /// What needs what, the most specific first: of several that match, the first decides.
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
     }
 
     /// The headers that tell the upstream who calls.
@@ -74,11 +83,31 @@ pub enum KeySource {
     },
 }
 
+/// One rule: these methods of this path need this.
 #[derive(Clone, Debug)]
-pub(crate) struct Route {
+pub struct Route {
     pub(crate) methods: Vec<String>,
     pub(crate) path: Template,
     pub(crate) access: Access,
+}
+
+impl Route {
+    /// The methods, as in the file.
+    pub fn methods(&self) -> &[String] {
+        &self.methods
+    }
+
+    /// What a request needs.
+    pub const fn access(&self) -> &Access {
+        &self.access
+    }
+}
+
+/// Methods and path template, as `GET,POST /orders/{id}`.
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.methods.join(","), self.path)
+    }
 }
 
 /// What a route asks for.

@@ -10,6 +10,7 @@ mod lines;
 mod log;
 mod migrate;
 mod open;
+mod policy;
 mod serve;
 mod times;
 
@@ -72,6 +73,11 @@ enum Command {
         #[command(subcommand)]
         command: keys::KeysCommand,
     },
+    /// Work on policy files
+    Policy {
+        #[command(subcommand)]
+        command: policy::PolicyCommand,
+    },
 }
 
 impl Arguments {
@@ -113,6 +119,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     };
     let outcome = match (arguments.command(), load(arguments)) {
         (Command::Doctor { json }, config) => runtime.block_on(doctor::run(config, &World::system(), *json)),
+        (Command::Policy { command }, _) => policy::run(command),
         (command, Ok(config)) => runtime.block_on(execute(command, config)),
         (_, Err(mistakes)) => {
             complain(&mistakes);
@@ -144,6 +151,7 @@ async fn execute(command: &Command, config: Config) -> Result<Output, Failure> {
     let said = match command {
         Command::Doctor { json } => return doctor::run(Ok(config), &world, *json).await,
         Command::Explain(arguments) => return explain::run(&config, &world, arguments).await,
+        Command::Policy { command } => return policy::run(command),
         Command::Serve { migrate } => serve::run(config, world, *migrate).await.map(|()| String::new()),
         Command::Migrate => migrate::run(&config).await,
         Command::Bootstrap { json, username } => bootstrap::run(&config, &world, username, *json).await,

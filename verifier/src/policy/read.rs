@@ -18,7 +18,10 @@ type Result<T> = core::result::Result<T, Fault>;
 pub(super) fn policy(document: &Node<'_>) -> Result<Policy> {
     let root = Member { node: document, name: String::new() };
     root.members(&["$schema", "version", "issuers", "routes", "identity_headers"])?;
-    if root.need("version")?.node.value.as_u64() != Some(1) {
+    if let Some(schema) = root.get("$schema").filter(|schema| schema.node.value.as_str().is_none()) {
+        return Err(schema.fault("must be a text"));
+    }
+    if root.need("version")?.node.value.as_whole() != Some(1) {
         return Err(root.need("version")?.fault("must be 1"));
     }
     Ok(Policy {
@@ -230,8 +233,8 @@ impl<'a, 'j> Member<'a, 'j> {
     }
 
     fn number(&self, least: u64, most: u64) -> Result<u64> {
-        let number = self.node.value.as_u64().filter(|number| (least..=most).contains(number));
-        number.ok_or_else(|| self.fault(&format!("must be a number from {least} to {most}")))
+        let number = self.node.value.as_whole().filter(|number| (least..=most).contains(number));
+        number.ok_or_else(|| self.fault(&format!("must be a whole number from {least} to {most}")))
     }
 
     fn must_be_true(&self) -> Result<()> {

@@ -1,3 +1,4 @@
+use alloc::format;
 use alloc::string::ToString;
 
 use super::*;
@@ -67,7 +68,7 @@ fn mistakes_name_the_line_the_member_and_what_would_be_right() {
         (
             "\"leeway_seconds\": 5",
             "\"leeway_seconds\": 121",
-            "line 4, issuers[0].leeway_seconds: must be a number from 0 to 120",
+            "line 4, issuers[0].leeway_seconds: must be a whole number from 0 to 120",
         ),
         (
             "\"leeway_seconds\": 5",
@@ -90,6 +91,8 @@ fn mistakes_name_the_line_the_member_and_what_would_be_right() {
             "line 5, issuers[0].keys.inline: the key set holds no",
         ),
         ("\"version\": 1", "\"version\": 2", "line 2, version: must be 1"),
+        ("\"version\": 1", "\"version\": 1.5", "line 2, version: must be 1"),
+        ("\"version\": 1", "\"$schema\": 1, \"version\": 1", "line 2, $schema: must be a text"),
         ("\"version\": 1,", "", "line 1: the member `version` is missing"),
         ("\"version\": 1,", "\"version\": 1,,", "line 2: not JSON"),
         (
@@ -124,4 +127,175 @@ fn identity_headers_do_not_share_a_name() {
     let problem = problem(r#""subject": "x-sub""#, r#""subject": "x-sub", "scope": "x-sub""#);
 
     assert_eq!(problem, "line 11, identity_headers.scope: is used for another claim");
+}
+
+/// A policy with these routes, that believes `https://as.example`.
+fn routes(routes: &[&str]) -> Policy {
+    let routes = routes.join(",");
+    let text = format!(
+        r#"{{"version":1,"issuers":[{{"issuer":"https://as.example","audiences":["orders"],
+        "keys":{{"url":"https://as.example/jwks"}}}}],"routes":[{routes}]}}"#
+    );
+    Policy::parse(text.as_bytes()).unwrap()
+}
+
+const ADMIN: &str = r#"{"methods":["GET","PUT"],"path":"/admin/{*rest}","require":{"all":["admin"]}}"#;
+const LOGO: &str = r#"{"methods":["GET"],"path":"/admin/logo","public":true}"#;
+const ABOUT: &str = r#"{"methods":["GET"],"path":"/about","public":true}"#;
+
+fn said(policy: &Policy) -> Vec<String> {
+    policy.routes().iter().map(|route| format!("{route}: {}", route.access())).collect()
+}
+
+#[test]
+fn an_addition_brings_what_nothing_said_before() {
+    let merged = routes(&[ADMIN]).merge(routes(&[ABOUT, ADMIN])).unwrap();
+
+    assert_eq!(said(&merged), ["GET /about: public", "GET,PUT /admin/{*rest}: a valid token, all of admin"]);
+    assert_eq!(merged.issuers().len(), 1);
+}
+
+#[test]
+fn an_exception_that_stands_already_may_be_said_again() {
+    let base = || routes(&[ADMIN, LOGO]);
+
+    assert_eq!(base().merge(base()).unwrap().routes().len(), 2);
+}
+
+#[test]
+fn an_addition_changes_no_request_that_was_decided() {
+    let refused =
+        |base: &str, addition: &str| routes(&[base]).merge(routes(&[addition])).unwrap_err().to_string();
+    let stricter = r#"{"methods":["PUT"],"path":"/admin/{id}","require":{"all":["admin","more"]}}"#;
+    let same_path = r#"{"methods":["GET"],"path":"/admin/{*any}","public":true}"#;
+
+    assert_eq!(
+        refused(ADMIN, LOGO),
+        "routes GET /admin/logo: would decide requests that GET,PUT /admin/{*rest} decides now"
+    );
+    assert_eq!(
+        refused(ADMIN, stricter),
+        "routes PUT /admin/{id}: would decide requests that GET,PUT /admin/{*rest} decides now"
+    );
+    assert!(refused(ADMIN, same_path).starts_with("routes GET /admin/{*any}: would decide"));
+
+    let below = r#"{"methods":["GET"],"path":"/{*rest}","public":true}"#;
+    let other_method = r#"{"methods":["POST"],"path":"/admin/logo","public":true}"#;
+    let alike = r#"{"methods":["GET"],"path":"/admin/{id}","require":{"all":["admin"]}}"#;
+    for addition in [below, other_method, alike] {
+        assert_eq!(routes(&[ADMIN]).merge(routes(&[addition])).unwrap().routes().len(), 2, "{addition}");
+    }
+}
+
+#[test]
+fn an_issuer_that_is_believed_keeps_its_rules_and_keys() {
+    let base = || Policy::parse(POLICY.as_bytes()).unwrap();
+    let with = |text: &str, with: &str| {
+        let addition = POLICY.replacen(text, with, 1);
+        base().merge(Policy::parse(addition.as_bytes()).unwrap()).map_err(|error| error.to_string())
+    };
+
+    assert_eq!(
+        with("leeway_seconds\": 5", "leeway_seconds\": 6").unwrap_err(),
+        "issuers https://as.example: stands in the policy already, with other rules or keys"
+    );
+    assert!(with("\"orders\"", "\"orders\", \"stock\"").is_err());
+    assert!(with("as.example/jwks", "evil.example/jwks").is_err());
+    assert!(with("\"cluster\": \"as\"", "\"cluster\": \"evil\"").is_err());
+    assert!(
+        with(
+            "\"url\": \"https://as.example/jwks\", \"cluster\": \"as\"",
+            &format!("\"inline\": {}", crate::fixture::jwks())
+        )
+        .is_err()
+    );
+    assert_eq!(with("https://as.example\", ", "https://other.example\", ").unwrap().issuers().len(), 2);
+
+    assert_eq!(with("\"subject\": \"x-sub\"", "\"scope\": \"x-scope\"").unwrap().identity_headers().len(), 2);
+    assert_eq!(
+        with("x-sub", "x-subject").unwrap_err(),
+        "identity_headers x-subject: contradicts the header x-sub"
+    );
+    assert_eq!(
+        with("\"subject\"", "\"roles\"").unwrap_err(),
+        "identity_headers x-sub: contradicts the header x-sub"
+    );
+    assert_eq!(with("GET", "GET").unwrap().identity_headers().len(), 1);
+}
+
+#[test]
+fn inline_keys_are_compared_by_name_and_key() {
+    let with = |jwks: &str| {
+        let text = POLICY
+            .replace(r#""url": "https://as.example/jwks", "cluster": "as""#, &format!(r#""inline": {jwks}"#));
+        Policy::parse(text.as_bytes()).unwrap()
+    };
+    let jwks = crate::fixture::jwks();
+    let more = jwks.replace(
+        "]}",
+        r#",{"kty":"OKP","crv":"Ed25519","kid":"k2","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#,
+    );
+
+    assert!(with(&jwks).merge(with(&jwks.replace("\"use\":\"sig\",", ""))).is_ok());
+    assert!(with(&jwks).merge(with(&more)).is_err());
+    assert!(with(&more).merge(with(&jwks)).is_err());
+    assert!(with(&jwks).merge(with(&jwks.replace("k1", "k2"))).is_err());
+}
+
+#[test]
+fn every_public_route_and_every_pair_that_overlaps_is_told() {
+    let policy = routes(&[ADMIN, LOGO, ABOUT]);
+
+    assert_eq!(
+        policy.public_routes().map(ToString::to_string).collect::<Vec<_>>(),
+        ["GET /about", "GET /admin/logo"]
+    );
+    let shadowed = policy.shadowed_routes();
+    assert_eq!(
+        shadowed.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["GET /admin/logo decides before GET,PUT /admin/{*rest}, where both match"]
+    );
+    assert!(shadowed[0].is_looser());
+}
+
+#[test]
+fn looser_is_what_lets_somebody_through_whom_the_other_stops() {
+    let looser = |winner: &str, loser: &str| {
+        let route = |path: &str, access: &str| format!(r#"{{"methods":["GET"],"path":"{path}",{access}}}"#);
+        let policy = routes(&[&route("/{*rest}", loser), &route("/a", winner)]);
+        policy.shadowed_routes()[0].is_looser()
+    };
+    let (public, any_token) = (r#""public":true"#, r#""authenticated":true"#);
+    let (a, ab, a_or_b) =
+        (r#""require":{"all":["a"]}"#, r#""require":{"all":["a","b"]}"#, r#""require":{"any":["a","b"]}"#);
+    let clerk = r#""authenticated":true,"roles":["clerk"]"#;
+    let clerk_or_chief = r#""authenticated":true,"roles":["clerk","chief"]"#;
+    let a_or_nothing_else = r#""require":{"any":["a"]}"#;
+    let a_or_b_or_c = r#""require":{"any":["a","b","c"]}"#;
+
+    for (winner, loser) in [
+        (public, any_token),
+        (any_token, a),
+        (a, ab),
+        (a_or_b, a),
+        (any_token, clerk),
+        (clerk_or_chief, clerk),
+        (a, clerk),
+        (any_token, a_or_b),
+        (a_or_b_or_c, a_or_b),
+    ] {
+        assert!(looser(winner, loser), "{winner} instead of {loser}");
+    }
+    for (winner, loser) in [
+        (any_token, public),
+        (a, any_token),
+        (ab, a),
+        (a, a_or_b),
+        (a_or_b, a_or_b_or_c),
+        (clerk, clerk_or_chief),
+        (a_or_nothing_else, a),
+        (a, a_or_nothing_else),
+    ] {
+        assert!(!looser(winner, loser), "{winner} instead of {loser}");
+    }
 }

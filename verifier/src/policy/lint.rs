@@ -1,0 +1,68 @@
+//! What a reader of a policy should know and may overlook: what is public, and which rule yields to which.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::{Access, Policy, Route};
+
+/// Two routes that match the same requests. Both are reached: neither matches nothing else.
+#[derive(Clone, Copy, Debug)]
+pub struct Shadowed<'a> {
+    /// Decides, because it is more specific.
+    pub winner: &'a Route,
+    /// Would have decided.
+    pub loser: &'a Route,
+}
+
+impl Shadowed<'_> {
+    /// Whether the winner asks for less than the loser: for no token where one is needed, or without a scope or role.
+    pub fn is_looser(&self) -> bool {
+        match (&self.winner.access, &self.loser.access) {
+            (_, Access::Public) => false,
+            (Access::Public, Access::Token { .. }) => true,
+            (
+                Access::Token { all, any, roles },
+                Access::Token { all: lost_all, any: lost_any, roles: lost_roles },
+            ) => {
+                let held = |scope: &String| all.contains(scope) || any.len() == 1 && any.contains(scope);
+                // With fewer to choose from, a choice is harder to make.
+                let narrows = |kept: &[String], lost: &[String]| {
+                    lost.is_empty() || !kept.is_empty() && kept.iter().all(|one| lost.contains(one))
+                };
+                let any_met = narrows(any, lost_any) || lost_any.iter().any(|scope| all.contains(scope));
+                !(lost_all.iter().all(held) && any_met && narrows(roles, lost_roles))
+            }
+        }
+    }
+}
+
+/// As in a report: which route decides instead of which.
+impl fmt::Display for Shadowed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} decides before {}, where both match", self.winner, self.loser)
+    }
+}
+
+impl Policy {
+    /// The routes that need no token, the most specific first.
+    pub fn public_routes(&self) -> impl Iterator<Item = &Route> {
+        self.routes.iter().filter(|route| route.access == Access::Public)
+    }
+
+    /// Every pair of routes that match the same requests and do not ask for the same.
+    ///
+    /// A route that is never reached is not among them: such a policy does not load, and no other kind can be written, because
+    /// of two overlapping paths the less specific always matches more.
+    pub fn shadowed_routes(&self) -> Vec<Shadowed<'_>> {
+        let pairs = self.routes.iter().enumerate().flat_map(|(at, winner)| {
+            self.routes.iter().skip(at + 1).map(move |loser| Shadowed { winner, loser })
+        });
+        let clash = |Shadowed { winner, loser }: &Shadowed<'_>| {
+            winner.methods.iter().any(|method| loser.methods.contains(method))
+                && winner.access != loser.access
+                && winner.path.overlaps(&loser.path)
+        };
+        pairs.filter(clash).collect()
+    }
+}

@@ -1,0 +1,95 @@
+//! Adding one policy to another: what was said before is neither loosened nor overridden.
+
+use alloc::format;
+use alloc::string::String;
+use core::fmt;
+
+use super::{IssuerPolicy, KeySource, Policy, Route};
+
+/// Two policies that contradict each other, and in what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MergeError {
+    /// As `routes GET /orders` or `issuers https://as.example`: the addition that is at fault.
+    member: String,
+    problem: String,
+}
+
+impl fmt::Display for MergeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.member, self.problem)
+    }
+}
+
+impl core::error::Error for MergeError {}
+
+impl Policy {
+    /// This policy with the issuers, routes and identity headers of `addition`.
+    ///
+    /// What both say alike stands once. A request that this policy decides is decided as before: an addition that would
+    /// change that is refused, were it stricter or looser. Only tokens of an added issuer are new to the old routes.
+    pub fn merge(mut self, addition: Self) -> Result<Self, MergeError> {
+        for issuer in addition.issuers {
+            match self.issuers.iter().find(|other| other.rules.issuer == issuer.rules.issuer) {
+                None => self.issuers.push(issuer),
+                Some(other) if is_same(other, &issuer) => {}
+                Some(_) => {
+                    let problem = "stands in the policy already, with other rules or keys".into();
+                    return Err(MergeError { member: format!("issuers {}", issuer.rules.issuer), problem });
+                }
+            }
+        }
+        let before = self.routes.len();
+        for route in addition.routes {
+            let old = self.routes.get(..before).unwrap_or_default();
+            if old.iter().any(|old| old.includes(&route)) {
+                continue;
+            }
+            if let Some(overridden) = old.iter().find(|old| route.overrides(old)) {
+                let problem = format!("would decide requests that {overridden} decides now");
+                return Err(MergeError { member: format!("routes {route}"), problem });
+            }
+            self.routes.push(route);
+        }
+        self.routes.sort_by(|a, b| a.path.by_precedence(&b.path));
+        for (field, name) in addition.identity_headers {
+            let known = self.identity_headers.iter().find(|(other, text)| *other == field || *text == name);
+            match known {
+                None => self.identity_headers.push((field, name)),
+                Some(same) if *same == (field, name.clone()) => {}
+                Some((_, other)) => {
+                    let problem = format!("contradicts the header {other}");
+                    return Err(MergeError { member: format!("identity_headers {name}"), problem });
+                }
+            }
+        }
+        Ok(self)
+    }
+}
+
+impl Route {
+    /// Whether a request that `other` would decide is decided by this route instead, and otherwise.
+    fn overrides(&self, other: &Self) -> bool {
+        let shares_a_method = self.methods.iter().any(|method| other.methods.contains(method));
+        let comes_first = self.path.by_precedence(&other.path).is_le();
+        shares_a_method && comes_first && self.access != other.access && self.path.overlaps(&other.path)
+    }
+
+    /// Whether this route says all that `other` says.
+    fn includes(&self, other: &Self) -> bool {
+        self.path == other.path
+            && self.access == other.access
+            && other.methods.iter().all(|method| self.methods.contains(method))
+    }
+}
+
+fn is_same(one: &IssuerPolicy, other: &IssuerPolicy) -> bool {
+    let same_keys = match (&one.keys, &other.keys) {
+        (KeySource::Inline(keys), KeySource::Inline(others)) => keys.is_same(others),
+        (
+            KeySource::Remote { url, cluster },
+            KeySource::Remote { url: other_url, cluster: other_cluster },
+        ) => (url, cluster) == (other_url, other_cluster),
+        _ => false,
+    };
+    one.rules == other.rules && same_keys
+}
