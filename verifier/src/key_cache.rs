@@ -1,11 +1,52 @@
 //! When to fetch an issuer's keys and how long to trust the last good ones: a state machine without I/O.
 //!
 //! The host fetches when [`KeyCache::wants_fetch`] says so, announces it with [`KeyCache::started`], and reports
-//! [`KeyCache::replace`] or [`KeyCache::failed`].
+//! [`KeyCache::replace`] or [`KeyCache::failed`]. What is known can be handed on as a snapshot, to another process or the next
+//! start.
 
 use crate::Seconds;
 use crate::keys::{KeySet, KeySetError, STRICT};
 use crate::signature::Algorithm;
+
+mod snapshot;
+
+pub use snapshot::SnapshotError;
+
+/// How old the keys of an issuer are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyState {
+    /// There were never any: tokens are refused as `keys_unavailable`.
+    Missing,
+    /// Fetched less than 300 seconds ago, or what the host chose instead, or pinned.
+    Fresh,
+    /// Due to be fetched again, and still used.
+    Usable,
+    /// 600 seconds old or more: tokens are refused as `keys_unavailable`.
+    Expired,
+}
+
+impl KeyState {
+    /// The stable text, for logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Fresh => "fresh",
+            Self::Usable => "usable",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// Why keys should be fetched now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NeedKeys {
+    /// There are none to verify with: every token is refused until then.
+    Unavailable,
+    /// Those that are there are due.
+    Due,
+    /// A token named a key that is not there. This is asked for once in 30 seconds, however many tokens do.
+    UnknownKid,
+}
 
 /// The keys of one issuer and their age.
 #[derive(Clone, Debug)]
@@ -84,6 +125,27 @@ impl KeyCache {
         self.keys.as_ref().map(|_| now.saturating_sub(self.fetched_at))
     }
 
+    /// Whether the keys can be used, and for how long they were not fetched.
+    pub fn state(&self, now: Seconds) -> KeyState {
+        match self.age(now) {
+            None => KeyState::Missing,
+            Some(_) if self.pinned => KeyState::Fresh,
+            Some(age) if age < self.fresh => KeyState::Fresh,
+            Some(age) if age < HARD_AGE => KeyState::Usable,
+            Some(_) => KeyState::Expired,
+        }
+    }
+
+    /// Why a fetch is due. `None`: it is not.
+    pub fn needs_keys(&self, now: Seconds) -> Option<NeedKeys> {
+        let reason = match self.state(now) {
+            KeyState::Missing | KeyState::Expired => NeedKeys::Unavailable,
+            KeyState::Usable => NeedKeys::Due,
+            KeyState::Fresh => NeedKeys::UnknownKid,
+        };
+        self.wants_fetch(now).then_some(reason)
+    }
+
     /// Whether a fetch is due.
     pub const fn wants_fetch(&self, now: Seconds) -> bool {
         !self.pinned && now >= self.next_fetch
@@ -97,22 +159,17 @@ impl KeyCache {
     /// Takes the fetched set. A bad one changes nothing but the time of the next try.
     pub fn replace(&mut self, jwks: &[u8], now: Seconds) -> Result<(), KeySetError> {
         let checked = KeySet::accepting(self.accepted, jwks).and_then(|new| self.refuse_changed_key(new));
-        match checked {
-            Ok(new) => {
-                if self.keys.as_ref().is_none_or(|old| !old.is_same(&new)) {
-                    self.epoch += 1;
-                }
-                self.keys = Some(new);
-                self.fetched_at = now;
-                self.next_fetch = now.saturating_add(self.fresh);
-                self.back_off = 1;
-                Ok(())
-            }
-            Err(error) => {
-                self.failed(now);
-                Err(error)
-            }
+        checked.map(|new| self.take(new, now)).inspect_err(|_| self.failed(now))
+    }
+
+    fn take(&mut self, keys: KeySet, fetched_at: Seconds) {
+        if self.keys.as_ref().is_none_or(|old| !old.is_same(&keys)) {
+            self.epoch += 1;
         }
+        self.keys = Some(keys);
+        self.fetched_at = fetched_at;
+        self.next_fetch = fetched_at.saturating_add(self.fresh);
+        self.back_off = 1;
     }
 
     /// A fetch failed: the next try waits twice as long, up to a minute.
@@ -147,157 +204,8 @@ const HARD_AGE: Seconds = 600;
 const FETCH_TIMEOUT: Seconds = 10;
 const MAX_BACK_OFF: Seconds = 60;
 const MISS_INTERVAL: Seconds = 30;
+/// By how much the clock of another machine may be ahead.
+const LEEWAY: Seconds = 30;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SET: &[u8] =
-        br#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k1","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
-    /// Another key under the same name.
-    const CHANGED: &[u8] =
-        br#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k1","x":"PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw"}]}"#;
-
-    /// Another key under another name.
-    const OTHER: &[u8] =
-        br#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k2","x":"PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw"}]}"#;
-
-    fn loaded(now: Seconds) -> KeyCache {
-        let mut cache = KeyCache::remote();
-        cache.replace(SET, now).unwrap();
-        cache
-    }
-
-    #[test]
-    fn an_empty_cache_wants_keys_at_once_and_gives_none() {
-        let cache = KeyCache::remote();
-
-        assert!(cache.wants_fetch(0));
-        assert!(cache.current(0).is_none());
-    }
-
-    #[test]
-    fn keys_are_refreshed_at_300_seconds_and_used_until_600() {
-        let cache = loaded(1000);
-
-        assert!(!cache.wants_fetch(1299));
-        assert!(cache.wants_fetch(1300));
-        assert!(cache.current(1599).is_some());
-        assert!(cache.current(1600).is_none());
-        assert_eq!(cache.age(1600), Some(600));
-    }
-
-    #[test]
-    fn a_fetch_under_way_is_not_doubled_but_given_up_after_its_time() {
-        let mut cache = KeyCache::remote();
-        cache.started(1000);
-
-        assert!(!cache.wants_fetch(1009));
-        assert!(cache.wants_fetch(1010));
-    }
-
-    #[test]
-    fn failures_back_off_to_a_minute_and_keep_the_keys() {
-        let mut cache = loaded(1000);
-        let mut now = 1300;
-        for wait in [1, 2, 4, 8, 16, 32, 60, 60] {
-            cache.failed(now);
-            assert!(!cache.wants_fetch(now + wait - 1));
-            assert!(cache.wants_fetch(now + wait));
-            now += wait;
-        }
-        assert!(cache.current(now).is_some());
-    }
-
-    #[test]
-    fn a_host_may_have_keys_fetched_sooner_and_then_waits_less_after_a_failure() {
-        let mut cache = KeyCache::remote().fresh_for(20);
-        cache.replace(SET, 1000).unwrap();
-        assert!(!cache.wants_fetch(1019));
-        assert!(cache.wants_fetch(1020));
-
-        let mut now = 1020;
-        for wait in [1, 2, 4, 8, 16, 20, 20] {
-            cache.failed(now);
-            assert!(!cache.wants_fetch(now + wait - 1));
-            assert!(cache.wants_fetch(now + wait));
-            now += wait;
-        }
-        assert!(cache.current(1599).is_some() && cache.current(1600).is_none());
-    }
-
-    #[test]
-    fn a_bad_set_never_replaces_a_good_one() {
-        for bad in [&b"{"[..], br#"{"keys":[]}"#, CHANGED] {
-            let mut cache = loaded(1000);
-
-            assert!(cache.replace(bad, 1300).is_err());
-            assert_eq!(cache.age(1300), Some(300));
-            assert!(cache.wants_fetch(1301));
-        }
-    }
-
-    #[test]
-    fn what_was_verified_may_be_used_until_the_hard_age_of_the_keys() {
-        let mut cache = KeyCache::remote();
-        assert_eq!(cache.usable_until(), 0);
-
-        for now in [1000, 1300] {
-            cache.replace(SET, now).unwrap();
-            let until = cache.usable_until();
-            assert!(cache.current(until - 1).is_some());
-            assert!(cache.current(until).is_none());
-        }
-        assert_eq!(KeyCache::pinned(KeySet::parse(SET).unwrap()).usable_until(), Seconds::MAX);
-    }
-
-    #[test]
-    fn the_epoch_changes_with_the_keys_and_with_nothing_else() {
-        let mut cache = loaded(1000);
-        let first = cache.epoch();
-        cache.replace(SET, 1300).unwrap();
-        cache.replace(b"{", 1301).unwrap_err();
-        cache.failed(1302);
-        assert_eq!(cache.epoch(), first);
-
-        cache.replace(OTHER, 1303).unwrap();
-        let second = cache.epoch();
-        assert_ne!(second, first);
-        cache.replace(SET, 1304).unwrap();
-        assert!(![first, second].contains(&cache.epoch()));
-    }
-
-    #[test]
-    fn an_unknown_kid_brings_one_fetch_in_30_seconds() {
-        let mut cache = loaded(1000);
-        cache.missed(1001);
-        assert!(cache.wants_fetch(1001));
-        cache.replace(SET, 1001).unwrap();
-
-        for now in 1002..1031 {
-            cache.missed(now);
-            assert!(!cache.wants_fetch(now), "{now}");
-        }
-        cache.missed(1031);
-        assert!(cache.wants_fetch(1031));
-    }
-
-    #[test]
-    fn an_unknown_kid_does_not_cut_a_back_off_short_without_keys() {
-        let mut cache = KeyCache::remote();
-        cache.failed(1000);
-        cache.failed(1001);
-        cache.missed(1002);
-
-        assert!(!cache.wants_fetch(1002));
-    }
-
-    #[test]
-    fn pinned_keys_never_age_and_are_never_fetched() {
-        let mut cache = KeyCache::pinned(KeySet::parse(SET).unwrap());
-        cache.missed(1000);
-
-        assert!(!cache.wants_fetch(u64::MAX));
-        assert!(cache.current(u64::MAX).is_some());
-    }
-}
+mod tests;

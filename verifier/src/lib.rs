@@ -38,7 +38,7 @@ pub use credentials::bearer_token;
 pub use decide::{Decision, Gate, RequestView};
 pub use error::{Code, Refusal};
 pub use explain::{Explanation, Outcome, Step};
-pub use key_cache::KeyCache;
+pub use key_cache::{KeyCache, KeyState, NeedKeys, SnapshotError};
 pub use keys::{KeySet, KeySetError};
 pub use policy::{
     Access, IdentityField, IssuerPolicy, KeySource, MergeError, Policy, PolicyError, Route, Shadowed,
