@@ -4,6 +4,7 @@ use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 
 use crate::json::write_string;
@@ -173,6 +174,17 @@ impl Refusal {
         Some(challenge)
     }
 
+    /// The headers of the answer beside its length, with names in lower case. No value holds what a sender wrote.
+    pub fn headers(&self) -> Vec<(&'static str, String)> {
+        let mut headers = Vec::from([
+            ("content-type", "application/problem+json".to_owned()),
+            ("cache-control", "no-store".to_owned()),
+        ]);
+        headers.extend(self.challenge().map(|challenge| ("www-authenticate", challenge)));
+        headers.extend(self.retry_after().map(|seconds| ("retry-after", format!("{seconds}"))));
+        headers
+    }
+
     /// The body of the answer, `application/problem+json` (RFC 9457).
     pub fn problem(&self) -> String {
         let Self { code, claim, scope } = self;
@@ -228,8 +240,6 @@ const fn title(status: u16) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use alloc::vec::Vec;
-
     use super::*;
     use crate::json;
 
