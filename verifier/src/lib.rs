@@ -1,12 +1,38 @@
 //! The core: a token, keys, a policy and a time go in; a verdict comes out.
 //!
 //! No I/O, no clock, no operating system: the same code gives the same verdict natively, in JavaScript and in
-//! Envoy. Strict RFC 9068 with Ed25519; [`verify`] reads top to bottom as the list of checks.
+//! Envoy. Strict RFC 9068 with Ed25519; [`Check`] is the list of what is checked.
+//!
+//! A service that reads a policy file asks a [`Gate`]; one that knows itself what it needs asks [`verify`] or [`verify_cached`].
+//! With feature `tower` there is a layer for axum and its kind.
+//!
+//! ```
+//! use keystone_verifier::{Decision, Gate, Policy, RequestView};
+//!
+//! let policy = Policy::parse(br#"{ "version": 1,
+//!     "issuers": [{ "issuer": "https://as.example", "audiences": ["orders"],
+//!                   "keys": { "inline": { "keys": [{ "kty": "OKP", "crv": "Ed25519", "kid": "k1",
+//!                                 "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" }] } } }],
+//!     "routes": [{ "methods": ["GET"], "path": "/about", "public": true },
+//!                { "methods": ["GET"], "path": "/orders/{id}", "require": { "all": ["orders:read"] } }] }"#)?;
+//! let mut gate = Gate::new(policy);
+//!
+//! let request = RequestView { method: b"GET", path: b"/orders/7", authorization: &[b"Bearer abc"] };
+//! match gate.decide(&request, 1_800_000_000) {
+//!     Decision::Public => {}
+//!     Decision::Allow(token) => assert!(token.has("orders:read")),
+//!     Decision::Deny(refusal) => assert_eq!((refusal.code().as_str(), refusal.status()), ("malformed", 401)),
+//! }
+//! assert!(gate.explain(&request, 1_800_000_000).to_string().contains("failed       form         1 segments"));
+//! # Ok::<(), keystone_verifier::PolicyError>(())
+//! ```
 
 #![no_std]
 #![warn(missing_docs)]
 
 extern crate alloc;
+#[cfg(feature = "tower")]
+extern crate std;
 
 mod base64url;
 mod checks;
@@ -24,6 +50,8 @@ mod json;
 mod judge;
 mod key_cache;
 mod keys;
+#[cfg(feature = "tower")]
+pub mod layer;
 mod path;
 mod policy;
 mod shadow;

@@ -321,16 +321,15 @@ fn user_retry(error: &UserError) -> Option<u64> {
 
 /// The verifier's refusal, as Envoy and Node would answer it.
 fn refused(refusal: &Refusal) -> Response {
-    tracing::info!(code = refusal.code().as_str(), "request refused");
-    let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::FORBIDDEN);
-    let mut response = (status, [PROBLEM], refusal.problem()).into_response();
-    if let Some(challenge) = refusal.challenge().and_then(|text| HeaderValue::try_from(text).ok()) {
-        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-    }
-    if let Some(seconds) = refusal.retry_after() {
-        response.headers_mut().insert(RETRY_AFTER, seconds.into());
-    }
+    log_refusal(refusal);
+    let mut response = keystone_verifier::layer::answer(refusal);
+    // Logged once.
+    response.extensions_mut().remove::<Refusal>();
     response
+}
+
+pub(super) fn log_refusal(refusal: &Refusal) {
+    tracing::info!(code = refusal.code().as_str(), "request refused");
 }
 
 fn problem(status: StatusCode, code: &str, detail: &str) -> Response {

@@ -1,82 +1,102 @@
-//! Who may use the issuer's own routes: decided by the same verifier that guards everyone else's.
+//! Who may use the issuer's own routes: decided by the layer that the verifier has for everybody's services.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use axum::Router;
 use axum::extract::{FromRequestParts, Request, State};
-use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use axum::middleware::Next;
+use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
-use keystone_verifier::{Code, Decision, Gate, KeyCache, Policy, RequestView, Verified};
+use keystone_verifier::layer::GuardLayer;
+use keystone_verifier::{Code, Gate, KeyCache, Policy, Refusal, Verified};
 use serde_json::{Value, json};
 
 use super::App;
-use super::error::Problem;
+use super::error::{Problem, log_refusal};
 use crate::access;
 use crate::keys::Ring;
 
 /// The gate, and the tag of the key set whose keys it has.
 #[derive(Debug)]
-pub(super) struct Guard(Option<Mutex<(String, Gate)>>);
+pub(super) struct Guard {
+    gate: Arc<Mutex<Gate>>,
+    etag: Mutex<String>,
+}
 
-/// The verified token of a guarded request, not revoked. Only `require` puts one there.
+/// The verified token of a guarded request, not revoked. Only `around` puts one there.
 #[derive(Clone, Debug)]
 pub(super) struct Caller(pub(super) Verified);
 
 impl Guard {
-    /// `routes`: as in a policy file.
-    pub(super) fn new(issuer: &str, routes: &Value) -> Self {
+    /// `routes`: as in a policy file. `None`: they do not load, and must be closed.
+    pub(super) fn new(issuer: &str, routes: &Value) -> Option<Self> {
         let policy = json!({
             "version": 1,
             "issuers": [{ "issuer": issuer, "audiences": [AUDIENCE], "keys": { "url": issuer } }],
             "routes": routes,
         });
         match Policy::parse(policy.to_string().as_bytes()) {
-            Ok(policy) => Self(Some(Mutex::new((String::new(), Gate::new(policy))))),
+            Ok(policy) => {
+                Some(Self { gate: Arc::new(Mutex::new(Gate::new(policy))), etag: Mutex::default() })
+            }
             Err(error) => {
                 tracing::error!(%error, "the issuer's own policy does not load; its routes are closed");
-                Self(None)
+                None
             }
         }
     }
 
-    fn decide(&self, request: &RequestView<'_>, ring: &Ring, now: u64) -> Decision {
-        let Some(gate) = &self.0 else { return Decision::Deny(Code::KeysUnavailable.into()) };
-        let (etag, gate) = &mut *gate.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Never fetched: they are ours.
+    fn know(&self, ring: &Ring) {
+        let mut etag = self.etag.lock().unwrap_or_else(PoisonError::into_inner);
         if *etag != ring.jwks.etag {
             etag.clone_from(&ring.jwks.etag);
-            // Never fetched: they are ours.
+            let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
             gate.keys(0).into_iter().for_each(|keys| *keys = KeyCache::pinned(ring.public.clone()));
         }
-        gate.decide(request, now)
     }
 }
 
-pub(super) async fn require(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let decision = {
-        let authorization: Vec<&[u8]> =
-            request.headers().get_all(AUTHORIZATION).iter().map(|value| value.as_bytes()).collect();
-        let view = RequestView {
-            method: request.method().as_str().as_bytes(),
-            path: request.uri().path_and_query().map_or("/", |path| path.as_str()).as_bytes(),
-            authorization: &authorization,
-        };
-        let now = app.issuer.world.now().unix_timestamp();
-        app.guard.decide(&view, &app.issuer.keys.current(), now.try_into().unwrap_or_default())
+/// `routes`, each behind its scope.
+pub(super) fn around(routes: Router<App>, app: &App) -> Router<App> {
+    let Some(guard) = &app.guard else { return Router::new() };
+    let world = app.issuer.world.clone();
+    let now = move || -> u64 { world.now().unix_timestamp().try_into().unwrap_or_default() };
+    routes
+        .layer(from_fn_with_state(app.clone(), in_good_standing))
+        .layer(GuardLayer::new(Arc::clone(&guard.gate), now))
+        .layer(map_response(logged))
+        .layer(from_fn_with_state(app.clone(), with_own_keys))
+}
+
+async fn with_own_keys(State(app): State<App>, request: Request, next: Next) -> Response {
+    if let Some(guard) = &app.guard {
+        guard.know(&app.issuer.keys.current());
+    }
+    next.run(request).await
+}
+
+async fn logged(response: Response) -> Response {
+    // Those that the layer refused; the others were logged where they were refused.
+    if let Some(refusal) = response.extensions().get::<Refusal>() {
+        log_refusal(refusal);
+    }
+    response
+}
+
+/// Elsewhere a revoked token works until verifiers hear of it; here it is known at once.
+async fn in_good_standing(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    // None of these routes is public.
+    let Some(token) = request.extensions_mut().remove::<Verified>() else {
+        return Problem::Refused(Code::NoRoute.into()).into_response();
     };
-    match decision {
-        // Elsewhere a revoked token works until verifiers hear of it; here it is known at once.
-        Decision::Allow(token) => match access::standing(&*app.issuer.store, &token).await {
-            Ok(Some(_)) => {
-                request.extensions_mut().insert(Caller(token));
-                next.run(request).await
-            }
-            Ok(None) => Problem::Refused(Code::Revoked.into()).into_response(),
-            Err(error) => Problem::Store(error).into_response(),
-        },
-        Decision::Deny(refusal) => Problem::Refused(refusal).into_response(),
-        // None of these routes is.
-        Decision::Public => Problem::Refused(Code::NoRoute.into()).into_response(),
+    match access::standing(&*app.issuer.store, &token).await {
+        Ok(Some(_)) => {
+            request.extensions_mut().insert(Caller(token));
+            next.run(request).await
+        }
+        Ok(None) => Problem::Refused(Code::Revoked.into()).into_response(),
+        Err(error) => Problem::Store(error).into_response(),
     }
 }
 

@@ -48,7 +48,8 @@ use crate::keys::Document;
 #[derive(Clone, Debug)]
 pub(crate) struct App {
     issuer: Arc<Issuer>,
-    guard: Arc<Guard>,
+    /// `None`: what it guards is closed.
+    guard: Option<Arc<Guard>>,
     metadata: Arc<Document>,
     description: Arc<Description>,
 }
@@ -60,9 +61,8 @@ pub fn public(issuer: Arc<Issuer>) -> Router {
     let tokens = routes::router(routes::tokens())
         .layer(from_fn_with_state((app.clone(), fault), layers::caught))
         .layer(map_response(layers::never_stored));
-    let guarded = routes::router(routes::guarded())
-        .layer(from_fn_with_state(app.clone(), guard::require))
-        .layer(map_response(layers::never_stored));
+    let guarded = guard::around(routes::router(routes::guarded()), &app);
+    let guarded = guarded.layer(map_response(layers::never_stored));
     let mut published = routes::router(routes::published());
     if app.issuer.config.documentation {
         published = published.merge(routes::router(routes::documentation()));
@@ -101,7 +101,7 @@ pub fn operations(issuer: Arc<Issuer>) -> Router {
 
 impl App {
     fn new(issuer: Arc<Issuer>) -> Self {
-        let guard = Arc::new(Guard::new(&issuer.config.issuer, &routes::policy()));
+        let guard = Guard::new(&issuer.config.issuer, &routes::policy()).map(Arc::new);
         let description = Description::of(&description(&issuer.config.issuer));
         Self { metadata: published::describe(&issuer.config.issuer), description, guard, issuer }
     }

@@ -110,6 +110,8 @@ impl Keys {
     pub async fn refresh(&self, store: &dyn Store) -> Result<(), KeysError> {
         let sight = look_at_clock(store, &self.world).await?;
         let ring = Ring::new(&store.signing_keys().await?, &self.kek)?;
+        // Most of the time the keys are the same, and what was worked out for them is worth keeping.
+        let ring = Ring { public: ring.public.continuing(&self.current().public), ..ring };
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = (Arc::new(ring), sight);
         Ok(())
     }

@@ -1,0 +1,236 @@
+//! Guards an HTTP service of the `tower` family, as axum, tonic and hyper run them. Feature `tower`.
+//!
+//! [`GuardLayer`] decides by a policy and puts the [`Verified`] token of an allowed request into its extensions.
+//! [`ScopesLayer`] asks for scopes where a router says what its routes need. A refused request is answered with the status,
+//! the challenge and the body that Envoy and Node give (RFC 6750 §3, RFC 9457); the response carries the [`Refusal`] in its
+//! extensions, for logs and metrics.
+//!
+//! The policy reads the path that the client sent, so the layer belongs around the whole router, not into a nested one. Keys
+//! are fetched by the host, which hands them to the gate that it shares with the layer.
+//!
+//! ```
+//! use std::sync::{Arc, Mutex};
+//! use std::time::SystemTime;
+//!
+//! use axum::{Extension, Router, routing::get};
+//! use keystone_verifier::layer::{GuardLayer, ScopesLayer};
+//! use keystone_verifier::{Gate, Policy, Verified};
+//!
+//! async fn orders(Extension(token): Extension<Verified>) -> String {
+//!     format!("the orders of {}", token.subject())
+//! }
+//!
+//! let policy = Policy::parse(br#"{ "version": 1,
+//!     "issuers": [{ "issuer": "https://as.example", "audiences": ["orders"],
+//!                   "keys": { "url": "https://as.example/.well-known/jwks.json" } }],
+//!     "routes": [{ "methods": ["GET"], "path": "/orders", "authenticated": true }] }"#)?;
+//! let gate = Arc::new(Mutex::new(Gate::new(policy)));
+//! let now = || SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs());
+//! let read = ScopesLayer::all(&["orders:read"]).ok_or("not a scope")?;
+//! let app = Router::<()>::new()
+//!     .route("/orders", get(orders).layer(read))
+//!     .layer(GuardLayer::new(gate.clone(), now));
+//!
+//! // Beside it, a task of the host: ask `needs_keys`, fetch, and hand over what came.
+//! if let Some(keys) = gate.lock().map_err(|_| "poisoned")?.keys(0) {
+//!     assert!(keys.needs_keys(now()).is_some());
+//! }
+//! # let _ = app;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use std::sync::{Mutex, PoisonError};
+
+use http::header::AUTHORIZATION;
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::claims::is_scope_token;
+use crate::{Code, Decision, Gate, Refusal, RequestView, Seconds, Verified};
+
+/// Decides on every request by the policy of a gate.
+#[derive(Clone, Debug)]
+pub struct GuardLayer<C> {
+    gate: Arc<Mutex<Gate>>,
+    clock: C,
+}
+
+impl<C: Fn() -> Seconds> GuardLayer<C> {
+    /// `clock` gives Unix time in seconds.
+    pub const fn new(gate: Arc<Mutex<Gate>>, clock: C) -> Self {
+        Self { gate, clock }
+    }
+}
+
+impl<S, C: Clone> Layer<S> for GuardLayer<C> {
+    type Service = Guard<S, C>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Guard { inner, layer: self.clone() }
+    }
+}
+
+/// The service that [`GuardLayer`] makes.
+#[derive(Clone, Debug)]
+pub struct Guard<S, C> {
+    inner: S,
+    layer: GuardLayer<C>,
+}
+
+impl<S, C, B, R> Service<Request<B>> for Guard<S, C>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    C: Fn() -> Seconds,
+    R: From<String>,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = GuardFuture<S::Future, R>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        match self.layer.decide(&request) {
+            Decision::Public => {}
+            Decision::Allow(token) => {
+                request.extensions_mut().insert(token);
+            }
+            Decision::Deny(refusal) => return GuardFuture::answered(refusal),
+        }
+        GuardFuture::passed(self.inner.call(request))
+    }
+}
+
+impl<C: Fn() -> Seconds> GuardLayer<C> {
+    fn decide<B>(&self, request: &Request<B>) -> Decision {
+        let authorization = request.headers().get_all(AUTHORIZATION);
+        let authorization: Vec<&[u8]> = authorization.iter().map(HeaderValue::as_bytes).collect();
+        let target = request.uri().path_and_query();
+        let view = RequestView {
+            method: request.method().as_str().as_bytes(),
+            path: target.map_or("", |target| target.as_str()).as_bytes(),
+            authorization: &authorization,
+        };
+        let now = (self.clock)();
+        // Whoever panicked with the lock left verdicts and keys, each of them whole.
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner).decide(&view, now)
+    }
+}
+
+/// Lets a request through whose token, verified by a [`GuardLayer`] around this layer, holds every one of some scopes.
+#[derive(Clone, Debug)]
+pub struct ScopesLayer {
+    all: Arc<[String]>,
+}
+
+impl ScopesLayer {
+    /// `None`: one of them is not a scope token (RFC 6749 §3.3), so no token could hold it.
+    pub fn all(scopes: &[&str]) -> Option<Self> {
+        let all = scopes.iter().map(|scope| String::from(*scope)).collect();
+        scopes.iter().all(|scope| is_scope_token(scope)).then_some(Self { all })
+    }
+
+    fn refusal(&self, token: Option<&Verified>) -> Option<Refusal> {
+        let Some(token) = token else { return Some(Code::NoCredentials.into()) };
+        let holds_all = self.all.iter().all(|scope| token.has(scope));
+        (!holds_all).then(|| Refusal::scope(self.all.join(" ").into()))
+    }
+}
+
+impl<S> Layer<S> for ScopesLayer {
+    type Service = Scopes<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Scopes { inner, layer: self.clone() }
+    }
+}
+
+/// The service that [`ScopesLayer`] makes.
+#[derive(Clone, Debug)]
+pub struct Scopes<S> {
+    inner: S,
+    layer: ScopesLayer,
+}
+
+impl<S, B, R> Service<Request<B>> for Scopes<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    R: From<String>,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = GuardFuture<S::Future, R>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        match self.layer.refusal(request.extensions().get()) {
+            Some(refusal) => GuardFuture::answered(refusal),
+            None => GuardFuture::passed(self.inner.call(request)),
+        }
+    }
+}
+
+/// What a client is told of a refusal: status, headers and body.
+pub fn answer<R: From<String>>(refusal: &Refusal) -> Response<R> {
+    let mut response = Response::new(R::from(refusal.problem()));
+    *response.status_mut() = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::FORBIDDEN);
+    for (name, value) in refusal.headers() {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            response.headers_mut().insert(HeaderName::from_static(name), value);
+        }
+    }
+    response.extensions_mut().insert(refusal.clone());
+    response
+}
+
+pin_project! {
+    /// The answer of the guarded service, or the refusal.
+    #[derive(Debug)]
+    pub struct GuardFuture<F, R> {
+        #[pin]
+        passed: Option<F>,
+        answered: Option<Response<R>>,
+    }
+}
+
+impl<F, R: From<String>> GuardFuture<F, R> {
+    const fn passed(future: F) -> Self {
+        Self { passed: Some(future), answered: None }
+    }
+
+    fn answered(refusal: Refusal) -> Self {
+        Self { passed: None, answered: Some(answer(&refusal)) }
+    }
+}
+
+impl<F, R, E> Future for GuardFuture<F, R>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        match (this.passed.as_pin_mut(), this.answered.take()) {
+            (Some(future), _) => future.poll(context),
+            (None, Some(response)) => Poll::Ready(Ok(response)),
+            // Polled after its end, which no caller may do.
+            (None, None) => Poll::Pending,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
