@@ -5,9 +5,9 @@ import { copyFileSync, cpSync, existsSync, readFileSync, rmSync, writeFileSync }
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { plainModule, smallerModule } from "./binaryen.mjs";
 import { embed } from "./embed.mjs";
 import { entries } from "./entries.mjs";
-import { plainModule } from "./plain.mjs";
 
 // Declarations that no entry names.
 const INTERNAL = ["answer", "embedded", "engine", "generations", "get", "keys", "memory", "metadata", "plain", "policy.workerd", "small", "start", "workerd"];
@@ -15,11 +15,11 @@ const INTERNAL = ["answer", "embedded", "engine", "generations", "get", "keys", 
 const here = dirname(fileURLToPath(import.meta.url));
 const at = (...parts) => join(here, ...parts);
 const wasm = at("pkg", "keystone_verifier_wasm_bg.wasm");
-const small = at("pkg", "small", "keystone_verifier_wasm_bg.wasm");
 const hostile = at("..", "tests", "vectors", "hostile.json");
 
 if (!existsSync(wasm)) fail("js/pkg is missing: run `cargo xtask build` in the project's folder first");
 rmSync(at("dist"), { recursive: true, force: true });
+const small = smallerModule(at("pkg", "small", "keystone_verifier_wasm_bg.wasm"), at("node_modules"));
 
 const shared = {
   absWorkingDir: here,

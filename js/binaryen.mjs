@@ -1,4 +1,4 @@
-// The engine for pages that forbid WebAssembly: the same module, which binaryen writes as JavaScript.
+// What binaryen makes of a module: a smaller one, and one that is JavaScript for pages that forbid WebAssembly.
 
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -6,24 +6,41 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, w
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-// What the Rust compiler may use, and what JavaScript made of a module cannot have.
+// What the Rust compiler may use.
 const FEATURES = ["bulk-memory", "mutable-globals", "nontrapping-float-to-int", "sign-ext"];
+// What only a host with WebAssembly can have.
+const REFERENCES = ["multivalue", "reference-types"];
 const LOWERED = ["llvm-memory-copy-fill-lowering", "llvm-nontrapping-fptoint-lowering", "signext-lowering"];
 
-/** One function that gives what an instance of the module in `wasm` exports. Made once for each module: it takes a while. */
+/** The module in `wasm`, as small as it gets without becoming slower. */
+export function smallerModule(wasm, packages) {
+  return madeOnce("smaller.wasm", wasm, packages, (at) => {
+    const options = [...[...FEATURES, ...REFERENCES].map((name) => `--enable-${name}`), "-Os"];
+    const strip = ["--strip-producers", "--strip-target-features"];
+    run(packages, "wasm-opt", [...options, ...strip, wasm, "-o", at("smaller.wasm")]);
+  });
+}
+
+/** One function that gives what an instance of the module in `wasm` exports. */
 export function plainModule(wasm, packages) {
+  return madeOnce("plain.js", wasm, packages, (at) => {
+    const options = [...FEATURES.map((name) => `--enable-${name}`), ...LOWERED.map((name) => `--${name}`), "-O1"];
+    run(packages, "wasm-opt", [...options, wasm, "-o", at("lowered.wasm")]);
+    run(packages, "wasm2js", ["-O", at("lowered.wasm"), "-o", at("translated.js")]);
+    writeFileSync(at("plain.js"), asFunction(readFileSync(at("translated.js"), "utf8")));
+  });
+}
+
+// Kept among the packages, once for each module: it takes a while.
+function madeOnce(name, wasm, packages, make) {
   const cache = join(packages, ".cache");
   const digest = createHash("sha256").update(readFileSync(wasm)).update(readFileSync(fileURLToPath(import.meta.url)));
-  const made = join(cache, `plain-${digest.digest("hex").slice(0, 16)}.js`);
+  const made = join(cache, `${digest.digest("hex").slice(0, 16)}-${name}`);
   if (existsSync(made)) return made;
   mkdirSync(cache, { recursive: true });
   const folder = mkdtempSync(join(cache, "making-"));
-  const at = (name) => join(folder, name);
-  const options = [...FEATURES.map((name) => `--enable-${name}`), ...LOWERED.map((name) => `--${name}`), "-O1"];
-  run(packages, "wasm-opt", [...options, wasm, "-o", at("lowered.wasm")]);
-  run(packages, "wasm2js", ["-O", at("lowered.wasm"), "-o", at("translated.js")]);
-  writeFileSync(at("module.js"), asFunction(readFileSync(at("translated.js"), "utf8")));
-  renameSync(at("module.js"), made);
+  make((file) => join(folder, file));
+  renameSync(join(folder, name), made);
   rmSync(folder, { recursive: true });
   return made;
 }
