@@ -16,6 +16,10 @@ export interface KeyHolder {
 /** One issuer's rules and keys. Answers are read in answer.ts. */
 export interface Engine extends KeyHolder, Lease {
   readonly maxTokenBytes: number;
+  /** The keys and their age, for `restore` elsewhere; undefined while there are none. */
+  snapshot(): string | undefined;
+  /** Takes the keys of a snapshot, or says why not. */
+  restore(snapshot: string, now: number): string | undefined;
   verify(token: string, now: number): string;
   /** The same answer, on a platform where waiting for it is quicker. */
   verifyAsync?(token: string, now: number): Promise<string>;

@@ -24,6 +24,11 @@ export interface VerifierOptions extends CommonOptions {
   leeway?: number;
   /** The longest lifetime a token may have, in seconds, at most a year. Default a day. */
   maxLifetime?: number;
+  /**
+   * What `snapshot()` of another verifier gave, lately: the start then waits for no network. It is trusted like the
+   * issuer's own answer. One that is broken, of another issuer or too old is as none.
+   */
+  snapshot?: string;
   /** How many accepted tokens are remembered, at most 100,000. Default 4096, of about 3 kB each. 0: none. */
   cacheSize?: number;
 }
@@ -54,10 +59,11 @@ export interface Settings {
   leeway: number | undefined;
   maxLifetime: number | undefined;
   cacheSize: number;
+  snapshot: string | undefined;
 }
 
 const COMMON = ["allowHttp", "fetch", "now", "jitter"];
-const VERIFIER = ["issuer", "audience", "jwksUri", "leeway", "maxLifetime", "cacheSize", ...COMMON];
+const VERIFIER = ["issuer", "audience", "jwksUri", "leeway", "maxLifetime", "snapshot", "cacheSize", ...COMMON];
 const GATE = ["policy", ...COMMON];
 
 /** @internal Throws a TypeError for everything that is not as above. */
@@ -79,6 +85,7 @@ export function readVerifierOptions(options: VerifierOptions): Settings {
     jwksUri: jwksUri === undefined ? undefined : address("jwksUri", jwksUri),
     leeway: whole("leeway", options.leeway, [0, 120]),
     maxLifetime: whole("maxLifetime", options.maxLifetime, [1, 31_536_000]),
+    snapshot: typed<string>("createVerifier: snapshot", options.snapshot, "string"),
     cacheSize: whole("cacheSize", options.cacheSize, [0, 100_000], "a whole number") ?? 4096,
   };
 }

@@ -74,6 +74,15 @@ export class Verifier {
     };
   }
 
+  /**
+   * The keys and their age, for the option `snapshot` of another verifier: in another worker, or at the next start while
+   * the issuer is away. Undefined while there are none. Keep it where nobody else can write.
+   */
+  snapshot(): string | undefined {
+    this.#mustBeOpen("snapshot");
+    return this.#engine.snapshot();
+  }
+
   /** Stops the background refresh and frees the memory. The verifier cannot be used afterwards. */
   close(): void {
     if (!this.#open) return;
@@ -162,7 +171,11 @@ export async function create(options: VerifierOptions, platform: VerifierPlatfor
   };
   const keys = new Keys(engine, (get) => source.read(get), around, renew);
   const verifier = new Verifier(engine, keys, around.now, memories);
+  const { snapshot } = settings;
+  const restored = snapshot !== undefined && engine.restore(snapshot, around.now()) === undefined;
+  renew();
   keys.look(around.now());
+  if (restored) return verifier;
   await keys.settled();
   // An unreachable issuer may come back: answer 503 until then. A wrong one is a mistake to hear of at once.
   if (keys.failure instanceof MetadataError) {

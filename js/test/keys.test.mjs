@@ -311,6 +311,41 @@ test("an issuer that is away for longer means 503, never 401", async (t) => {
   }
 });
 
+test("a snapshot lets another verifier start while the issuer is away", async (t) => {
+  const issuer = await createTestIssuer();
+  const [token, later] = [await issuer.token(), await issuer.token({ exp: issuer.now() / 1000 + 3600 })];
+  const first = await createVerifier(issuer.options);
+  t.after(() => first.close());
+  const snapshot = first.snapshot();
+  issuer.away = true;
+  issuer.pass(500);
+
+  const second = await createVerifier({ ...issuer.options, snapshot });
+  t.after(() => second.close());
+  assert.equal(second.verify(token).subject, "alice");
+  assert.equal(second.verify(token), second.verify(token));
+  issuer.pass(100);
+  assert.equal(codeOf(second, later), "keys_unavailable");
+});
+
+test("a snapshot that is broken, too old or of another issuer is as none", async (t) => {
+  const issuer = await createTestIssuer();
+  const other = await createTestIssuer({ issuer: "https://other.test" });
+  const [one, two] = [await createVerifier(issuer.options), await createVerifier(other.options)];
+  const old = one.snapshot();
+  for (const verifier of [one, two]) t.after(() => verifier.close());
+  issuer.pass(600);
+  const wrong = [old, two.snapshot(), "", "{}", old.slice(0, -1), old.replace('"fetched_at":', '"fetched_at":9')];
+  issuer.away = true;
+
+  for (const snapshot of wrong) {
+    const verifier = await createVerifier({ ...issuer.options, snapshot });
+    t.after(() => verifier.close());
+    assert.equal(codeOf(verifier, await issuer.token()), "keys_unavailable", snapshot);
+    assert.equal(verifier.snapshot(), undefined);
+  }
+});
+
 test("metadata of an issuer with a path stands between host and path", async (t) => {
   const seen = [];
   const fetch = async (url) => {

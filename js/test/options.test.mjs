@@ -40,6 +40,7 @@ const mistakes = [
   [{ ...good, maxLifetime: 0 }, /from 1 to 31536000/],
   [{ ...good, maxLifetime: Number.NaN }, /maxLifetime: expected whole seconds/],
   [{ ...good, maxLifetime: Number.POSITIVE_INFINITY }, /maxLifetime: expected whole seconds/],
+  [{ ...good, snapshot: {} }, /snapshot: expected a string/],
   [{ ...good, cacheSize: -1 }, /cacheSize: expected a whole number from 0 to 100000/],
   [{ ...good, allowHttp: "yes" }, /allowHttp: expected a boolean/],
   [{ ...good, fetch: {} }, /fetch: expected a function/],

@@ -69,6 +69,17 @@ impl Engine {
         self.issuer.keys.failed(seconds(now));
     }
 
+    /// The keys and their age, for `restore` in another process or at the next start. `undefined`: there are none.
+    pub fn snapshot(&self) -> Option<String> {
+        self.issuer.keys.snapshot(&self.issuer.rules.issuer)
+    }
+
+    /// Takes the keys of a snapshot, or says why not.
+    pub fn restore(&mut self, snapshot: &str, now: f64) -> Option<String> {
+        let restored = self.issuer.keys.restore(snapshot.as_bytes(), &self.issuer.rules.issuer, seconds(now));
+        restored.err().map(|error| error.to_string())
+    }
+
     /// Until when an accepted token may be remembered, whatever it says itself; exclusive.
     #[wasm_bindgen(getter, js_name = usableUntil)]
     pub fn usable_until(&self) -> f64 {
