@@ -154,9 +154,9 @@ impl fmt::Display for KeySetError {
             Self::NoKeysMember => f.write_str("the key set is not an object with an array `keys`"),
             Self::TooManyKeys => write!(f, "the key set holds more than {MAX_KEYS} keys"),
             Self::PrivateKey => f.write_str("the key set publishes a private key"),
-            Self::DuplicateKid(kid) => write!(f, "the key set names two keys {kid:?}"),
+            Self::DuplicateKid(kid) => write!(f, "the key set names two keys {}", quoted(kid)),
             Self::NoUsableKey => f.write_str("the key set holds no signature key with a `kid` for an accepted algorithm, which is Ed25519 by default"),
-            Self::ChangedKey(kid) => write!(f, "the key {kid:?} is another one than before"),
+            Self::ChangedKey(kid) => write!(f, "the key {} is another one than before", quoted(kid)),
         }
     }
 }
@@ -198,6 +198,13 @@ fn algorithm(jwk: &Object<'_>) -> Option<Algorithm> {
         ("RSA", _) => Some(Algorithm::Rs256),
         _ => None,
     }
+}
+
+/// As JSON, which is in the module anyway, where Rust's own way would bring tables along.
+fn quoted(text: &str) -> String {
+    let mut json = String::new();
+    write_string(text, &mut json);
+    json
 }
 
 fn is_symmetric(jwk: &Object<'_>) -> bool {
