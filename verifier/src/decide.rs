@@ -110,6 +110,11 @@ impl Gate {
         &self.policy
     }
 
+    /// How many tokens were accepted because they had been a while ago.
+    pub const fn reused(&self) -> u64 {
+        self.verdicts.reused()
+    }
+
     /// Every issuer whose keys the gate needs: those of the policy, then those of its shadow alone. [`Gate::keys`] counts
     /// in this order.
     pub fn issuers(&self) -> impl Iterator<Item = &IssuerPolicy> {

@@ -54,6 +54,7 @@ mod keys;
 pub mod layer;
 mod path;
 mod policy;
+mod record;
 mod shadow;
 mod signature;
 #[cfg(test)]
@@ -69,8 +70,10 @@ pub use explain::{Explanation, Outcome, Step};
 pub use key_cache::{KeyCache, KeyState, NeedKeys, SnapshotError};
 pub use keys::{KeySet, KeySetError};
 pub use policy::{
-    Access, IdentityField, IssuerPolicy, KeySource, MergeError, Policy, PolicyError, Route, Shadowed,
+    Access, Bundle, Cors, EnvoySettings, IdentityField, IssuerPolicy, KeySource, MergeError, Policy,
+    PolicyError, Preflight, Route, Shadowed,
 };
+pub use record::record;
 pub use shadow::Difference;
 pub use signature::Algorithm;
 pub use verify::{Rules, Verified, explain, verify, verify_cached};

@@ -11,14 +11,19 @@ use crate::keys::KeySet;
 use crate::path::{Path, Template};
 use crate::verify::Rules;
 
+mod bundle;
+mod cors;
 mod error;
 mod lint;
 mod merge;
 mod read;
 
+pub use bundle::Bundle;
+pub use cors::{Cors, Preflight};
 pub use error::PolicyError;
 pub use lint::Shadowed;
 pub use merge::MergeError;
+use read::Member;
 
 /// A policy that holds no contradiction.
 #[derive(Clone, Debug)]
@@ -27,13 +32,15 @@ pub struct Policy {
     /// The most specific first.
     routes: Vec<Route>,
     identity_headers: Vec<(IdentityField, String)>,
+    cors: Option<Cors>,
+    envoy: EnvoySettings,
 }
 
 impl Policy {
     /// Reads a policy file (JSON, schema in `docs/policy.schema.json`).
     pub fn parse(text: &[u8]) -> Result<Self, PolicyError> {
         let document = json::parse(text).map_err(|error| PolicyError::json(text, error))?;
-        read::policy(&document).map_err(|fault| PolicyError::at_line(text, fault))
+        read::policy(&Member::root(&document)).map_err(|fault| PolicyError::at_line(text, fault))
     }
 
     /// Who is believed, and by which keys.
@@ -49,6 +56,11 @@ impl Policy {
     /// The headers that tell the upstream who calls.
     pub fn identity_headers(&self) -> &[(IdentityField, String)] {
         &self.identity_headers
+    }
+
+    /// What only the Envoy filter can do; every other host ignores it.
+    pub const fn envoy(&self) -> &EnvoySettings {
+        &self.envoy
     }
 
     /// The most specific route that matches.
@@ -136,6 +148,21 @@ impl fmt::Display for Access {
             }
         }
         Ok(())
+    }
+}
+
+/// What the Envoy filter does besides deciding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnvoySettings {
+    /// Whether the upstream gets the token that was accepted. It does unless changed.
+    pub forward_authorization: bool,
+    /// Whether access logs can tell the verdict and the caller. They cannot unless changed.
+    pub access_log: bool,
+}
+
+impl Default for EnvoySettings {
+    fn default() -> Self {
+        Self { forward_authorization: true, access_log: false }
     }
 }
 

@@ -19,6 +19,7 @@ pub(crate) struct Verdicts {
     places: Vec<Option<Verdict>>,
     capacity: usize,
     uses: u64,
+    reused: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -40,7 +41,12 @@ pub(crate) struct Under {
 impl Verdicts {
     /// `capacity` is rounded up to a power of two.
     pub(crate) const fn new(capacity: usize) -> Self {
-        Self { places: Vec::new(), capacity: capacity.next_power_of_two(), uses: 0 }
+        Self { places: Vec::new(), capacity: capacity.next_power_of_two(), uses: 0, reused: 0 }
+    }
+
+    /// How many tokens were accepted by what is remembered of them.
+    pub(crate) const fn reused(&self) -> u64 {
+        self.reused
     }
 
     pub(crate) fn find(&mut self, token: &[u8]) -> Option<(&Under, &Verified)> {
@@ -115,7 +121,10 @@ impl Memory for Remembering<'_> {
         }
         let verified = verified.clone();
         match verified.check_times(&issuer.rules, judge.now) {
-            Ok(()) => Ok(Some(verified)),
+            Ok(()) => {
+                self.verdicts.reused += 1;
+                Ok(Some(verified))
+            }
             Err(refusal) => {
                 self.verdicts.forget(token);
                 Err(refusal)

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use core::fmt;
 
-use super::{IssuerPolicy, KeySource, Policy, Route};
+use super::{EnvoySettings, IssuerPolicy, KeySource, Policy, Route};
 
 /// Two policies that contradict each other, and in what.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +61,20 @@ impl Policy {
                     return Err(MergeError { member: format!("identity_headers {name}"), problem });
                 }
             }
+        }
+        match (&self.cors, addition.cors) {
+            (_, None) => {}
+            (None, added) => self.cors = added,
+            (Some(own), Some(added)) if *own == added => {}
+            (Some(_), Some(_)) => {
+                return Err(MergeError {
+                    member: "cors".into(),
+                    problem: "stands in the policy already".into(),
+                });
+            }
+        }
+        if addition.envoy != self.envoy && addition.envoy != EnvoySettings::default() {
+            return Err(MergeError { member: "envoy".into(), problem: "contradicts the policy".into() });
         }
         Ok(self)
     }

@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::error::Fault;
-use super::{Access, IdentityField, IssuerPolicy, KeySource, Policy, Route};
+use super::{Access, Cors, EnvoySettings, IdentityField, IssuerPolicy, KeySource, Policy, Route};
 use crate::claims::is_scope_token;
 use crate::json::{Node, Value};
 use crate::keys::{KeySet, STRICT};
@@ -15,9 +15,8 @@ use crate::verify::Rules;
 
 type Result<T> = core::result::Result<T, Fault>;
 
-pub(super) fn policy(document: &Node<'_>) -> Result<Policy> {
-    let root = Member { node: document, name: String::new() };
-    root.members(&["$schema", "version", "issuers", "routes", "identity_headers"])?;
+pub(super) fn policy(root: &Member<'_, '_>) -> Result<Policy> {
+    root.members(&["$schema", "version", "issuers", "routes", "identity_headers", "cors", "envoy"])?;
     if let Some(schema) = root.get("$schema").filter(|schema| schema.node.value.as_str().is_none()) {
         return Err(schema.fault("must be a text"));
     }
@@ -30,6 +29,8 @@ pub(super) fn policy(document: &Node<'_>) -> Result<Policy> {
         identity_headers: root
             .get("identity_headers")
             .map_or(Ok(Vec::new()), |member| identity_headers(&member))?,
+        cors: root.get("cors").map(|member| Cors::read(&member)).transpose()?,
+        envoy: envoy(root.get("envoy"))?,
     })
 }
 
@@ -182,23 +183,41 @@ fn identity_headers(member: &Member<'_, '_>) -> Result<Vec<(IdentityField, Strin
     Ok(headers)
 }
 
+fn envoy(member: Option<Member<'_, '_>>) -> Result<EnvoySettings> {
+    let mut settings = EnvoySettings::default();
+    let Some(member) = member else { return Ok(settings) };
+    member.members(&["forward_authorization", "access_log"])?;
+    if let Some(forward) = member.get("forward_authorization") {
+        settings.forward_authorization = forward.boolean()?;
+    }
+    if let Some(log) = member.get("access_log") {
+        settings.access_log = log.boolean()?;
+    }
+    Ok(settings)
+}
+
 fn optional_texts(list: Option<Member<'_, '_>>) -> Result<Vec<String>> {
     list.map_or(Ok(Vec::new()), |list| list.texts())
 }
 
 /// A value and its name, as `routes[1].path`.
-struct Member<'a, 'j> {
+pub(super) struct Member<'a, 'j> {
     node: &'a Node<'j>,
     name: String,
 }
 
 impl<'a, 'j> Member<'a, 'j> {
-    fn fault(&self, problem: &str) -> Fault {
+    /// The whole document.
+    pub(super) const fn root(node: &'a Node<'j>) -> Self {
+        Self { node, name: String::new() }
+    }
+
+    pub(super) fn fault(&self, problem: &str) -> Fault {
         Fault { at: self.node.at, member: self.name.clone(), problem: problem.to_owned() }
     }
 
     /// Refuses members that are not in `known`.
-    fn members(&self, known: &[&str]) -> Result<()> {
+    pub(super) fn members(&self, known: &[&str]) -> Result<()> {
         let object = self.node.value.as_object().ok_or_else(|| self.fault("must be an object"))?;
         match object.iter().find(|(name, _)| !known.contains(name)) {
             Some((name, node)) => Err(Fault::unknown(node.at, &self.child(name), known)),
@@ -206,16 +225,16 @@ impl<'a, 'j> Member<'a, 'j> {
         }
     }
 
-    fn get(&self, name: &str) -> Option<Self> {
+    pub(super) fn get(&self, name: &str) -> Option<Self> {
         let node = self.node.value.as_object()?.get(name)?;
         Some(Self { node, name: self.child(name) })
     }
 
-    fn need(&self, name: &str) -> Result<Self> {
+    pub(super) fn need(&self, name: &str) -> Result<Self> {
         self.get(name).ok_or_else(|| self.fault(&format!("the member `{name}` is missing")))
     }
 
-    fn items(&self, at_least: &str) -> Result<Vec<Self>> {
+    pub(super) fn items(&self, at_least: &str) -> Result<Vec<Self>> {
         let items = self.node.value.as_array().filter(|items| !items.is_empty());
         let items = items.ok_or_else(|| self.fault(&format!("must be a list with {at_least}")))?;
         let named =
@@ -223,18 +242,25 @@ impl<'a, 'j> Member<'a, 'j> {
         Ok(named.collect())
     }
 
-    fn texts(&self) -> Result<Vec<String>> {
+    pub(super) fn texts(&self) -> Result<Vec<String>> {
         self.items("at least one text")?.iter().map(Self::text).collect()
     }
 
-    fn text(&self) -> Result<String> {
+    pub(super) fn text(&self) -> Result<String> {
         let text = self.node.value.as_str().filter(|text| !text.is_empty());
         text.map(ToOwned::to_owned).ok_or_else(|| self.fault("must be a text that is not empty"))
     }
 
-    fn number(&self, least: u64, most: u64) -> Result<u64> {
+    pub(super) fn number(&self, least: u64, most: u64) -> Result<u64> {
         let number = self.node.value.as_whole().filter(|number| (least..=most).contains(number));
         number.ok_or_else(|| self.fault(&format!("must be a whole number from {least} to {most}")))
+    }
+
+    fn boolean(&self) -> Result<bool> {
+        match self.node.value {
+            Value::Bool(value) => Ok(value),
+            _ => Err(self.fault("must be `true` or `false`")),
+        }
     }
 
     fn must_be_true(&self) -> Result<()> {
