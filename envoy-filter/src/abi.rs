@@ -1,16 +1,14 @@
-//! The proxy-wasm ABI 0.2.1: the one file that calls the host and is called by it.
-//!
-//! Values cross as bytes, and every status but 0 is handed on as a refusal. Memory that the host fills comes from
-//! [`proxy_on_memory_allocate`] and is owned by this side from then on.
+//! The proxy-wasm ABI 0.2.1: what the host calls. What it is asked is in [`calls`].
 #![expect(unsafe_code, reason = "this file exists to speak the proxy-wasm ABI")]
 
 use std::cell::RefCell;
-use std::ptr::null_mut;
-use std::time::Duration;
 
-use crate::host::{Answer, Fetch, Host, Level, Shared};
-use crate::pairs;
+use crate::host::{Host, Level};
 use crate::vm::{Action, Vm};
+
+mod calls;
+
+use calls::Abi;
 
 thread_local! {
     static VM: RefCell<Vm<Abi>> = const { RefCell::new(Vm::new(Abi)) };
@@ -23,8 +21,6 @@ fn vm<T>(otherwise: T, call: impl FnOnce(&mut Vm<Abi>) -> T) -> T {
         Err(_) => otherwise,
     })
 }
-
-// Called by the host.
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_abi_version_0_2_1() {}
@@ -74,219 +70,4 @@ extern "C" fn proxy_on_request_headers(context: u32, _headers: usize, _end_of_st
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_delete(context: u32) {
     vm((), |vm| vm.delete(context));
-}
-
-// Calls to the host. Each returns a status; 0 is success.
-
-const OK: u32 = 0;
-const PLUGIN_CONFIGURATION: u32 = 7;
-const CALL_RESPONSE_BODY: u32 = 4;
-const REQUEST_HEADERS: u32 = 0;
-const CALL_RESPONSE_HEADERS: u32 = 6;
-/// The answer is plain HTTP; Envoy itself turns it into gRPC where the request is gRPC.
-const NO_GRPC_STATUS: i32 = -1;
-
-#[link(wasm_import_module = "env")]
-unsafe extern "C" {
-    safe fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
-    fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
-    fn proxy_log(level: u32, line: *const u8, size: usize) -> u32;
-    fn proxy_get_buffer_bytes(
-        buffer: u32,
-        start: usize,
-        limit: usize,
-        data: *mut *mut u8,
-        size: *mut usize,
-    ) -> u32;
-    fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
-    fn proxy_get_header_map_value(
-        map: u32,
-        name: *const u8,
-        name_size: usize,
-        data: *mut *mut u8,
-        size: *mut usize,
-    ) -> u32;
-    fn proxy_replace_header_map_value(
-        map: u32,
-        name: *const u8,
-        name_size: usize,
-        value: *const u8,
-        value_size: usize,
-    ) -> u32;
-    fn proxy_remove_header_map_value(map: u32, name: *const u8, name_size: usize) -> u32;
-    fn proxy_get_shared_data(
-        name: *const u8,
-        name_size: usize,
-        data: *mut *mut u8,
-        size: *mut usize,
-        version: *mut u32,
-    ) -> u32;
-    fn proxy_set_shared_data(
-        name: *const u8,
-        name_size: usize,
-        value: *const u8,
-        value_size: usize,
-        version: u32,
-    ) -> u32;
-    fn proxy_send_local_response(
-        status: u32,
-        details: *const u8,
-        details_size: usize,
-        body: *const u8,
-        body_size: usize,
-        headers: *const u8,
-        headers_size: usize,
-        grpc_status: i32,
-    ) -> u32;
-    fn proxy_http_call(
-        cluster: *const u8,
-        cluster_size: usize,
-        headers: *const u8,
-        headers_size: usize,
-        body: *const u8,
-        body_size: usize,
-        trailers: *const u8,
-        trailers_size: usize,
-        timeout: u32,
-        call: *mut u32,
-    ) -> u32;
-}
-
-/// The real proxy.
-#[derive(Debug)]
-pub(crate) struct Abi;
-
-impl Host for Abi {
-    fn log(&self, level: Level, line: &str) {
-        // SAFETY: the host copies `line` before it returns. A line that cannot be written is lost, as in any log.
-        unsafe { proxy_log(level as u32, line.as_ptr(), line.len()) };
-    }
-
-    fn now(&self) -> Duration {
-        let mut nanoseconds = 0;
-        // SAFETY: the host writes one u64. Without a clock it stays 1970: every token is issued in the future.
-        unsafe { proxy_get_current_time_nanoseconds(&raw mut nanoseconds) };
-        Duration::from_nanos(nanoseconds)
-    }
-
-    fn configuration(&self) -> Option<Vec<u8>> {
-        buffer(PLUGIN_CONFIGURATION, usize::MAX)
-    }
-
-    fn tick_every(&self, period: Duration) {
-        proxy_set_tick_period_milliseconds(milliseconds(period));
-    }
-
-    fn shared(&self, name: &str) -> Option<Shared> {
-        let mut version = 0;
-        // SAFETY: pointers and sizes are those of live values, which the host reads or fills before it returns.
-        let value = filled(|data, size| unsafe {
-            proxy_get_shared_data(name.as_ptr(), name.len(), data, size, &raw mut version)
-        })?;
-        Some(Shared { value, version })
-    }
-
-    fn share(&self, name: &str, value: &[u8], version: Option<u32>) -> bool {
-        let version = version.unwrap_or(0);
-        // SAFETY: the host copies name and value before it returns.
-        unsafe {
-            proxy_set_shared_data(name.as_ptr(), name.len(), value.as_ptr(), value.len(), version) == OK
-        }
-    }
-
-    fn fetch(&self, fetch: &Fetch<'_>) -> Option<u32> {
-        let headers = pairs::write(fetch.headers);
-        let trailers = pairs::write(&[]);
-        let mut call = 0;
-        // SAFETY: the host copies everything before it returns, and writes one u32.
-        let status = unsafe {
-            proxy_http_call(
-                fetch.cluster.as_ptr(),
-                fetch.cluster.len(),
-                headers.as_ptr(),
-                headers.len(),
-                [].as_ptr(),
-                0,
-                trailers.as_ptr(),
-                trailers.len(),
-                milliseconds(fetch.timeout),
-                &raw mut call,
-            )
-        };
-        (status == OK).then_some(call)
-    }
-
-    fn fetched_status(&self) -> Option<Vec<u8>> {
-        let name = ":status";
-        // SAFETY: pointers and sizes are those of live values, which the host reads or fills before it returns.
-        filled(|data, size| unsafe {
-            proxy_get_header_map_value(CALL_RESPONSE_HEADERS, name.as_ptr(), name.len(), data, size)
-        })
-    }
-
-    fn fetched_body(&self, limit: usize) -> Option<Vec<u8>> {
-        buffer(CALL_RESPONSE_BODY, limit)
-    }
-
-    fn request_headers(&self) -> Option<Vec<u8>> {
-        // SAFETY: the host fills both places before it returns.
-        filled(|data, size| unsafe { proxy_get_header_map_pairs(REQUEST_HEADERS, data, size) })
-    }
-
-    fn set_request_header(&self, name: &str, value: &str) -> bool {
-        // SAFETY: the host copies name and value before it returns.
-        unsafe {
-            proxy_replace_header_map_value(
-                REQUEST_HEADERS,
-                name.as_ptr(),
-                name.len(),
-                value.as_ptr(),
-                value.len(),
-            ) == OK
-        }
-    }
-
-    fn remove_request_header(&self, name: &[u8]) -> bool {
-        // SAFETY: the host reads the name before it returns.
-        unsafe { proxy_remove_header_map_value(REQUEST_HEADERS, name.as_ptr(), name.len()) == OK }
-    }
-
-    fn respond(&self, answer: &Answer<'_>) -> bool {
-        let headers = pairs::write(answer.headers);
-        // SAFETY: the host copies everything before it returns.
-        unsafe {
-            proxy_send_local_response(
-                u32::from(answer.status),
-                answer.details.as_ptr(),
-                answer.details.len(),
-                answer.body.as_ptr(),
-                answer.body.len(),
-                headers.as_ptr(),
-                headers.len(),
-                NO_GRPC_STATUS,
-            ) == OK
-        }
-    }
-}
-
-fn buffer(buffer: u32, limit: usize) -> Option<Vec<u8>> {
-    // SAFETY: the host fills both places before it returns.
-    filled(|data, size| unsafe { proxy_get_buffer_bytes(buffer, 0, limit, data, size) })
-}
-
-/// The bytes that `call` has the host allocate and fill here.
-fn filled(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Option<Vec<u8>> {
-    let (mut data, mut size) = (null_mut(), 0);
-    if call(&raw mut data, &raw mut size) != OK {
-        return None;
-    }
-    if data.is_null() || size == 0 {
-        return Some(Vec::new());
-    }
-    // SAFETY: `data` is a boxed slice of `size` bytes from `proxy_on_memory_allocate`, and ours from here on.
-    Some(unsafe { Vec::from_raw_parts(data, size, size) })
-}
-
-fn milliseconds(duration: Duration) -> u32 {
-    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }

@@ -5,9 +5,13 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::host::{Answer, Fetch, Host, Level, Shared};
+use crate::host::{Answer, Fetch, Host, Level, Metric, Shared};
 use crate::pairs;
 use crate::vm::{Action, Vm};
+
+mod given;
+
+pub(crate) use given::*;
 
 /// One Envoy process.
 #[derive(Debug)]
@@ -15,15 +19,31 @@ pub(crate) struct Process {
     now: Cell<Duration>,
     records: RefCell<BTreeMap<String, Shared>>,
     last_version: Cell<u32>,
+    /// By their numbers.
+    metrics: RefCell<Vec<(String, u64)>>,
 }
 
 impl Process {
     pub(crate) fn start() -> Rc<Self> {
-        Rc::new(Self { now: Cell::new(NOW), records: RefCell::default(), last_version: Cell::new(0) })
+        Rc::new(Self {
+            now: Cell::new(NOW),
+            records: RefCell::default(),
+            last_version: Cell::new(0),
+            metrics: RefCell::default(),
+        })
+    }
+
+    /// The side of one more worker that its VM speaks to.
+    pub(crate) fn host(self: &Rc<Self>) -> Rc<Fake> {
+        Rc::new(Fake::new(self))
     }
 
     pub(crate) fn wait(&self, time: Duration) {
         self.now.set(self.now.get() + time);
+    }
+
+    pub(crate) fn set_back(&self, time: Duration) {
+        self.now.set(self.now.get() - time);
     }
 
     /// As if the host refused to tell the time.
@@ -58,6 +78,7 @@ impl Worker {
     }
 
     pub(crate) fn tick(&mut self) {
+        self.host.attended.set(1);
         self.vm.tick(1);
     }
 
@@ -65,6 +86,7 @@ impl Worker {
     pub(crate) fn fetched(&mut self, status: &str, body: &[u8]) {
         self.host.fetched.replace(Some((status.into(), body.into())));
         let call = u32::try_from(self.host.fetches.borrow().len()).unwrap();
+        self.host.attended.set(1);
         self.vm.fetched(1, call, body.len());
     }
 
@@ -73,31 +95,54 @@ impl Worker {
     }
 
     pub(crate) fn send_raw(&mut self, headers: Vec<u8>) -> Outcome {
-        let readable = pairs::read(&headers).unwrap_or_default();
-        let owned = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        self.host
-            .upstream
-            .replace(readable.iter().map(|(name, value)| (owned(name), owned(value))).collect());
-        self.host.request.replace(headers);
-        self.host.response.replace(None);
-        self.host.calls.set(0);
+        let action = self.begin_raw(7, headers);
+        let outcome = Outcome { action, ..self.outcome(7) };
+        self.end(7);
+        outcome
+    }
 
-        self.vm.create(7, 1);
-        let action = self.vm.request(7);
-        self.vm.delete(7);
+    /// A request that stays open under this context until [`Self::end`].
+    pub(crate) fn begin(&mut self, context: u32, headers: &[(&str, &str)]) -> Action {
+        self.begin_raw(context, pairs::write(headers))
+    }
+
+    fn begin_raw(&mut self, context: u32, headers: Vec<u8>) -> Action {
+        self.host.calls.set(0);
+        self.host.streams.borrow_mut().insert(context, Stream { headers, ..Stream::default() });
+        self.host.attended.set(context);
+        self.vm.create(context, 1);
+        self.vm.request(context)
+    }
+
+    pub(crate) fn end(&mut self, context: u32) {
+        self.vm.delete(context);
+        self.host.streams.borrow_mut().remove(&context);
+    }
+
+    /// What became of a request up to now. It counts as gone on if the filter let it do so later.
+    pub(crate) fn outcome(&self, context: u32) -> Outcome {
+        let mut streams = self.host.streams.borrow_mut();
+        let stream = streams.get_mut(&context).unwrap();
+        let readable = pairs::read(&stream.headers).unwrap_or_default();
+        let owned = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Outcome {
-            action,
+            action: if stream.resumed { Action::Continue } else { Action::Stop },
             calls: self.host.calls.get(),
-            upstream: self.host.upstream.take(),
-            response: self.host.response.take(),
+            upstream: readable.iter().map(|(name, value)| (owned(name), owned(value))).collect(),
+            note: stream.note.take(),
+            response: stream.response.take(),
         }
     }
 
-    /// `GET path` with a bearer token: the status and the reason, 200 if it goes on.
+    /// `GET path` with a bearer token: the status and the reason, 200 if it goes on, 0 if it is held.
     pub(crate) fn get(&mut self, path: &str, token: &str) -> (u16, String) {
         let bearer = format!("Bearer {token}");
         let outcome = self.send(&[(":method", "GET"), (":path", path), ("authorization", &bearer)]);
-        outcome.response.map_or((200, String::new()), |response| (response.status, response.details))
+        match (outcome.response, outcome.action) {
+            (Some(response), _) => (response.status, response.details),
+            (None, Action::Continue) => (200, String::new()),
+            (None, Action::Stop) => (0, String::new()),
+        }
     }
 }
 
@@ -107,6 +152,8 @@ pub(crate) struct Outcome {
     pub(crate) action: Action,
     pub(crate) calls: u32,
     pub(crate) upstream: Vec<(String, String)>,
+    /// What access logs find under `keystone`.
+    pub(crate) note: Option<String>,
     pub(crate) response: Option<Response>,
 }
 
@@ -143,9 +190,18 @@ pub(crate) struct Fake {
     /// The clusters, authorities and paths of the fetches.
     pub(crate) fetches: RefCell<Vec<String>>,
     fetched: RefCell<Option<(String, Vec<u8>)>>,
-    request: RefCell<Vec<u8>>,
-    upstream: RefCell<Vec<(String, String)>>,
-    response: RefCell<Option<Response>>,
+    streams: RefCell<BTreeMap<u32, Stream>>,
+    /// The context that calls concern.
+    attended: Cell<u32>,
+}
+
+/// A request as Envoy sees it.
+#[derive(Debug, Default)]
+struct Stream {
+    headers: Vec<u8>,
+    note: Option<String>,
+    response: Option<Response>,
+    resumed: bool,
 }
 
 impl Fake {
@@ -160,15 +216,39 @@ impl Fake {
             pace: Cell::new(None),
             fetches: RefCell::default(),
             fetched: RefCell::default(),
-            request: RefCell::default(),
-            upstream: RefCell::default(),
-            response: RefCell::default(),
+            streams: RefCell::default(),
+            attended: Cell::new(1),
         }
     }
 
     /// The last line of the log.
     pub(crate) fn last_line(&self) -> String {
         self.log.borrow().last().map(|(_, line)| line.clone()).unwrap_or_default()
+    }
+
+    /// The value of a statistic of the whole process.
+    pub(crate) fn metric(&self, name: &str) -> Option<u64> {
+        self.process.metrics.borrow().iter().find(|(given, _)| given == name).map(|(_, value)| *value)
+    }
+
+    pub(crate) fn definitions(&self) -> usize {
+        self.process.metrics.borrow().len()
+    }
+
+    /// The request that calls concern.
+    fn stream<T>(&self, call: impl FnOnce(&mut Stream) -> T) -> Option<T> {
+        self.count();
+        self.streams.borrow_mut().get_mut(&self.attended.get()).map(call)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Vec<(Vec<u8>, Vec<u8>)>)) -> bool {
+        let done = self.stream(|stream| {
+            let old = pairs::read(&stream.headers).unwrap();
+            let mut headers = old.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
+            change(&mut headers);
+            stream.headers = pairs::write(&headers);
+        });
+        done.is_some() && !self.refuses_changes.get()
     }
 
     fn count(&self) {
@@ -239,62 +319,70 @@ impl Host for Rc<Fake> {
     }
 
     fn request_headers(&self) -> Option<Vec<u8>> {
-        self.count();
-        Some(self.request.borrow().clone())
+        self.stream(|stream| stream.headers.clone())
     }
 
     fn set_request_header(&self, name: &str, value: &str) -> bool {
-        self.count();
-        let mut upstream = self.upstream.borrow_mut();
-        upstream.retain(|(given, _)| given != name);
-        upstream.push((name.into(), value.into()));
-        !self.refuses_changes.get()
+        self.change(|headers| {
+            headers.retain(|(given, _)| given != name.as_bytes());
+            headers.push((name.into(), value.into()));
+        })
     }
 
     fn remove_request_header(&self, name: &[u8]) -> bool {
-        self.count();
-        self.upstream.borrow_mut().retain(|(given, _)| given.as_bytes() != name);
-        !self.refuses_changes.get()
+        self.change(|headers| headers.retain(|(given, _)| given != name))
+    }
+
+    fn set_request_headers(&self, headers: &[(&[u8], &[u8])]) -> bool {
+        self.change(|all| {
+            *all = headers.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect()
+        })
+    }
+
+    fn set_property(&self, name: &str, value: &str) -> bool {
+        assert_eq!(name, "keystone");
+        self.stream(|stream| stream.note = Some(value.into())).is_some()
     }
 
     fn respond(&self, answer: &Answer<'_>) -> bool {
-        self.count();
-        self.response.replace(Some(Response {
+        let headers = answer.headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        let response = Response {
             status: answer.status,
             details: answer.details.into(),
-            headers: answer.headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+            headers,
             body: String::from_utf8(answer.body.into()).unwrap(),
-        }));
-        true
+        };
+        self.stream(|stream| stream.response = Some(response)).is_some()
+    }
+
+    fn attend(&self, context: u32) -> bool {
+        self.count();
+        let exists = context == 1 || self.streams.borrow().contains_key(&context);
+        if exists {
+            self.attended.set(context);
+        }
+        exists
+    }
+
+    fn resume(&self) -> bool {
+        self.stream(|stream| stream.resumed = true).is_some()
+    }
+
+    fn define_metric(&self, _: Metric, name: &str) -> Option<u32> {
+        let mut metrics = self.process.metrics.borrow_mut();
+        let known = metrics.iter().position(|(given, _)| given == name);
+        let number = known.unwrap_or_else(|| {
+            metrics.push((name.into(), 0));
+            metrics.len() - 1
+        });
+        u32::try_from(number).ok()
+    }
+
+    fn raise_metric(&self, metric: u32, by: u64) {
+        self.process.metrics.borrow_mut()[metric as usize].1 += by;
+    }
+
+    fn set_metric(&self, metric: u32, value: u64) {
+        self.process.metrics.borrow_mut()[metric as usize].1 = value;
     }
 }
-
-/// A policy of one issuer with these `keys` and these `identity_headers`.
-pub(crate) fn policy(keys: &str, identity_headers: &str) -> String {
-    format!(
-        r#"{{ "version": 1,
-  "issuers": [ {{ "issuer": "http://as.test", "audiences": ["orders"], "keys": {keys} }} ],
-  "routes": [ {{ "methods": ["GET"], "path": "/", "public": true }},
-              {{ "methods": ["GET"], "path": "/orders", "require": {{ "all": ["orders:read"] }} }},
-              {{ "methods": ["POST"], "path": "/orders", "require": {{ "all": ["orders:write"] }} }} ],
-  "identity_headers": {identity_headers} }}"#
-    )
-}
-
-/// Where the fetched keys of a test are.
-pub(crate) const REMOTE: &str = r#"{ "url": "http://as.test/jwks.json", "cluster": "keystone" }"#;
-
-/// When the tokens below were issued, for 900 seconds.
-pub(crate) const NOW: Duration = Duration::from_secs(1_800_000_000);
-
-/// The set of the first key.
-pub(crate) const JWKS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"eGVygzLgOmO2RCtC75jusdS-_R6cUDK4PXD2Tl9VGlA","kid":"RTr_Og-QZMZvUb4H-wYdOARbkdo0f5KAKIIkzJ8xpdU","alg":"EdDSA","use":"sig"}]}"#;
-
-/// The set of both keys.
-pub(crate) const JWKS_OF_BOTH: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"eGVygzLgOmO2RCtC75jusdS-_R6cUDK4PXD2Tl9VGlA","kid":"RTr_Og-QZMZvUb4H-wYdOARbkdo0f5KAKIIkzJ8xpdU","alg":"EdDSA","use":"sig"},{"kty":"OKP","crv":"Ed25519","x":"X_m_tz-PLK-6Ym3Vm9oOtIA70mLt8UD_buxjlzaRMhw","kid":"fmTdqvbNzWesXwJxeo_YValX2Mz1Uit50rGAwa7RoYA","alg":"EdDSA","use":"sig"}]}"#;
-
-/// Signed by the first key: alice, client `orders-app`, scope `orders:read`, session `s-1`, role `customer`.
-pub(crate) const TOKEN: &str = "eyJhbGciOiJFZERTQSIsImtpZCI6IlJUcl9PZy1RWk1adlViNEgtd1lkT0FSYmtkbzBmNUtBS0lJa3pKOHhwZFUiLCJ0eXAiOiJhdCtqd3QifQ.eyJpc3MiOiJodHRwOi8vYXMudGVzdCIsImF1ZCI6Im9yZGVycyIsInN1YiI6ImFsaWNlLTEiLCJjbGllbnRfaWQiOiJvcmRlcnMtYXBwIiwiaWF0IjoxODAwMDAwMDAwLCJuYmYiOjE4MDAwMDAwMDAsImV4cCI6MTgwMDAwMDkwMCwianRpIjoiajEiLCJzaWQiOiJzLTEiLCJzY29wZSI6Im9yZGVyczpyZWFkIiwicm9sZXMiOlsiY3VzdG9tZXIiXSwidHlwZSI6ImFjY2VzcyJ9.HJWc1B-Ju68aEbK92ETCiuLZhzXIK025LlIGcCHWpY8B1ioGHFQ9opYoWSOvoFGRjUFIxNHKUJ_VZryzs6RHAg";
-
-/// The same, signed by the second key.
-pub(crate) const TOKEN_OF_SECOND_KEY: &str = "eyJhbGciOiJFZERTQSIsImtpZCI6ImZtVGRxdmJOeldlc1h3Snhlb19ZVmFsWDJNejFVaXQ1MHJHQXdhN1JvWUEiLCJ0eXAiOiJhdCtqd3QifQ.eyJpc3MiOiJodHRwOi8vYXMudGVzdCIsImF1ZCI6Im9yZGVycyIsInN1YiI6ImFsaWNlLTEiLCJjbGllbnRfaWQiOiJvcmRlcnMtYXBwIiwiaWF0IjoxODAwMDAwMDAwLCJuYmYiOjE4MDAwMDAwMDAsImV4cCI6MTgwMDAwMDkwMCwianRpIjoiajEiLCJzaWQiOiJzLTEiLCJzY29wZSI6Im9yZGVyczpyZWFkIiwicm9sZXMiOlsiY3VzdG9tZXIiXSwidHlwZSI6ImFjY2VzcyJ9.oiwK_Qd_rbUmGZazvaepCr2qPNbRfNkNW3s3cuq5nPlkOiXDZ_Ka3IdZmIdzUY7uED-HLJc0AyaCRr9zogNADQ";

@@ -32,8 +32,31 @@ pub trait Host {
     fn set_request_header(&self, name: &str, value: &str) -> bool;
     /// Removes every value of a header of the request.
     fn remove_request_header(&self, name: &[u8]) -> bool;
+    /// Replaces all headers of the request by these.
+    fn set_request_headers(&self, headers: &[(&[u8], &[u8])]) -> bool;
+    /// Notes something about the request where access logs find it, as `%FILTER_STATE(wasm.NAME:PLAIN)%`.
+    fn set_property(&self, name: &str, value: &str) -> bool;
     /// Answers the request; it goes no further.
     fn respond(&self, answer: &Answer<'_>) -> bool;
+
+    /// Makes the calls that follow concern this context instead of the one that was called. `false`: it is gone.
+    fn attend(&self, context: u32) -> bool;
+    /// Lets the request go on that was stopped.
+    fn resume(&self) -> bool;
+
+    /// Makes a statistic of this process, or finds it by its name. The answer is its number in this VM.
+    fn define_metric(&self, kind: Metric, name: &str) -> Option<u32>;
+    /// Raises a counter.
+    fn raise_metric(&self, metric: u32, by: u64);
+    /// Sets a gauge.
+    fn set_metric(&self, metric: u32, value: u64);
+}
+
+/// Kinds of Envoy's statistics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metric {
+    Counter = 0,
+    Gauge = 1,
 }
 
 /// Levels of Envoy's log.

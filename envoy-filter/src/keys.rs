@@ -9,6 +9,7 @@ use keystone_verifier::{IssuerPolicy, KeyCache, Seconds};
 
 use crate::host::{Host, Level};
 use crate::lease::Lease;
+use crate::metrics::{Metrics, part};
 use crate::source::{Source, body};
 
 /// An issuer whose keys come over the network, as one worker sees it.
@@ -23,6 +24,8 @@ pub(crate) struct Remote {
     /// The failures in a row that this worker has backed off for.
     failures: u32,
     flight: Option<Flight>,
+    /// Fetches of this worker that ended well and badly, not yet reported.
+    ended: (u64, u64),
 }
 
 /// A fetch of this worker that is under way.
@@ -49,6 +52,7 @@ impl Remote {
             version: None,
             failures: 0,
             flight: None,
+            ended: (0, 0),
         }))
     }
 
@@ -93,6 +97,20 @@ impl Remote {
 
     pub(crate) const fn is_fetching(&self) -> bool {
         self.flight.is_some()
+    }
+
+    /// What Envoy's statistics say about these keys.
+    pub(crate) fn report(&mut self, host: &impl Host, cache: &KeyCache, metrics: &mut Metrics) {
+        let (well, badly) = std::mem::take(&mut self.ended);
+        metrics.raise(("keystone_key_fetches_total", "result", "ok"), well);
+        metrics.raise(("keystone_key_fetches_total", "result", "failed"), badly);
+        let now = host.now().as_secs();
+        let issuer = part(&self.issuer);
+        let usable = u64::from(cache.current(now).is_some());
+        metrics.set(host, format!("keystone_keys_usable.issuer.{issuer}"), usable);
+        if let Some(age) = cache.age(now) {
+            metrics.set(host, format!("keystone_key_age_seconds.issuer.{issuer}"), age);
+        }
     }
 
     /// Takes the set that another worker has fetched, if it is new.
@@ -174,6 +192,7 @@ impl Remote {
         }
         self.flight = None;
         self.failures = 0;
+        self.ended.0 += 1;
         self.hand_on(host, lease, Lease::default());
     }
 
@@ -182,6 +201,7 @@ impl Remote {
         let failed = lease.failed();
         self.flight = None;
         self.failures = failed.failures;
+        self.ended.1 += 1;
         self.hand_on(host, lease, failed);
     }
 

@@ -1,7 +1,8 @@
 //! Skin for Envoy (proxy-wasm): request headers in, the verifier's decision out. It marshals and decides nothing.
 //!
 //! A VM serves one worker thread. `abi` speaks to the host, `vm` knows which configuration a request belongs to,
-//! `root` holds one configuration, `keys` (with `lease` and `source`) keeps the keys of one issuer fresh, `request` carries out one decision.
+//! `root` holds one configuration, `keys` (with `lease` and `source`) keeps the keys of one issuer fresh, `request` carries out
+//! one decision, `metrics` and `heartbeat` tell the operator.
 //!
 //! Nothing here may panic: a trap ends the VM and with it every request of the worker.
 
@@ -9,9 +10,11 @@
 mod abi;
 #[cfg(test)]
 mod fake;
+mod heartbeat;
 pub mod host;
 mod keys;
 mod lease;
+mod metrics;
 pub mod pairs;
 mod request;
 mod root;

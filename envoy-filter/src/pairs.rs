@@ -19,21 +19,25 @@ pub fn read(raw: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
 }
 
 /// `pairs` in the form the host reads.
-pub fn write(pairs: &[(&str, &str)]) -> Vec<u8> {
-    let mut raw = Vec::with_capacity(4 + pairs.iter().map(|(n, v)| n.len() + v.len() + 10).sum::<usize>());
-    push_number(&mut raw, pairs.len());
-    for (name, value) in pairs {
+pub fn write<N: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: &[(N, V)]) -> Vec<u8> {
+    let pairs = || pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
+    let mut raw = Vec::with_capacity(4 + pairs().map(|(n, v)| n.len() + v.len() + 10).sum::<usize>());
+    push_number(&mut raw, pairs().len());
+    for (name, value) in pairs() {
         push_number(&mut raw, name.len());
         push_number(&mut raw, value.len());
     }
-    for (name, value) in pairs {
-        raw.extend_from_slice(name.as_bytes());
+    for (name, value) in pairs() {
+        raw.extend_from_slice(name);
         raw.push(0);
-        raw.extend_from_slice(value.as_bytes());
+        raw.extend_from_slice(value);
         raw.push(0);
     }
     raw
 }
+
+/// A map without headers.
+pub const EMPTY: [u8; 4] = [0; 4];
 
 fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let (number, rest) = bytes.split_first_chunk()?;
@@ -65,7 +69,8 @@ mod tests {
 
     #[test]
     fn an_empty_map_has_no_pairs() {
-        assert_eq!(read(&write(&[])).unwrap(), []);
+        assert_eq!(read(&EMPTY).unwrap(), []);
+        assert_eq!(write::<&str, &str>(&[]), EMPTY);
     }
 
     #[test]

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use keystone_verifier::{Code, Gate, IssuerPolicy, KeyCache, Policy};
+use keystone_verifier::{Bundle, Gate, IssuerPolicy, KeyCache};
 
 use crate::host::{Host, Level};
 use crate::keys::Remote;
-use crate::request;
-use crate::vm::Action;
+use crate::metrics::Metrics;
+use crate::request::{self, INTERNAL, Served};
 
 #[derive(Debug)]
 pub(crate) struct Root {
@@ -16,6 +16,8 @@ pub(crate) struct Root {
     remotes: Vec<(usize, Remote)>,
     pace: Option<Duration>,
     complained: bool,
+    /// How many of the gate's reused verdicts were counted.
+    counted: u64,
 }
 
 impl Root {
@@ -27,37 +29,50 @@ impl Root {
         if !text.trim_ascii_start().starts_with(b"{") {
             return Err("it must be a policy file, given as a google.protobuf.StringValue".into());
         }
-        let policy = Policy::parse(&text).map_err(|error| error.to_string())?;
-        let remotes = policy.issuers().iter().enumerate().filter_map(remote).collect::<Result<_, _>>()?;
-        let mut root = Self { gate: Gate::new(policy), remotes, pace: None, complained: false };
+        let Bundle { policy, shadow } = Bundle::parse(&text).map_err(|error| error.to_string())?;
+        let enforced = policy.issuers().len();
+        let gate = Gate::new(policy);
+        let gate = match shadow {
+            Some(shadow) => gate.shadowing(shadow),
+            None => gate,
+        };
+        let named = gate.issuers().enumerate().map(|(place, issuer)| (place, place >= enforced, issuer));
+        let remotes = named.filter_map(remote).collect::<Result<_, _>>()?;
+        let mut root = Self { gate, remotes, pace: None, complained: false, counted: 0 };
         root.each_remote(|remote, cache| remote.prepare(host, cache));
-        root.set_pace(host);
+        root.keep_pace(host, false);
         Ok(root)
     }
 
-    pub(crate) fn tick(&mut self, host: &impl Host) {
-        self.each_remote(|remote, cache| remote.tick(host, cache));
-        self.set_pace(host);
+    pub(crate) fn tick(&mut self, host: &impl Host, metrics: &mut Metrics) {
+        self.each_remote(|remote, cache| {
+            remote.tick(host, cache);
+            remote.report(host, cache, metrics);
+        });
+        let reused = self.gate.reused();
+        metrics.raise(("keystone_cache_hits_total", "", ""), reused.saturating_sub(self.counted));
+        self.counted = reused;
     }
 
     /// The answer to a fetch, of `size` bytes.
     pub(crate) fn fetched(&mut self, host: &impl Host, call: u32, size: usize) {
         self.each_remote(|remote, cache| remote.fetched(host, cache, (call, size)));
-        self.set_pace(host);
     }
 
-    pub(crate) fn request(&mut self, host: &impl Host) -> Action {
-        let (action, refusal) = request::serve(host, &mut self.gate);
-        match refusal {
-            // The key may be a new one. The next tick fetches if the budget allows it: let it come soon.
-            Some(Code::UnknownKid) => self.set_pace(host),
-            None if action == Action::Stop && !self.complained => {
-                self.complained = true;
-                host.log(Level::Error, "Envoy refused a call, are all of them in allowed_capabilities?");
-            }
-            _ => {}
+    /// Serves a request. Only if it `may_wait` it can be held until the next tick.
+    pub(crate) fn request(&mut self, host: &impl Host, may_wait: bool) -> Served {
+        let Self { gate, remotes, .. } = self;
+        let served = request::serve(host, gate, |gate, now| {
+            may_wait
+                && remotes.iter().any(|(place, remote)| {
+                    remote.is_fetching() || gate.keys(*place).is_some_and(|cache| cache.wants_fetch(now))
+                })
+        });
+        if matches!(served, Served::Done(_, verdict) if verdict.word == INTERNAL) && !self.complained {
+            self.complained = true;
+            host.log(Level::Error, "Envoy refused a call, are all of them in allowed_capabilities?");
         }
-        action
+        served
     }
 
     fn each_remote(&mut self, mut call: impl FnMut(&mut Remote, &mut KeyCache)) {
@@ -68,27 +83,36 @@ impl Root {
         }
     }
 
-    /// Quick ticks while something is awaited, slow ones to see what the other workers fetched.
-    fn set_pace(&mut self, host: &impl Host) {
+    /// Ticks come quickest while a request waits for keys, quickly while no request could be served, and else as
+    /// slowly as it takes to see what the other workers fetched.
+    pub(crate) fn keep_pace(&mut self, host: &impl Host, someone_waits: bool) {
         let now = host.now().as_secs();
-        let mut waiting = false;
+        let mut awaited = false;
         self.each_remote(|remote, cache| {
-            waiting |= remote.is_fetching() || cache.wants_fetch(now) || cache.current(now).is_none();
+            awaited |= remote.is_fetching() || cache.wants_fetch(now) || cache.current(now).is_none();
         });
-        let pace = if waiting { QUICK } else { SLOW };
-        if !self.remotes.is_empty() && self.pace.replace(pace) != Some(pace) {
+        let pace = match (someone_waits, awaited) {
+            (true, _) => QUICKEST,
+            (false, true) => QUICK,
+            (false, false) => SLOW,
+        };
+        if self.pace.replace(pace) != Some(pace) {
             host.tick_every(pace);
         }
     }
 }
 
-fn remote((place, issuer): (usize, &IssuerPolicy)) -> Option<Result<(usize, Remote), String>> {
+fn remote(
+    (place, of_shadow, issuer): (usize, bool, &IssuerPolicy),
+) -> Option<Result<(usize, Remote), String>> {
     match Remote::new(issuer) {
         Ok(remote) => remote.map(|remote| Ok((place, remote))),
+        Err(error) if of_shadow => Some(Err(format!("shadow, issuer {}: {error}", issuer.rules.issuer))),
         Err(error) => Some(Err(format!("issuers[{place}].{error}"))),
     }
 }
 
+const QUICKEST: Duration = Duration::from_millis(20);
 const QUICK: Duration = Duration::from_millis(200);
 const SLOW: Duration = Duration::from_secs(1);
 
@@ -96,6 +120,7 @@ const SLOW: Duration = Duration::from_secs(1);
 mod tests {
     use super::*;
     use crate::fake::{JWKS, Process, REMOTE, TOKEN, Worker, policy};
+    use crate::vm::Action;
 
     fn refusal(policy: &str) -> String {
         let mut worker = Worker::unconfigured(&Process::start(), policy);
@@ -132,10 +157,10 @@ mod tests {
     }
 
     #[test]
-    fn inline_keys_need_no_tick() {
+    fn inline_keys_need_slow_ticks_only() {
         let worker = Worker::new(&Process::start(), &policy(&format!(r#"{{ "inline": {JWKS} }}"#), "{}"));
 
-        assert_eq!(worker.host.pace.get(), None);
+        assert_eq!(worker.host.pace.get(), Some(SLOW));
     }
 
     #[test]
@@ -156,5 +181,40 @@ mod tests {
 
         assert!(!worker.configure());
         assert_eq!(worker.get("/orders", TOKEN).0, 200);
+    }
+    #[test]
+    fn a_shadow_policy_is_counted_and_noted_and_never_enforced() {
+        let keys = format!(r#"{{ "inline": {JWKS} }}"#);
+        let own = policy(&keys, r#"{}, "envoy": { "access_log": true }"#);
+        let stricter = policy(&keys, "{}").replace("orders:read", "orders:audit");
+        let mut worker =
+            Worker::new(&Process::start(), &format!(r#"{{ "policy": {own}, "shadow": {stricter} }}"#));
+        let bearer = format!("Bearer {TOKEN}");
+
+        let outcome = worker.send(&[(":method", "GET"), (":path", "/orders"), ("authorization", &bearer)]);
+
+        assert_eq!(outcome.action, Action::Continue);
+        let note = outcome.note.unwrap();
+        assert!(note.starts_with(r#"{"code":"allow","shadow":"insufficient_scope","sub":"#), "{note}");
+        worker.get("/", "");
+        worker.tick();
+        let metric = |name| worker.host.metric(name);
+        assert_eq!(metric("keystone_shadow_differences_total.code.insufficient_scope"), Some(1));
+        assert_eq!(metric("keystone_decisions_total.code.allow"), Some(1));
+        assert_eq!(metric("keystone_shadow_differences_total.code.public"), None);
+    }
+
+    #[test]
+    fn the_keys_of_an_issuer_that_only_the_shadow_believes_are_fetched_too() {
+        let own = policy(&format!(r#"{{ "inline": {JWKS} }}"#), "{}");
+        let shadow = policy(REMOTE, "{}").replace("http://as.test\"", "http://other.test\"");
+        let bundle = format!(r#"{{ "policy": {own}, "shadow": {shadow} }}"#);
+        let mut worker = Worker::new(&Process::start(), &bundle);
+
+        worker.tick();
+
+        assert_eq!(worker.host.fetches.borrow().len(), 1);
+        let line = refusal(&bundle.replace(r#", "cluster": "keystone""#, ""));
+        assert!(line.contains("shadow, issuer http://other.test: keys.cluster: missing"), "{line}");
     }
 }

@@ -1,9 +1,12 @@
 //! One VM: the configurations that live in it, and which of them each request belongs to.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use crate::heartbeat::Heartbeat;
 use crate::host::{Host, Level};
-use crate::request;
+use crate::metrics::Metrics;
+use crate::request::{self, Served, Verdict};
 use crate::root::Root;
 
 /// What Envoy does with a request next.
@@ -11,7 +14,7 @@ use crate::root::Root;
 pub enum Action {
     /// It goes on to the next filter.
     Continue = 0,
-    /// It goes no further: it was answered.
+    /// It goes no further: it was answered, or is held.
     Stop = 1,
 }
 
@@ -21,12 +24,29 @@ pub struct Vm<H> {
     host: H,
     roots: BTreeMap<u32, Root>,
     requests: BTreeMap<u32, u32>,
+    held: BTreeMap<u32, Held>,
+    metrics: Metrics,
+    heartbeat: Heartbeat,
+}
+
+/// A request that waits for keys.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    root: u32,
+    until: Duration,
 }
 
 impl<H: Host> Vm<H> {
     /// Nothing is configured yet.
     pub const fn new(host: H) -> Self {
-        Self { host, roots: BTreeMap::new(), requests: BTreeMap::new() }
+        Self {
+            host,
+            roots: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            held: BTreeMap::new(),
+            metrics: Metrics::new(),
+            heartbeat: Heartbeat::new(),
+        }
     }
 
     /// A request begins, or a root of which [`Self::configure`] tells more.
@@ -53,29 +73,95 @@ impl<H: Host> Vm<H> {
     /// The timer of a root has fired.
     pub fn tick(&mut self, context: u32) {
         if let Some(root) = self.roots.get_mut(&context) {
-            root.tick(&self.host);
+            root.tick(&self.host, &mut self.metrics);
+            self.settle(context);
         }
+        if let Some(number) = self.heartbeat.beat(&self.host) {
+            let name = format!("keystone_worker_heartbeat_seconds.worker.{number}");
+            self.metrics.set(&self.host, name, self.host.now().as_secs());
+        }
+        self.metrics.hand_over(&self.host);
     }
 
     /// A fetch of a root has ended with a body of `size` bytes, or without an answer.
     pub fn fetched(&mut self, context: u32, call: u32, size: usize) {
         if let Some(root) = self.roots.get_mut(&context) {
             root.fetched(&self.host, call, size);
+            self.settle(context);
         }
     }
 
     /// The headers of a request are there.
     pub fn request(&mut self, context: u32) -> Action {
-        match self.requests.get(&context).and_then(|root| self.roots.get_mut(root)) {
-            Some(root) => root.request(&self.host),
+        let id = self.requests.get(&context).copied().unwrap_or_default();
+        let served = match self.roots.get_mut(&id) {
+            Some(root) => root.request(&self.host, self.held.len() < MOST_HELD),
             // No configuration, no way through.
             None => request::fail(&self.host),
+        };
+        match served {
+            Served::Done(action, verdict) => {
+                self.count(verdict);
+                action
+            }
+            Served::Held => {
+                self.metrics.raise(("keystone_held_requests_total", "", ""), 1);
+                self.held.insert(context, Held { root: id, until: self.host.now() + PATIENCE });
+                self.keep_pace(id);
+                Action::Stop
+            }
         }
     }
 
     /// A request has ended, or a configuration was replaced.
     pub fn delete(&mut self, context: u32) {
         self.requests.remove(&context);
+        self.held.remove(&context);
         self.roots.remove(&context);
     }
+
+    /// Decides on the requests that are held for a root, as far as that is possible by now.
+    fn settle(&mut self, id: u32) {
+        let waiting: Vec<_> =
+            self.held.iter().filter(|(_, held)| held.root == id).map(|(at, held)| (*at, *held)).collect();
+        let now = self.host.now();
+        for (context, held) in &waiting {
+            let Some(root) = self.roots.get_mut(&held.root) else { return };
+            if !self.host.attend(*context) {
+                self.held.remove(context);
+            } else if let Served::Done(action, verdict) = root.request(&self.host, now < held.until) {
+                self.held.remove(context);
+                self.count(verdict);
+                if action == Action::Continue {
+                    self.host.resume();
+                }
+            }
+        }
+        if !waiting.is_empty() {
+            self.host.attend(id);
+        }
+        self.keep_pace(id);
+    }
+
+    fn count(&mut self, verdict: Verdict) {
+        self.metrics.raise(("keystone_decisions_total", "code", verdict.word), 1);
+        if let Some(shadow) = verdict.shadow {
+            self.metrics.raise(("keystone_shadow_differences_total", "code", shadow), 1);
+        }
+    }
+
+    fn keep_pace(&mut self, id: u32) {
+        let someone_waits = self.held.values().any(|held| held.root == id);
+        if let Some(root) = self.roots.get_mut(&id) {
+            root.keep_pace(&self.host, someone_waits);
+        }
+    }
 }
+
+/// A tick less than half a second.
+const PATIENCE: Duration = Duration::from_millis(480);
+/// Whoever sends more tokens of unknown keys than this at the same moment hears at once that they are unknown.
+const MOST_HELD: usize = 1000;
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,14 @@ fn worker(identity: &str) -> Worker {
     Worker::new(&Process::start(), &policy(&format!(r#"{{ "inline": {JWKS} }}"#), identity))
 }
 
+/// With more members of the policy.
+fn with(identity: &str, members: &str) -> Worker {
+    let keys = format!(r#"{{ "inline": {JWKS} }}"#);
+    Worker::new(&Process::start(), &policy(&keys, &format!("{identity}, {members}")))
+}
+
+const CORS: &str = r#""cors": { "origins": ["https://app.test"] }"#;
+
 fn send(headers: &[(&str, &str)]) -> Outcome {
     worker(IDENTITY).send(&[&[(":method", "GET"), (":path", "/orders")], headers].concat())
 }
@@ -122,11 +130,124 @@ fn a_request_without_method_path_or_any_header_is_denied() {
 }
 
 #[test]
-fn an_accepted_request_costs_two_calls_and_one_for_each_identity_header() {
-    let headers = [(":method", "GET"), (":path", "/orders"), ("authorization", &bearer())];
+fn an_accepted_request_costs_at_most_four_calls_whatever_the_policy_asks() {
+    let headers = [
+        (":method", "GET"),
+        (":path", "/orders"),
+        ("authorization", &bearer()),
+        ("x-keystone-subject", "forged"),
+        ("x-keystone-roles", "forged"),
+    ];
+    let everything = with(IDENTITY, r#""envoy": { "forward_authorization": false, "access_log": true }"#);
 
-    assert_eq!(worker("{}").send(&headers).calls, 2);
-    assert_eq!(worker(IDENTITY).send(&headers).calls, 7);
+    for (mut worker, calls) in [(worker("{}"), 2), (worker(IDENTITY), 3), (everything, 4)] {
+        // The first needs a signature check, the second none.
+        for _ in 0..2 {
+            assert_eq!(worker.send(&headers).calls, calls);
+        }
+    }
+}
+
+#[test]
+fn a_refused_request_costs_three_calls() {
+    assert_eq!(send(&[]).calls, 3);
+}
+
+#[test]
+fn every_other_header_survives_the_change_with_its_duplicates_and_bytes() {
+    let mut raw = crate::pairs::write(&[
+        (":method", "GET"),
+        (":path", "/orders?a=b"),
+        ("authorization", bearer().as_str()),
+        ("x-keystone-subject", "forged"),
+        ("x-twice", "1"),
+        ("x-bytes", "??"),
+        ("x-twice", "2"),
+    ]);
+    raw.iter_mut().rev().filter(|at| **at == b'?').take(2).for_each(|at| *at = 0xff);
+
+    let outcome = worker(IDENTITY).send_raw(raw);
+
+    assert_eq!(outcome.action, Action::Continue);
+    assert_eq!(outcome.upstream(":path"), ["/orders?a=b"]);
+    assert_eq!(outcome.upstream("authorization"), [bearer()]);
+    assert_eq!(outcome.upstream("x-twice"), ["1", "2"]);
+    assert_eq!(outcome.upstream("x-bytes"), ["\u{fffd}\u{fffd}"]);
+    assert_eq!(outcome.upstream("x-keystone-subject"), ["alice-1"]);
+}
+
+#[test]
+fn the_upstream_gets_no_token_where_the_policy_says_so() {
+    let mut worker = with("{}", r#""envoy": { "forward_authorization": false }"#);
+    let mut upstream = |path, scheme: &str| {
+        let value = format!("{scheme} {TOKEN}");
+        let outcome = worker.send(&[(":method", "GET"), (":path", path), ("authorization", &value)]);
+        assert_eq!(outcome.action, Action::Continue);
+        outcome.upstream("authorization").len()
+    };
+
+    assert_eq!(upstream("/orders", "Bearer"), 0);
+    // Nobody looked at it there, and it may be meant for the upstream.
+    assert_eq!(upstream("/", "Basic"), 1);
+}
+
+#[test]
+fn access_logs_learn_the_verdict_and_the_verified_caller_where_the_policy_says_so() {
+    let mut worker = with("{}", r#""envoy": { "access_log": true }"#);
+    let mut note = |path, token: &str| {
+        let bearer = format!("Bearer {token}");
+        worker.send(&[(":method", "GET"), (":path", path), ("authorization", &bearer)]).note
+    };
+
+    assert_eq!(note("/", TOKEN).unwrap(), r#"{"code":"public"}"#);
+    assert_eq!(
+        note("/orders", TOKEN).unwrap(),
+        r#"{"code":"allow","sub":"alice-1","client_id":"orders-app","sid":"s-1"}"#
+    );
+    assert_eq!(note("/orders", TOKEN.trim_start_matches('e')).unwrap(), r#"{"code":"base64"}"#);
+    assert_eq!(send(&[("authorization", &bearer())]).note, None);
+}
+
+#[test]
+fn a_page_of_a_listed_origin_can_read_why_it_was_refused() {
+    let mut worker = with("{}", CORS);
+    let mut refused = |origins: &[&str]| {
+        let mut headers = vec![(":method", "GET"), (":path", "/orders")];
+        headers.extend(origins.iter().map(|origin| ("origin", *origin)));
+        worker.send(&headers).response.unwrap()
+    };
+
+    let readable = refused(&["https://app.test"]);
+    assert_eq!(readable.status, 401);
+    assert_eq!(readable.header("access-control-allow-origin"), Some("https://app.test"));
+    assert_eq!(readable.header("access-control-expose-headers"), Some("www-authenticate, retry-after"));
+    for origins in [&["https://evil.test"][..], &[], &["https://app.test", "https://app.test"]] {
+        assert_eq!(refused(origins).header("access-control-allow-origin"), None);
+    }
+}
+
+#[test]
+fn a_preflight_of_a_listed_origin_is_answered_without_a_token() {
+    let mut worker = with("{}", CORS);
+    let mut ask = |origin, method| {
+        worker
+            .send(&[
+                (":method", "OPTIONS"),
+                (":path", "/orders"),
+                ("origin", origin),
+                ("access-control-request-method", method),
+            ])
+            .response
+            .unwrap()
+    };
+
+    let allowed = ask("https://app.test", "POST");
+    assert_eq!((allowed.status, allowed.body.as_str()), (204, ""));
+    assert_eq!(allowed.header("access-control-allow-methods"), Some("GET, POST"));
+    for refused in [ask("https://evil.test", "POST"), ask("https://app.test", "DELETE")] {
+        assert_eq!((refused.status, refused.details.as_str()), (403, "keystone_no_route"));
+        assert_eq!(refused.header("access-control-allow-methods"), None);
+    }
 }
 
 #[test]

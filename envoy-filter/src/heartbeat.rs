@@ -1,0 +1,122 @@
+//! A sign of life of each worker, under a number that stays the same while it lives.
+//!
+//! Nobody numbers the workers of an Envoy process, so each takes the first number in the shared data that nobody has
+//! used lately. A worker whose VM was started anew takes another until its old one is free again.
+
+use std::time::Duration;
+
+use crate::host::Host;
+
+/// The number of one worker.
+#[derive(Debug)]
+pub(crate) struct Heartbeat {
+    /// With the version of the record that says so.
+    own: Option<(u32, u32)>,
+    last: Duration,
+}
+
+impl Heartbeat {
+    pub(crate) const fn new() -> Self {
+        Self { own: None, last: Duration::ZERO }
+    }
+
+    /// Shows that this worker lives, at most once a second. The number it did so under.
+    pub(crate) fn beat(&mut self, host: &impl Host) -> Option<u32> {
+        let now = host.now();
+        // A clock that was set back must not silence a worker.
+        if (self.last..self.last + EVERY).contains(&now) {
+            return None;
+        }
+        self.last = now;
+        let kept =
+            self.own.filter(|(number, version)| host.share(&record(*number), &written(now), Some(*version)));
+        let number = match kept {
+            Some((number, _)) => number,
+            None => (0..MOST_WORKERS).find(|number| claim(host, *number, now))?,
+        };
+        // Someone who took the number between the two calls has written another time, most likely.
+        let version = host.shared(&record(number)).filter(|record| record.value == written(now))?.version;
+        self.own = Some((number, version));
+        Some(number)
+    }
+}
+
+/// Takes a number that nobody has, or has used lately.
+fn claim(host: &impl Host, number: u32, now: Duration) -> bool {
+    let name = record(number);
+    if host.shared(&name).is_none() {
+        // A version is only compared where there is a record.
+        host.share(&name, &written(Duration::ZERO), None);
+    }
+    let Some(found) = host.shared(&name) else { return false };
+    let last = found
+        .value
+        .as_slice()
+        .try_into()
+        .map_or(Duration::ZERO, |m| Duration::from_millis(u64::from_le_bytes(m)));
+    let in_use = (last..last + DEAD_AFTER).contains(&now);
+    !in_use && host.share(&name, &written(now), Some(found.version))
+}
+
+fn record(number: u32) -> String {
+    format!("keystone/1/worker {number}")
+}
+
+fn written(time: Duration) -> [u8; 8] {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).to_le_bytes()
+}
+
+const EVERY: Duration = Duration::from_millis(900);
+const DEAD_AFTER: Duration = Duration::from_secs(10);
+/// More than a machine has cores.
+const MOST_WORKERS: u32 = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::Process;
+
+    #[test]
+    fn every_worker_keeps_a_number_of_its_own() {
+        let process = Process::start();
+        let mut workers: Vec<_> = (0..3).map(|_| (process.host(), Heartbeat::new())).collect();
+
+        for _ in 0..20 {
+            process.wait(Duration::from_secs(1));
+            let numbers: Vec<_> = workers.iter_mut().map(|(host, heart)| heart.beat(host)).collect();
+            assert_eq!(numbers, [Some(0), Some(1), Some(2)]);
+        }
+    }
+
+    #[test]
+    fn a_dead_workers_number_is_taken_again_when_it_has_been_silent_for_long() {
+        let process = Process::start();
+        let mut dead = (process.host(), Heartbeat::new());
+        let mut living = (process.host(), Heartbeat::new());
+        assert_eq!(dead.1.beat(&dead.0), Some(0));
+        assert_eq!(living.1.beat(&living.0), Some(1));
+
+        let beat_of_a_new_one = || Heartbeat::new().beat(&process.host());
+        process.wait(Duration::from_secs(1));
+        assert_eq!(living.1.beat(&living.0), Some(1));
+        assert_eq!(beat_of_a_new_one(), Some(2));
+        process.wait(Duration::from_secs(9));
+        assert_eq!(beat_of_a_new_one(), Some(0));
+        // Should it live after all, it takes another number and leaves the new owner alone.
+        process.wait(Duration::from_secs(1));
+        assert_eq!(dead.1.beat(&dead.0), Some(1));
+    }
+
+    #[test]
+    fn beats_come_at_most_once_a_second_and_go_on_when_the_clock_is_set_back() {
+        let process = Process::start();
+        let (host, mut heart) = (process.host(), Heartbeat::new());
+        assert_eq!(heart.beat(&host), Some(0));
+        process.wait(Duration::from_millis(200));
+        assert_eq!(heart.beat(&host), None);
+
+        process.set_back(Duration::from_secs(3600));
+
+        assert_eq!(heart.beat(&host), Some(0));
+    }
+}
