@@ -1,6 +1,6 @@
 //! The promises, each told on both set-ups: SQLite with everything in one process, and PostgreSQL with Redis.
 //!
-//! `cargo xtask test e2e [FILTER]` runs them; a name is `sqlite::…`, `postgres::…` (both on a shared stack),
+//! `cargo xtask test e2e [FILTER]` runs them, `cargo xtask soak` the one that takes minutes; a name is `sqlite::…`, `postgres::…` (both on a shared stack),
 //! `alone::…` (on parts of its own) or `afterwards::…` (about what the whole run left behind).
 
 mod afterwards;
@@ -13,10 +13,12 @@ mod docs;
 mod gateway;
 mod generated;
 mod guide;
+mod hostile_mesh;
 mod interruption;
 mod lab;
 mod load;
 mod login;
+mod mesh;
 mod operating;
 mod outage;
 mod peers;
@@ -25,8 +27,10 @@ mod refresh;
 mod replicas;
 mod restart;
 mod revocation;
+mod samples;
 mod service;
 mod shell;
+mod soak;
 mod telemetry;
 mod tls;
 mod verdicts;
@@ -65,6 +69,10 @@ fn run(arguments: &Arguments) -> Result<bool> {
     clean_up_when_interrupted(root.path().to_owned())?;
     let lab = Arc::new(Lab::new(Tools::from_env()?, root.path(), Ledger::default()));
 
+    if let Some(minutes) = arguments.filter.as_deref().and_then(|filter| filter.strip_prefix("soak::")) {
+        soak::run(&lab, minutes.parse()?)?;
+        return Ok(true);
+    }
     // The stacks start when the first promise needs them, and end when the last trial has let go of them.
     let during = libtest_mimic::run(arguments, trials(&lab));
     let after = libtest_mimic::run(arguments, afterwards::trials(&lab));
@@ -115,6 +123,9 @@ fn alone() -> impl Iterator<Item = (&'static str, Alone)> {
         tls::PROMISES,
         watching::PROMISES,
         telemetry::PROMISES,
+        mesh::PROMISES,
+        hostile_mesh::PROMISES,
+        samples::PROMISES,
         algorithms::PROMISES,
         platforms::PROMISES,
     ];

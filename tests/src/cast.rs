@@ -109,5 +109,6 @@ pub fn policy(issuer: &str) -> Value {
             "session": "x-keystone-session",
             "roles": "x-keystone-roles",
         },
+        "envoy": { "access_log": true },
     })
 }

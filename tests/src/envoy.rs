@@ -1,11 +1,12 @@
-//! A real Envoy with the Keystone filter, configured from one static file.
+//! A real Envoy with the Keystone filter, configured as docs/envoy.md says: from one file, or with the filter's part in
+//! another that can change.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Result;
-use serde_json::{Value, json};
+use anyhow::{Context, Result};
+use serde_json::{Map, Value, json};
 
 use crate::http::Site;
 use crate::ledger::Ledger;
@@ -13,6 +14,7 @@ use crate::ports;
 use crate::process::Process;
 use crate::program::Program;
 use crate::tools::Tools;
+use crate::wait;
 
 /// What an Envoy stands between.
 #[derive(Clone, Debug)]
@@ -31,49 +33,145 @@ pub struct Envoy {
     pub process: Process,
     pub site: Site,
     pub admin: Site,
+    home: PathBuf,
+    filter: PathBuf,
 }
 
 impl Envoy {
-    /// Starts it and waits until it serves; a refused policy is the error, with Envoy's own words.
+    /// Starts it with one worker and waits until it serves; a refused policy is the error, with Envoy's own words.
     pub fn start(tools: &Tools, home: &Path, setup: &Setup, ledger: &Ledger) -> Result<Self> {
+        Start::new(tools, ledger).run(home, setup)
+    }
+
+    /// Gives it another policy, as a control plane would, and waits for its verdict: whether it took it.
+    pub fn reconfigure(&self, policy: &str) -> Result<bool> {
+        let (took, refused) = self.updates()?;
+        self.write_filter(policy)?;
+        let mut verdict = None;
+        wait::until("Envoy to judge the new configuration", Duration::from_secs(30), || {
+            let now = self.updates()?;
+            verdict = Some(now.0 > took).filter(|_| now != (took, refused));
+            Ok(verdict.is_some())
+        })?;
+        verdict.context("no verdict")
+    }
+
+    /// The value of a statistic, 0 where there is none; without its namespace.
+    pub fn statistic(&self, name: &str) -> Result<u64> {
+        let text = self.admin.get(&format!("/stats?filter={name}")).send()?.expect(200)?.text();
+        let of = |line: &str| {
+            line.split_once(": ").filter(|(given, _)| given.ends_with(name)).map(|(_, n)| n.to_owned())
+        };
+        text.lines().find_map(of).map_or(Ok(0), |number| Ok(number.parse()?))
+    }
+
+    /// Memory that it has in RAM, in bytes.
+    pub fn resident(&self) -> Result<u64> {
+        let id = self.process.pid()?.as_raw_nonzero();
+        let status = fs::read_to_string(format!("/proc/{id}/status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
+    }
+
+    /// Taken and refused configurations of the filter. Envoy counts a refused one as reloaded, too.
+    fn updates(&self) -> Result<(u64, u64)> {
+        let of =
+            |what: &str| self.statistic(&format!("extension_config_discovery.http_filter.keystone.{what}"));
+        Ok((of("update_success")?, of("update_failure")? + of("update_rejected")?))
+    }
+
+    /// Moved into its place, which is what Envoy watches for.
+    fn write_filter(&self, policy: &str) -> Result<()> {
+        write_filter(&self.home, &self.filter, policy)
+    }
+}
+
+/// How an Envoy is run.
+#[derive(Debug)]
+pub struct Start<'a> {
+    tools: &'a Tools,
+    ledger: &'a Ledger,
+    workers: u32,
+    dynamic: bool,
+}
+
+impl<'a> Start<'a> {
+    /// One worker, everything in one file.
+    pub const fn new(tools: &'a Tools, ledger: &'a Ledger) -> Self {
+        Self { tools, ledger, workers: 1, dynamic: false }
+    }
+
+    #[must_use]
+    pub const fn workers(self, workers: u32) -> Self {
+        Self { workers, ..self }
+    }
+
+    /// The filter's configuration comes from a file of its own and can be changed, see [`Envoy::reconfigure`].
+    #[must_use]
+    pub const fn dynamic(self) -> Self {
+        Self { dynamic: true, ..self }
+    }
+
+    pub fn run(self, home: &Path, setup: &Setup) -> Result<Envoy> {
+        let Self { tools, ledger, dynamic, .. } = self;
         fs::create_dir_all(home)?;
         fs::write(home.join("policy.json"), &setup.policy)?;
-        let (process, admin) = run(tools, home, &resources(&tools.filter, setup), ledger)?;
-        Ok(Self { process, site: Site::new(setup.listen, ledger), admin })
+        let filter = if dynamic { discovered(home) } else { keystone(&tools.filter, &setup.policy) };
+        if dynamic {
+            write_filter(home, &tools.filter, &setup.policy)?;
+        }
+        let (process, admin) = self.serve(home, &resources(setup, filter))?;
+        let site = Site::new(setup.listen, ledger);
+        Ok(Envoy { process, site, admin, home: home.to_owned(), filter: tools.filter.clone() })
+    }
+
+    fn serve(&self, home: &Path, resources: &Value) -> Result<(Process, Site)> {
+        let admin = Site::new(ports::free()?, self.ledger);
+        let tag = |name: &str| json!({ "tag_name": name, "regex": format!(r"^wasmcustom\.keystone_\w+?(\.{name}\.([\w-]+))$") });
+        let tags = ["code", "result", "issuer", "worker"].map(tag);
+        let configuration = json!({
+            // Asked for by whatever is discovered.
+            "node": { "id": "orders", "cluster": "orders" },
+            "admin": { "address": address(admin.port) },
+            // So that Prometheus sees `keystone_decisions_total{code="allow"}`.
+            "stats_config": { "stats_tags": tags },
+            "static_resources": resources,
+        });
+        fs::write(home.join("envoy.json"), format!("{configuration:#}"))?;
+        let mut process = Program::new("envoy", &self.tools.envoy, home)
+            .args(["-c", "envoy.json", "--disable-hot-restart", "--log-level", "info"])
+            .args(["--concurrency".to_owned(), self.workers.to_string()])
+            .start()?;
+        process.ready(Duration::from_secs(60), || {
+            admin.get("/ready").send().is_ok_and(|answer| answer.status == 200)
+        })?;
+        Ok((process, admin))
     }
 }
 
 /// Starts an Envoy with one worker on these static resources, and waits until it serves; with its admin interface.
 pub fn run(tools: &Tools, home: &Path, resources: &Value, ledger: &Ledger) -> Result<(Process, Site)> {
-    let admin = Site::new(ports::free()?, ledger);
-    let configuration = json!({ "admin": { "address": address(admin.port) }, "static_resources": resources });
-    fs::write(home.join("envoy.json"), format!("{configuration:#}"))?;
-    let mut process = Program::new("envoy", &tools.envoy, home)
-        .args(["-c", "envoy.json", "--disable-hot-restart", "--concurrency", "1", "--log-level", "info"])
-        .start()?;
-    process.ready(Duration::from_secs(60), || {
-        admin.get("/ready").send().is_ok_and(|answer| answer.status == 200)
-    })?;
-    Ok((process, admin))
+    Start::new(tools, ledger).serve(home, resources)
 }
 
-fn resources(filter: &Path, setup: &Setup) -> Value {
+fn resources(setup: &Setup, filter: Value) -> Value {
     json!({
         "listeners": [{
             "name": "orders",
             "address": address(setup.listen),
-            "filter_chains": [{ "filters": [connection_manager(filter, &setup.policy)] }],
+            "filter_chains": [{ "filters": [connection_manager(filter)] }],
         }],
         "clusters": [cluster("orders", setup.orders), cluster("keystone", setup.issuer)],
     })
 }
 
-fn connection_manager(filter: &Path, policy: &str) -> Value {
+fn connection_manager(filter: Value) -> Value {
     json!({
         "name": "envoy.filters.network.http_connection_manager",
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
             "stat_prefix": "orders",
+            "access_log": [access_log()],
             // `x_keystone_subject` becomes `x-keystone-subject` in some frameworks behind Envoy.
             "common_http_protocol_options": { "headers_with_underscores_action": "DROP_HEADER" },
             "route_config": {
@@ -87,7 +185,7 @@ fn connection_manager(filter: &Path, policy: &str) -> Value {
                 }],
             },
             "http_filters": [
-                keystone(filter, policy),
+                filter,
                 {
                     "name": "envoy.filters.http.router",
                     "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
@@ -97,27 +195,106 @@ fn connection_manager(filter: &Path, policy: &str) -> Value {
     })
 }
 
+/// What the filter says about a request stands in the last member.
+fn access_log() -> Value {
+    json!({
+        "name": "envoy.access_loggers.file",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+            "path": "access.log",
+            "log_format": { "json_format": {
+                "method": "%REQ(:METHOD)%",
+                "path": "%PATH(NQ)%",
+                "status": "%RESPONSE_CODE%",
+                "details": "%RESPONSE_CODE_DETAILS%",
+                "keystone": "%FILTER_STATE(wasm.keystone:PLAIN)%",
+            } },
+        },
+    })
+}
+
 /// The filter with this policy, as it stands among others.
 pub fn keystone(filter: &Path, policy: &str) -> Value {
+    json!({ "name": "keystone", "typed_config": plugin(filter, policy) })
+}
+
+/// The filter comes from `filter.json`, see [`write_filter`].
+fn discovered(home: &Path) -> Value {
     json!({
         "name": "keystone",
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
-            "config": {
-                "name": "keystone",
-                "root_id": "keystone",
-                // A filter that cannot run lets nothing through.
-                "failure_policy": "FAIL_CLOSED",
-                "configuration": { "@type": "type.googleapis.com/google.protobuf.StringValue", "value": policy },
-                "vm_config": {
-                    "vm_id": "keystone",
-                    "runtime": "envoy.wasm.runtime.v8",
-                    "code": { "local": { "filename": filter } },
-                },
+        "config_discovery": {
+            "config_source": {
+                "path_config_source": { "path": home.join("filter.json") },
+                "resource_api_version": "V3",
+            },
+            "type_urls": [WASM],
+        },
+    })
+}
+
+fn write_filter(home: &Path, filter: &Path, policy: &str) -> Result<()> {
+    let resource = json!({
+        "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
+        "name": "keystone",
+        "typed_config": plugin(filter, policy),
+    });
+    let beside = home.join("filter.json.new");
+    fs::write(&beside, json!({ "resources": [resource] }).to_string())?;
+    fs::rename(beside, home.join("filter.json"))?;
+    Ok(())
+}
+
+fn plugin(filter: &Path, policy: &str) -> Value {
+    let allowed: Map<String, Value> =
+        CAPABILITIES.iter().map(|name| ((*name).to_owned(), json!({}))).collect();
+    json!({
+        "@type": WASM,
+        "config": {
+            "name": "keystone",
+            "root_id": "keystone",
+            // A filter that cannot run lets nothing through.
+            "failure_policy": "FAIL_RELOAD",
+            "configuration": { "@type": "type.googleapis.com/google.protobuf.StringValue", "value": policy },
+            "vm_config": {
+                "vm_id": "keystone",
+                "runtime": "envoy.wasm.runtime.v8",
+                "code": { "local": { "filename": filter } },
+                "capability_restriction_config": { "allowed_capabilities": allowed },
             },
         },
     })
 }
+
+const WASM: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
+
+/// Everything the filter may ask of Envoy and be asked by it.
+pub const CAPABILITIES: [&str; 25] = [
+    "proxy_on_configure",
+    "proxy_on_context_create",
+    "proxy_on_delete",
+    "proxy_on_http_call_response",
+    "proxy_on_request_headers",
+    "proxy_on_tick",
+    "proxy_continue_stream",
+    "proxy_define_metric",
+    "proxy_get_buffer_bytes",
+    "proxy_get_current_time_nanoseconds",
+    "proxy_get_header_map_pairs",
+    "proxy_get_header_map_value",
+    "proxy_get_shared_data",
+    "proxy_http_call",
+    "proxy_increment_metric",
+    "proxy_log",
+    "proxy_record_metric",
+    "proxy_remove_header_map_value",
+    "proxy_replace_header_map_value",
+    "proxy_send_local_response",
+    "proxy_set_effective_context",
+    "proxy_set_header_map_pairs",
+    "proxy_set_property",
+    "proxy_set_shared_data",
+    "proxy_set_tick_period_milliseconds",
+];
 
 pub(crate) fn cluster(name: &str, port: u16) -> Value {
     json!({
@@ -131,7 +308,6 @@ pub(crate) fn cluster(name: &str, port: u16) -> Value {
     })
 }
 
-/// On loopback.
 pub fn address(port: u16) -> Value {
     json!({ "socket_address": { "address": "127.0.0.1", "port_value": port } })
 }

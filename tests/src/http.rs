@@ -53,13 +53,39 @@ impl Site {
         self.begin(bytes)?.answer()
     }
 
-    fn begin(&self, bytes: &[u8]) -> Result<Sent> {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))
+    pub fn conversation(&self) -> Result<Conversation> {
+        let stream = self.connect()?;
+        stream.set_nodelay(true)?;
+        Ok(Conversation { reader: BufReader::new(stream.try_clone()?), stream })
+    }
+
+    fn connect(&self) -> Result<TcpStream> {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))
             .with_context(|| format!("nobody listens on 127.0.0.1:{}", self.port))?;
         stream.set_read_timeout(Some(LIMIT))?;
+        Ok(stream)
+    }
+
+    fn begin(&self, bytes: &[u8]) -> Result<Sent> {
+        let mut stream = self.connect()?;
         // A server may refuse before it has read everything: its answer counts, not our failed write.
         let _ = stream.write_all(bytes);
         Ok(Sent(stream))
+    }
+}
+
+/// A connection that stays open from one request to the next.
+#[derive(Debug)]
+pub struct Conversation {
+    stream: TcpStream,
+    reader: BufReader<TcpStream>,
+}
+
+impl Conversation {
+    /// Sends this and reads its answer.
+    pub fn ask(&mut self, request: &Request) -> Result<Answer> {
+        self.stream.write_all(&request.kept_alive())?;
+        Answer::new(Message::answer(&mut self.reader).context("no answer came")?)
     }
 }
 

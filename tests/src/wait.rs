@@ -1,7 +1,7 @@
 //! Waiting for a condition, with a deadline: the only clock and the only pause of the harness.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Result, bail};
 
@@ -19,6 +19,12 @@ impl Deadline {
     pub fn passed(self) -> bool {
         Instant::now() >= self.0
     }
+}
+
+/// Seconds since 1970 (RFC 7519 §2, NumericDate).
+#[expect(clippy::disallowed_methods, reason = "real programs judge tokens in real time")]
+pub fn unix_time() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
 
 /// Asks again and again until the answer is yes; `what` completes the sentence "waited in vain for …".

@@ -23,6 +23,8 @@ usage: cargo xtask COMMAND
          looks for inputs that break a promise of the verifier, a minute for each target unless said otherwise
   mutants [OPTION…]
          makes the verifier wrong in one place after the other and says where no test notices; an hour
+  soak [MINUTES]
+         Envoy with the filter at full load for 10 minutes or as many, while keys rotate and configurations change
   deny [CHECK…]  licenses, bans, sources and (with GitHub in reach) advisories of every dependency
   verdicts  judges the hostile file on every platform and writes docs/verdicts.md anew
   vectors  writes tests/vectors/hostile.json anew, after a change of what it is made from
@@ -41,6 +43,8 @@ pub(crate) enum Task {
     Help,
     /// With what is passed on to `cargo mutants`.
     Mutants(Vec<String>),
+    /// With the minutes it takes.
+    Soak(u8),
     Test(Part),
     Vectors,
     Verdicts,
@@ -90,6 +94,7 @@ impl Task {
             Some("fuzz") => Self::Fuzz(Fuzz::parse(&mut args)?),
             Some("mutants") => Self::Mutants(args.by_ref().collect()),
             Some("help" | "-h" | "--help") | None => Self::Help,
+            Some("soak") => Self::Soak(minutes(args.next().as_deref())?),
             Some("test") => Self::Test(Part::parse(&mut args)?),
             Some("vectors") => Self::Vectors,
             Some("verdicts") => Self::Verdicts,
@@ -151,6 +156,14 @@ impl Part {
     }
 }
 
+/// A key is rotated every minute, and keys are numbered by a byte.
+fn minutes(text: Option<&str>) -> Result<u8> {
+    match text.map_or(Ok(10), str::parse) {
+        Ok(minutes @ 1..=200) => Ok(minutes),
+        _ => bail!("soak takes 1 to 200 minutes, not `{}`", text.unwrap_or_default()),
+    }
+}
+
 fn store(name: &str) -> Result<Store> {
     match name {
         "sqlite" => Ok(Store::Sqlite),
@@ -205,6 +218,7 @@ mod tests {
             "test e2",
             "fuzz token soon",
             "build now",
+            "soak long",
         ] {
             let named = line.split(' ').next_back().unwrap();
             assert!(parse(line).unwrap_err().to_string().contains(named), "{line}");

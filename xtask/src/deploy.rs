@@ -17,6 +17,9 @@ pub(crate) fn check() -> Result<()> {
     shell::run(&mut linters.hadolint(&["--failure-threshold", "style", "issuer/deploy/Dockerfile"]))?;
     let compose = ["--builtin-schema", "vendor.compose-spec", "issuer/deploy/compose.yaml"];
     shell::run(&mut linters.python("check-jsonschema", &compose))?;
+    for (schema, file) in MESHES {
+        shell::run(&mut linters.python("check-jsonschema", &["--schemafile", schema, file]))?;
+    }
     let mut kubernetes = linters.python("kubernetes-validate", &["--quiet", "--strict"]);
     shell::run(kubernetes.args(manifests()?))?;
     unit(&linters)
@@ -70,6 +73,12 @@ fn unit(linters: &Linters) -> Result<()> {
     let mut security = shell::command(&linters.systemd_analyze, &["security", "--offline=true"]);
     shell::output(security.args(["--threshold", EXPOSURE]).arg(&unit)).map(drop)
 }
+
+/// How meshes load the filter, and what their definitions allow.
+const MESHES: [(&str, &str); 2] = [
+    ("tests/schemas/istio-wasmplugin.json", "envoy-filter/samples/istio.yaml"),
+    ("tests/schemas/envoy-gateway-extensionpolicy.json", "envoy-filter/samples/envoy-gateway.yaml"),
+];
 
 /// In tenths; 100 is a service without any protection.
 const EXPOSURE: &str = "15";

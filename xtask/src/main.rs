@@ -52,6 +52,7 @@ fn run(task: Task) -> Result<()> {
             Ok(())
         }
         Task::Mutants(args) => mutants::run(&args),
+        Task::Soak(minutes) => test::soak(minutes),
         Task::Test(part) => test::run(&part),
         Task::Vectors => vectors(),
         Task::Verdicts => verdicts::run(),

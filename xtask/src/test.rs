@@ -119,6 +119,10 @@ fn e2e(tools: &Tools, args: &[String]) -> Result<()> {
     shell::show(with(tools, test.args(args)))
 }
 
+pub(crate) fn soak(minutes: u8) -> Result<()> {
+    e2e(&tools()?, &[format!("soak::{minutes}")])
+}
+
 /// The demo is documentation that runs.
 fn demo(tools: &Tools) -> Result<()> {
     shell::say("the walk of cargo xtask demo");

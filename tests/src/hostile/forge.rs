@@ -47,7 +47,7 @@ pub(super) fn token(header: impl AsRef<[u8]>, claims: impl AsRef<[u8]>) -> Strin
 }
 
 /// A signature by the key of this number over text as it is; a character is a byte.
-pub(super) fn signed_by(key: u8, text: &str) -> String {
+pub(crate) fn signed_by(key: u8, text: &str) -> String {
     format!("{text}.{}", encode(signing_key(key).sign(&bytes(text)).to_bytes()))
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn bytes(text: &str) -> Vec<u8> {
     text.chars().map(|character| u32::from(character) as u8).collect()
 }
 
-pub(super) fn encode(bytes: impl AsRef<[u8]>) -> String {
+pub(crate) fn encode(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
@@ -68,7 +68,7 @@ pub(super) fn public_key(key: u8) -> [u8; 32] {
     signing_key(key).verifying_key().to_bytes()
 }
 
-pub(super) fn jwk(kid: &str, key: u8) -> Value {
+pub(crate) fn jwk(kid: &str, key: u8) -> Value {
     json!({ "kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": kid, "x": encode(public_key(key)) })
 }
 

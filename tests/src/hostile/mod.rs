@@ -4,7 +4,7 @@
 //! nothing else can be the reason of its refusal. Written by `cargo xtask vectors`; the same each time.
 
 mod claims;
-mod forge;
+pub(crate) mod forge;
 mod header;
 mod keys;
 mod request;

@@ -1,0 +1,39 @@
+//! Tokens of an issuer that is nothing but keys, for promises about those who verify. Keys are numbers.
+
+use serde_json::{Value, json};
+
+use crate::cast::AUDIENCE;
+use crate::hostile::forge::{encode, jwk, signed_by};
+use crate::wait::unix_time;
+
+/// The key set that publishes these keys.
+pub fn key_set(keys: &[u8]) -> Value {
+    json!({ "keys": keys.iter().map(|key| jwk(&kid(*key), *key)).collect::<Vec<_>>() })
+}
+
+/// A token of alice for the orders API, good for five minutes from now, signed by this key.
+pub fn token(issuer: &str, key: u8, scope: &str) -> String {
+    named(issuer, &kid(key), (key, scope))
+}
+
+/// The same, but whoever reads it looks for a key of this name.
+pub fn named(issuer: &str, kid: &str, (key, scope): (u8, &str)) -> String {
+    let now = unix_time();
+    let header = json!({ "alg": "EdDSA", "kid": kid, "typ": "at+jwt" });
+    let claims = json!({
+        "iss": issuer,
+        "aud": AUDIENCE,
+        "sub": "alice",
+        "client_id": "orders-app",
+        "iat": now,
+        "exp": now + 300,
+        "jti": format!("{kid}-{now}"),
+        "sid": "session-1",
+        "scope": scope,
+    });
+    signed_by(key, &format!("{}.{}", encode(header.to_string()), encode(claims.to_string())))
+}
+
+fn kid(key: u8) -> String {
+    format!("key-{key}")
+}
