@@ -105,8 +105,8 @@ fn a_rotation_runs_to_its_end_when_its_client_hangs_up(lab: &Lab) -> Result<()> 
         token = goes_on(&issuer, &token)?;
     }
 
-    // Given up before it began, or finished without its client; never left half-way.
-    ensure!(rotated.len() >= 10 && rotated.contains(&0) && rotated.contains(&1), "{rotated:?}");
+    // The issuer knows the session since its login: the first message already is the rotation's.
+    ensure!(rotated.len() >= 5 && rotated.iter().all(|times| *times == 1), "{rotated:?}");
     Ok(())
 }
 
