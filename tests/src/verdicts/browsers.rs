@@ -22,7 +22,8 @@ pub(super) fn judge(tools: &Tools, home: &Path, stand: &Stand) -> Result<Vec<Col
             let platform = format!("{}{build}", browser.name);
             let key = platform.replace(' ', "-");
             let url = format!("{}/{page}#{key}", stand.url());
-            let mut process = browser.open(&home.join(&key), &url)?;
+            // A number, because Chromium puts a socket there, whose path has room for 107 bytes.
+            let mut process = browser.open(&home.join(columns.len().to_string()), &url)?;
             process.ready(LIMIT, || stand.has(&key))?;
             columns.push(Column { judge: platform, ..stand.column(&key)? });
         }
