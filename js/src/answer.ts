@@ -10,23 +10,21 @@ export interface Reusable {
   readonly until: number;
 }
 
-/** A refusal is told in lines that begin with a letter; whatever is accepted begins with a digit. */
+/** A refusal is told in lines that begin with a letter; what is accepted is JSON. */
 export function isAccepted(answer: string): boolean {
-  return answer.charCodeAt(0) <= 0x39;
+  return answer.startsWith("[");
 }
 
-// "<from> <until> <issued at> <expires at> <the claims as they were signed>"
+// [<from>, <until>, <issued at>, <expires at>, <the claims as they were signed>]
 export function reusable(answer: string): Reusable {
-  const [from, until] = answer.split(" ", 2);
-  return { token: accepted(answer), from: Number(from), until: Number(until) };
+  const [from, until, issuedAt, expiresAt, claims] = JSON.parse(answer) as [number, number, number, number, VerifiedClaims];
+  return { token: new Token(claims, issuedAt, expiresAt), from, until };
 }
 
-// "[…] <issued at> <expires at> <the claims as they were signed>"
+// [<issued at>, <expires at>, <the claims as they were signed>]
 export function accepted(answer: string): Token {
-  const start = answer.indexOf("{");
-  const times = answer.slice(0, start).trimEnd().split(" ");
-  const [issuedAt, expiresAt] = times.slice(-2);
-  return new Token(JSON.parse(answer.slice(start)) as VerifiedClaims, Number(issuedAt), Number(expiresAt));
+  const [issuedAt, expiresAt, claims] = JSON.parse(answer) as [number, number, VerifiedClaims];
+  return new Token(claims, issuedAt, expiresAt);
 }
 
 // "<code>\n<status>\n<Retry-After or nothing>\n<challenge or nothing>\n<RFC 9457 body>\n<sentence>"

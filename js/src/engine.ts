@@ -20,7 +20,7 @@ export interface Engine extends KeyHolder, Lease {
   snapshot(): string | undefined;
   /** Takes the keys of a snapshot, or says why not. */
   restore(snapshot: string, now: number): string | undefined;
-  verify(token: string, now: number): string;
+  verify(token: Uint8Array, now: number): string;
   /** The same answer, on a platform where waiting for it is quicker. */
   verifyAsync?(token: string, now: number): Promise<string>;
   /** Makes what a request may need known, and numbers it. */

@@ -11,12 +11,18 @@ import { readSurroundings, readVerifierOptions, type VerifierOptions } from "./o
 import { partsOf, type RequestParts, valuesOf } from "./request.js";
 import type { Token } from "./token.js";
 
+const encoder = new TextEncoder();
+// What does not fit whole is left out: with less than this missing, more than the limit is there.
+const LONGEST_CHARACTER = 4;
+
 /** Verifies the access tokens of one issuer. Made by `createVerifier`. */
 export class Verifier {
   readonly #engine: Engine;
   readonly #keys: Keys;
   readonly #now: () => number;
   readonly #maxTokenBytes: number;
+  /** Where a token becomes bytes on its way to the engine. */
+  readonly #scratch: Uint8Array;
   /** By the token's text. */
   readonly #tokens: Memory;
   /** By the value of `Authorization`. */
@@ -29,6 +35,7 @@ export class Verifier {
     this.#keys = keys;
     this.#now = now;
     this.#maxTokenBytes = engine.maxTokenBytes;
+    this.#scratch = new Uint8Array(engine.maxTokenBytes + LONGEST_CHARACTER);
     [this.#tokens, this.#credentials] = memories;
   }
 
@@ -102,8 +109,12 @@ export class Verifier {
       this.#keys.lookIfDue(now);
       return known;
     }
-    // One byte over the limit is enough to be refused, and memory given to WebAssembly never comes back.
-    return this.#read(token, this.#engine.verify(token.slice(0, this.#maxTokenBytes + 1), now), now);
+    return this.#read(token, this.#engine.verify(this.#bytes(token), now), now);
+  }
+
+  // One byte over the limit is enough to be refused, and memory given to WebAssembly never comes back.
+  #bytes(token: string): Uint8Array {
+    return this.#scratch.subarray(0, encoder.encodeInto(token, this.#scratch).written);
   }
 
   async #awaited(token: string): Promise<Token | KeystoneError> {

@@ -27,7 +27,7 @@ const platform: Platform = {
   async engine(rules) {
     const engine = (await plain.engine(rules)) as PlainEngine;
     const verifyAsync = (token: string, now: number) =>
-      answer(engine, engine.ask(token, now), () => engine.verify(token, now));
+      answer(engine, engine.ask(token, now), () => engine.verify(encoder.encode(token), now));
     return Object.assign(engine, { verifyAsync });
   },
   async gate(policy) {
@@ -37,6 +37,8 @@ const platform: Platform = {
     return Object.assign(gate, { decideAsync });
   },
 };
+
+const encoder = new TextEncoder();
 
 interface Resumes {
   resume(asked: Asked, holds: boolean): string;

@@ -67,6 +67,19 @@ test("times are whole seconds, as the verifier read them", async (t) => {
   assert.deepEqual([token.issuedAt, token.expiresAt], [iat, exp]);
 });
 
+test("a token is too large by its bytes, whatever its last characters take", async (t) => {
+  const { verifier } = await start(t);
+
+  for (const character of ["a", "\u{e9}", "\u{20ac}", "\u{1f511}", "\ud800"]) {
+    const bytes = Buffer.byteLength(character);
+    const longest = "a".repeat(8192 % bytes) + character.repeat(Math.floor(8192 / bytes));
+    assert.equal(refusal(() => verifier.verify(longest)).code, "malformed", character);
+    for (const more of ["a", character, character + character]) {
+      assert.equal(refusal(() => verifier.verify(longest + more)).code, "too_large", character);
+    }
+  }
+});
+
 test("scopes are asked for one by one, all or any", async (t) => {
   const { issuer, verifier } = await start(t);
   const token = verifier.verify(issuer.token());

@@ -3,7 +3,7 @@
 use keystone_verifier::{Decision, KeyCache, KeySource, Policy, RequestView, Verified};
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::{FRESH, bytes, refused, seconds};
+use crate::{FRESH, array, bytes, refused, seconds};
 
 /// Decides on requests by one policy. Issuers are numbered as in the policy.
 #[wasm_bindgen]
@@ -95,9 +95,9 @@ pub(crate) fn answer(decision: &Decision) -> String {
     }
 }
 
-/// Begins with a digit: the two times as the verifier read them, then the claims as they were signed.
+/// A JSON array: the two times as the verifier read them, and the claims as they were signed.
 fn accepted(verified: &Verified) -> String {
-    format!("{} {} {}", verified.issued_at(), verified.expires_at(), verified.claims_json())
+    array(&[verified.issued_at(), verified.expires_at()], verified.claims_json())
 }
 
 /// What a decision looks at in a request.
