@@ -37,8 +37,8 @@ export class Memory {
     return now >= known.from && now < known.until && now < this.#usableUntil ? known.token : undefined;
   }
 
-  keep(text: string, verdict: Reusable): void {
-    this.#known.set(text.slice(-END), { text, ...verdict });
+  keep(text: string, { token, from, until }: Reusable): void {
+    this.#known.set(text.slice(-END), { text, token, from, until });
   }
 
   /** To be called after whatever may have changed the keys. */

@@ -40,7 +40,11 @@ export class Token {
     this.issuedAt = issuedAt;
     this.expiresAt = expiresAt;
     this.claims = claims;
-    deepFreeze(this);
+    deepFreeze(claims);
+    Object.freeze(this.audience);
+    Object.freeze(this.scopes);
+    Object.freeze(this.roles);
+    Object.freeze(this);
   }
 
   /** Does the token hold this scope? */
@@ -86,9 +90,10 @@ function kind(value: unknown): string {
   return typeof value;
 }
 
+// From the inside: freezing what is frozen already costs nothing, asking whether it is does.
 function deepFreeze(value: object): void {
-  Object.freeze(value);
   for (const member of Object.values(value)) {
-    if (typeof member === "object" && member !== null && !Object.isFrozen(member)) deepFreeze(member);
+    if (typeof member === "object" && member !== null) deepFreeze(member);
   }
+  Object.freeze(value);
 }
