@@ -12,13 +12,12 @@ export interface Embedded {
 
 export function bytesOf({ shifts, signs, order, text }: Embedded): Uint8Array<ArrayBuffer> {
   const table = tableOf(shifts, signs, order);
-  // In place: a byte is never longer than its text.
-  const bytes = new TextEncoder().encode(text);
+  // A byte is never longer than its text.
+  const bytes = new Uint8Array(text.length);
   let length = 0;
   let group = 0;
-  for (let at = 0; at < bytes.length; at += 1) {
-    const sign = bytes[at] as number;
-    const found = table[group + sign] as number;
+  for (let at = 0; at < text.length; at += 1) {
+    const found = table[group + text.charCodeAt(at)] as number;
     if (found < 0) {
       group = -found;
     } else {
@@ -27,7 +26,7 @@ export function bytesOf({ shifts, signs, order, text }: Embedded): Uint8Array<Ar
       group = 0;
     }
   }
-  return bytes.slice(0, length);
+  return bytes.subarray(0, length);
 }
 
 // For each group of 128 places what a sign means there: a byte or, negative, where the group of the next sign begins.
