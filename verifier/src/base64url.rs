@@ -5,11 +5,12 @@ use alloc::vec::Vec;
 
 /// Decodes `text`; `None` for padding, foreign characters, an impossible length or unused bits that are not zero.
 pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 2);
     let (groups, rest) = text.as_chunks();
-    for group in groups {
+    let mut bytes = Vec::with_capacity(groups.len() * 3 + 2);
+    bytes.resize(groups.len() * 3, 0);
+    for (group, decoded) in groups.iter().zip(bytes.as_chunks_mut::<3>().0) {
         let bits = sextets(group)?;
-        bytes.extend_from_slice(&[(bits >> 16) as u8, (bits >> 8) as u8, bits as u8]);
+        *decoded = [(bits >> 16) as u8, (bits >> 8) as u8, bits as u8];
     }
 
     match rest {
