@@ -91,7 +91,12 @@ impl Key {
         let h = Scalar::from_bytes_mod_order_wide(&hash.into()).to_bytes();
         let s = s.to_bytes();
         let sum = match (self.comb.get(), BASE.get()) {
-            (Some(key), Some(base)) => base.add_multiple(key.add_multiple(Point::IDENTITY, &h), &s),
+            (Some(key), Some(base)) => {
+                let mut sum = Point::IDENTITY;
+                key.add_multiple(&mut sum, &h);
+                base.add_multiple(&mut sum, &s);
+                sum
+            }
             _ => comb::sum_of_multiples([(&self.negated, &h), (&Point::base()?, &s)]),
         };
         Some(sum.compress() == *r)

@@ -26,18 +26,19 @@ impl Comb {
         for _ in 0..ROWS {
             let row = first_multiples(&first, WIDTH);
             addends.extend(Addend::all(&row));
-            first = row.last().unwrap_or(&first).doubled();
+            first = *row.last().unwrap_or(&first);
+            first.double();
         }
         Self(addends)
     }
 
-    /// `sum` and the comb's point times `scalar`, which is little-endian and below 2^253.
-    pub(super) fn add_multiple(&self, sum: Point, scalar: &[u8; 32]) -> Point {
-        let digits = digits::<BITS, ROWS>(scalar);
-        self.0.chunks_exact(WIDTH).zip(digits).fold(sum, |sum, (row, digit)| match chosen(row, digit) {
-            Some(addend) => sum.plus_addend(addend, digit < 0),
-            None => sum,
-        })
+    /// Adds the comb's point times `scalar`, which is little-endian and below 2^253.
+    pub(super) fn add_multiple(&self, sum: &mut Point, scalar: &[u8; 32]) {
+        for (row, digit) in self.0.chunks_exact(WIDTH).zip(digits::<BITS, ROWS>(scalar)) {
+            if let Some(addend) = chosen(row, digit) {
+                sum.add_addend(addend, digit < 0);
+            }
+        }
     }
 }
 
@@ -45,19 +46,21 @@ impl Comb {
 pub(super) fn sum_of_multiples(factors: [(&Point, &[u8; 32]); 2]) -> Point {
     let tables =
         factors.map(|(point, scalar)| (first_multiples(point, FEW), digits::<FEW_BITS, FEW_ROWS>(scalar)));
-    (0..FEW_ROWS).rev().fold(Point::IDENTITY, |mut sum, place| {
+    let mut sum = Point::IDENTITY;
+    for place in (0..FEW_ROWS).rev() {
         for _ in 0..FEW_BITS {
-            sum = sum.doubled();
+            sum.double();
         }
-        tables.iter().fold(sum, |sum, (multiples, digits)| {
+        for (multiples, digits) in &tables {
             let digit = digits.get(place).copied().unwrap_or_default();
             match chosen(multiples, digit) {
-                Some(multiple) if digit < 0 => sum.plus(&multiple.negated()),
-                Some(multiple) => sum.plus(multiple),
-                None => sum,
+                Some(multiple) if digit < 0 => sum.add(&multiple.negated()),
+                Some(multiple) => sum.add(multiple),
+                None => {}
             }
-        })
-    })
+        }
+    }
+    sum
 }
 
 /// The signed digits of a scalar below 2^253, base 2^BITS, the lowest first.
@@ -94,5 +97,11 @@ fn chosen<T>(multiples: &[T], digit: i16) -> Option<&T> {
 
 /// 1·P to `count`·P.
 fn first_multiples(point: &Point, count: usize) -> Vec<Point> {
-    core::iter::successors(Some(*point), |multiple| Some(multiple.plus(point))).take(count).collect()
+    let mut multiples = Vec::with_capacity(count);
+    let mut multiple = *point;
+    for _ in 0..count {
+        multiples.push(multiple);
+        multiple.add(point);
+    }
+    multiples
 }

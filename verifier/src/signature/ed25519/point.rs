@@ -1,4 +1,6 @@
 //! Points of edwards25519 (RFC 8032 §5.1): −x² + y² = 1 + d·x²·y². The formulas are complete, so no case is special.
+//!
+//! A sum takes the place of its first point: WebAssembly copies a point slower than it multiplies.
 
 use super::field::{Field, Sum};
 use super::inverse::inverse;
@@ -65,17 +67,17 @@ impl Point {
         Self { x: self.x.negated().settled(), t: self.t.negated().settled(), ..*self }
     }
 
-    pub(super) fn plus(&self, other: &Self) -> Self {
+    pub(super) fn add(&mut self, other: &Self) {
         let a = self.y.minus(&self.x).times(&other.y.minus(&other.x));
         let b = self.y.plus(&self.x).times(&other.y.plus(&other.x));
         let c = self.t.times(&other.t).times(&D);
         let c = c.plus(&c).settled();
         let d = self.z.times(&other.z);
         let d = d.plus(&d).settled();
-        Self::from_factors(&b.minus(&a), &d.minus(&c), &d.plus(&c), &b.plus(&a))
+        self.set(&b.minus(&a), &d.minus(&c), &d.plus(&c), &b.plus(&a));
     }
 
-    pub(super) fn doubled(&self) -> Self {
+    pub(super) fn double(&mut self) {
         let a = self.x.squared();
         let b = self.y.squared();
         let c = self.z.squared();
@@ -83,24 +85,27 @@ impl Point {
         let h = a.plus(&b).settled();
         let e = self.x.plus(&self.y).squared().minus(&h);
         let g = b.minus(&a).settled();
-        Self::from_factors(&e, &g.minus(&c), &g.loose(), &h.negated())
+        self.set(&e, &g.minus(&c), &g.loose(), &h.negated());
     }
 
-    /// `self` + `addend`, or `self` − `addend`.
-    pub(super) fn plus_addend(&self, addend: &Addend, negative: bool) -> Self {
+    /// Adds `addend`, or subtracts it.
+    pub(super) fn add_addend(&mut self, addend: &Addend, negative: bool) {
         let (sum, difference) =
             if negative { (&addend.difference, &addend.sum) } else { (&addend.sum, &addend.difference) };
         let a = self.y.minus(&self.x).times(&difference.loose());
         let b = self.y.plus(&self.x).times(&sum.loose());
         let c = self.t.times(&addend.product);
         let (less, more) = (self.z.minus(&c), self.z.plus(&c));
-        let (f, g) = if negative { (more, less) } else { (less, more) };
-        Self::from_factors(&b.minus(&a), &f, &g, &b.plus(&a))
+        let (f, g) = if negative { (&more, &less) } else { (&less, &more) };
+        self.set(&b.minus(&a), f, g, &b.plus(&a));
     }
 
     /// The last step of every sum.
-    fn from_factors(e: &Sum, f: &Sum, g: &Sum, h: &Sum) -> Self {
-        Self { x: e.times(f), y: g.times(h), z: f.times(g), t: e.times(h) }
+    fn set(&mut self, e: &Sum, f: &Sum, g: &Sum, h: &Sum) {
+        self.x.set_product(e, f);
+        self.y.set_product(g, h);
+        self.z.set_product(f, g);
+        self.t.set_product(e, h);
     }
 }
 
