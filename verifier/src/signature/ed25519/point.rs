@@ -74,7 +74,7 @@ impl Point {
         let c = c.plus(&c).settled();
         let d = self.z.times(&other.z);
         let d = d.plus(&d).settled();
-        self.set(&b.minus(&a), &d.minus(&c), &d.plus(&c), &b.plus(&a));
+        self.set([&b.minus(&a), &d.minus(&c), &d.plus(&c), &b.plus(&a)]);
     }
 
     pub(super) fn double(&mut self) {
@@ -85,7 +85,7 @@ impl Point {
         let h = a.plus(&b).settled();
         let e = self.x.plus(&self.y).squared().minus(&h);
         let g = b.minus(&a).settled();
-        self.set(&e, &g.minus(&c), &g.loose(), &h.negated());
+        self.set([&e, &g.minus(&c), &g.loose(), &h.negated()]);
     }
 
     /// Adds `addend`, or subtracts it.
@@ -97,11 +97,11 @@ impl Point {
         let c = self.t.times(&addend.product);
         let (less, more) = (self.z.minus(&c), self.z.plus(&c));
         let (f, g) = if negative { (&more, &less) } else { (&less, &more) };
-        self.set(&b.minus(&a), f, g, &b.plus(&a));
+        self.set([&b.minus(&a), f, g, &b.plus(&a)]);
     }
 
     /// The last step of every sum.
-    fn set(&mut self, e: &Sum, f: &Sum, g: &Sum, h: &Sum) {
+    fn set(&mut self, [e, f, g, h]: [&Sum; 4]) {
         self.x.set_product(e, f);
         self.y.set_product(g, h);
         self.z.set_product(f, g);
