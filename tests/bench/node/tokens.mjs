@@ -54,7 +54,8 @@ export class Issuer {
     const signed = [this.header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")).join(".");
     const [hash, key] =
       this.header.alg === "EdDSA" ? [null, this.secret] : ["sha256", { key: this.secret, dsaEncoding: "ieee-p1363" }];
-    return `${signed}.${sign(hash, Buffer.from(signed), key).toString("base64url")}`;
+    // In one piece, as a parser hands it over.
+    return Buffer.from(`${signed}.${sign(hash, Buffer.from(signed), key).toString("base64url")}`).toString("latin1");
   }
 
   /** What `fetch` would bring from this issuer. */
