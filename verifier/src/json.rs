@@ -169,6 +169,7 @@ impl<'a> Reader<'a> {
         let mut unescaped: Option<String> = None;
         let mut start = self.at;
         loop {
+            self.skip_plain();
             match self.peek() {
                 Some(b'"') => {
                     let tail = self.text.get(start..self.at).ok_or(self.syntax())?;
@@ -187,10 +188,16 @@ impl<'a> Reader<'a> {
                     text.push(character);
                     start = self.at;
                 }
-                None | Some(0..=0x1f) => return Err(self.syntax()),
-                Some(_) => self.at += 1,
+                _ => return Err(self.syntax()),
             }
         }
+    }
+
+    /// To what ends a string or needs a look.
+    fn skip_plain(&mut self) {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let plain = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f));
+        self.at += plain.unwrap_or(rest.len());
     }
 
     fn escape(&mut self) -> Result<char, JsonError> {
