@@ -7,7 +7,6 @@ mod field;
 mod inverse;
 mod point;
 
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -15,7 +14,6 @@ use core::fmt;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use curve25519_dalek::Scalar;
-use once_cell::race::OnceBox;
 use sha2::{Digest as _, Sha512};
 
 use self::comb::Comb;
@@ -32,7 +30,7 @@ struct Key {
     negated: Point,
     /// Good signatures so far, up to where the comb is made.
     accepted: AtomicU32,
-    comb: OnceBox<Comb>,
+    comb: Comb,
 }
 
 impl PublicKey {
@@ -44,12 +42,7 @@ impl PublicKey {
             return None;
         }
         let negated = Point::decompress(bytes)?.negated();
-        Some(Self(Arc::new(Key {
-            bytes: *bytes,
-            negated,
-            accepted: AtomicU32::new(0),
-            comb: OnceBox::new(),
-        })))
+        Some(Self(Arc::new(Key { bytes: *bytes, negated, accepted: AtomicU32::new(0), comb: Comb::new() })))
     }
 
     /// Whether `signature` is this key's over `message`: S below the group order, R canonical and not of small order,
@@ -90,11 +83,11 @@ impl Key {
         let hash = Sha512::new().chain_update(r).chain_update(self.bytes).chain_update(message).finalize();
         let h = Scalar::from_bytes_mod_order_wide(&hash.into()).to_bytes();
         let s = s.to_bytes();
-        let sum = match (self.comb.get(), BASE.get()) {
+        let sum = match (self.comb.rows(), BASE.rows()) {
             (Some(key), Some(base)) => {
                 let mut sum = Point::IDENTITY;
-                key.add_multiple(&mut sum, &h);
-                base.add_multiple(&mut sum, &s);
+                comb::add_multiple(&mut sum, &key, &h);
+                comb::add_multiple(&mut sum, &base, &s);
                 sum
             }
             _ => comb::sum_of_multiples([(&self.negated, &h), (&Point::base()?, &s)]),
@@ -102,14 +95,16 @@ impl Key {
         Some(sum.compress() == *r)
     }
 
-    /// Makes the combs once the key has proved to be in use. Only good signatures count: nobody else can ask for the work.
+    /// Makes the combs, row by row, once the key has proved to be in use. Only good signatures count: nobody else can ask for the work.
     fn work_ahead(&self) {
-        if self.comb.get().is_some() || self.accepted.fetch_add(1, Ordering::Relaxed) < WORTH_A_COMB {
-            return;
-        }
-        if let Some(base) = Point::base() {
-            BASE.get_or_init(|| Box::new(Comb::of(&base)));
-            self.comb.get_or_init(|| Box::new(Comb::of(&self.negated)));
+        if self.accepted.load(Ordering::Relaxed) < WORTH_A_COMB {
+            self.accepted.fetch_add(1, Ordering::Relaxed);
+        } else if self.comb.rows().is_none() {
+            self.comb.grow(&self.negated);
+        } else if BASE.rows().is_none()
+            && let Some(base) = Point::base()
+        {
+            BASE.grow(&base);
         }
     }
 }
@@ -129,7 +124,7 @@ impl fmt::Debug for PublicKey {
 }
 
 /// Of the base point, for all keys.
-static BASE: OnceBox<Comb> = OnceBox::new();
+static BASE: Comb = Comb::new();
 
 /// Whether y, the low 255 bits, is below p = 2^255 − 19 (RFC 8032 §5.1.3).
 fn is_canonical(bytes: &[u8; 32]) -> bool {

@@ -1,18 +1,24 @@
 //! Multiples of one point, worked out once, so that a multiplication by a scalar is additions alone.
 //!
 //! Row i holds 1·256^i·P to 128·256^i·P. A scalar's signed digits choose one of each row. Issuer keys are few and
-//! long-lived, so the 5 ms and 480 kB that a comb costs come back many times over.
+//! long-lived, so the 5 ms and 480 kB that a comb costs come back many times over. Nobody waits for all of it: it grows
+//! row by row.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
+
+use once_cell::race::OnceBox;
 
 use super::point::{Addend, Point};
 
-pub(super) struct Comb(Vec<Addend>);
+pub(super) struct Comb([OnceBox<Row>; ROWS]);
+
+type Row = Vec<Addend>;
 
 /// A digit of a comb has so many bits.
 const BITS: usize = 8;
 const WIDTH: usize = 1 << (BITS - 1);
-const ROWS: usize = digits_of(BITS);
+pub(super) const ROWS: usize = digits_of(BITS);
 
 /// A digit without a comb, whose multiples serve only once.
 const FEW_BITS: usize = 5;
@@ -20,24 +26,36 @@ const FEW: usize = 1 << (FEW_BITS - 1);
 const FEW_ROWS: usize = digits_of(FEW_BITS);
 
 impl Comb {
-    pub(super) fn of(point: &Point) -> Self {
-        let mut addends = Vec::with_capacity(ROWS * WIDTH);
-        let mut first = *point;
-        for _ in 0..ROWS {
-            let row = first_multiples(&first, WIDTH);
-            addends.extend(Addend::all(&row));
-            first = *row.last().unwrap_or(&first);
-            first.double();
-        }
-        Self(addends)
+    pub(super) const fn new() -> Self {
+        Self([const { OnceBox::new() }; ROWS])
     }
 
-    /// Adds the comb's point times `scalar`, which is little-endian and below 2^253.
-    pub(super) fn add_multiple(&self, sum: &mut Point, scalar: &[u8; 32]) {
-        for (row, digit) in self.0.chunks_exact(WIDTH).zip(digits::<BITS, ROWS>(scalar)) {
-            if let Some(addend) = chosen(row, digit) {
-                sum.add_addend(addend, digit < 0);
+    /// Makes the next row for this point, always the same one.
+    pub(super) fn grow(&self, point: &Point) {
+        if let Some((place, row)) = self.0.iter().enumerate().find(|(_, row)| row.get().is_none()) {
+            let mut first = *point;
+            for _ in 0..place * BITS {
+                first.double();
             }
+            row.get_or_init(|| Box::new(Addend::all(&first_multiples(&first, WIDTH)).collect()));
+        }
+    }
+
+    /// Every row, once all are made.
+    pub(super) fn rows(&self) -> Option<[&Row; ROWS]> {
+        let mut rows = [const { &Row::new() }; ROWS];
+        for (row, made) in rows.iter_mut().zip(&self.0) {
+            *row = made.get()?;
+        }
+        Some(rows)
+    }
+}
+
+/// Adds a comb's point times `scalar`, which is little-endian and below 2^253.
+pub(super) fn add_multiple(sum: &mut Point, rows: &[&Row; ROWS], scalar: &[u8; 32]) {
+    for (row, digit) in rows.iter().zip(digits::<BITS, ROWS>(scalar)) {
+        if let Some(addend) = chosen(row, digit) {
+            sum.add_addend(addend, digit < 0);
         }
     }
 }
@@ -70,7 +88,7 @@ fn digits<const BITS: usize, const COUNT: usize>(scalar: &[u8; 32]) -> [i16; COU
     let (mut pending, mut bits) = (0_u32, 0);
     let mut carry = 0;
     for digit in &mut digits {
-        if bits < BITS
+        while bits < BITS
             && let Some(byte) = bytes.next()
         {
             pending |= u32::from(*byte) << bits;
