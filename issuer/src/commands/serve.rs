@@ -54,10 +54,13 @@ pub(super) async fn run(config: Config, world: World, migrate: bool) -> Result<(
     warn_of_algorithm(issuer.config.keys.algorithm);
     let public_terms = Terms { routes: http::public(issuer.clone()), tls };
     let operations_terms = Terms { routes: http::operations(issuer), tls: None };
-    tokio::join!(
-        server::serve(public, public_terms, stop.clone()),
-        server::serve(operations, operations_terms, stop),
-    );
+    // As tasks of their own: what comes from outside the runtime's threads joins the one queue that all of them share, and
+    // of many new connections the last would stand there before the first one's answer from the database.
+    let serving = [(public, public_terms), (operations, operations_terms)]
+        .map(|(listener, terms)| tokio::spawn(server::serve(listener, terms, stop.clone())));
+    for served in serving {
+        served.await.map_err(open::failed)?;
+    }
     telemetry.finish().await;
     tracing::info!("stopped");
     Ok(())

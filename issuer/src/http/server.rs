@@ -134,7 +134,8 @@ impl Connection {
         drop(stream.set_nodelay(true));
         let Some(tls) = tls else { return self.speak(stream, watcher).await };
         match tokio::time::timeout(SLOWEST_HANDSHAKE, tls.acceptor().accept(stream)).await {
-            Ok(Ok(stream)) => self.speak(stream, watcher).await,
+            // Elsewhere, so that a plain connection takes no room for it: twice its own.
+            Ok(Ok(stream)) => Box::pin(self.speak(stream, watcher)).await,
             // Scanners, mostly, and clients that do not trust the certificate.
             Ok(Err(error)) => tracing::debug!(%error, "no TLS with a client"),
             Err(_) => tracing::debug!("no TLS with a client: it took too long"),
