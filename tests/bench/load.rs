@@ -78,14 +78,20 @@ impl Tally {
     }
 }
 
-/// As many connections as callers. Whoever waits for an answer at the end still gets it, but it does not count.
+/// As many connections as callers, and all of them stand before anybody asks: what it takes to connect is this thread's
+/// work as much as the server's. Whoever waits for an answer at the end still gets it, but it does not count.
 pub(crate) fn run<C: Caller + 'static>(port: u16, callers: &mut Vec<C>, lasting: Duration) -> Result<Tally> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = tokio::task::LocalSet::new();
+    let connect = |_| runtime.block_on(TcpStream::connect((Ipv4Addr::LOCALHOST, port)));
+    let streams = (0..callers.len()).map(connect).collect::<io::Result<Vec<_>>>()?;
     let end = watch::now() + lasting;
     let mut answers = Vec::new();
-    let conversations: Vec<_> =
-        callers.drain(..).map(|caller| local.spawn_local(converse(port, caller, end))).collect();
+    let conversations: Vec<_> = callers
+        .drain(..)
+        .zip(streams)
+        .map(|(caller, stream)| local.spawn_local(converse(stream, caller, end)))
+        .collect();
     for conversation in conversations {
         let (caller, heard) = local.block_on(&runtime, conversation)?.context("a connection failed")?;
         callers.push(caller);
@@ -95,13 +101,18 @@ pub(crate) fn run<C: Caller + 'static>(port: u16, callers: &mut Vec<C>, lasting:
     Ok(Tally { lasting, answers })
 }
 
-async fn converse<C: Caller>(port: u16, mut caller: C, end: Moment) -> io::Result<(C, Vec<(u16, Duration)>)> {
-    // Who has to connect first waits for that, too.
-    let mut asked = watch::now();
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+async fn converse<C: Caller>(
+    mut stream: TcpStream,
+    mut caller: C,
+    end: Moment,
+) -> io::Result<(C, Vec<(u16, Duration)>)> {
     stream.set_nodelay(true)?;
     let (mut request, mut answer, mut heard) = (Vec::new(), Vec::new(), Vec::new());
     loop {
+        let asked = watch::now();
+        if asked >= end {
+            return Ok((caller, heard));
+        }
         request.clear();
         caller.ask(&mut request);
         stream.write_all(&request).await?;
@@ -113,10 +124,6 @@ async fn converse<C: Caller>(port: u16, mut caller: C, end: Moment) -> io::Resul
         let pause = caller.hear(&Answer { status, body: answer.get(body..).unwrap_or_default() });
         if let Some(pause) = pause {
             tokio::time::sleep(pause.min(end - now)).await;
-        }
-        asked = watch::now();
-        if asked >= end {
-            return Ok((caller, heard));
         }
     }
 }
