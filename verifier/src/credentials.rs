@@ -11,6 +11,12 @@ pub fn bearer_token<'a>(values: &[&'a [u8]]) -> Result<&'a [u8], Code> {
         (Some(value), None) => *value,
         _ => return Err(Code::MultipleCredentials),
     };
+    if let Some((scheme, token)) = value.split_first_chunk::<7>()
+        && scheme.eq_ignore_ascii_case(b"bearer ")
+        && is_one_word(token)
+    {
+        return Ok(token);
+    }
     // Neither a scheme nor a token holds a comma: an intermediary joined several lines (RFC 9110 §5.3).
     if value.contains(&b',') {
         return Err(Code::MultipleCredentials);
@@ -33,9 +39,41 @@ pub fn bearer_token<'a>(values: &[&'a [u8]]) -> Result<&'a [u8], Code> {
     }
 }
 
+/// Whether nothing in `text` could end a token or bring a second one: it holds no comma and nothing that is smaller, as
+/// spaces and tabs are. Every token is such a word (RFC 7515 §7.1), and long: eight bytes are looked at in one step.
+fn is_one_word(text: &[u8]) -> bool {
+    let (eights, rest) = text.as_chunks::<8>();
+    // A byte under 0x2d, and only such a one, borrows into a highest bit that it did not have itself.
+    let is_clear = |eight: &[u8; 8]| {
+        let bytes = u64::from_ne_bytes(*eight);
+        bytes.wrapping_sub(EACH * 0x2d) & !bytes & (EACH << 7) == 0
+    };
+    !text.is_empty() && eights.iter().all(is_clear) && rest.iter().all(|&byte| byte > b',')
+}
+
+/// One in each of eight bytes.
+const EACH: u64 = 0x0101_0101_0101_0101;
+
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn eight_bytes_at_once_are_judged_as_one_by_one(text: Vec<u8>, word in "[a-zA-Z0-9._-]{0,40}", at: usize) {
+            prop_assert_eq!(is_one_word(&text), !text.is_empty() && text.iter().all(|byte| *byte > b','));
+            prop_assert_eq!(is_one_word(word.as_bytes()), !word.is_empty());
+            for byte in 0..=0xff {
+                let mut word = word.clone().into_bytes();
+                word.insert(at % (word.len() + 1), byte);
+                prop_assert_eq!(is_one_word(&word), byte > b',');
+            }
+        }
+    }
 
     #[test]
     fn one_token_after_the_scheme_in_any_case() {
