@@ -53,10 +53,15 @@ impl Comb {
 
 /// Adds a comb's point times `scalar`, which is little-endian and below 2^253.
 pub(super) fn add_multiple(sum: &mut Point, rows: &[&Row; ROWS], scalar: &[u8; 32]) {
-    for (row, digit) in rows.iter().zip(digits::<BITS, ROWS>(scalar)) {
-        if let Some(addend) = chosen(row, digit) {
-            sum.add_addend(addend, digit < 0);
-        }
+    let digits = digits::<BITS, ROWS>(scalar);
+    let addends = || {
+        let rows = rows.iter().zip(digits);
+        rows.filter_map(|(row, digit)| chosen(row, digit).map(|addend| (addend, digit < 0)))
+    };
+    // A comb is larger than what a core keeps near. Asked for all at once, its parts come at the same time.
+    core::hint::black_box(addends().fold(false, |near, (addend, _)| near ^ addend.touched()));
+    for (addend, negative) in addends() {
+        sum.add_addend(addend, negative);
     }
 }
 

@@ -110,6 +110,11 @@ impl Point {
 }
 
 impl Addend {
+    /// Reads something of each of its parts, and says nothing of use.
+    pub(super) fn touched(&self) -> bool {
+        self.sum.touched() ^ self.difference.touched() ^ self.product.touched()
+    }
+
     /// The points, with one inverse for all of them.
     pub(super) fn all(points: &[Point]) -> impl Iterator<Item = Self> {
         let mut product = Field::ONE;
