@@ -1,6 +1,5 @@
 //! One VM: the configurations that live in it, and which of them each request belongs to.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::heartbeat::Heartbeat;
@@ -22,9 +21,11 @@ pub enum Action {
 #[derive(Debug)]
 pub struct Vm<H> {
     host: H,
-    roots: BTreeMap<u32, Root>,
-    requests: BTreeMap<u32, u32>,
-    held: BTreeMap<u32, Held>,
+    /// By context, as all that follow. Lists, because they are short, and no operation of a list can panic.
+    roots: Vec<(u32, Root)>,
+    /// Requests of which nothing but their root is known yet, nearly always the newest one alone.
+    begun: Vec<(u32, u32)>,
+    held: Vec<(u32, Held)>,
     metrics: Metrics,
     heartbeat: Heartbeat,
 }
@@ -41,9 +42,9 @@ impl<H: Host> Vm<H> {
     pub const fn new(host: H) -> Self {
         Self {
             host,
-            roots: BTreeMap::new(),
-            requests: BTreeMap::new(),
-            held: BTreeMap::new(),
+            roots: Vec::new(),
+            begun: Vec::new(),
+            held: Vec::new(),
             metrics: Metrics::new(),
             heartbeat: Heartbeat::new(),
         }
@@ -52,7 +53,7 @@ impl<H: Host> Vm<H> {
     /// A request begins, or a root of which [`Self::configure`] tells more.
     pub fn create(&mut self, context: u32, parent: u32) {
         if parent != 0 {
-            self.requests.insert(context, parent);
+            self.begun.push((context, parent));
         }
     }
 
@@ -60,7 +61,8 @@ impl<H: Host> Vm<H> {
     pub fn configure(&mut self, context: u32) -> bool {
         match Root::configure(&self.host) {
             Ok(root) => {
-                self.roots.insert(context, root);
+                take(&mut self.roots, context);
+                self.roots.push((context, root));
                 true
             }
             Err(error) => {
@@ -72,7 +74,7 @@ impl<H: Host> Vm<H> {
 
     /// The timer of a root has fired.
     pub fn tick(&mut self, context: u32) {
-        if let Some(root) = self.roots.get_mut(&context) {
+        if let Some(root) = find(&mut self.roots, context) {
             root.tick(&self.host, &mut self.metrics);
             self.settle(context);
         }
@@ -85,7 +87,7 @@ impl<H: Host> Vm<H> {
 
     /// A fetch of a root has ended with a body of `size` bytes, or without an answer.
     pub fn fetched(&mut self, context: u32, call: u32, size: usize) {
-        if let Some(root) = self.roots.get_mut(&context) {
+        if let Some(root) = find(&mut self.roots, context) {
             root.fetched(&self.host, call, size);
             self.settle(context);
         }
@@ -93,8 +95,8 @@ impl<H: Host> Vm<H> {
 
     /// The headers of a request are there.
     pub fn request(&mut self, context: u32) -> Action {
-        let id = self.requests.get(&context).copied().unwrap_or_default();
-        let served = match self.roots.get_mut(&id) {
+        let id = take(&mut self.begun, context).unwrap_or_default();
+        let served = match find(&mut self.roots, id) {
             Some(root) => root.request(&self.host, self.held.len() < MOST_HELD),
             // No configuration, no way through.
             None => request::fail(&self.host),
@@ -106,7 +108,8 @@ impl<H: Host> Vm<H> {
             }
             Served::Held => {
                 self.metrics.raise(("keystone_held_requests_total", "", ""), 1);
-                self.held.insert(context, Held { root: id, until: self.host.now() + PATIENCE });
+                let until = self.host.now().saturating_add(PATIENCE);
+                self.held.push((context, Held { root: id, until }));
                 self.keep_pace(id);
                 Action::Stop
             }
@@ -115,22 +118,21 @@ impl<H: Host> Vm<H> {
 
     /// A request has ended, or a configuration was replaced.
     pub fn delete(&mut self, context: u32) {
-        self.requests.remove(&context);
-        self.held.remove(&context);
-        self.roots.remove(&context);
+        take(&mut self.begun, context);
+        take(&mut self.held, context);
+        take(&mut self.roots, context);
     }
 
     /// Decides on the requests that are held for a root, as far as that is possible by now.
     fn settle(&mut self, id: u32) {
-        let waiting: Vec<_> =
-            self.held.iter().filter(|(_, held)| held.root == id).map(|(at, held)| (*at, *held)).collect();
+        let waiting: Vec<_> = self.held.iter().filter(|(_, held)| held.root == id).copied().collect();
         let now = self.host.now();
         for (context, held) in &waiting {
-            let Some(root) = self.roots.get_mut(&held.root) else { return };
+            let Some(root) = find(&mut self.roots, held.root) else { return };
             if !self.host.attend(*context) {
-                self.held.remove(context);
+                take(&mut self.held, *context);
             } else if let Served::Done(action, verdict) = root.request(&self.host, now < held.until) {
-                self.held.remove(context);
+                take(&mut self.held, *context);
                 self.count(verdict);
                 if action == Action::Continue {
                     self.host.resume();
@@ -151,10 +153,24 @@ impl<H: Host> Vm<H> {
     }
 
     fn keep_pace(&mut self, id: u32) {
-        let someone_waits = self.held.values().any(|held| held.root == id);
-        if let Some(root) = self.roots.get_mut(&id) {
+        let someone_waits = self.held.iter().any(|(_, held)| held.root == id);
+        if let Some(root) = find(&mut self.roots, id) {
             root.keep_pace(&self.host, someone_waits);
         }
+    }
+}
+
+fn find<T>(list: &mut [(u32, T)], context: u32) -> Option<&mut T> {
+    list.iter_mut().find(|(known, _)| *known == context).map(|(_, found)| found)
+}
+
+/// Newest first: requests are mostly asked about as soon as they begin.
+fn take<T>(list: &mut Vec<(u32, T)>, context: u32) -> Option<T> {
+    let at = list.iter().rposition(|(known, _)| *known == context)?;
+    let last = list.pop()?;
+    match list.get_mut(at) {
+        Some(place) => Some(std::mem::replace(place, last).1),
+        None => Some(last.1),
     }
 }
 
