@@ -89,12 +89,17 @@ impl Lab {
         self.requests.iter().take(CONNECTIONS).cloned().map(Repeated).collect()
     }
 
-    pub(super) fn turn<C: Caller + 'static>(&self, side: Side, callers: &mut Vec<C>) -> Result<Turn> {
+    pub(super) fn turn<C: Caller + 'static>(
+        &self,
+        side: Side,
+        callers: &mut Vec<C>,
+        lasting: Duration,
+    ) -> Result<Turn> {
         let before = self.processor_time()?;
-        let tally = load::run(self.site(side)?.port, callers, TURN)?.only(&[200])?;
+        let tally = load::run(self.site(side)?.port, callers, lasting)?.only(&[200])?;
         let spent = self.processor_time()? - before;
         let rate = tally.rate(200);
-        Ok(Turn { rate, microseconds: spent / 1000.0 / (rate * TURN.as_secs_f64()) })
+        Ok(Turn { rate, microseconds: spent / 1000.0 / (rate * lasting.as_secs_f64()) })
     }
 
     /// Of all of Envoy's threads, in nanoseconds.
@@ -133,4 +138,3 @@ const SCOPES: &str = "orders:read orders:write";
 /// More than any cache holds, several times over.
 const MANY: usize = 30_000;
 const CONNECTIONS: usize = 32;
-const TURN: Duration = Duration::from_secs(1);

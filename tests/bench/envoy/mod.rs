@@ -5,6 +5,8 @@ mod configuration;
 mod lab;
 mod tokens;
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use keystone_tests::stack;
 use keystone_tests::tools::Tools;
@@ -15,7 +17,7 @@ use crate::arguments::Options;
 use crate::load::Caller;
 use crate::report::{Figure, Limit, Unit};
 use crate::say;
-use crate::turns::{TURNS, middle};
+use crate::turns::middle;
 
 type Row = fn(&Lab) -> Result<Vec<Figure>>;
 
@@ -55,15 +57,12 @@ fn figures<C: Caller + 'static>(
 ) -> Result<Vec<Figure>> {
     let sides = [Side::Keystone].into_iter().chain(others.iter().map(|(side, _)| *side));
     let mut callers: Vec<(Side, Vec<C>)> = sides.map(|side| (side, callers())).collect();
-    let mut turns = Vec::new();
-    for round in 0..=2 * TURNS + 1 {
-        let turn = callers.iter_mut().map(|(side, callers)| lab.turn(*side, callers));
-        let turn = turn.collect::<Result<Vec<Turn>>>()?;
-        // The first only warms up.
-        if round > 0 {
-            turns.push(turn);
-        }
-    }
+    let mut round = |lasting| {
+        let turns = callers.iter_mut().map(|(side, callers)| lab.turn(*side, callers, lasting));
+        turns.collect::<Result<Vec<Turn>>>()
+    };
+    round(WARM_UP)?;
+    let turns = (0..ROUNDS).map(|_| round(TURN)).collect::<Result<Vec<_>>>()?;
     let nothing = others.iter().position(|(side, _)| *side == Side::Nothing).map(|at| at + 1);
     let added = |turn: &[Turn], at: usize| {
         Some(turn.get(at)?.microseconds - nothing.and_then(|at| turn.get(at))?.microseconds)
@@ -80,6 +79,12 @@ fn figures<C: Caller + 'static>(
     }
     Ok(figures)
 }
+
+/// V8 compiles a function well when it has been called some 100,000 times, and an Envoy runs for weeks.
+const WARM_UP: Duration = Duration::from_secs(15);
+/// Short and many, because a machine is quick or slow for seconds.
+const TURN: Duration = Duration::from_millis(500);
+const ROUNDS: usize = 25;
 
 /// Ours, the first of each turn, with the one at `at`.
 struct Compare<'a> {
