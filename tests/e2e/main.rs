@@ -67,12 +67,11 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<bool> {
     let root = stack::fresh_directory()?;
     clean_up_when_interrupted(root.path().to_owned())?;
-    let lab = Arc::new(Lab::new(Tools::from_env()?, root.path(), Ledger::default()));
-
     if let Some(minutes) = arguments.filter.as_deref().and_then(|filter| filter.strip_prefix("soak::")) {
-        soak::run(&lab, minutes.parse()?)?;
+        soak::run(&Lab::new(Tools::of_envoy()?, root.path(), Ledger::default()), minutes.parse()?)?;
         return Ok(true);
     }
+    let lab = Arc::new(Lab::new(Tools::from_env()?, root.path(), Ledger::default()));
     // The stacks start when the first promise needs them, and end when the last trial has let go of them.
     let during = libtest_mimic::run(arguments, trials(&lab));
     let after = libtest_mimic::run(arguments, afterwards::trials(&lab));
@@ -126,6 +125,7 @@ fn alone() -> impl Iterator<Item = (&'static str, Alone)> {
         mesh::PROMISES,
         hostile_mesh::PROMISES,
         samples::PROMISES,
+        soak::PROMISES,
         algorithms::PROMISES,
         platforms::PROMISES,
     ];

@@ -1,94 +1,125 @@
 //! The soak, `cargo xtask soak [MINUTES]`: Envoy at full load while keys rotate every minute and configurations change.
-//! No request may get another answer than its own, and Envoy's memory may not grow.
+//! No request may get another answer than its own, and Envoy's memory may not grow. Every test run has a short one.
 
-use std::io::{BufReader, Write};
-use std::net::{Ipv4Addr, TcpListener};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::fs::symlink;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use keystone_tests::envoy::{Envoy, Setup, Start};
 use keystone_tests::http::Site;
 use keystone_tests::key_server::{KeyServer, Reply};
 use keystone_tests::wait::Deadline;
-use keystone_tests::wire::Message;
 use keystone_tests::{cast, mint, ports, wait};
 use serde_json::{Value, json};
 
-use crate::lab::Lab;
+use crate::lab::{Alone, Lab, promises};
 use crate::load::Load;
 
-/// Who asks at the same time.
-const CALLERS: usize = 16;
-/// In minutes; verifiers ask every five.
-const AHEAD: u8 = 6;
-const GROWTH: u64 = 5 << 20;
+pub(crate) const PROMISES: &[(&str, Alone)] =
+    promises![keys_that_rotate_and_configurations_that_change_under_full_load_refuse_nobody];
+
+/// Connections on which somebody asks at the same time.
+const CALLERS: usize = 48;
+/// A configuration is replaced this often.
+const SWAP: Duration = Duration::from_secs(3);
+
+/// Rounds, in each of which another key signs.
+struct Soak {
+    rounds: u8,
+    lasting: Duration,
+    /// How much memory Envoy may need more than after the first, in bytes.
+    growth: u64,
+}
+
+fn keys_that_rotate_and_configurations_that_change_under_full_load_refuse_nobody(lab: &Lab) -> Result<()> {
+    // So short that Envoy is still warming up.
+    soak(lab, &Soak { rounds: 3, lasting: Duration::from_secs(5), growth: 16 << 20 })
+}
 
 pub(crate) fn run(lab: &Lab, minutes: u8) -> Result<()> {
-    let keys = KeyServer::start(published(0))?;
+    soak(lab, &Soak { rounds: minutes, lasting: Duration::from_secs(60), growth: 5 << 20 })
+}
+
+fn soak(lab: &Lab, soak: &Soak) -> Result<()> {
+    let keys = KeyServer::start(mint::key_set(&[0]))?;
     let setup =
         Setup { listen: ports::free()?, policy: policy(&keys, 0), orders: upstream()?, issuer: keys.port };
-    let start = Start::new(&lab.tools, &lab.ledger).workers(2).dynamic();
-    let envoy = start.run(&lab.directory("soak")?, &setup)?;
+    let home = lab.directory("soak")?;
+    // Millions of lines that nobody reads.
+    symlink("/dev/null", home.join("access.log"))?;
+    let envoy = Start::new(&lab.tools, &lab.ledger).workers(2).dynamic().run(&home, &setup)?;
     let first = mint::token(&keys.issuer(), 0, "orders:read");
     wait::until("the first keys", Duration::from_secs(20), || {
-        Ok(envoy.site.get("/orders").header("authorization", format!("Bearer {first}")).send()?.status == 200)
+        let mut answers = (0..40).map(|_| envoy.site.get("/orders").bearer(&first).send());
+        Ok(answers.all(|answer| answer.is_ok_and(|answer| answer.status == 200)))
     })?;
 
     // The key that signs.
     let key = Arc::new(AtomicU8::new(0));
     let asked = Arc::new(AtomicUsize::new(0));
     let mut load = Load::new();
-    for caller in 0..CALLERS {
-        load = load.and(caller_of(&envoy.site, &keys.issuer(), (&key, &asked), caller)?);
+    for _ in 0..CALLERS {
+        load = load.and(caller(&envoy.site, &keys.issuer(), &key, &asked)?);
     }
     load.during(|watch| {
-        let mut before = None;
-        for minute in 0..minutes {
-            keys.answers(Reply::Keys(published(minute)));
-            key.store(minute, Ordering::Relaxed);
-            one_minute(&envoy, &keys)?;
+        let mut start = None;
+        for round in 0..soak.rounds {
+            rotate(&keys, round);
+            key.store(round, Ordering::Relaxed);
+            let (before, occupied) = (asked.load(Ordering::Relaxed), envoy.occupied()?);
+            let took = one_round(&envoy, &keys, soak.lasting)?;
+            let occupied = (envoy.occupied()? - occupied).as_secs_f64() / 2.0 / took.as_secs_f64();
+            let rate = (asked.load(Ordering::Relaxed) - before) as f64 / took.as_secs_f64();
             watch.rounds(1)?;
             let resident = envoy.resident()?;
-            let start = *before.get_or_insert(resident);
+            let start = *start.get_or_insert(resident);
             say(&format!(
-                "minute {}: {} requests, {} fetches of keys, {:.1} MB resident ({:+.1} MB since the first minute)",
-                minute + 1,
-                asked.load(Ordering::Relaxed),
-                keys.asked(),
+                "round {}: {rate:.0} requests in a second, workers with work to do for {:.0} % of the time, \
+                 {} held, {:.1} MB resident ({:+.1} MB since the first round)",
+                round + 1,
+                occupied * 100.0,
+                envoy.statistic("keystone_held_requests_total")?,
                 megabytes(resident),
                 megabytes(resident) - megabytes(start),
             ));
-            ensure!(resident.saturating_sub(start) < GROWTH, "Envoy grew too much");
+            ensure!(resident.saturating_sub(start) < soak.growth, "Envoy grew too much");
         }
         Ok(())
     })?;
-    for what in ["vm_reload_success", "vm_reload_failure"] {
-        ensure!(envoy.statistic(what)? == 0, "the VM was started anew");
+    say(&format!("{} requests, none refused wrongly", asked.load(Ordering::Relaxed)));
+    ensure!(soak.rounds < 2 || envoy.statistic("keystone_held_requests_total")? > 0, "nobody was held");
+    for what in ["vm_reload_success", "vm_reload_failure", "keystone_decisions_total.code.unknown_kid"] {
+        ensure!(envoy.statistic(what)? == 0, "{what}");
     }
     Ok(())
 }
 
-/// As an issuer does it: a key is there before it signs, for longer than verifiers take to ask again.
-fn published(minute: u8) -> Value {
-    mint::key_set(&(minute..=minute + AHEAD).collect::<Vec<_>>())
+/// Every other key signs at the moment at which it is published: Envoy cannot know it, and has to hold the first
+/// requests. The one that follows is published with it. The one before stays, for tokens that are on their way.
+fn rotate(keys: &KeyServer, round: u8) {
+    if round % 2 == 1 {
+        keys.answers(Reply::Keys(mint::key_set(&[round - 1, round, round + 1])));
+    }
 }
 
-/// A new configuration every few seconds.
-fn one_minute(envoy: &Envoy, keys: &KeyServer) -> Result<()> {
-    let end = Deadline::after(Duration::from_secs(60));
+/// A new configuration every few seconds. How long it took.
+fn one_round(envoy: &Envoy, keys: &KeyServer, lasting: Duration) -> Result<Duration> {
+    let start = wait::now();
     let mut number = 0;
-    while !end.passed() {
+    while start.elapsed() < lasting {
         number += 1;
         ensure!(envoy.reconfigure(&policy(keys, number))?, "a configuration was refused");
-        let pause = Deadline::after(Duration::from_secs(3));
+        let pause = Deadline::after(SWAP.min(lasting.saturating_sub(start.elapsed())));
         while !pause.passed() {
             wait::breathe();
         }
     }
-    Ok(())
+    Ok(start.elapsed())
 }
 
 fn policy(keys: &KeyServer, number: u64) -> String {
@@ -99,54 +130,77 @@ fn policy(keys: &KeyServer, number: u64) -> String {
     policy.to_string()
 }
 
-/// One connection: accepted, refused for its scope, refused for its signature, in turns.
-fn caller_of<'a>(
+/// One connection. A token is used for a while, then there is a new one, so that signatures are checked, too.
+fn caller<'a>(
     site: &Site,
     issuer: &str,
-    (key, asked): (&'a Arc<AtomicU8>, &'a Arc<AtomicUsize>),
-    caller: usize,
+    key: &'a AtomicU8,
+    asked: &'a AtomicUsize,
 ) -> Result<impl FnMut() -> Result<()> + Send + 'a> {
     let (site, issuer) = (site.clone(), issuer.to_owned());
     let mut conversation = site.conversation()?;
-    let (mut round, mut fresh) = (caller, None);
+    let (mut signed, mut requests) = (None, Vec::new());
+    let mut number = 0;
     Ok(move || {
-        round += 1;
-        let now = (key.load(Ordering::Relaxed), round / 500);
-        // A new token now and then, so that signatures are checked, too.
-        let (_, token) = match fresh.take().filter(|(made, _)| *made == now) {
-            Some(kept) => kept,
-            None => (now, mint::token(&issuer, now.0, "orders:read")),
+        let now = key.load(Ordering::Relaxed);
+        if number % 200 == 0 || signed != Some(now) {
+            signed = Some(now);
+            requests = kinds(&site, &issuer, now);
+        }
+        let kind = match number % 16 {
+            3 => 1,
+            9 => 2,
+            _ => 0,
         };
-        let (request, expected) = match round % 8 {
-            0 => (site.post("/orders").header("authorization", format!("Bearer {token}")), 403),
-            1 => (site.get("/orders").header("authorization", format!("Bearer {token}x")), 401),
-            _ => (site.get("/orders").header("authorization", format!("Bearer {token}")), 200),
-        };
-        conversation.ask(&request)?.expect(expected)?;
+        number += 1;
+        let (request, expected) = requests.get(kind).context("there are three kinds")?;
+        conversation.ask_bytes(request)?.expect(*expected)?;
         asked.fetch_add(1, Ordering::Relaxed);
-        fresh = Some((now, token));
         Ok(())
     })
 }
 
-/// An API that remembers nothing.
+/// The bytes of requests with tokens of this key, and their answers: one accepted, one refused for its scope, one for its
+/// signature.
+fn kinds(site: &Site, issuer: &str, key: u8) -> Vec<(Vec<u8>, u16)> {
+    let good = mint::token(issuer, key, "orders:read");
+    let forged = mint::named(issuer, &format!("key-{key}"), (NOBODY, "orders:read"));
+    let kinds = [
+        (site.get("/orders"), &good, 200),
+        (site.post("/orders"), &good, 403),
+        (site.get("/orders"), &forged, 401),
+    ];
+    kinds
+        .map(|(request, token, answer)| {
+            (request.header("authorization", format!("Bearer {token}")).kept_alive(), answer)
+        })
+        .into()
+}
+
+/// A key that is never published.
+const NOBODY: u8 = u8::MAX;
+
+/// An API that remembers nothing and takes no time of its own.
 fn upstream() -> Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let port = listener.local_addr()?.port();
     thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            thread::spawn(move || {
-                let Ok(reading) = stream.try_clone() else { return };
-                let mut reader = BufReader::new(reading);
-                while let Ok(Some(_)) = Message::request(&mut reader) {
-                    if stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").is_err() {
-                        return;
-                    }
-                }
-            });
+        for stream in listener.incoming().flatten() {
+            thread::spawn(move || serve(stream));
         }
     });
     Ok(port)
+}
+
+/// Envoy sends one request at a time on a connection, and these have no body.
+fn serve(mut stream: TcpStream) {
+    let mut request = vec![0; 64 << 10];
+    while let Ok(size @ 1..) = stream.read(&mut request) {
+        let ends = request.get(..size).is_some_and(|request| request.ends_with(b"\r\n\r\n"));
+        if ends && stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").is_err() {
+            return;
+        }
+    }
 }
 
 fn megabytes(bytes: u64) -> f64 {

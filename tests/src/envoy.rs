@@ -73,6 +73,20 @@ impl Envoy {
         Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
     }
 
+    /// For how long its workers ran, or waited for a processor to run on, all of them together.
+    pub fn occupied(&self) -> Result<Duration> {
+        let mut nanoseconds = 0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.process.pid()?.as_raw_nonzero()))? {
+            let task = task?.path();
+            if fs::read_to_string(task.join("comm"))?.starts_with("wrk:worker") {
+                let spent = fs::read_to_string(task.join("schedstat"))?;
+                let [ran, waited] = [0, 1].map(|at| spent.split(' ').nth(at).map(str::parse::<u64>));
+                nanoseconds += ran.context("no time")?? + waited.context("no time")??;
+            }
+        }
+        Ok(Duration::from_nanos(nanoseconds))
+    }
+
     /// Taken and refused configurations of the filter. Envoy counts a refused one as reloaded, too.
     fn updates(&self) -> Result<(u64, u64)> {
         let of =

@@ -84,7 +84,12 @@ pub struct Conversation {
 impl Conversation {
     /// Sends this and reads its answer.
     pub fn ask(&mut self, request: &Request) -> Result<Answer> {
-        self.stream.write_all(&request.kept_alive())?;
+        self.ask_bytes(&request.kept_alive())
+    }
+
+    /// The same with the bytes of a request.
+    pub fn ask_bytes(&mut self, request: &[u8]) -> Result<Answer> {
+        self.stream.write_all(request)?;
         Answer::new(Message::answer(&mut self.reader).context("no answer came")?)
     }
 }
