@@ -17,9 +17,11 @@ use crate::load::Load;
 pub(crate) const PROMISES: &[(&str, Alone)] = promises![
     one_fetch_of_the_keys_serves_every_worker,
     a_new_key_is_fetched_while_its_first_request_waits,
+    a_request_waits_for_a_key_half_a_second_and_no_longer,
     a_new_policy_is_taken_under_load_and_a_wrong_one_is_not,
     a_new_policy_keeps_the_keys_when_nobody_serves_them,
     access_logs_and_statistics_tell_verdicts_and_callers,
+    a_shadow_policy_is_counted_and_told_and_enforces_nothing,
     a_page_of_another_origin_may_call_and_read_its_refusal,
     the_upstream_gets_no_token_where_the_policy_says_so,
     every_capability_is_listed_and_no_other,
@@ -71,6 +73,20 @@ impl Mesh {
         })
     }
 
+    /// Waits until the access log ends with these statuses and the filter's own notes.
+    fn log_tells(&self, expected: &[(Value, Value)]) -> Result<()> {
+        let log = self.envoy.process.log().with_file_name("access.log");
+        let told = |line: &str| -> Option<(Value, Value)> {
+            let entry: Value = serde_json::from_str(line).ok()?;
+            let note = serde_json::from_str(entry.get("keystone")?.as_str()?).ok()?;
+            Some((entry.get("status")?.clone(), note))
+        };
+        wait::until("the access log to tell it", Duration::from_secs(20), || {
+            let text = fs::read_to_string(&log)?;
+            Ok(text.lines().filter_map(told).collect::<Vec<_>>().ends_with(expected))
+        })
+    }
+
     /// Requests on connections of their own, spread over the workers by the kernel.
     fn all_answer(&self, status: u16, token: &str) -> Result<()> {
         for _ in 0..60 {
@@ -114,6 +130,21 @@ fn a_new_key_is_fetched_while_its_first_request_waits(lab: &Lab) -> Result<()> {
     }
     assert_eq!(mesh.keys.asked(), 2);
     Ok(())
+}
+
+fn a_request_waits_for_a_key_half_a_second_and_no_longer(lab: &Lab) -> Result<()> {
+    let mesh = Mesh::start(lab, "no-new-key", 1)?;
+    mesh.keys.answers(Reply::Silence);
+
+    let begun = wait::now();
+    let answer = mesh.envoy.site.get("/orders").bearer(&mesh.token(2)).send()?.expect(401)?;
+    let took = begun.elapsed();
+
+    assert_eq!(answer.reason().as_deref(), Some("unknown_kid"));
+    // Not at once, and not when the fetch is given up after 5 s; between lies what a busy machine adds.
+    ensure!((Duration::from_millis(400)..Duration::from_secs(3)).contains(&took), "{took:?}");
+    let held = || Ok(mesh.envoy.statistic("keystone_held_requests_total")? == 1);
+    wait::until("the statistics to tell it", Duration::from_secs(20), held)
 }
 
 fn a_new_policy_is_taken_under_load_and_a_wrong_one_is_not(lab: &Lab) -> Result<()> {
@@ -160,25 +191,14 @@ fn access_logs_and_statistics_tell_verdicts_and_callers(lab: &Lab) -> Result<()>
     site.post("/orders?told").bearer(&mesh.token(1)).send()?.expect(403)?;
     site.get("/?told").send()?.expect(200)?;
 
-    let log = mesh.envoy.process.log().with_file_name("access.log");
-    let told = |line: &str| -> Option<(Value, Value)> {
-        let entry: Value = serde_json::from_str(line).ok()?;
-        let note = serde_json::from_str(entry.get("keystone")?.as_str()?).ok()?;
-        Some((entry.get("status")?.clone(), note))
-    };
-    let expected = [
+    mesh.log_tells(&[
         (
             json!(200),
             json!({ "code": "allow", "sub": "alice", "client_id": "orders-app", "sid": "session-1" }),
         ),
         (json!(403), json!({ "code": "insufficient_scope" })),
         (json!(200), json!({ "code": "public" })),
-    ];
-    wait::until("the access log to tell it", Duration::from_secs(20), || {
-        let text = fs::read_to_string(&log)?;
-        let lines: Vec<_> = text.lines().filter_map(told).collect();
-        Ok(lines.ends_with(&expected))
-    })?;
+    ])?;
 
     let statistics =
         || mesh.envoy.admin.get("/stats/prometheus").send()?.expect(200).map(|answer| answer.text());
@@ -198,6 +218,27 @@ fn access_logs_and_statistics_tell_verdicts_and_callers(lab: &Lab) -> Result<()>
         Ok(named.iter().all(|line| text.contains(line)))
     })
     .with_context(|| statistics().unwrap_or_default())
+}
+
+fn a_shadow_policy_is_counted_and_told_and_enforces_nothing(lab: &Lab) -> Result<()> {
+    let mesh = Mesh::start(lab, "shadow", 1)?;
+    let (site, alice) = (&mesh.envoy.site, mesh.token(1));
+    let own = mesh.policy("/envoy", json!({ "access_log": true }))?;
+    let stricter = mesh.policy("/routes/3/require", json!({ "all": ["orders:audit"] }))?;
+    ensure!(mesh.envoy.reconfigure(&format!(r#"{{ "policy": {own}, "shadow": {stricter} }}"#))?);
+    let counter = "keystone_shadow_differences_total.code.insufficient_scope";
+    wait::until("the shadow to be counted", Duration::from_secs(20), || {
+        site.get("/orders").bearer(&alice).send()?.expect(200)?;
+        Ok(mesh.envoy.statistic(counter)? > 0)
+    })?;
+
+    site.get("/me").bearer(&alice).send()?.expect(200)?;
+    site.get("/orders").bearer(&alice).send()?.expect(200)?;
+
+    let caller = json!({ "code": "allow", "sub": "alice", "client_id": "orders-app", "sid": "session-1" });
+    let mut differs = caller.clone();
+    differs.as_object_mut().context("no object")?.insert("shadow".to_owned(), json!("insufficient_scope"));
+    mesh.log_tells(&[(json!(200), caller), (json!(200), differs)])
 }
 
 fn a_page_of_another_origin_may_call_and_read_its_refusal(lab: &Lab) -> Result<()> {
