@@ -102,7 +102,8 @@ impl Lab {
 
     /// The number that a script says.
     fn number(&self, script: &str, args: &[&str]) -> Result<f64> {
-        let said = self.node.run(script, args, PATIENCE)?;
+        let patience = if self.long { PATIENCE * 10 } else { PATIENCE };
+        let said = self.node.run(script, args, patience)?;
         said.trim().parse().with_context(|| format!("{script} said: {said}"))
     }
 }
