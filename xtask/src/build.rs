@@ -37,8 +37,7 @@ impl Built {
 /// The core as a program, and the clock that Envoy is handed when the hostile file is judged.
 pub(crate) fn judges() -> Result<(PathBuf, PathBuf)> {
     shell::say("building what judges the hostile file");
-    let native = ["build", "--locked", "--package", "keystone-verifier", "--example", "judge"];
-    shell::run(&mut shell::cargo(&native))?;
+    native(&[])?;
     shell::run(&mut shell::cargo(&["build", "--locked", "--package", "keystone-tests-clock"]))?;
     let debug = place::target().join("debug");
     Ok((debug.join("examples/judge"), debug.join("libkeystone_tests_clock.so")))
@@ -53,15 +52,21 @@ pub(crate) fn everything() -> Result<Built> {
 
 fn issuer() -> Result<PathBuf> {
     shell::say("building the issuer");
-    shell::run(&mut shell::cargo(&["build", "--locked", "--package", "keystone-issuer"]))?;
+    native(&[])?;
     Ok(place::target().join("debug/keystone"))
+}
+
+/// What runs on this machine. Chosen from the whole workspace and together with an example, so that cargo picks the same
+/// features as for the tests, and builds the dependencies once.
+pub(crate) fn native(more: &[&str]) -> Result<()> {
+    let ours = ["build", "--locked", "--workspace", "--bin", "keystone", "--example", "judge"];
+    shell::run(shell::cargo(&ours).args(more))
 }
 
 /// With telemetry, under a name of its own: the next build of the issuer takes the usual one.
 pub(crate) fn observed_issuer() -> Result<PathBuf> {
     shell::say("building the issuer with OpenTelemetry and Sentry");
-    let mut build = shell::cargo(&["build", "--locked", "--package", "keystone-issuer"]);
-    shell::run(build.args(["--features", TELEMETRY]))?;
+    native(&["--features", TELEMETRY])?;
     let built = place::target().join("debug/keystone-observed");
     fs::copy(place::target().join("debug/keystone"), &built)?;
     Ok(built)
@@ -134,5 +139,5 @@ const VERIFIER: &str = "keystone_verifier_wasm";
 /// The same without policies, for those who only verify tokens.
 const SMALL_VERIFIER: &str = "keystone_verifier_small";
 /// What the issuer can do besides, for who asks for it.
-pub(crate) const TELEMETRY: &str = "otel,sentry";
+pub(crate) const TELEMETRY: &str = "keystone-issuer/otel,keystone-issuer/sentry";
 const WASM: &str = "wasm32-unknown-unknown";

@@ -67,8 +67,8 @@ fn lints() -> Result<()> {
     shell::say("cargo clippy: the rules of Cargo.toml and clippy.toml");
     clippy(&["--workspace", "--all-targets"])?;
     // No part of "all targets", because a plain `cargo test` leaves it out.
-    clippy(&["--package", "keystone-tests", "--test", "e2e"])?;
-    clippy(&["--package", "keystone-issuer", "--features", build::TELEMETRY, "--lib", "--tests"])?;
+    clippy(&["--workspace", "--test", "e2e"])?;
+    clippy(&["--workspace", "--features", build::TELEMETRY, "--lib", "--tests"])?;
     // What speaks to Envoy is compiled for no other target.
     clippy(&["--package", "keystone-envoy-filter", "--lib", "--target", "wasm32-unknown-unknown"])
 }
@@ -84,12 +84,11 @@ fn unit_tests(tools: &Tools) -> Result<()> {
     let tests = ["--lib", "--bins", "--tests", "--", "--include-ignored"];
     shell::show(with(tools, shell::cargo(&["test", "--locked", "--workspace", "--quiet"]).args(tests)))?;
     shell::say("cargo test: the issuer's HTTP surface once more, on PostgreSQL");
-    let mut again =
-        shell::cargo(&["test", "--locked", "--package", "keystone-issuer", "--test", "api", "--quiet"]);
+    let mut again = shell::cargo(&["test", "--locked", "--workspace", "--test", "api", "--quiet"]);
     shell::show(with(tools, again.env("KEYTEST_STORE", "postgres")))?;
     shell::say("cargo test: the issuer's telemetry, which is built on request only");
     let telemetry = ["--features", build::TELEMETRY, "--lib", "--quiet", "telemetry"];
-    shell::show(shell::cargo(&["test", "--locked", "--package", "keystone-issuer"]).args(telemetry))?;
+    shell::show(shell::cargo(&["test", "--locked", "--workspace"]).args(telemetry))?;
     shell::show(&mut shell::cargo(&["test", "--locked", "--workspace", "--quiet", "--doc"]))
 }
 
@@ -115,7 +114,7 @@ fn js() -> Result<()> {
 
 fn e2e(tools: &Tools, args: &[String]) -> Result<()> {
     shell::say("the promises, on real Envoy, PostgreSQL, Redis, Node and Chromium");
-    let mut test = shell::cargo(&["test", "--locked", "--package", "keystone-tests", "--test", "e2e", "--"]);
+    let mut test = shell::cargo(&["test", "--locked", "--workspace", "--test", "e2e", "--"]);
     shell::show(with(tools, test.args(args)))
 }
 
