@@ -1,20 +1,23 @@
 //! What a client is told (`tests/vectors/answers.json`): one answer for each reason code, and no word of a sender in it.
 
 #![expect(
-    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "a test that cannot go on fails; clippy exempts only the bodies of test functions by itself"
 )]
 
-use std::fs;
-use std::path::Path;
-
-use keystone_verifier::{Code, Decision, Gate, Policy, Refusal, RequestView};
+use keystone_verifier::{Code, Decision, Refusal};
 use serde_json::{Value, json};
+
+mod case;
+
+use case::{gate, now, read, with_request};
+
+const ANSWERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors/answers.json");
+const HOSTILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors/hostile.json");
 
 #[test]
 fn every_code_has_the_answer_that_is_written_down() {
-    let file = vectors("answers");
+    let file = read(ANSWERS);
     let answers = file["answers"].as_array().unwrap();
 
     assert_eq!(answers.len(), Code::ALL.len());
@@ -26,7 +29,7 @@ fn every_code_has_the_answer_that_is_written_down() {
 /// Each of these inputs is somebody's attempt to be believed: none must be repeated to anybody.
 #[test]
 fn no_refusal_of_the_hostile_file_repeats_what_was_sent() {
-    let (hostile, file) = (vectors("hostile"), vectors("answers"));
+    let (hostile, file) = (read(HOSTILE), read(ANSWERS));
     let mut refused = 0;
     for case in hostile["cases"].as_array().unwrap() {
         let Some(mut answer) = refusal(&hostile, case).map(|refusal| told(&refusal)) else { continue };
@@ -50,9 +53,9 @@ fn no_refusal_of_the_hostile_file_repeats_what_was_sent() {
 #[test]
 fn a_scope_of_any_characters_stays_within_its_quotes() {
     let scope: String = ('!'..='~').filter(|character| !matches!(character, '"' | '\\')).collect();
-    let mut policy = vectors("hostile")["policy"].clone();
+    let mut policy = read(HOSTILE)["policy"].clone();
     policy["routes"] = json!([{ "methods": ["GET"], "path": "/", "require": { "all": [scope, "z"] } }]);
-    let file = vectors("hostile");
+    let file = read(HOSTILE);
     let allowed = file["cases"].as_array().unwrap().iter().find(|case| case["verdict"] == "allow").unwrap();
     let mut case = allowed.clone();
     case["method"] = "GET".into();
@@ -95,27 +98,6 @@ fn told(refusal: &Refusal) -> Value {
 }
 
 fn refusal(file: &Value, case: &Value) -> Option<Refusal> {
-    let mut policy = file["policy"].clone();
-    if let Some(keys) = case.get("keys") {
-        policy["issuers"][0]["keys"]["inline"] = keys.clone();
-    }
-    let mut gate = Gate::new(Policy::parse(policy.to_string().as_bytes()).unwrap());
-    let values: Vec<Vec<u8>> = case["authorization"].as_array().unwrap().iter().map(bytes).collect();
-    let authorization: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
-    let (method, path) = (bytes(&case["method"]), bytes(&case["path"]));
-    let request = RequestView { method: &method, path: &path, authorization: &authorization };
-    match gate.decide(&request, case.get("now").unwrap_or(&file["now"]).as_u64().unwrap()) {
-        Decision::Deny(refusal) => Some(refusal),
-        Decision::Public | Decision::Allow(_) => None,
-    }
-}
-
-/// A character for each byte.
-fn bytes(text: &Value) -> Vec<u8> {
-    text.as_str().unwrap().chars().map(|character| u8::try_from(u32::from(character)).unwrap()).collect()
-}
-
-fn vectors(name: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../tests/vectors/{name}.json"));
-    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+    let decision = with_request(case, |request| gate(file, case).decide(request, now(file, case)));
+    if let Decision::Deny(refusal) = decision { Some(refusal) } else { None }
 }

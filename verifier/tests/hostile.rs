@@ -7,19 +7,23 @@
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signature, Verifier as _, VerifyingKey};
 use keystone_verifier::danger::{Begun, Question, begin_decision, resume_decision};
-use keystone_verifier::{Check, Explanation, Gate, Outcome, Policy, RequestView};
+use keystone_verifier::{Check, Explanation, Outcome};
 use serde_json::Value;
+
+mod case;
+
+use case::{gate, now, read, with_request};
+
+const HOSTILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors/hostile.json");
 
 #[test]
 fn every_case_of_the_hostile_file_gets_its_verdict() {
-    let file = file();
+    let file = read(HOSTILE);
     let cases = file["cases"].as_array().unwrap();
 
     let mut wrong = BTreeMap::new();
@@ -36,7 +40,7 @@ fn every_case_of_the_hostile_file_gets_its_verdict() {
 
 #[test]
 fn an_explanation_gives_the_verdict_of_the_decision_and_every_check_up_to_it_in_order() {
-    let file = file();
+    let file = read(HOSTILE);
     let mut failed = BTreeSet::new();
     for case in file["cases"].as_array().unwrap() {
         let (verdict, explanation) = judge(&file, case);
@@ -69,7 +73,7 @@ fn an_explanation_gives_the_verdict_of_the_decision_and_every_check_up_to_it_in_
 
 #[test]
 fn an_explanation_repeats_no_signature_and_no_token() {
-    let file = file();
+    let file = read(HOSTILE);
     for case in file["cases"].as_array().unwrap() {
         let (_, explanation) = judge(&file, case);
         let said = explanation.to_json() + &explanation.to_string();
@@ -83,7 +87,7 @@ fn an_explanation_repeats_no_signature_and_no_token() {
 
 #[test]
 fn asked_for_the_signature_only_another_engine_gives_every_case_the_same_verdict() {
-    let file = file();
+    let file = read(HOSTILE);
     let mut asked = 0;
     for case in file["cases"].as_array().unwrap() {
         let (mut gate, now) = (gate(&file, case), now(&file, case));
@@ -108,37 +112,8 @@ fn engine(question: &Question) -> bool {
     key.verify(question.message(), &Signature::from_slice(question.signature()).unwrap()).is_ok()
 }
 
-fn file() -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/hostile.json");
-    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
-}
-
 /// The decision in one word, and what explains it.
 fn judge(file: &Value, case: &Value) -> (String, Explanation) {
     let (mut gate, now) = (gate(file, case), now(file, case));
     with_request(case, |request| (gate.decide(request, now).word().to_owned(), gate.explain(request, now)))
-}
-
-fn gate(file: &Value, case: &Value) -> Gate {
-    let mut policy = file["policy"].clone();
-    if let Some(keys) = case.get("keys") {
-        policy["issuers"][0]["keys"]["inline"] = keys.clone();
-    }
-    Gate::new(Policy::parse(policy.to_string().as_bytes()).unwrap())
-}
-
-fn now(file: &Value, case: &Value) -> u64 {
-    case.get("now").unwrap_or(&file["now"]).as_u64().unwrap()
-}
-
-fn with_request<T>(case: &Value, judge: impl FnOnce(&RequestView<'_>) -> T) -> T {
-    let values: Vec<Vec<u8>> = case["authorization"].as_array().unwrap().iter().map(bytes).collect();
-    let authorization: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
-    let (method, path) = (bytes(&case["method"]), bytes(&case["path"]));
-    judge(&RequestView { method: &method, path: &path, authorization: &authorization })
-}
-
-/// A character for each byte.
-fn bytes(text: &Value) -> Vec<u8> {
-    text.as_str().unwrap().chars().map(|character| u8::try_from(u32::from(character)).unwrap()).collect()
 }
