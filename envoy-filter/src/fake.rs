@@ -38,6 +38,11 @@ impl Process {
         Rc::new(Fake::new(self))
     }
 
+    /// Seconds since 1970.
+    pub(crate) fn set_time(&self, now: u64) {
+        self.now.set(Duration::from_secs(now));
+    }
+
     pub(crate) fn wait(&self, time: Duration) {
         self.now.set(self.now.get() + time);
     }

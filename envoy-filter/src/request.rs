@@ -158,14 +158,11 @@ fn answer(
     sent: &Headers<'_>,
     (refusal, verdict): (&Refusal, Verdict),
 ) -> Served {
-    let challenge = refusal.challenge();
-    let retry_after = refusal.retry_after().map(|seconds| seconds.to_string());
+    let mut headers = refusal.headers();
     let readable =
         gate.policy().cors().zip(single(sent, b"origin")).map(|(cors, origin)| cors.readable(origin));
-    let mut headers = vec![("content-type", "application/problem+json"), ("cache-control", "no-store")];
-    headers.extend(challenge.as_deref().map(|value| ("www-authenticate", value)));
-    headers.extend(retry_after.as_deref().map(|value| ("retry-after", value)));
-    headers.extend(readable.iter().flatten().map(|(name, value)| (*name, value.as_str())));
+    headers.extend(readable.unwrap_or_default());
+    let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
     host.respond(&Answer {
         status: refusal.status(),
         details: &format!("keystone_{}", verdict.word),
@@ -183,5 +180,7 @@ fn note(host: &impl Host, gate: &Gate, verdict: Verdict, caller: Option<&Verifie
     }
 }
 
+#[cfg(test)]
+mod answers;
 #[cfg(test)]
 mod tests;
