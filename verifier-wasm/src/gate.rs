@@ -1,6 +1,6 @@
 //! A policy with the keys of its issuers: one request in, one answer out.
 
-use keystone_verifier::{Decision, KeyCache, KeySource, Policy, RequestView, Verified};
+use keystone_verifier::{Decision, KeyCache, KeySource, Policy, RequestView, Verified, text};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::{FRESH, array, bytes, refused, seconds};
@@ -15,7 +15,7 @@ impl Gate {
     /// Reads a policy document, or says which member of it is wrong. Keys that stand in it are there at once.
     #[wasm_bindgen(constructor)]
     pub fn new(policy: &[u8]) -> Result<Self, String> {
-        let policy = Policy::parse(policy).map_err(|error| error.to_string())?;
+        let policy = Policy::parse(policy).map_err(|error| text!("{error}"))?;
         let mut gate = keystone_verifier::Gate::new(policy);
         let is_remote = |source: &KeySource| matches!(source, KeySource::Remote { .. });
         let remote: Vec<bool> = gate.issuers().map(|issuer| is_remote(&issuer.keys)).collect();
@@ -40,7 +40,7 @@ impl Gate {
     #[wasm_bindgen(js_name = replaceKeys)]
     pub fn replace_keys(&mut self, issuer: usize, jwks: &[u8], now: f64) -> Option<String> {
         let Some(keys) = self.0.keys(issuer) else { return Some("there is no such issuer".to_owned()) };
-        keys.replace(jwks, seconds(now)).err().map(|error| error.to_string())
+        keys.replace(jwks, seconds(now)).err().map(|error| text!("{error}"))
     }
 
     /// Whether a fetch is due.

@@ -7,11 +7,12 @@ mod gate;
 #[cfg(feature = "policy")]
 mod webcrypto;
 
+use core::fmt::Write as _;
 use core::ops::Range;
 
 use keystone_verifier::danger::Delegation;
 use keystone_verifier::{Access, Code, KeyCache, Refusal, Rules, Seconds, Verified};
-use keystone_verifier::{bearer_token, verify_cached};
+use keystone_verifier::{bearer_token, text, verify_cached};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 /// The rules and the keys of one issuer.
@@ -48,7 +49,7 @@ impl Engine {
     /// Takes a fetched key set, or says why it was refused and keeps the old one.
     #[wasm_bindgen(js_name = replaceKeys)]
     pub fn replace_keys(&mut self, jwks: &[u8], now: f64) -> Option<String> {
-        self.issuer.keys.replace(jwks, seconds(now)).err().map(|error| error.to_string())
+        self.issuer.keys.replace(jwks, seconds(now)).err().map(|error| text!("{error}"))
     }
 
     /// Whether a fetch is due.
@@ -77,7 +78,7 @@ impl Engine {
     /// Takes the keys of a snapshot, or says why not.
     pub fn restore(&mut self, snapshot: &str, now: f64) -> Option<String> {
         let restored = self.issuer.keys.restore(snapshot.as_bytes(), &self.issuer.rules.issuer, seconds(now));
-        restored.err().map(|error| error.to_string())
+        restored.err().map(|error| text!("{error}"))
     }
 
     /// Until when an accepted token may be remembered, whatever it says itself; exclusive.
@@ -140,7 +141,12 @@ pub fn unavailable() -> String {
 #[cfg(feature = "policy")]
 #[wasm_bindgen]
 pub fn codes() -> String {
-    Code::ALL.iter().map(|code| code.as_str()).collect::<Vec<_>>().join(" ")
+    let mut codes = String::new();
+    for code in Code::ALL {
+        codes.push_str(if codes.is_empty() { "" } else { " " });
+        codes.push_str(code.as_str());
+    }
+    codes
 }
 
 /// Seconds between two fetches, a few seconds more to the next look and a request under way: together less than a
@@ -154,17 +160,25 @@ fn reusable(verified: &Verified, rules: &Rules) -> String {
     array(&[start, end, verified.issued_at(), verified.expires_at()], verified.claims_json())
 }
 
-/// Written at once: `format!` would copy the claims twice.
+/// Written into one place: `format!` would copy the claims twice.
 fn array(times: &[Seconds], claims: &str) -> String {
-    let times: String = times.iter().map(|time| format!("{time},")).collect();
-    ["[", &times, claims, "]"].concat()
+    const LONGEST_TIME: usize = 21;
+    let mut array = String::with_capacity(claims.len() + times.len() * LONGEST_TIME + 2);
+    array.push('[');
+    for time in times {
+        // A `String` takes everything.
+        let _ = write!(array, "{time},");
+    }
+    array.push_str(claims);
+    array.push(']');
+    array
 }
 
 /// Begins with a letter. Six lines: code, status, `Retry-After`, challenge, RFC 9457 body, and the sentence.
 fn refused(refusal: &Refusal) -> String {
     let retry_after = refusal.retry_after().map(|seconds| seconds.to_string()).unwrap_or_default();
     let challenge = refusal.challenge().unwrap_or_default();
-    format!(
+    text!(
         "{}\n{}\n{retry_after}\n{challenge}\n{}\n{refusal}",
         refusal.code(),
         refusal.status(),

@@ -115,14 +115,3 @@ pub(crate) trait Watch {
 pub(crate) struct Unwatched;
 
 impl Watch for Unwatched {}
-
-/// What somebody wrote, fit for a line of text: what would end the line or turn its direction is escaped.
-pub(crate) fn shown(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).chars().fold(String::new(), |mut text, character| {
-        match character {
-            '"' | '\'' | '\\' => text.push(character),
-            other => text.extend(other.escape_debug()),
-        }
-        text
-    })
-}

@@ -8,6 +8,7 @@ use crate::Seconds;
 use crate::error::{Code, Refusal};
 use crate::header::code_of;
 use crate::json::{self, Object, Value};
+use crate::text::words;
 
 /// Claims with the right types; whether they are the right values is `verify`'s question.
 #[derive(Clone, Debug)]
@@ -102,13 +103,13 @@ fn scope(claims: &Object<'_>) -> Result<String, Refusal> {
         Some(Value::String(scope)) => scope.to_string(),
         Some(_) => return Err(Refusal::claim(Code::ClaimType, "scope")),
     };
-    if !scope.is_empty() && !scope.split(' ').all(is_scope_token) {
+    if !scope.is_empty() && !words(&scope).all(is_scope_token) {
         return Err(Code::ScopeSyntax.into());
     }
     for name in ["scopes", "scp"] {
         let other = match claims.get(name).map(|node| &node.value) {
             None => continue,
-            Some(Value::String(other)) => other.split(' ').map(ToOwned::to_owned).collect(),
+            Some(Value::String(other)) => words(other).map(ToOwned::to_owned).collect(),
             Some(_) => strings(claims, name)?.unwrap_or_default(),
         };
         if !same_set(&scope, &other) {
@@ -119,7 +120,7 @@ fn scope(claims: &Object<'_>) -> Result<String, Refusal> {
 }
 
 fn same_set(scope: &str, other: &[String]) -> bool {
-    let tokens = || scope.split(' ').filter(|token| !token.is_empty());
+    let tokens = || words(scope).filter(|token| !token.is_empty());
     let others = || other.iter().map(String::as_str).filter(|token| !token.is_empty());
     tokens().all(|token| others().any(|other| other == token))
         && others().all(|other| tokens().any(|token| token == other))

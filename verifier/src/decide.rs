@@ -2,9 +2,9 @@
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt::Write as _;
 
 use crate::Seconds;
 use crate::checks::{Unwatched, Watch};
@@ -14,6 +14,7 @@ use crate::judge::Judge;
 use crate::key_cache::KeyCache;
 use crate::policy::{IdentityField, IssuerPolicy, KeySource, Policy};
 use crate::shadow::{Difference, Shadow};
+use crate::text::joined;
 use crate::verdicts::{Forgetful, Remembering, Verdicts};
 use crate::verify::Verified;
 
@@ -209,7 +210,7 @@ fn identity_value(field: IdentityField, token: &Verified) -> Option<String> {
         IdentityField::Session => token.session().map(header_text),
         // Scope tokens are printable ASCII already (RFC 6749 §3.3).
         IdentityField::Scope => Some(token.scope().to_owned()),
-        IdentityField::Roles => Some(token.roles().map(header_text).collect::<Vec<_>>().join(",")),
+        IdentityField::Roles => Some(joined(token.roles().map(header_text), ",")),
     }
 }
 
@@ -217,7 +218,10 @@ fn identity_value(field: IdentityField, token: &Verified) -> Option<String> {
 fn header_text(text: &str) -> String {
     text.bytes().fold(String::new(), |mut encoded, byte| {
         match byte {
-            b'%' | b',' | 0..=0x20 | 0x7f.. => encoded.push_str(&format!("%{byte:02X}")),
+            b'%' | b',' | 0..=0x20 | 0x7f.. => {
+                // A `String` takes everything.
+                let _ = write!(encoded, "%{byte:02X}");
+            }
             _ => encoded.push(char::from(byte)),
         }
         encoded

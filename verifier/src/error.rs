@@ -2,12 +2,12 @@
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
 use crate::json::write_string;
+use crate::text::text;
 
 macro_rules! codes {
     ($($(#[$doc:meta])+ $variant:ident $name:literal $status:literal $sentence:literal;)+) => {
@@ -167,9 +167,9 @@ impl Refusal {
         };
         let sentence = self.code.sentence();
         let mut challenge =
-            format!("Bearer realm=\"keystone\", error=\"{error}\", error_description=\"{sentence}\"");
+            text!("Bearer realm=\"keystone\", error=\"{error}\", error_description=\"{sentence}\"");
         if let Some(scope) = &self.scope {
-            challenge.push_str(&format!(", scope=\"{scope}\""));
+            challenge.push_str(&text!(", scope=\"{scope}\""));
         }
         Some(challenge)
     }
@@ -181,14 +181,14 @@ impl Refusal {
             ("cache-control", "no-store".to_owned()),
         ]);
         headers.extend(self.challenge().map(|challenge| ("www-authenticate", challenge)));
-        headers.extend(self.retry_after().map(|seconds| ("retry-after", format!("{seconds}"))));
+        headers.extend(self.retry_after().map(|seconds| ("retry-after", text!("{seconds}"))));
         headers
     }
 
     /// The body of the answer, `application/problem+json` (RFC 9457).
     pub fn problem(&self) -> String {
         let Self { code, claim, scope } = self;
-        let mut json = format!(
+        let mut json = text!(
             "{{\"type\":\"about:blank\",\"title\":\"{}\",\"status\":{},\"code\":\"{code}\",\"detail\":",
             title(code.status()),
             code.status()

@@ -7,6 +7,7 @@ use core::fmt::{self, Write as _};
 use crate::checks::{Check, Watch};
 use crate::error::Refusal;
 use crate::json::write_string;
+use crate::text::text;
 use crate::verify::Verified;
 
 /// How one check ended.
@@ -83,7 +84,7 @@ impl Explanation {
         if let Some(refusal) = self.refusal() {
             // Writing to a `String` cannot fail.
             let _ = write!(json, ",\"status\":{},\"reason\":", refusal.status());
-            write_string(&refusal_text(refusal), &mut json);
+            write_string(&text!("{refusal}"), &mut json);
         }
         json.push_str(",\"checks\":[");
         for (at, Step { check, outcome, seen }) in self.steps.iter().enumerate() {
@@ -104,7 +105,7 @@ impl Explanation {
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Step { check, outcome, seen } in &self.steps {
-            let line = alloc::format!("{:<11}  {check:<11}  {seen}", outcome.as_str());
+            let line = text!("{:<11}  {check:<11}  {seen}", outcome.as_str());
             writeln!(f, "{}", line.trim_end())?;
         }
         match self.refusal() {
@@ -112,10 +113,6 @@ impl fmt::Display for Explanation {
             Some(refusal) => write!(f, "{}: {refusal}", self.verdict()),
         }
     }
-}
-
-fn refusal_text(refusal: &Refusal) -> String {
-    alloc::format!("{refusal}")
 }
 
 /// Writes down the checks as they are made.

@@ -1,14 +1,14 @@
 //! The three segments and the protected header of a compact JWS (RFC 7515 §4 and §7.1), before anything is trusted.
 
 use alloc::borrow::ToOwned;
-use alloc::format;
 use alloc::string::String;
 
 use crate::base64url;
-use crate::checks::{Check, Watch, shown};
+use crate::checks::{Check, Watch};
 use crate::error::{Code, Refusal};
 use crate::json::{self, JsonError, JsonFault, Node, Object};
 use crate::signature::Algorithm;
+use crate::text::{quoted, shown, text};
 
 /// A token whose header is acceptable and whose signature is not checked. It shows no claims.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl<'a> Unverified<'a> {
         watch: &mut impl Watch,
     ) -> Result<Self, Refusal> {
         watch.at(Check::Size);
-        watch.saw(|| format!("{} bytes, at most {max_bytes}", token.len()));
+        watch.saw(|| text!("{} bytes, at most {max_bytes}", token.len()));
         if token.is_empty() {
             return Err(Code::NoCredentials.into());
         }
@@ -37,7 +37,7 @@ impl<'a> Unverified<'a> {
             return Err(Code::TooLarge.into());
         }
         watch.at(Check::Form);
-        watch.saw(|| format!("{} segments", token.split(|&byte| byte == b'.').count()));
+        watch.saw(|| text!("{} segments", token.split(|&byte| byte == b'.').count()));
         let mut segments = token.split(|&byte| byte == b'.');
         let (Some(header), Some(payload), Some(signature), None) =
             (segments.next(), segments.next(), segments.next(), segments.next())
@@ -72,18 +72,18 @@ fn check_header(
     watch.saw(|| shown(bytes));
     let node = json::parse(bytes).map_err(|error| code_of(error, Code::HeaderJson))?;
     let header = node.value.as_object().ok_or(Code::HeaderJson)?;
-    let seen = |name| format!("{:?}", text(header, name).unwrap_or_default());
+    let seen = |name| quoted(member(header, name).unwrap_or_default());
 
     // RFC 8725 §3.1.
     watch.at(Check::Alg);
     watch.saw(|| seen("alg"));
-    let algorithm = text(header, "alg").and_then(Algorithm::named);
+    let algorithm = member(header, "alg").and_then(Algorithm::named);
     let can_verify = |named: &Algorithm| accepts(*named) && watch.can_verify(*named);
     let algorithm = algorithm.filter(can_verify).ok_or(Code::Alg)?;
     watch.at(Check::Typ);
     watch.saw(|| seen("typ"));
     // RFC 9068 §4; media types compare without case and `application/` may be left out (RFC 7515 §4.1.9).
-    let is_access_token = text(header, "typ").is_some_and(|typ| {
+    let is_access_token = member(header, "typ").is_some_and(|typ| {
         typ.eq_ignore_ascii_case("at+jwt") || typ.eq_ignore_ascii_case("application/at+jwt")
     });
     if !is_access_token {
@@ -96,7 +96,7 @@ fn check_header(
     }
     watch.at(Check::Kid);
     watch.saw(|| seen("kid"));
-    let kid = text(header, "kid").filter(|kid| !kid.is_empty()).ok_or(Code::Kid)?;
+    let kid = member(header, "kid").filter(|kid| !kid.is_empty()).ok_or(Code::Kid)?;
     Ok((algorithm, kid.to_owned()))
 }
 
@@ -109,6 +109,6 @@ pub(crate) const fn code_of(error: JsonError, syntax: Code) -> Code {
     }
 }
 
-fn text<'a>(header: &'a Object<'_>, name: &str) -> Option<&'a str> {
+fn member<'a>(header: &'a Object<'_>, name: &str) -> Option<&'a str> {
     header.get(name).and_then(|Node { value, .. }| value.as_str())
 }

@@ -5,6 +5,8 @@
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt::Write as _;
+
 mod number;
 
 /// One value and the byte offset where it starts.
@@ -325,7 +327,10 @@ pub(crate) fn write_string(text: &str, json: &mut String) {
     for character in text.chars() {
         match character {
             '"' | '\\' => json.extend(['\\', character]),
-            '\0'..='\x1f' => json.push_str(&alloc::format!("\\u{:04x}", character as u32)),
+            '\0'..='\x1f' => {
+                // A `String` takes everything.
+                let _ = write!(json, "\\u{:04x}", character as u32);
+            }
             _ => json.push(character),
         }
     }

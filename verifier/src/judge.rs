@@ -1,10 +1,9 @@
 //! The list of checks of a request: path, route, token, scopes, roles. Deciding, explaining and shadowing all read it.
 
-use alloc::format;
 use alloc::string::String;
 
 use crate::Seconds;
-use crate::checks::{Check, Unwatched, Watch, shown};
+use crate::checks::{Check, Unwatched, Watch};
 use crate::credentials::bearer_token;
 use crate::decide::RequestView;
 use crate::error::{Code, Refusal};
@@ -12,6 +11,7 @@ use crate::header::Unverified;
 use crate::key_cache::KeyCache;
 use crate::path::Path;
 use crate::policy::{Access, IssuerPolicy, Policy};
+use crate::text::{joined, quoted, quoted_list, shown, text};
 use crate::verdicts::Under;
 use crate::verify::{Standard, Verified, usable};
 
@@ -67,7 +67,7 @@ impl Judge<'_> {
         watch.at(Check::Route);
         watch.saw(|| shown(request.method));
         let route = self.policy.route(request.method, path).ok_or(Code::NoRoute)?;
-        watch.saw(|| format!("{route}: {}", route.access));
+        watch.saw(|| text!("{route}: {}", route.access));
         Ok(&route.access)
     }
 
@@ -110,12 +110,12 @@ impl Judge<'_> {
     /// The place in the policy of whose rules apply.
     fn claimed_issuer(&self, token: &Unverified<'_>, watch: &mut impl Watch) -> Result<usize, Refusal> {
         if let [only] = self.policy.issuers() {
-            watch.saw(|| format!("{:?}, the only issuer", only.rules.issuer));
+            watch.saw(|| text!("{}, the only issuer", quoted(&only.rules.issuer)));
             return Ok(0);
         }
         let claimed = token.claimed_issuer();
         watch.saw(|| match &claimed {
-            Some(claimed) => format!("claims to be from {claimed:?}"),
+            Some(claimed) => text!("claims to be from {}", quoted(claimed)),
             None => String::from("claims no issuer"),
         });
         let names = |issuer: &IssuerPolicy| Some(&issuer.rules.issuer) == claimed.as_ref();
@@ -137,14 +137,14 @@ impl Access {
 fn authorize(access: &Access, token: &Verified, watch: &mut impl Watch) -> Result<(), Refusal> {
     let Access::Token { all, any, roles } = access else { return Ok(()) };
     watch.at(Check::Scopes);
-    watch.saw(|| format!("holds {:?}", token.scope()));
+    watch.saw(|| text!("holds {}", quoted(token.scope())));
     let all_held = all.iter().all(|scope| token.has(scope));
     let any_held = any.is_empty() || any.iter().any(|scope| token.has(scope));
     if !all_held || !any_held {
-        return Err(Refusal::scope([all.as_slice(), any.as_slice()].concat().join(" ").into()));
+        return Err(Refusal::scope(joined(all.iter().chain(any), " ").into()));
     }
     watch.at(Check::Roles);
-    watch.saw(|| format!("holds {:?}", token.roles().collect::<alloc::vec::Vec<_>>()));
+    watch.saw(|| text!("holds {}", quoted_list(token.roles())));
     if !roles.is_empty() && !token.roles().any(|held| roles.iter().any(|role| role == held)) {
         return Err(Code::InsufficientRole.into());
     }
@@ -155,7 +155,7 @@ fn authorize(access: &Access, token: &Verified, watch: &mut impl Watch) -> Resul
 fn lines(authorization: &[&[u8]]) -> String {
     match authorization {
         [] => String::from("no Authorization header"),
-        [value] => format!("an Authorization header of {} bytes", value.len()),
-        several => format!("{} Authorization headers", several.len()),
+        [value] => text!("an Authorization header of {} bytes", value.len()),
+        several => text!("{} Authorization headers", several.len()),
     }
 }

@@ -2,14 +2,14 @@
 //! accepts more.
 
 use alloc::borrow::ToOwned;
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
 use crate::base64url;
-use crate::json::{self, Object, Value, write_string};
+use crate::json::{self, Object, Value};
 use crate::signature::{Algorithm, PublicKey};
+use crate::text::{joined, quoted, text};
 
 /// The keys of one issuer. Never empty.
 #[derive(Clone, Debug)]
@@ -25,11 +25,10 @@ struct Key {
 }
 
 impl Key {
-    /// With its name. The rest are the members of the thumbprint, none of which needs escaping.
+    /// With its name, before the members of the thumbprint.
     fn jwk(&self) -> String {
-        let mut jwk = String::from("{\"kid\":");
-        write_string(&self.kid, &mut jwk);
-        self.public.jwk().replacen('{', &(jwk + ","), 1)
+        let jwk = self.public.jwk();
+        text!("{{\"kid\":{},{}", quoted(&self.kid), jwk.strip_prefix("{").unwrap_or_default())
     }
 }
 
@@ -110,8 +109,7 @@ impl KeySet {
 
     /// The set as it can be read again (RFC 7517 §5), without its braces.
     pub(crate) fn members(&self) -> String {
-        let jwks: Vec<String> = self.keys.iter().map(Key::jwk).collect();
-        format!("\"keys\":[{}]", jwks.join(","))
+        text!("\"keys\":[{}]", joined(self.keys.iter().map(Key::jwk), ","))
     }
 
     /// The first name that both sets use for different keys.
@@ -200,13 +198,6 @@ fn algorithm(jwk: &Object<'_>) -> Option<Algorithm> {
     }
 }
 
-/// As JSON, which is in the module anyway, where Rust's own way would bring tables along.
-fn quoted(text: &str) -> String {
-    let mut json = String::new();
-    write_string(text, &mut json);
-    json
-}
-
 fn is_symmetric(jwk: &Object<'_>) -> bool {
     text(jwk, "kty") == Some("oct")
 }
@@ -217,7 +208,7 @@ fn text<'a>(jwk: &'a Object<'_>, name: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use alloc::vec;
+    use alloc::{format, vec};
 
     use super::*;
 

@@ -57,6 +57,7 @@ mod policy;
 mod record;
 mod shadow;
 mod signature;
+mod text;
 #[cfg(test)]
 mod vectors;
 mod verdicts;
@@ -76,6 +77,7 @@ pub use policy::{
 pub use record::record;
 pub use shadow::Difference;
 pub use signature::Algorithm;
+pub use text::text_of;
 pub use verify::{Rules, Verified, explain, verify, verify_cached};
 
 /// Wrong everywhere but where its words say: looser than RFC 9068 §4 asks of a resource, or resting on what a caller says.

@@ -22,14 +22,14 @@ impl<'a> Path<'a> {
         {
             return None;
         }
-        let path = Self(target.split('?').next()?.strip_prefix('/')?);
-        let mut before_the_last = path.0.rsplit('/').skip(1);
+        let path = Self(target.split(['?']).next()?.strip_prefix('/')?);
+        let mut before_the_last = path.0.rsplit(['/']).skip(1);
         let clear = path.segments().all(is_unambiguous) && before_the_last.all(|segment| !segment.is_empty());
         clear.then_some(path)
     }
 
     fn segments(self) -> impl Iterator<Item = &'a str> {
-        self.0.split('/')
+        self.0.split(['/'])
     }
 }
 
@@ -37,10 +37,10 @@ const MAX_BYTES: usize = 8192;
 
 /// No dot segments (RFC 3986 §5.2.4), no path parameters, and percent-encoding only where it cannot hide a meaning.
 fn is_unambiguous(segment: &str) -> bool {
-    if matches!(segment, "." | "..") || segment.contains(';') {
+    if matches!(segment, "." | "..") || segment.contains([';']) {
         return false;
     }
-    segment.split('%').skip(1).all(|piece| {
+    segment.split(['%']).skip(1).all(|piece| {
         let byte = piece.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok());
         // `from_str_radix` takes a sign; percent-encoding does not.
         !piece.starts_with('+') && byte.is_some_and(is_safely_encoded)
@@ -77,8 +77,8 @@ impl Template {
     /// Reads a template; `Err` says what is wrong with it.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         let path = text.strip_prefix('/').ok_or("must start with `/`")?;
-        let count = path.split('/').count();
-        let pieces = path.split('/').enumerate().map(|(at, piece)| Piece::parse(piece, at + 1 == count));
+        let count = path.split(['/']).count();
+        let pieces = path.split(['/']).enumerate().map(|(at, piece)| Piece::parse(piece, at + 1 == count));
         Ok(Self { pieces: pieces.collect::<Result<_, _>>()?, text: text.to_owned() })
     }
 

@@ -9,6 +9,7 @@ use core::fmt;
 use crate::json;
 use crate::keys::KeySet;
 use crate::path::{Path, Template};
+use crate::text::joined;
 use crate::verify::Rules;
 
 mod bundle;
@@ -118,7 +119,7 @@ impl Route {
 /// Methods and path template, as `GET,POST /orders/{id}`.
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.methods.join(","), self.path)
+        write!(f, "{} {}", joined(&self.methods, ","), self.path)
     }
 }
 
@@ -144,7 +145,7 @@ impl fmt::Display for Access {
         f.write_str("a valid token")?;
         for (which, needed) in [("all of", all), ("one of", any), ("one of the roles", roles)] {
             if !needed.is_empty() {
-                write!(f, ", {which} {}", needed.join(" "))?;
+                write!(f, ", {which} {}", joined(needed, " "))?;
             }
         }
         Ok(())

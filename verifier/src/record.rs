@@ -1,9 +1,8 @@
 //! A verdict for an access log: one JSON object, of which nothing was taken from an unverified token.
 
-use alloc::format;
 use alloc::string::String;
 
-use crate::json::write_string;
+use crate::text::quoted;
 use crate::verify::Verified;
 
 /// `{"code":…,"shadow":…,"sub":…,"client_id":…,"sid":…}`: what was decided, what a shadow policy says where that is
@@ -11,7 +10,7 @@ use crate::verify::Verified;
 pub fn record(code: &str, shadow: Option<&str>, caller: Option<&Verified>) -> String {
     let mut json = String::with_capacity(160);
     json.push_str("{\"code\":");
-    write_printable(code, &mut json);
+    json.push_str(&quoted(code));
     let members = [
         ("shadow", shadow),
         ("sub", caller.map(Verified::subject)),
@@ -23,37 +22,10 @@ pub fn record(code: &str, shadow: Option<&str>, caller: Option<&Verified>) -> St
         json.push_str(",\"");
         json.push_str(name);
         json.push_str("\":");
-        write_printable(value, &mut json);
+        json.push_str(&quoted(value));
     }
     json.push('}');
     json
-}
-
-/// As [`write_string`]; what is plain anyway, which is nearly everything, goes as it is.
-fn write_printable(text: &str, json: &mut String) {
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\') {
-        json.push('"');
-        json.push_str(text);
-        json.push('"');
-    } else {
-        let mut string = String::new();
-        write_string(text, &mut string);
-        json.push_str(&ascii(&string));
-    }
-}
-
-/// The same JSON without the characters that some reader of logs takes for the end of a line, or turns round.
-fn ascii(json: &str) -> String {
-    let mut text = String::with_capacity(json.len());
-    for character in json.chars() {
-        if matches!(character, ' '..='~') {
-            text.push(character);
-        } else {
-            let units = &mut [0; 2];
-            text.extend(character.encode_utf16(units).iter().map(|unit| format!("\\u{unit:04x}")));
-        }
-    }
-    text
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! The list of checks. Only [`verify`] can make a [`Verified`].
 
-use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -8,7 +7,7 @@ use core::ops::Range;
 
 use crate::Seconds;
 use crate::base64url;
-use crate::checks::{Check, Unwatched, Watch, shown};
+use crate::checks::{Check, Unwatched, Watch};
 use crate::claims::Claims;
 use crate::error::{Code, Refusal};
 use crate::explain::{Explanation, Record};
@@ -16,6 +15,7 @@ use crate::header::Unverified;
 use crate::key_cache::KeyCache;
 use crate::keys::KeySet;
 use crate::signature::Algorithm;
+use crate::text::{joined, quoted, quoted_list, shown, text, words};
 
 /// What an issuer's tokens must look like.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,8 +126,8 @@ pub(crate) fn usable<'c>(
 ) -> Result<&'c KeySet, Refusal> {
     watch.at(Check::Keys);
     watch.saw(|| match (cache.current(now), cache.age(now)) {
-        (Some(keys), _) => keys.kids().collect::<Vec<_>>().join(", "),
-        (None, Some(age)) => format!("too old: {age} seconds"),
+        (Some(keys), _) => joined(keys.kids(), ", "),
+        (None, Some(age)) => text!("too old: {age} seconds"),
         (None, None) => String::from("never fetched"),
     });
     Ok(cache.current(now).ok_or(Code::KeysUnavailable)?)
@@ -152,7 +152,9 @@ impl Standard<'_> {
         let signed = self.signed_claims(token, watch)?;
         let audiences = &signed.claims.audiences;
         watch.at(Check::Audience);
-        watch.saw(|| format!("{audiences:?}, expected one of {:?}", self.rules.audiences));
+        watch.saw(|| {
+            text!("{}, expected one of {}", quoted_list(audiences), quoted_list(&self.rules.audiences))
+        });
         if !audiences.iter().any(|audience| self.rules.audiences.contains(audience)) {
             return Err(Code::Audience.into());
         }
@@ -170,7 +172,7 @@ impl Standard<'_> {
 
     fn signed_claims(&self, token: &Unverified<'_>, watch: &mut impl Watch) -> Result<Signed, Refusal> {
         watch.at(Check::Key);
-        watch.saw(|| format!("{:?}", token.kid));
+        watch.saw(|| quoted(&token.kid));
         let key = self.keys.key(&token.kid).ok_or(Code::UnknownKid)?;
         // RFC 8725 §3.1: the key says which algorithm it is for, whatever the token says.
         if key.algorithm() != token.algorithm {
@@ -186,7 +188,7 @@ impl Standard<'_> {
         watch.saw(|| shown(&payload));
         let claims = Claims::parse(&payload)?;
         watch.at(Check::Issuer);
-        watch.saw(|| format!("{:?}, expected {:?}", claims.issuer, self.rules.issuer));
+        watch.saw(|| text!("{}, expected {}", quoted(&claims.issuer), quoted(&self.rules.issuer)));
         if claims.issuer == self.rules.issuer {
             Ok(Signed { claims, payload })
         } else {
@@ -208,23 +210,23 @@ fn check_times(claims: &Claims, rules: &Rules, now: Seconds, watch: &mut impl Wa
     let Rules { leeway, max_lifetime, .. } = *rules;
     let latest = now.saturating_add(leeway);
     watch.at(Check::Exp);
-    watch.saw(|| format!("{}, it is {now}, leeway {leeway}", claims.expires_at));
+    watch.saw(|| text!("{}, it is {now}, leeway {leeway}", claims.expires_at));
     if claims.expires_at.saturating_add(leeway) <= now {
         return Err(Code::Expired.into());
     }
     watch.at(Check::Nbf);
-    watch.saw(|| claims.not_before.map_or_else(|| String::from("none"), |at| format!("{at}")));
+    watch.saw(|| claims.not_before.map_or_else(|| String::from("none"), |at| text!("{at}")));
     if claims.not_before.is_some_and(|not_before| not_before > latest) {
         return Err(Code::NotYetValid.into());
     }
     watch.at(Check::Iat);
-    watch.saw(|| format!("{}", claims.issued_at));
+    watch.saw(|| text!("{}", claims.issued_at));
     if claims.issued_at > latest {
         return Err(Code::IssuedInFuture.into());
     }
     let lifetime = claims.expires_at.saturating_sub(claims.issued_at);
     watch.at(Check::Lifetime);
-    watch.saw(|| format!("{lifetime} seconds, at most {max_lifetime}"));
+    watch.saw(|| text!("{lifetime} seconds, at most {max_lifetime}"));
     if lifetime > max_lifetime { Err(Code::Lifetime.into()) } else { Ok(()) }
 }
 
@@ -301,7 +303,7 @@ impl Verified {
 
     /// The scope tokens.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
-        self.0.claims.scope.split(' ').filter(|token| !token.is_empty())
+        words(&self.0.claims.scope).filter(|token| !token.is_empty())
     }
 
     /// `roles`.

@@ -13,7 +13,7 @@ impl<'a> Decimal<'a> {
     /// Of a number without its sign, as RFC 8259 §6 has it.
     fn read(text: &'a str) -> Self {
         let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let (whole, fraction) = mantissa.split_once(['.']).unwrap_or((mantissa, ""));
         let is_zero: fn(&u8) -> bool = |digit| *digit == b'0';
         let digits = whole.bytes().chain(fraction.bytes());
         let zeros = digits.clone().take_while(is_zero).count();

@@ -1,6 +1,5 @@
 //! Keys and their age, to be handed to another process, another thread or the next start.
 
-use alloc::format;
 use alloc::string::String;
 use core::fmt;
 
@@ -8,6 +7,7 @@ use super::{HARD_AGE, KeyCache, LEEWAY};
 use crate::Seconds;
 use crate::json::{self, write_string};
 use crate::keys::{KeySet, KeySetError};
+use crate::text::text;
 
 /// Why a snapshot was not taken; what was known before stays in use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl KeyCache {
         let keys = self.keys.as_ref().filter(|_| !self.pinned)?;
         let mut name = String::new();
         write_string(issuer, &mut name);
-        Some(format!("{{\"issuer\":{name},\"fetched_at\":{},{}}}", self.fetched_at, keys.members()))
+        Some(text!("{{\"issuer\":{name},\"fetched_at\":{},{}}}", self.fetched_at, keys.members()))
     }
 
     /// Takes the keys of a snapshot of `issuer`, with the age that they have at `now`. They are trusted like fetched ones, so
@@ -83,6 +83,8 @@ impl KeyCache {
 
 #[cfg(test)]
 mod tests {
+    use alloc::format;
+
     use super::*;
     use crate::fixture::{NOW, jwks};
 

@@ -1,10 +1,10 @@
 //! What is wrong with a policy file, and where.
 
-use alloc::format;
 use alloc::string::{String, ToString};
 use core::fmt;
 
 use crate::json::{JsonError, JsonFault};
+use crate::text::{joined, text};
 
 /// The first mistake of a policy file: line, member and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub(super) struct Fault {
 
 impl Fault {
     pub(super) fn unknown(at: usize, member: &str, known: &[&str]) -> Self {
-        let known = known.join("`, `");
-        Self { at, member: member.to_string(), problem: format!("unknown member; known are `{known}`") }
+        let known = joined(known, "`, `");
+        Self { at, member: member.to_string(), problem: text!("unknown member; known are `{known}`") }
     }
 }

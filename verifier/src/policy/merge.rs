@@ -1,10 +1,11 @@
 //! Adding one policy to another: what was said before is neither loosened nor overridden.
 
-use alloc::format;
 use alloc::string::String;
 use core::fmt;
 
+use super::read::insert;
 use super::{EnvoySettings, IssuerPolicy, KeySource, Policy, Route};
+use crate::text::text;
 
 /// Two policies that contradict each other, and in what.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,31 +35,29 @@ impl Policy {
                 Some(other) if is_same(other, &issuer) => {}
                 Some(_) => {
                     let problem = "stands in the policy already, with other rules or keys".into();
-                    return Err(MergeError { member: format!("issuers {}", issuer.rules.issuer), problem });
+                    return Err(MergeError { member: text!("issuers {}", issuer.rules.issuer), problem });
                 }
             }
         }
-        let before = self.routes.len();
+        let old = self.routes.clone();
         for route in addition.routes {
-            let old = self.routes.get(..before).unwrap_or_default();
             if old.iter().any(|old| old.includes(&route)) {
                 continue;
             }
             if let Some(overridden) = old.iter().find(|old| route.overrides(old)) {
-                let problem = format!("would decide requests that {overridden} decides now");
-                return Err(MergeError { member: format!("routes {route}"), problem });
+                let problem = text!("would decide requests that {overridden} decides now");
+                return Err(MergeError { member: text!("routes {route}"), problem });
             }
-            self.routes.push(route);
+            insert(&mut self.routes, route);
         }
-        self.routes.sort_by(|a, b| a.path.by_precedence(&b.path));
         for (field, name) in addition.identity_headers {
             let known = self.identity_headers.iter().find(|(other, text)| *other == field || *text == name);
             match known {
                 None => self.identity_headers.push((field, name)),
                 Some(same) if *same == (field, name.clone()) => {}
                 Some((_, other)) => {
-                    let problem = format!("contradicts the header {other}");
-                    return Err(MergeError { member: format!("identity_headers {name}"), problem });
+                    let problem = text!("contradicts the header {other}");
+                    return Err(MergeError { member: text!("identity_headers {name}"), problem });
                 }
             }
         }

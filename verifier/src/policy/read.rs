@@ -1,8 +1,7 @@
 //! From JSON to a policy: every member is known, typed and makes sense together with the others.
 
 use alloc::borrow::ToOwned;
-use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::error::Fault;
@@ -11,6 +10,7 @@ use crate::claims::is_scope_token;
 use crate::json::{Node, Value};
 use crate::keys::{KeySet, STRICT};
 use crate::path::Template;
+use crate::text::text;
 use crate::verify::Rules;
 
 type Result<T> = core::result::Result<T, Fault>;
@@ -74,7 +74,7 @@ fn key_source(member: &Member<'_, '_>) -> Result<KeySource> {
     match (member.get("inline"), member.get("url"), member.get("cluster")) {
         (Some(inline), None, None) => KeySet::from_json(STRICT, &inline.node.value)
             .map(KeySource::Inline)
-            .map_err(|error| inline.fault(&error.to_string())),
+            .map_err(|error| inline.fault(&text!("{error}"))),
         (None, Some(url), cluster) => {
             let text = url.text()?;
             if !text.starts_with("https://") && !text.starts_with("http://") {
@@ -98,10 +98,15 @@ fn routes(list: &Member<'_, '_>) -> Result<Vec<Route>> {
                 member.fault("a route before has the same path and method, so this one would never apply")
             );
         }
-        routes.push(route);
+        insert(&mut routes, route);
     }
-    routes.sort_by(|a, b| a.path.by_precedence(&b.path));
     Ok(routes)
+}
+
+/// At its place by precedence, after those that have the same.
+pub(super) fn insert(routes: &mut Vec<Route>, route: Route) {
+    let at = routes.partition_point(|other| other.path.by_precedence(&route.path).is_le());
+    routes.insert(at, route);
 }
 
 fn route(member: &Member<'_, '_>) -> Result<Route> {
@@ -231,14 +236,14 @@ impl<'a, 'j> Member<'a, 'j> {
     }
 
     pub(super) fn need(&self, name: &str) -> Result<Self> {
-        self.get(name).ok_or_else(|| self.fault(&format!("the member `{name}` is missing")))
+        self.get(name).ok_or_else(|| self.fault(&text!("the member `{name}` is missing")))
     }
 
     pub(super) fn items(&self, at_least: &str) -> Result<Vec<Self>> {
         let items = self.node.value.as_array().filter(|items| !items.is_empty());
-        let items = items.ok_or_else(|| self.fault(&format!("must be a list with {at_least}")))?;
+        let items = items.ok_or_else(|| self.fault(&text!("must be a list with {at_least}")))?;
         let named =
-            items.iter().enumerate().map(|(at, node)| Self { node, name: format!("{}[{at}]", self.name) });
+            items.iter().enumerate().map(|(at, node)| Self { node, name: text!("{}[{at}]", self.name) });
         Ok(named.collect())
     }
 
@@ -253,7 +258,7 @@ impl<'a, 'j> Member<'a, 'j> {
 
     pub(super) fn number(&self, least: u64, most: u64) -> Result<u64> {
         let number = self.node.value.as_whole().filter(|number| (least..=most).contains(number));
-        number.ok_or_else(|| self.fault(&format!("must be a whole number from {least} to {most}")))
+        number.ok_or_else(|| self.fault(&text!("must be a whole number from {least} to {most}")))
     }
 
     fn boolean(&self) -> Result<bool> {
@@ -272,6 +277,6 @@ impl<'a, 'j> Member<'a, 'j> {
     }
 
     fn child(&self, name: &str) -> String {
-        if self.name.is_empty() { name.to_owned() } else { format!("{}.{name}", self.name) }
+        if self.name.is_empty() { name.to_owned() } else { text!("{}.{name}", self.name) }
     }
 }

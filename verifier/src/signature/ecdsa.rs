@@ -1,6 +1,5 @@
 //! ECDSA with P-256 and SHA-256 (RFC 7518 §3.4). Of every signature there is a second one (n − S) that is as valid.
 
-use alloc::format;
 use alloc::string::String;
 
 #[cfg(feature = "aws-lc")]
@@ -8,6 +7,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ParsedPublicKey};
 
 use self::curve::is_on_curve;
 use crate::base64url::encode;
+use crate::text::text;
 
 mod curve;
 
@@ -45,7 +45,7 @@ impl PublicKey {
     }
 
     pub(super) fn jwk(&self) -> String {
-        format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, encode(&self.x), encode(&self.y))
+        text!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, encode(&self.x), encode(&self.y))
     }
 }
 

@@ -7,7 +7,6 @@ mod field;
 mod inverse;
 mod point;
 
-use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt;
@@ -19,6 +18,7 @@ use sha2::{Digest as _, Sha512};
 use self::comb::Comb;
 use self::point::Point;
 use crate::base64url::encode;
+use crate::text::text;
 
 /// A public key that is a canonical encoding of a point of large order. Copies share what was worked out for it.
 #[derive(Clone)]
@@ -56,7 +56,7 @@ impl PublicKey {
     }
 
     pub(super) fn jwk(&self) -> String {
-        format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, encode(&self.0.bytes))
+        text!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, encode(&self.0.bytes))
     }
 }
 

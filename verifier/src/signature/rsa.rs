@@ -1,13 +1,13 @@
 //! RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 §3.3).
 
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::string::String;
 
 #[cfg(feature = "aws-lc")]
 use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 
 use crate::base64url::encode;
+use crate::text::text;
 
 /// A modulus that is long enough to be safe and short enough to be quick, and an exponent.
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ impl PublicKey {
     }
 
     pub(super) fn jwk(&self) -> String {
-        format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, encode(&self.e), encode(&self.n))
+        text!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, encode(&self.e), encode(&self.n))
     }
 }
 
@@ -76,8 +76,8 @@ const MOST_BITS: usize = 4096;
 
 #[cfg(test)]
 mod tests {
-    use alloc::vec;
     use alloc::vec::Vec;
+    use alloc::{format, vec};
 
     use super::*;
     use crate::base64url::decode;

@@ -127,7 +127,7 @@ impl Addend {
         let before = before.collect::<alloc::vec::Vec<_>>();
         let mut by_rest = Field::from_bytes(&inverse(&product.to_bytes()));
         let mut addends = alloc::vec::Vec::with_capacity(points.len());
-        for (point, before) in points.iter().zip(before).rev() {
+        for (point, before) in points.iter().rev().zip(before.into_iter().rev()) {
             addends.push(Self::of(point, &by_rest.times(&before)));
             by_rest = by_rest.times(&point.z);
         }
