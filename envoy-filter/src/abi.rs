@@ -3,6 +3,8 @@
 
 use std::cell::RefCell;
 
+use keystone_verifier::text;
+
 use crate::host::{Host, Level};
 use crate::vm::{Action, Vm};
 
@@ -28,7 +30,7 @@ extern "C" fn proxy_abi_version_0_2_1() {}
 #[unsafe(no_mangle)]
 extern "C" fn _initialize() {
     // Should the impossible happen, the log says where.
-    std::panic::set_hook(Box::new(|panic| Abi.log(Level::Critical, &panic.to_string())));
+    std::panic::set_hook(Box::new(|panic| Abi.log(Level::Critical, &text!("{panic}"))));
 }
 
 #[unsafe(no_mangle)]

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use keystone_verifier::text;
+
 use crate::host::Host;
 
 /// The number of one worker.
@@ -24,7 +26,7 @@ impl Heartbeat {
     pub(crate) fn beat(&mut self, host: &impl Host) -> Option<u32> {
         let now = host.now();
         // A clock that was set back must not silence a worker.
-        if (self.last..self.last + EVERY).contains(&now) {
+        if (self.last..self.last.saturating_add(EVERY)).contains(&now) {
             return None;
         }
         self.last = now;
@@ -54,12 +56,12 @@ fn claim(host: &impl Host, number: u32, now: Duration) -> bool {
         .as_slice()
         .try_into()
         .map_or(Duration::ZERO, |m| Duration::from_millis(u64::from_le_bytes(m)));
-    let in_use = (last..last + DEAD_AFTER).contains(&now);
+    let in_use = (last..last.saturating_add(DEAD_AFTER)).contains(&now);
     !in_use && host.share(&name, &written(now), Some(found.version))
 }
 
 fn record(number: u32) -> String {
-    format!("keystone/1/worker {number}")
+    text!("keystone/1/worker {number}")
 }
 
 fn written(time: Duration) -> [u8; 8] {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use keystone_verifier::{IssuerPolicy, KeyCache, Seconds};
+use keystone_verifier::{IssuerPolicy, KeyCache, Seconds, text};
 
 use crate::host::{Host, Level};
 use crate::lease::Lease;
@@ -43,10 +43,10 @@ impl Remote {
         let issuer = policy.rules.issuer.clone();
         // Plugins of one VM share keys only if they ask the same place for the same issuer's. The number is that of
         // the records' form: a newer release may run beside this one during an update.
-        let place = format!("{} {issuer}", source.url);
+        let place = text!("{} {issuer}", source.url);
         Ok(Some(Self {
-            set_record: format!("keystone/1/keys {place}"),
-            lease_record: format!("keystone/1/lease {place}"),
+            set_record: text!("keystone/1/keys {place}"),
+            lease_record: text!("keystone/1/lease {place}"),
             issuer,
             source,
             version: None,
@@ -89,7 +89,7 @@ impl Remote {
         match cache.replace(&jwks, now) {
             Ok(()) => self.publish(host, (&jwks, now), flight.lease),
             Err(error) => {
-                let why = format!("the answer is no usable key set: {error}");
+                let why = text!("the answer is no usable key set: {error}");
                 self.fail(host, flight.lease, &self.consequence(&why, cache, now));
             }
         }
@@ -107,9 +107,9 @@ impl Remote {
         let now = host.now().as_secs();
         let issuer = part(&self.issuer);
         let usable = u64::from(cache.current(now).is_some());
-        metrics.set(host, format!("keystone_keys_usable.issuer.{issuer}"), usable);
+        metrics.set(host, text!("keystone_keys_usable.issuer.{issuer}"), usable);
         if let Some(age) = cache.age(now) {
-            metrics.set(host, format!("keystone_key_age_seconds.issuer.{issuer}"), age);
+            metrics.set(host, text!("keystone_key_age_seconds.issuer.{issuer}"), age);
         }
     }
 
@@ -123,7 +123,7 @@ impl Remote {
         let fetched_at = Seconds::from_le_bytes(*fetched_at);
         spend_miss(cache, fetched_at);
         if let Err(error) = cache.replace(jwks, fetched_at) {
-            self.log(host, Level::Error, &format!("as another worker fetched them, are refused: {error}"));
+            self.log(host, Level::Error, &text!("as another worker fetched them, are refused: {error}"));
         }
     }
 
@@ -160,7 +160,7 @@ impl Remote {
             Some(call) => self.flight = Some(Flight { call, since: now, lease: held }),
             None => {
                 cache.failed(now.as_secs());
-                let why = format!("Envoy has no usable cluster {}", self.source.cluster);
+                let why = text!("Envoy has no usable cluster {}", self.source.cluster);
                 self.fail(host, held, &self.consequence(&why, cache, now.as_secs()));
             }
         }
@@ -217,14 +217,14 @@ impl Remote {
     fn consequence(&self, why: &str, cache: &KeyCache, now: Seconds) -> String {
         let Source { url, cluster, .. } = &self.source;
         let consequence = match cache.age(now).filter(|_| cache.current(now).is_some()) {
-            Some(age) => format!("those of {age} s ago stay in use"),
+            Some(age) => text!("those of {age} s ago stay in use"),
             None => "requests that need them are answered 503".into(),
         };
-        format!("cannot be fetched from {url} through cluster {cluster}: {why}; {consequence}")
+        text!("cannot be fetched from {url} through cluster {cluster}: {why}; {consequence}")
     }
 
     fn log(&self, host: &impl Host, level: Level, what: &str) {
-        host.log(level, &format!("the keys of {} {what}", self.issuer));
+        host.log(level, &text!("the keys of {} {what}", self.issuer));
     }
 }
 

@@ -3,7 +3,7 @@
 //! A request only raises a number in this VM; the tick hands the numbers over. Envoy never forgets a statistic, and
 //! each definition costs memory, so every name is defined once for a VM and the names are few.
 
-use std::collections::BTreeMap;
+use keystone_verifier::text;
 
 use crate::host::{Host, Metric};
 
@@ -15,12 +15,12 @@ pub(crate) struct Metrics {
     /// Raised since the last hand-over. Few, and most often the same.
     raised: Vec<(Counter, u64)>,
     /// What Envoy calls them; `None` if it refused to.
-    defined: BTreeMap<String, Option<u32>>,
+    defined: Vec<(String, Option<u32>)>,
 }
 
 impl Metrics {
     pub(crate) const fn new() -> Self {
-        Self { raised: Vec::new(), defined: BTreeMap::new() }
+        Self { raised: Vec::new(), defined: Vec::new() }
     }
 
     pub(crate) fn raise(&mut self, counter: Counter, by: u64) {
@@ -39,7 +39,7 @@ impl Metrics {
 
     pub(crate) fn hand_over(&mut self, host: &impl Host) {
         for ((name, label, value), by) in std::mem::take(&mut self.raised) {
-            let name = if label.is_empty() { name.to_owned() } else { format!("{name}.{label}.{value}") };
+            let name = if label.is_empty() { name.to_owned() } else { text!("{name}.{label}.{value}") };
             if let Some(metric) = self.id(host, Metric::Counter, name) {
                 host.raise_metric(metric, by);
             }
@@ -47,12 +47,12 @@ impl Metrics {
     }
 
     fn id(&mut self, host: &impl Host, kind: Metric, name: String) -> Option<u32> {
-        match self.defined.get(&name) {
-            Some(id) => *id,
+        match self.defined.iter().find(|(known, _)| *known == name) {
+            Some((_, id)) => *id,
             None if self.defined.len() >= MOST => None,
             None => {
                 let id = host.define_metric(kind, &name);
-                self.defined.insert(name, id);
+                self.defined.push((name, id));
                 id
             }
         }
@@ -67,7 +67,8 @@ fn is_same(one: &Counter, other: &Counter) -> bool {
 /// An issuer as a part of a statistic's name: without the scheme, and what could end the part is replaced.
 pub(crate) fn part(issuer: &str) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
-    let name = issuer.split_once("://").map_or(issuer, |(_, name)| name);
+    let schemes = ["https://", "http://"];
+    let name = schemes.iter().find_map(|scheme| issuer.strip_prefix(scheme)).unwrap_or(issuer);
     name.chars().map(|letter| if plain(letter) { letter } else { '_' }).collect()
 }
 

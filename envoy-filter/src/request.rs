@@ -3,7 +3,9 @@
 //! Two calls to the host read all there is to know, the headers and the clock. An accepted request costs at most two
 //! more: one that changes its headers, however many, and one that notes the verdict for access logs.
 
-use keystone_verifier::{Code, Decision, Gate, Preflight, Refusal, RequestView, Seconds, Verified, record};
+use keystone_verifier::{
+    Code, Decision, Gate, Preflight, Refusal, RequestView, Seconds, Verified, record, text,
+};
 
 use crate::host::{Answer, Host};
 use crate::pairs;
@@ -165,7 +167,7 @@ fn answer(
     let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
     host.respond(&Answer {
         status: refusal.status(),
-        details: &format!("keystone_{}", verdict.word),
+        details: &text!("keystone_{}", verdict.word),
         headers: &headers,
         body: refusal.problem().as_bytes(),
     });

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keystone_verifier::{Bundle, Gate, IssuerPolicy, KeyCache};
+use keystone_verifier::{Bundle, Gate, IssuerPolicy, KeyCache, text};
 
 use crate::host::{Host, Level};
 use crate::keys::Remote;
@@ -29,7 +29,7 @@ impl Root {
         if !text.trim_ascii_start().starts_with(b"{") {
             return Err("it must be a policy file, given as a google.protobuf.StringValue".into());
         }
-        let Bundle { policy, shadow } = Bundle::parse(&text).map_err(|error| error.to_string())?;
+        let Bundle { policy, shadow } = Bundle::parse(&text).map_err(|error| text!("{error}"))?;
         let enforced = policy.issuers().len();
         let gate = Gate::new(policy);
         let gate = match shadow {
@@ -107,8 +107,8 @@ fn remote(
 ) -> Option<Result<(usize, Remote), String>> {
     match Remote::new(issuer) {
         Ok(remote) => remote.map(|remote| Ok((place, remote))),
-        Err(error) if of_shadow => Some(Err(format!("shadow, issuer {}: {error}", issuer.rules.issuer))),
-        Err(error) => Some(Err(format!("issuers[{place}].{error}"))),
+        Err(error) if of_shadow => Some(Err(text!("shadow, issuer {}: {error}", issuer.rules.issuer))),
+        Err(error) => Some(Err(text!("issuers[{place}].{error}"))),
     }
 }
 

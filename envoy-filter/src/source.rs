@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keystone_verifier::{IssuerPolicy, KeySource};
+use keystone_verifier::{IssuerPolicy, KeySource, text};
 
 use crate::host::{Fetch, Host};
 
@@ -24,10 +24,10 @@ impl Source {
     pub(crate) fn new(issuer: &IssuerPolicy) -> Result<Option<Self>, String> {
         let KeySource::Remote { url, cluster } = &issuer.keys else { return Ok(None) };
         let Some(cluster) = cluster.clone() else {
-            return Err(format!("keys.cluster: missing, it must name the Envoy cluster that reaches {url}"));
+            return Err(text!("keys.cluster: missing, it must name the Envoy cluster that reaches {url}"));
         };
         let Some((scheme, authority, path)) = split(url) else {
-            return Err(format!(
+            return Err(text!(
                 "keys.url: {url} must be http:// or https://, a host and a path, nothing else"
             ));
         };
@@ -56,9 +56,9 @@ pub(crate) fn body(host: &impl Host, size: usize) -> Result<Vec<u8>, String> {
     match host.fetched_status() {
         None => return Err("there was no answer".into()),
         Some(status) if status != b"200" => {
-            return Err(format!("the status was {}, not 200", String::from_utf8_lossy(&status)));
+            return Err(text!("the status was {}, not 200", String::from_utf8_lossy(&status)));
         }
-        Some(_) if size > MAX_BYTES => return Err(format!("the answer is longer than {MAX_BYTES} bytes")),
+        Some(_) if size > MAX_BYTES => return Err(text!("the answer is longer than {MAX_BYTES} bytes")),
         Some(_) => {}
     }
     host.fetched_body(MAX_BYTES).ok_or_else(|| "the answer cannot be read".into())
@@ -66,15 +66,14 @@ pub(crate) fn body(host: &impl Host, size: usize) -> Result<Vec<u8>, String> {
 
 /// Scheme, authority and path with query.
 fn split(url: &str) -> Option<(&str, &str, &str)> {
-    let (scheme, rest) = url.split_once("://")?;
+    let (scheme, rest) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
+        (Some(rest), _) => ("http", rest),
+        (_, rest) => ("https", rest?),
+    };
     let (authority, path) = rest.split_at_checked(rest.find(['/', '?']).unwrap_or(rest.len()))?;
     let path = if path.is_empty() { "/" } else { path };
     let clean = url.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#' && byte != b'\\');
-    let valid = matches!(scheme, "http" | "https")
-        && clean
-        && !authority.is_empty()
-        && !authority.contains('@')
-        && path.starts_with('/');
+    let valid = clean && !authority.is_empty() && !authority.contains(['@']) && path.starts_with('/');
     valid.then_some((scheme, authority, path))
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use keystone_verifier::text;
+
 use crate::heartbeat::Heartbeat;
 use crate::host::{Host, Level};
 use crate::metrics::Metrics;
@@ -66,7 +68,7 @@ impl<H: Host> Vm<H> {
                 true
             }
             Err(error) => {
-                self.host.log(Level::Error, &format!("wrong configuration: {error}"));
+                self.host.log(Level::Error, &text!("wrong configuration: {error}"));
                 false
             }
         }
@@ -79,7 +81,7 @@ impl<H: Host> Vm<H> {
             self.settle(context);
         }
         if let Some(number) = self.heartbeat.beat(&self.host) {
-            let name = format!("keystone_worker_heartbeat_seconds.worker.{number}");
+            let name = text!("keystone_worker_heartbeat_seconds.worker.{number}");
             self.metrics.set(&self.host, name, self.host.now().as_secs());
         }
         self.metrics.hand_over(&self.host);
