@@ -11,9 +11,10 @@ usage: cargo xtask COMMAND
          --once   stop after the walk; exit 0 only if every answer was the expected one
          --json   print addresses and credentials as one JSON line, and stay up
   test   everything a change must pass; parts of it:
-    test unit           format, lints, unit tests, the verifier for a machine without operating system
+    test unit           format, lints, unit tests, the verifier for a machine without operating system, panics
     test deploy         the deployment files by their linters, and what the image is built from
     test js             the npm package's own tests
+    test panics         that no call into the WebAssembly leads to a panic
     test e2e [FILTER]   the promises, on real Envoy, PostgreSQL, Redis, Node and Chromium
   build  the issuer, the Envoy filter and the npm package
   bench [issuer|node|envoy [OPTION…] [ROW…]]
@@ -78,6 +79,7 @@ pub(crate) enum Part {
     Unit,
     Deploy,
     Js,
+    Panics,
     /// With what is passed on to the runner: filters and its options.
     E2e(Vec<String>),
 }
@@ -150,8 +152,9 @@ impl Part {
             Some("unit") => Ok(Self::Unit),
             Some("deploy") => Ok(Self::Deploy),
             Some("js") => Ok(Self::Js),
+            Some("panics") => Ok(Self::Panics),
             Some("e2e") => Ok(Self::E2e(args.by_ref().collect())),
-            Some(other) => bail!("test has no part `{other}`: it has unit, deploy, js and e2e"),
+            Some(other) => bail!("test has no part `{other}`: it has unit, deploy, js, panics and e2e"),
         }
     }
 }

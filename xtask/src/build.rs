@@ -89,7 +89,7 @@ pub(crate) fn wasm() -> Result<PathBuf> {
     build(&["--package", VERIFIER_PACKAGE, "--no-default-features"])?;
     fs::copy(wasm_file(VERIFIER), wasm_file(SMALL_VERIFIER)).context("the small verifier was not built")?;
     build(&["--package", "keystone-envoy-filter", "--package", VERIFIER_PACKAGE])?;
-    Ok(wasm_file("keystone_envoy_filter"))
+    Ok(wasm_file(FILTER))
 }
 
 /// The npm package in js/: the verifier with its glue, bundled.
@@ -130,10 +130,16 @@ fn without_references(wasm: &[u8]) -> Result<Vec<u8>> {
     Ok(wasm)
 }
 
+/// All that [`wasm`] builds, as the compiler leaves it.
+pub(crate) fn modules() -> [PathBuf; 3] {
+    [FILTER, VERIFIER, SMALL_VERIFIER].map(wasm_file)
+}
+
 fn wasm_file(name: &str) -> PathBuf {
     place::target().join(WASM).join("wasm").join(format!("{name}.wasm"))
 }
 
+const FILTER: &str = "keystone_envoy_filter";
 const VERIFIER_PACKAGE: &str = "keystone-verifier-wasm";
 const VERIFIER: &str = "keystone_verifier_wasm";
 /// The same without policies, for those who only verify tokens.

@@ -4,6 +4,7 @@
 mod args;
 mod bench;
 mod build;
+mod calls;
 mod demo;
 mod deny;
 mod deploy;
@@ -11,6 +12,7 @@ mod dist;
 mod fuzz;
 mod install;
 mod mutants;
+mod panics;
 mod place;
 mod shell;
 mod test;

@@ -9,7 +9,7 @@ use keystone_tests::tools::Tools;
 use crate::args::Part;
 use crate::install::distribution::{self, CURL, SQLITE};
 use crate::install::python::{self, Packages, Wanted};
-use crate::{build, demo, deploy, install, shell, verdicts};
+use crate::{build, demo, deploy, install, panics, shell, verdicts};
 
 pub(crate) fn run(part: &Part) -> Result<()> {
     match part {
@@ -22,6 +22,7 @@ pub(crate) fn run(part: &Part) -> Result<()> {
             deploy::image_context()?;
             unit_tests(&tools)?;
             no_std()?;
+            panics::check(&build::modules())?;
             js()?;
             demo(&tools)?;
             e2e(&tools, &[])
@@ -31,7 +32,8 @@ pub(crate) fn run(part: &Part) -> Result<()> {
             style()?;
             lints()?;
             unit_tests(&tools()?)?;
-            no_std()
+            no_std()?;
+            panics::check(&build::modules())
         }
         Part::Deploy => {
             deploy::check()?;
@@ -41,6 +43,10 @@ pub(crate) fn run(part: &Part) -> Result<()> {
             build::wasm()?;
             build::npm_package()?;
             js()
+        }
+        Part::Panics => {
+            build::wasm()?;
+            panics::check(&build::modules())
         }
         Part::E2e(args) => e2e(&tools()?, args),
     }
