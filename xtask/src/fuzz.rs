@@ -26,14 +26,13 @@ fn targets() -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Everything but build scripts counts which of its edges are taken; LLVM does that on any toolchain.
 fn build() -> Result<PathBuf> {
     shell::say("building the verifier so that it counts which way it went");
-    let host = shell::output(&mut shell::command("rustc", &["--print", "host-tuple"]))?;
     let mut build = shell::cargo(&["build", "--locked", "--package", "keystone-fuzz", "--bins"]);
-    build.args(["--features", "guided", "--profile", "fuzz", "--target", host.trim()]);
-    shell::run(build.env("RUSTFLAGS", COUNTING))?;
-    Ok(place::target().join(host.trim()).join("fuzz"))
+    build.args(["--features", "guided", "--profile", "fuzz"]);
+    let counting = place::root().join("verifier/fuzz/counting-rustc");
+    shell::run(build.env("RUSTC_WORKSPACE_WRAPPER", counting))?;
+    Ok(place::target().join("fuzz"))
 }
 
 fn search(programs: &Path, name: &str, seconds: u32) -> Result<()> {
@@ -51,10 +50,6 @@ fn search(programs: &Path, name: &str, seconds: u32) -> Result<()> {
 fn corpus() -> PathBuf {
     place::root().join("verifier/fuzz/corpus")
 }
-
-const COUNTING: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
-    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
-    -Cllvm-args=-sanitizer-coverage-trace-compares";
 
 /// 9,000 bytes: a little more than the longest token.
 const OPTIONS: [&str; 4] = ["-max_len=9000", "-timeout=10", "-rss_limit_mb=1024", "-print_final_stats=1"];
