@@ -129,11 +129,7 @@ pub(crate) fn soak(minutes: u8) -> Result<()> {
     let envoy = install::envoy::binary()?;
     install::rust::targets()?;
     let filter = build::wasm()?;
-    shell::say("soaking Envoy");
-    let mut soak = shell::cargo(&["test", "--locked", "--package", "keystone-tests", "--test", "e2e", "--"]);
-    shell::show(
-        soak.arg(format!("soak::{minutes}")).env("KEYTEST_ENVOY", envoy).env("KEYTEST_FILTER", filter),
-    )
+    e2e(&Tools { envoy, filter, ..Tools::default() }, &[format!("soak::{minutes}")])
 }
 
 /// The demo is documentation that runs.
