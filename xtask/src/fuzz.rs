@@ -43,8 +43,9 @@ fn search(programs: &Path, name: &str, seconds: u32) -> Result<()> {
     search.arg(format!("-max_total_time={seconds}"));
     search.arg(format!("-dict={}", corpus().with_file_name("dictionary").display()));
     search.arg(format!("-artifact_prefix={}/broken-", found.parent().unwrap_or(&found).display()));
-    shell::run(search.arg(&found).arg(corpus().join(name)))
-        .with_context(|| format!("{name}: a promise is broken; the input is in the file named above"))
+    shell::run(search.arg(&found).arg(corpus().join(name))).with_context(|| {
+        format!("{name}: the search broke off; if a file is named above, its input breaks a promise")
+    })
 }
 
 fn corpus() -> PathBuf {
