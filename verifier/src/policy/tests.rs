@@ -299,3 +299,22 @@ fn looser_is_what_lets_somebody_through_whom_the_other_stops() {
         assert!(!looser(winner, loser), "{winner} instead of {loser}");
     }
 }
+
+#[test]
+fn what_only_envoy_does_is_the_usual_unless_the_policy_says_otherwise() {
+    let read = |members: &str| {
+        let text = POLICY.replacen("{\n", &format!("{{ \"envoy\": {{ {members} }},\n"), 1);
+        Policy::parse(text.as_bytes())
+            .map(|policy| (policy.envoy().forward_authorization, policy.envoy().access_log))
+            .map_err(|error| error.to_string())
+    };
+
+    assert_eq!(read(""), Ok((true, false)));
+    assert_eq!(read(r#""forward_authorization": false"#), Ok((false, false)));
+    assert_eq!(read(r#""access_log": true"#), Ok((true, true)));
+    assert_eq!(read(r#""access_log": false, "forward_authorization": true"#), Ok((true, false)));
+    assert_eq!(
+        read(r#""access_log": 1"#).unwrap_err(),
+        "line 1, envoy.access_log: must be `true` or `false`"
+    );
+}
