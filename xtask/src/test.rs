@@ -89,6 +89,11 @@ fn unit_tests(tools: &Tools) -> Result<()> {
     // Ignored are those that need a real PostgreSQL or Redis, which a plain `cargo test` does not have.
     let tests = ["--lib", "--bins", "--tests", "--", "--include-ignored"];
     shell::show(with(tools, shell::cargo(&["test", "--locked", "--workspace", "--quiet"]).args(tests)))?;
+    shell::say("cargo test: the verifier once more, with the arithmetic it has in WebAssembly");
+    let wasm_arithmetic =
+        ["--package", "keystone-verifier", "--package", "keystone-fuzz", "--features", WASM_ARITHMETIC];
+    let tests = ["--lib", "--tests", "--quiet"];
+    shell::show(shell::cargo(&["test", "--locked"]).args(wasm_arithmetic).args(tests))?;
     shell::say("cargo test: the issuer's HTTP surface once more, on PostgreSQL");
     let mut again = shell::cargo(&["test", "--locked", "--workspace", "--test", "api", "--quiet"]);
     shell::show(with(tools, again.env("KEYTEST_STORE", "postgres")))?;
@@ -142,6 +147,7 @@ fn with<'a>(tools: &Tools, command: &'a mut Command) -> &'a mut Command {
     command.envs(tools.to_env())
 }
 
+const WASM_ARITHMETIC: &str = "keystone-verifier/wasm-arithmetic";
 const PYTHON: Wanted = Wanted {
     name: "python",
     requirements: "tests/python/requirements.txt",

@@ -5,6 +5,8 @@
 mod comb;
 mod field;
 mod inverse;
+#[cfg(any(test, target_arch = "wasm32", feature = "wasm-arithmetic"))]
+mod nine;
 mod point;
 
 use alloc::string::String;

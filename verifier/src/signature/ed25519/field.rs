@@ -1,17 +1,28 @@
-//! Numbers modulo p = 2^255 − 19, on fiat-crypto's formally verified limbs: 32-bit ones where a register has 32 bits.
+//! Numbers modulo p = 2^255 − 19, on fiat-crypto's formally verified limbs; in WebAssembly on own ones, which tests hold
+//! against those. With the feature `wasm-arithmetic` the tests of all that rests on a field run on the own ones, too.
 
-#[cfg(not(target_pointer_width = "64"))]
+#[cfg(not(any(target_arch = "wasm32", feature = "wasm-arithmetic", target_pointer_width = "64")))]
 use fiat_crypto::curve25519_32 as fiat;
-#[cfg(target_pointer_width = "64")]
+#[cfg(all(not(any(target_arch = "wasm32", feature = "wasm-arithmetic")), target_pointer_width = "64"))]
 use fiat_crypto::curve25519_64 as fiat;
+
+#[cfg(not(any(target_arch = "wasm32", feature = "wasm-arithmetic")))]
+use self::fiat::{
+    fiat_25519_add as add, fiat_25519_carry as carry, fiat_25519_carry_mul as multiply,
+    fiat_25519_carry_square as square, fiat_25519_from_bytes as from_bytes,
+    fiat_25519_loose_field_element as Loose, fiat_25519_sub as subtract,
+    fiat_25519_tight_field_element as Tight, fiat_25519_to_bytes as to_bytes,
+};
+#[cfg(any(target_arch = "wasm32", feature = "wasm-arithmetic"))]
+use super::nine::{Loose, Tight, add, carry, from_bytes, multiply, square, subtract, to_bytes};
 
 /// A number that may stand anywhere.
 #[derive(Clone, Copy)]
-pub(super) struct Field(fiat::fiat_25519_tight_field_element);
+pub(super) struct Field(Tight);
 
 /// A sum, difference or copy with larger limbs, which may only be multiplied or settled.
 #[derive(Clone, Copy)]
-pub(super) struct Sum(fiat::fiat_25519_loose_field_element);
+pub(super) struct Sum(Loose);
 
 impl Field {
     pub(super) const ZERO: Self = Self::from_bytes(&[0; 32]);
@@ -19,15 +30,15 @@ impl Field {
 
     /// Little-endian; the highest bit must be 0.
     pub(super) const fn from_bytes(bytes: &[u8; 32]) -> Self {
-        let mut out = fiat::fiat_25519_tight_field_element([0; _]);
-        fiat::fiat_25519_from_bytes(&mut out, bytes);
+        let mut out = Tight([0; _]);
+        from_bytes(&mut out, bytes);
         Self(out)
     }
 
     /// The one spelling below p, little-endian.
     pub(super) fn to_bytes(self) -> [u8; 32] {
         let mut out = [0; 32];
-        fiat::fiat_25519_to_bytes(&mut out, &self.0);
+        to_bytes(&mut out, &self.0);
         out
     }
 
@@ -37,14 +48,14 @@ impl Field {
     }
 
     pub(super) fn plus(&self, other: &Self) -> Sum {
-        let mut out = fiat::fiat_25519_loose_field_element([0; _]);
-        fiat::fiat_25519_add(&mut out, &self.0, &other.0);
+        let mut out = Loose([0; _]);
+        add(&mut out, &self.0, &other.0);
         Sum(out)
     }
 
     pub(super) fn minus(&self, other: &Self) -> Sum {
-        let mut out = fiat::fiat_25519_loose_field_element([0; _]);
-        fiat::fiat_25519_sub(&mut out, &self.0, &other.0);
+        let mut out = Loose([0; _]);
+        subtract(&mut out, &self.0, &other.0);
         Sum(out)
     }
 
@@ -54,7 +65,7 @@ impl Field {
 
     /// As a factor.
     pub(super) const fn loose(&self) -> Sum {
-        Sum(fiat::fiat_25519_loose_field_element(self.0.0))
+        Sum(Loose(self.0.0))
     }
 
     pub(super) fn times(&self, other: &Self) -> Self {
@@ -63,7 +74,7 @@ impl Field {
 
     /// Where it is needed at once: to move a product costs WebAssembly a part of what it cost to make.
     pub(super) fn set_product(&mut self, a: &Sum, b: &Sum) {
-        fiat::fiat_25519_carry_mul(&mut self.0, &a.0, &b.0);
+        multiply(&mut self.0, &a.0, &b.0);
     }
 
     pub(super) fn squared(&self) -> Self {
@@ -83,14 +94,14 @@ impl Sum {
     }
 
     pub(super) fn squared(&self) -> Field {
-        let mut out = fiat::fiat_25519_tight_field_element([0; _]);
-        fiat::fiat_25519_carry_square(&mut out, &self.0);
+        let mut out = Tight([0; _]);
+        square(&mut out, &self.0);
         Field(out)
     }
 
     pub(super) fn settled(&self) -> Field {
-        let mut out = fiat::fiat_25519_tight_field_element([0; _]);
-        fiat::fiat_25519_carry(&mut out, &self.0);
+        let mut out = Tight([0; _]);
+        carry(&mut out, &self.0);
         Field(out)
     }
 }
