@@ -21,6 +21,11 @@ export function smallerModule(wasm, packages) {
   });
 }
 
+/** The module that the text in `wat` describes. */
+export function assembledModule(wat, packages) {
+  return madeOnce("assembled.wasm", wat, packages, (at) => run(packages, "wasm-as", [wat, "-o", at("assembled.wasm")]));
+}
+
 /** One function that gives what an instance of the module in `wasm` exports. */
 export function plainModule(wasm, packages) {
   return madeOnce("plain.js", wasm, packages, (at) => {

@@ -5,8 +5,8 @@ import { copyFileSync, cpSync, existsSync, readFileSync, rmSync, writeFileSync }
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { plainModule, smallerModule } from "./binaryen.mjs";
-import { embed } from "./embed.mjs";
+import { assembledModule, plainModule, smallerModule } from "./binaryen.mjs";
+import { ascii, embed } from "./embed.mjs";
 import { entries } from "./entries.mjs";
 
 // Declarations that no entry names.
@@ -20,6 +20,7 @@ const hostile = at("..", "tests", "vectors", "hostile.json");
 if (!existsSync(wasm)) fail("js/pkg is missing: run `cargo xtask build` in the project's folder first");
 rmSync(at("dist"), { recursive: true, force: true });
 const small = smallerModule(at("pkg", "small", "keystone_verifier_wasm_bg.wasm"), at("node_modules"));
+const decoder = assembledModule(at("src", "decoder.wat"), at("node_modules"));
 
 const shared = {
   absWorkingDir: here,
@@ -51,17 +52,25 @@ for (const name of ["LICENSE-APACHE", "LICENSE-MIT"]) copyFileSync(at("..", name
 
 types();
 
-/** `wasm:embedded` and `wasm:embedded-policy` become modules as text inside the bundle, `hostile:json` the hostile file. */
+/**
+ * `wasm:embedded` and `wasm:embedded-policy` become modules as text inside the bundle, `wasm:decoder` what reads them,
+ * `hostile:json` the hostile file.
+ */
 function inlined() {
   return {
     name: "inlined",
     setup({ onResolve, onLoad }) {
       onResolve({ filter: /^wasm:embedded$/ }, () => ({ path: small, namespace: "embedded" }));
       onResolve({ filter: /^wasm:embedded-policy$/ }, () => ({ path: wasm, namespace: "embedded" }));
+      onResolve({ filter: /^wasm:decoder$/ }, () => ({ path: decoder, namespace: "ascii" }));
       onResolve({ filter: /^hostile:json$/ }, () => ({ path: hostile, namespace: "text" }));
       onLoad({ filter: /.*/, namespace: "embedded" }, ({ path }) => ({
-        contents: JSON.stringify(embed(readFileSync(path))),
-        loader: "json",
+        contents: embed(readFileSync(path)),
+        loader: "text",
+      }));
+      onLoad({ filter: /.*/, namespace: "ascii" }, ({ path }) => ({
+        contents: ascii(readFileSync(path)),
+        loader: "text",
       }));
       onLoad({ filter: /.*/, namespace: "text" }, ({ path }) => ({
         // Without its white space, which is for people.

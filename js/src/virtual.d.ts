@@ -1,13 +1,18 @@
 // What build.mjs puts in: the compiled verifier in two forms, and the hostile file.
 
 declare module "wasm:embedded" {
-  const embedded: import("./embedded.js").Embedded;
-  export default embedded;
+  const text: string;
+  export default text;
 }
 
 declare module "wasm:embedded-policy" {
-  const embedded: import("./embedded.js").Embedded;
-  export default embedded;
+  const text: string;
+  export default text;
+}
+
+declare module "wasm:decoder" {
+  const module: string;
+  export default module;
 }
 
 declare module "wasm:policy-module" {

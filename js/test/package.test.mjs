@@ -152,6 +152,20 @@ test("the main entry is small, with everything in it, and the others are smaller
   }
 });
 
+test("an entry holds the module that lies beside it, byte for byte", async (t) => {
+  const compile = t.mock.method(WebAssembly, "compile");
+  const fetch = async () => assert.fail("no network here");
+  const beside = { index: "keystone_verifier.wasm", policy: "keystone_policy.wasm" };
+
+  for (const [entry, name] of Object.entries(beside)) {
+    const { createVerifier } = await import(`../dist/${entry}.js?once`);
+    const verifier = await createVerifier({ issuer: "https://login.example", audience: "orders", fetch });
+    verifier.close();
+    const [held] = compile.mock.calls.at(-1).arguments;
+    assert.ok(readFileSync(join(project, "dist", name)).equals(held), entry);
+  }
+});
+
 test("every entry can be imported and required, and finds its types", async () => {
   const names = entries.map((entry) => (entry === "index" ? "" : `/${entry}`));
   const list = JSON.stringify(names.map((name) => `@keystone-auth/verifier${name}`));
