@@ -56,6 +56,11 @@ impl Clients {
             }
             return Ok(Some(remembered.client.clone()));
         }
+        // Elsewhere, so that a hit takes no room for it: every request would, while it is answered.
+        Box::pin(self.load(client_id)).await
+    }
+
+    async fn load(&self, client_id: &str) -> Result<Option<Arc<Client>>, Arc<StoreError>> {
         self.world.metrics.client_cache.count("miss");
         // Of many requests that miss at once, one asks the database and the others wait for it.
         let now = self.world.now();

@@ -107,7 +107,8 @@ async fn converse<C: Caller>(
     end: Moment,
 ) -> io::Result<(C, Vec<(u16, Duration)>)> {
     stream.set_nodelay(true)?;
-    let (mut request, mut answer, mut heard) = (Vec::new(), Vec::new(), Vec::new());
+    // Room for a whole answer: a buffer that grows as it is read would take several reads for the first.
+    let (mut request, mut answer, mut heard) = (Vec::new(), Vec::with_capacity(ANSWER), Vec::new());
     loop {
         let asked = watch::now();
         if asked >= end {
@@ -159,3 +160,5 @@ fn head(head: &[u8]) -> io::Result<(u16, usize)> {
         _ => Err(io::Error::other(format!("an answer without status or length: {head}"))),
     }
 }
+
+const ANSWER: usize = 4096;

@@ -4,15 +4,12 @@ use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::extract::FromRequestParts;
-use axum::extract::{Extension, Request, State};
+use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
 
 use super::App;
-use super::error::Problem;
-use super::layers::never_stored;
+use crate::config::Config;
 use crate::network::Network;
 
 /// The other end of the connection, put into each request by the server.
@@ -35,17 +32,12 @@ impl FromRequestParts<App> for ClientAddress {
 
 /// A request for an https resource must have come over TLS, or from a gateway that one trusts (RFC 9110 §7.4). What comes
 /// from this machine crossed no network.
-pub(super) async fn over_tls(
-    State(app): State<App>,
-    Extension(Peer(peer)): Extension<Peer>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let peer = peer.ip().to_canonical();
-    if peer.is_loopback() || app.issuer.config.limits.trusts(peer) {
-        return next.run(request).await;
-    }
-    never_stored(Problem::NoTls { issuer: app.issuer.config.issuer.clone() }.into_response()).await
+pub(super) fn came_over_tls(config: &Config, request: &Request) -> bool {
+    let is_near = |Peer(peer): &Peer| {
+        let peer = peer.ip().to_canonical();
+        peer.is_loopback() || config.limits.trusts(peer)
+    };
+    !config.asks_for_tls() || request.extensions().get().is_some_and(is_near)
 }
 
 /// Each proxy appends whom it heard from, so the list is read from its end, for as long as proxies we trust wrote it.

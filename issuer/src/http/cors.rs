@@ -42,7 +42,7 @@ pub(super) async fn before_get(State(app): State<App>, request: HeaderMap) -> Re
 }
 
 /// Caches must not hand one origin's answer to another.
-pub(super) async fn varied(mut response: Response) -> Response {
+pub(super) fn varied(mut response: Response) -> Response {
     response.headers_mut().append(VARY, HeaderValue::from_static("origin"));
     response
 }

@@ -1,7 +1,6 @@
 //! `/docs`: the description as a page for people. No script, no other host: readable wherever a browser is.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::extract::State;
@@ -38,15 +37,15 @@ pub(super) async fn page(State(app): State<App>, headers: HeaderMap) -> Response
 }
 
 impl Description {
-    pub(super) fn of(api: &Value) -> Arc<Self> {
+    pub(super) fn of(api: &Value) -> Self {
         let style = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
-        Arc::new(Self {
+        Self {
             page: Document::new(Page { api }.render()),
             openapi: Document::new(api.to_string()),
             policy: format!(
                 "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
             ),
-        })
+        }
     }
 }
 

@@ -1,55 +1,102 @@
 //! Around every request: a number to find it by, one line in the log, headers that every answer has.
 
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use axum::Router;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::http::header::{CACHE_CONTROL, HOST, HeaderName, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{self, HeaderValue, Method, Version};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use axum::routing::Route;
 use time::OffsetDateTime;
+use tower::layer::layer_fn;
+use tower::{Layer, Service};
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
 use super::App;
-use super::address::{Peer, over_tls};
-use super::error::Problem;
-use crate::clock::World;
+use super::address::{Peer, came_over_tls};
+use super::cors;
+use super::error::{Problem, TokenError};
+use crate::grant::GrantError;
 use crate::hex;
 use crate::metrics::Asked;
 use crate::telemetry::{self, REQUEST};
 
 pub(super) fn around(routes: Router<App>, app: App) -> Router {
-    let mut routes = routes.fallback(not_found).method_not_allowed_fallback(method_not_allowed);
-    if app.issuer.config.asks_for_tls() {
-        routes = routes.layer(from_fn_with_state(app.clone(), over_tls));
-    }
-    let problem: Fault = || Problem::Internal.into_response();
+    let state = app.clone();
     routes
-        .layer(from_fn(one_host))
-        .layer(from_fn_with_state((app.clone(), problem), caught))
-        .layer(from_fn_with_state(app.clone(), log))
-        .with_state(app)
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(layer(move |inner, request| answered(app.clone(), inner, request)))
+        .with_state(state)
+}
+
+/// Around what is asked with credentials, or gives some.
+pub(super) fn around_tokens(routes: Router<App>, app: App) -> Router<App> {
+    routes.layer(layer(move |inner: &mut Route, request| {
+        let (app, answer) = (app.clone(), inner.call(request));
+        async move {
+            let fault: Fault = || TokenError::Grant(GrantError::Internal("a panic")).into_response();
+            Ok(never_stored(cors::varied(caught(answer, &app, fault).await)))
+        }
+    }))
+}
+
+/// `begin` is given what lies beneath, and makes the answer.
+///
+/// `axum::middleware::from_fn` does this with a copy of everything beneath for each request, which was a good part of what
+/// a refusal costs.
+fn layer<F, A>(begin: F) -> impl Layer<Route, Service = Around<F>> + Clone + Send + Sync + 'static
+where
+    F: Fn(&mut Route, Request) -> A + Clone + Send + Sync + 'static,
+{
+    layer_fn(move |inner| Around { inner, begin: begin.clone() })
+}
+
+#[derive(Clone)]
+struct Around<F> {
+    inner: Route,
+    begin: F,
+}
+
+impl<F, A> Service<Request> for Around<F>
+where
+    F: Fn(&mut Route, Request) -> A,
+    A: Future<Output = Result<Response, Infallible>>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = A;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Service::<Request>::poll_ready(&mut self.inner, context)
+    }
+
+    fn call(&mut self, request: Request) -> A {
+        (self.begin)(&mut self.inner, request)
+    }
 }
 
 /// How a part of the surface says that the fault is ours.
-pub(super) type Fault = fn() -> Response;
+type Fault = fn() -> Response;
 
 /// A panic is an answer like others, and the process goes on. Its line in the log was written where it began.
-pub(super) async fn caught(
-    State((app, fault)): State<(App, Fault)>,
-    request: Request,
-    next: Next,
+async fn caught(
+    answer: impl Future<Output = Result<Response, Infallible>>,
+    app: &App,
+    fault: Fault,
 ) -> Response {
-    let mut answer = pin!(next.run(request));
+    let mut answer = pin!(answer);
     let answer = poll_fn(|context| {
         // Nothing of the request is looked at again, and what requests share has no half-done states behind a lock.
         match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context))) {
-            Ok(progress) => progress.map(Some),
+            Ok(progress) => progress.map(|Ok(answer)| Some(answer)),
             Err(_) => Poll::Ready(None),
         }
     });
@@ -82,29 +129,57 @@ fn names_one_host<B>(request: &http::Request<B>) -> bool {
 }
 
 /// Answers with credentials, and answers to who sent some (RFC 6749 §5.1).
-pub(super) async fn never_stored(mut response: Response) -> Response {
+pub(super) fn never_stored(mut response: Response) -> Response {
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
 /// One line for each request: neither its query nor its address, no header, no body.
-async fn log(State(app): State<App>, request: Request, next: Next) -> Response {
+fn answered(
+    app: App,
+    inner: &mut Route,
+    request: Request,
+) -> impl Future<Output = Result<Response, Infallible>> + Send + use<> {
     let id = hex::encode(&app.issuer.world.bytes::<8>());
-    let mut entry = Entry::new(&app, &request, &id);
-    let mut response = next.run(request).instrument(entry.span.clone()).await;
-    entry.status = response.status().as_u16();
-    drop(entry);
-    let headers = response.headers_mut();
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if let Ok(id) = HeaderValue::try_from(id) {
-        headers.insert(REQUEST_ID, id);
+    let mut entry = Entry::new(app, &request, &id);
+    let answer = match entry.span.in_scope(|| refusal(&entry.app, &request)) {
+        None => Ok(inner.call(request)),
+        Some(refusal) => Err(refusal),
+    };
+    async move {
+        let mut response = match answer {
+            Ok(answer) => {
+                let span = entry.span.clone();
+                caught(answer, &entry.app, || Problem::Internal.into_response()).instrument(span).await
+            }
+            Err(refusal) => refusal,
+        };
+        entry.status = response.status().as_u16();
+        drop(entry);
+        let headers = response.headers_mut();
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if let Ok(id) = HeaderValue::try_from(id) {
+            headers.insert(REQUEST_ID, id);
+        }
+        Ok(response)
     }
-    response
+}
+
+/// What no route ever sees.
+fn refusal(app: &App, request: &Request) -> Option<Response> {
+    if !names_one_host(request) {
+        return Some(Problem::Hosts.into_response());
+    }
+    if !came_over_tls(&app.issuer.config, request) {
+        let refusal = Problem::NoTls { issuer: app.issuer.config.issuer.clone() };
+        return Some(never_stored(refusal.into_response()));
+    }
+    None
 }
 
 /// Written down when it is dropped, so that a client that hangs up leaves its line and its count as well.
 struct Entry {
-    world: World,
+    app: App,
     span: Span,
     asked: Asked,
     begun: OffsetDateTime,
@@ -112,19 +187,19 @@ struct Entry {
 }
 
 impl Entry {
-    fn new(app: &App, request: &Request, id: &str) -> Self {
+    fn new(app: App, request: &Request, id: &str) -> Self {
         let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
         let asked = Asked { method: known(request.method()), endpoint: route.to_owned() };
         let span = tracing::info_span!(REQUEST, id, method = asked.method, route, trace_id = Empty);
-        telemetry::link(&span, trace_parent(app, request));
-        let world = app.issuer.world.clone();
-        Self { begun: world.now(), world, span, asked, status: HUNG_UP }
+        telemetry::link(&span, trace_parent(&app, request));
+        Self { begun: app.issuer.world.now(), app, span, asked, status: HUNG_UP }
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        let seconds = (self.world.now() - self.begun).as_seconds_f64();
+        let world = &self.app.issuer.world;
+        let seconds = (world.now() - self.begun).as_seconds_f64();
         let (status, milliseconds) = (self.status, (seconds * 1e6).round() / 1e3);
         self.span.in_scope(|| match status {
             HUNG_UP => tracing::info!(milliseconds, "the client hung up"),
@@ -132,7 +207,7 @@ impl Drop for Entry {
         });
         telemetry::answered(&self.span, status);
         let asked = std::mem::take(&mut self.asked);
-        self.world.metrics.requests.count(asked, status, seconds);
+        self.app.issuer.world.metrics.requests.count(asked, status, seconds);
     }
 }
 

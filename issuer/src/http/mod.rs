@@ -24,45 +24,43 @@ mod sessions;
 mod token;
 mod users;
 
+use std::future::ready;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::{from_fn, from_fn_with_state, map_response};
-use axum::response::IntoResponse as _;
+use axum::middleware::{from_fn, map_response};
 use axum::routing::get;
 use serde_json::Value;
 
 pub use self::address::Peer;
 use self::documentation::Description;
-use self::error::TokenError;
 use self::guard::Guard;
-use self::layers::Fault;
 pub use self::published::METADATA;
 pub use self::published::describe as metadata;
 pub use self::routes::guarded_routes;
-use crate::grant::GrantError;
 use crate::issuer::Issuer;
 use crate::keys::Document;
 
-/// What the handlers share.
+/// What the handlers share. One count of references: every request takes several.
 #[derive(Clone, Debug)]
-pub(crate) struct App {
+pub(crate) struct App(Arc<Shared>);
+
+#[derive(Debug)]
+pub(crate) struct Shared {
     issuer: Arc<Issuer>,
     /// `None`: what it guards is closed.
-    guard: Option<Arc<Guard>>,
-    metadata: Arc<Document>,
-    description: Arc<Description>,
+    guard: Option<Guard>,
+    metadata: Document,
+    description: Description,
 }
 
 /// The public listener.
 pub fn public(issuer: Arc<Issuer>) -> Router {
     let app = App::new(issuer);
-    let fault: Fault = || TokenError::Grant(GrantError::Internal("a panic")).into_response();
-    let tokens = routes::router(routes::tokens())
-        .layer(from_fn_with_state((app.clone(), fault), layers::caught))
-        .layer(map_response(layers::never_stored));
+    let tokens = layers::around_tokens(routes::router(routes::tokens()), app.clone());
     let guarded = guard::around(routes::router(routes::guarded()), &app);
-    let guarded = guarded.layer(map_response(layers::never_stored));
+    let guarded = guarded.layer(map_response(|answer| ready(layers::never_stored(answer))));
     let mut published = routes::router(routes::published());
     if app.issuer.config.documentation {
         published = published.merge(routes::router(routes::documentation()));
@@ -73,7 +71,7 @@ pub fn public(issuer: Arc<Issuer>) -> Router {
         Some(path) => {
             // Of an issuer with a path, the well-known segment goes between host and path (RFC 8414 §3.1).
             let metadata = get(published::metadata).options(cors::before_get);
-            let metadata = metadata.layer(map_response(cors::varied));
+            let metadata = metadata.layer(map_response(|answer| ready(cors::varied(answer))));
             // A proxy may take the path away before it asks here, or may not.
             routes.clone().nest(&path, routes).route(&format!("{METADATA}{path}"), metadata)
         }
@@ -101,9 +99,18 @@ pub fn operations(issuer: Arc<Issuer>) -> Router {
 
 impl App {
     fn new(issuer: Arc<Issuer>) -> Self {
-        let guard = Guard::new(&issuer.config.issuer, &routes::policy()).map(Arc::new);
+        let guard = Guard::new(&issuer.config.issuer, &routes::policy());
         let description = Description::of(&description(&issuer.config.issuer));
-        Self { metadata: published::describe(&issuer.config.issuer), description, guard, issuer }
+        let metadata = published::describe(&issuer.config.issuer);
+        Self(Arc::new(Shared { issuer, guard, metadata, description }))
+    }
+}
+
+impl Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
     }
 }
 

@@ -2,8 +2,6 @@
 //!
 //! Made from the configured issuer only. Nothing a request says changes a byte.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -76,7 +74,7 @@ pub(super) struct Metadata {
     introspection_endpoint_auth_methods_supported: [&'static str; 2],
 }
 
-pub fn describe(issuer: &str) -> Arc<Document> {
+pub fn describe(issuer: &str) -> Document {
     let [basic, post, none] = ["client_secret_basic", "client_secret_post", "none"];
     let metadata = Metadata {
         issuer: issuer.to_owned(),
@@ -89,7 +87,7 @@ pub fn describe(issuer: &str) -> Arc<Document> {
         introspection_endpoint: format!("{issuer}/auth/introspect"),
         introspection_endpoint_auth_methods_supported: [basic, post],
     };
-    Arc::new(Document::new(json!(metadata).to_string()))
+    Document::new(json!(metadata).to_string())
 }
 
 pub(super) fn document(

@@ -2,7 +2,10 @@
 //!
 //! `routes!` takes a handler's method, path and description together; a handler without them does not compile.
 
+use std::future::ready;
+
 use axum::Router;
+use axum::middleware::map_response;
 use serde_json::{Value, json};
 use utoipa_axum::router::{UtoipaMethodRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
@@ -33,10 +36,8 @@ pub(super) enum Access {
 
 /// What is asked with credentials, or gives some.
 pub(super) fn tokens() -> Vec<Route> {
-    let for_pages = |described: UtoipaMethodRouter<App>| {
-        let route = described.map(|route| route.options(cors::before_post));
-        route.layer(axum::middleware::map_response(cors::varied))
-    };
+    let for_pages =
+        |described: UtoipaMethodRouter<App>| described.map(|route| route.options(cors::before_post));
     vec![
         route("tokens", Access::Client, for_pages(routes!(token::issue))),
         route("tokens", Access::Client, for_pages(routes!(revocation::revoke))),
@@ -98,7 +99,7 @@ pub(super) fn guarded() -> Vec<Route> {
 /// What everybody may read.
 pub(super) fn published() -> Vec<Route> {
     let metadata = routes!(published::metadata).map(|route| route.options(cors::before_get));
-    let metadata = metadata.layer(axum::middleware::map_response(cors::varied));
+    let metadata = metadata.layer(map_response(|answer| ready(cors::varied(answer))));
     let keys = routes!(published::jwks).map(|route| route.options(published::preflight));
     vec![route("published", Access::Anyone, keys), route("published", Access::Anyone, metadata)]
 }

@@ -18,7 +18,7 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tower::ServiceExt as _;
+use tower::Service as _;
 
 use super::Peer;
 use super::framing::Framed;
@@ -68,9 +68,9 @@ pub struct Stopping;
 
 /// Serves until it is time to stop, then lets requests under way finish for a while.
 pub async fn serve(listener: TcpListener, terms: Terms, stop: Stop) {
-    let builder = Arc::new(builder());
-    let graceful = GracefulShutdown::new();
     let mut drained = pin!(stop.clone().drained());
+    let site = Arc::new(Site { terms, stop, builder: builder() });
+    let graceful = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -78,9 +78,8 @@ pub async fn serve(listener: TcpListener, terms: Terms, stop: Stop) {
         };
         match accepted {
             Ok((stream, peer)) => {
-                let origin = Origin { peer, routes: terms.routes.clone(), stop: stop.clone() };
-                let connection = Connection { origin, builder: builder.clone() };
-                tokio::spawn(connection.serve(stream, terms.tls.clone(), graceful.watcher()));
+                let connection = Connection { peer, site: site.clone() };
+                tokio::spawn(connection.serve(stream, graceful.watcher()));
             }
             Err(error) => {
                 // Out of descriptors, mostly: the connections under way need a moment to end.
@@ -115,27 +114,33 @@ fn builder() -> Builder<TokioExecutor> {
     builder
 }
 
-struct Connection {
-    origin: Origin,
-    builder: Arc<Builder<TokioExecutor>>,
+/// What the connections of a listener share.
+struct Site {
+    terms: Terms,
+    stop: Stop,
+    builder: Builder<TokioExecutor>,
 }
 
-/// What a request is answered with.
 #[derive(Clone)]
-struct Origin {
+struct Connection {
     peer: SocketAddr,
-    routes: Router,
-    stop: Stop,
+    site: Arc<Site>,
 }
 
 impl Connection {
-    async fn serve(self, stream: TcpStream, tls: Option<Tls>, watcher: Watcher) {
+    async fn serve(self, stream: TcpStream, watcher: Watcher) {
         // Small answers must not wait for more to send.
         drop(stream.set_nodelay(true));
-        let Some(tls) = tls else { return self.speak(stream, watcher).await };
-        match tokio::time::timeout(SLOWEST_HANDSHAKE, tls.acceptor().accept(stream)).await {
+        match self.site.terms.tls.clone() {
+            None => self.speak(stream, watcher).await,
             // Elsewhere, so that a plain connection takes no room for it: twice its own.
-            Ok(Ok(stream)) => Box::pin(self.speak(stream, watcher)).await,
+            Some(tls) => Box::pin(self.shake_hands(tls, stream, watcher)).await,
+        }
+    }
+
+    async fn shake_hands(self, tls: Tls, stream: TcpStream, watcher: Watcher) {
+        match tokio::time::timeout(SLOWEST_HANDSHAKE, tls.acceptor().accept(stream)).await {
+            Ok(Ok(stream)) => self.speak(stream, watcher).await,
             // Scanners, mostly, and clients that do not trust the certificate.
             Ok(Err(error)) => tracing::debug!(%error, "no TLS with a client"),
             Err(_) => tracing::debug!("no TLS with a client: it took too long"),
@@ -143,16 +148,16 @@ impl Connection {
     }
 
     async fn speak(self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, watcher: Watcher) {
-        let Self { origin, builder } = self;
         let heard = Arc::new(AtomicBool::new(false));
+        let site = self.site.clone();
         let service = {
             let heard = heard.clone();
             hyper::service::service_fn(move |request| {
                 heard.store(true, Ordering::Relaxed);
-                origin.clone().answer(request)
+                self.clone().answer(request)
             })
         };
-        let connection = builder.serve_connection(TokioIo::new(Framed::new(stream)), service);
+        let connection = site.builder.serve_connection(TokioIo::new(Framed::new(stream)), service);
         let mut connection = pin!(watcher.watch(connection));
         tokio::select! {
             // A client that breaks its connection is no news.
@@ -164,19 +169,18 @@ impl Connection {
             drop(connection.await);
         }
     }
-}
 
-impl Origin {
     async fn answer(self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+        let Site { terms, stop, .. } = &*self.site;
         let version = request.version();
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(Peer(self.peer));
-        if self.stop.is_told() {
+        if stop.is_told() {
             request.extensions_mut().insert(Stopping);
         }
-        let mut response = self.routes.oneshot(request).await?;
+        let mut response = terms.routes.clone().call(request).await?;
         // Else the next request could cross the end of the connection. HTTP/2 has a word of its own for that.
-        if version <= Version::HTTP_11 && self.stop.is_told() {
+        if version <= Version::HTTP_11 && stop.is_told() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         Ok(response)
