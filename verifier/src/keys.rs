@@ -214,6 +214,8 @@ mod tests {
 
     // RFC 8037 A.2.
     const X: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+    // RFC 8032 §7.1, test 2.
+    const OTHER_X: &str = "PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw";
 
     fn kids(jwks: &str) -> Result<Vec<String>, KeySetError> {
         KeySet::parse(jwks.as_bytes()).map(|set| set.kids().map(ToOwned::to_owned).collect())
@@ -264,5 +266,24 @@ mod tests {
         for (jwks, error) in cases {
             assert_eq!(kids(&jwks), Err(error));
         }
+    }
+
+    #[test]
+    fn a_set_that_is_read_again_has_what_was_worked_out_for_the_keys_that_stayed_and_for_no_other() {
+        let one = |x: &str| {
+            let set = KeySet::parse(set(&[key("k1", "").replace(X, x)]).as_bytes()).unwrap();
+            match set.key("k1").cloned() {
+                Some(PublicKey::Ed25519(key)) => (set, key),
+                other => panic!("{other:?}"),
+            }
+        };
+        let ((older, known), (newer, _), (changed, other)) = (one(X), one(X), one(OTHER_X));
+        let after = |set: KeySet| match set.continuing(&older).key("k1").cloned() {
+            Some(PublicKey::Ed25519(key)) => key,
+            other => panic!("{other:?}"),
+        };
+
+        assert!(after(newer).shares_with(&known));
+        assert_eq!(after(changed), other);
     }
 }

@@ -105,11 +105,6 @@ pub struct Route {
 }
 
 impl Route {
-    /// The methods, as in the file.
-    pub fn methods(&self) -> &[String] {
-        &self.methods
-    }
-
     /// What a request needs.
     pub const fn access(&self) -> &Access {
         &self.access

@@ -57,6 +57,12 @@ impl PublicKey {
         verifies
     }
 
+    /// Whether both have what was worked out for either.
+    #[cfg(test)]
+    pub(crate) fn shares_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     pub(super) fn jwk(&self) -> String {
         text!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, encode(&self.0.bytes))
     }
