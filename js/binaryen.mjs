@@ -9,13 +9,13 @@ import { fileURLToPath } from "node:url";
 // What the Rust compiler may use.
 const FEATURES = ["bulk-memory", "mutable-globals", "nontrapping-float-to-int", "sign-ext"];
 // What only a host with WebAssembly can have.
-const REFERENCES = ["multivalue", "reference-types"];
+const WEBASSEMBLY_ONLY = ["multivalue", "reference-types", "simd"];
 const LOWERED = ["llvm-memory-copy-fill-lowering", "llvm-nontrapping-fptoint-lowering", "signext-lowering"];
 
 /** The module in `wasm`, as small as it gets without becoming slower. */
 export function smallerModule(wasm, packages) {
   return madeOnce("smaller.wasm", wasm, packages, (at) => {
-    const options = [...[...FEATURES, ...REFERENCES].map((name) => `--enable-${name}`), "-Os"];
+    const options = [...[...FEATURES, ...WEBASSEMBLY_ONLY].map((name) => `--enable-${name}`), "-Os"];
     const strip = ["--strip-producers", "--strip-target-features"];
     run(packages, "wasm-opt", [...options, ...strip, wasm, "-o", at("smaller.wasm")]);
   });

@@ -86,6 +86,8 @@ pub(crate) fn wasm() -> Result<PathBuf> {
         let mut build = shell::cargo(&["build", "--locked", "--lib", "--profile", "wasm", "--target", WASM]);
         shell::run(build.args(packages))
     };
+    build(&["--package", VERIFIER_PACKAGE, "--config", WITHOUT_SIMD])?;
+    fs::copy(wasm_file(VERIFIER), wasm_file(PLAIN_VERIFIER)).context("the plain verifier was not built")?;
     build(&["--package", VERIFIER_PACKAGE, "--no-default-features"])?;
     fs::copy(wasm_file(VERIFIER), wasm_file(SMALL_VERIFIER)).context("the small verifier was not built")?;
     build(&["--package", "keystone-envoy-filter", "--package", VERIFIER_PACKAGE])?;
@@ -101,7 +103,7 @@ pub(crate) fn npm_package() -> Result<PathBuf> {
     let _ = fs::remove_dir_all(package.join("pkg"));
     let whole = fs::read(wasm_file(VERIFIER))?;
     let small = fs::read(wasm_file(SMALL_VERIFIER))?;
-    let plain = without_references(&whole)?;
+    let plain = without_references(&fs::read(wasm_file(PLAIN_VERIFIER))?)?;
     for (module, folder) in [(whole, "pkg"), (small, "pkg/small"), (plain, "pkg/plain")] {
         Bindgen::new()
             .input_bytes(VERIFIER, module)
@@ -118,7 +120,7 @@ pub(crate) fn npm_package() -> Result<PathBuf> {
     Ok(package)
 }
 
-/// The same module, said not to use what JavaScript made of it could not have: values of the host in tables, and
+/// The module, said not to use what JavaScript made of it could not have: values of the host in tables, and
 /// functions with several results. It is what makes wasm-bindgen use them.
 fn without_references(wasm: &[u8]) -> Result<Vec<u8>> {
     let mut wasm = wasm.to_vec();
@@ -131,8 +133,8 @@ fn without_references(wasm: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// All that [`wasm`] builds, as the compiler leaves it.
-pub(crate) fn modules() -> [PathBuf; 3] {
-    [FILTER, VERIFIER, SMALL_VERIFIER].map(wasm_file)
+pub(crate) fn modules() -> [PathBuf; 4] {
+    [FILTER, VERIFIER, SMALL_VERIFIER, PLAIN_VERIFIER].map(wasm_file)
 }
 
 fn wasm_file(name: &str) -> PathBuf {
@@ -144,6 +146,10 @@ const VERIFIER_PACKAGE: &str = "keystone-verifier-wasm";
 const VERIFIER: &str = "keystone_verifier_wasm";
 /// The same without policies, for those who only verify tokens.
 const SMALL_VERIFIER: &str = "keystone_verifier_small";
+/// The whole one, for being translated to JavaScript, which has no registers of 128 bits.
+const PLAIN_VERIFIER: &str = "keystone_verifier_plain";
+/// Takes back what `.cargo/config.toml` says.
+const WITHOUT_SIMD: &str = r#"target.wasm32-unknown-unknown.rustflags=["-Ctarget-feature=-simd128"]"#;
 /// What the issuer can do besides, for who asks for it.
 pub(crate) const TELEMETRY: &str = "keystone-issuer/otel,keystone-issuer/sentry";
 const WASM: &str = "wasm32-unknown-unknown";

@@ -5,9 +5,15 @@
 mod comb;
 mod field;
 mod inverse;
+#[cfg(any(test, target_feature = "simd128", feature = "wasm-arithmetic"))]
+mod lanes;
 #[cfg(any(test, target_arch = "wasm32", feature = "wasm-arithmetic"))]
 mod nine;
+#[cfg(any(test, target_feature = "simd128", feature = "wasm-arithmetic"))]
+mod pair;
 mod point;
+#[cfg(any(target_feature = "simd128", feature = "wasm-arithmetic"))]
+mod points;
 
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -92,12 +98,7 @@ impl Key {
         let h = Scalar::from_bytes_mod_order_wide(&hash.into()).to_bytes();
         let s = s.to_bytes();
         let sum = match (self.comb.rows(), BASE.rows()) {
-            (Some(key), Some(base)) => {
-                let mut sum = Point::IDENTITY;
-                comb::add_multiple(&mut sum, &key, &h);
-                comb::add_multiple(&mut sum, &base, &s);
-                sum
-            }
+            (Some(key), Some(base)) => comb::sum_of_rows([(&key, &h), (&base, &s)]),
             _ => comb::sum_of_multiples([(&self.negated, &h), (&Point::base()?, &s)]),
         };
         Some(sum.compress() == *r)

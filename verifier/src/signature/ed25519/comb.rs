@@ -10,10 +10,15 @@ use alloc::vec::Vec;
 use once_cell::race::OnceBox;
 
 use super::point::{Addend, Point};
+#[cfg(any(target_feature = "simd128", feature = "wasm-arithmetic"))]
+use super::points::Points;
 
 pub(super) struct Comb([OnceBox<Row>; ROWS]);
 
 type Row = Vec<Addend>;
+
+/// Of a comb, once all are made.
+pub(super) type Rows<'a> = [&'a Row; ROWS];
 
 /// A digit of a comb has so many bits.
 const BITS: usize = 8;
@@ -42,7 +47,7 @@ impl Comb {
     }
 
     /// Every row, once all are made.
-    pub(super) fn rows(&self) -> Option<[&Row; ROWS]> {
+    pub(super) fn rows(&self) -> Option<Rows<'_>> {
         let mut rows = [const { &Row::new() }; ROWS];
         for (row, made) in rows.iter_mut().zip(&self.0) {
             *row = made.get()?;
@@ -51,18 +56,44 @@ impl Comb {
     }
 }
 
-/// Adds a comb's point times `scalar`, which is little-endian and below 2^253.
-pub(super) fn add_multiple(sum: &mut Point, rows: &[&Row; ROWS], scalar: &[u8; 32]) {
-    let digits = digits::<BITS, ROWS>(scalar);
-    let addends = || {
-        let rows = rows.iter().zip(digits);
-        rows.filter_map(|(row, digit)| chosen(row, digit).map(|addend| (addend, digit < 0)))
-    };
-    // A comb is larger than what a core keeps near. Asked for all at once, its parts come at the same time.
-    core::hint::black_box(addends().fold(false, |near, (addend, _)| near ^ addend.touched()));
-    for (addend, negative) in addends() {
+/// The sum of both combs' points, each times its scalar, which is little-endian and below 2^253.
+pub(super) fn sum_of_rows(factors: [(&Rows, &[u8; 32]); 2]) -> Point {
+    let [one, other] = factors.map(|(rows, scalar)| addends(rows, scalar));
+    // A comb is larger than what a core keeps near. Asked for all at once, with little else in between, its parts come
+    // at the same time.
+    core::hint::black_box(one.iter().chain(&other).fold(false, |near, (addend, _)| near ^ addend.touched()));
+    sum_of_pairs(one.into_iter().zip(other))
+}
+
+/// What a comb adds, and whether it is subtracted.
+type Signed<'a> = (&'a Addend, bool);
+
+fn addends<'a>(rows: &Rows<'a>, scalar: &[u8; 32]) -> [Signed<'a>; ROWS] {
+    let mut addends = [(&Addend::IDENTITY, false); ROWS];
+    for (place, (row, digit)) in addends.iter_mut().zip(rows.iter().zip(digits::<BITS, ROWS>(scalar))) {
+        if let Some(addend) = chosen(row, digit) {
+            *place = (addend, digit < 0);
+        }
+    }
+    addends
+}
+
+#[cfg(any(target_feature = "simd128", feature = "wasm-arithmetic"))]
+fn sum_of_pairs<'a>(addends: impl Iterator<Item = (Signed<'a>, Signed<'a>)>) -> Point {
+    let mut sums = Points::new();
+    for (one, other) in addends {
+        sums.add([one, other]);
+    }
+    sums.sum()
+}
+
+#[cfg(not(any(target_feature = "simd128", feature = "wasm-arithmetic")))]
+fn sum_of_pairs<'a>(addends: impl Iterator<Item = (Signed<'a>, Signed<'a>)>) -> Point {
+    let mut sum = Point::IDENTITY;
+    for (addend, negative) in addends.flat_map(|(one, other)| [one, other]) {
         sum.add_addend(addend, negative);
     }
+    sum
 }
 
 /// The sum of both points' multiples without a comb: four times as slow, for keys that may never be seen again.

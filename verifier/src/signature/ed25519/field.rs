@@ -28,6 +28,16 @@ impl Field {
     pub(super) const ZERO: Self = Self::from_bytes(&[0; 32]);
     pub(super) const ONE: Self = Self::from_bytes(&one());
 
+    #[cfg(any(target_feature = "simd128", feature = "wasm-arithmetic"))]
+    pub(super) fn limbs(&self) -> &[u32; 9] {
+        &self.0.0
+    }
+
+    #[cfg(any(target_feature = "simd128", feature = "wasm-arithmetic"))]
+    pub(super) fn of_limbs(limbs: [u32; 9]) -> Self {
+        Self(Tight(limbs))
+    }
+
     /// Little-endian; the highest bit must be 0.
     pub(super) const fn from_bytes(bytes: &[u8; 32]) -> Self {
         let mut out = Tight([0; _]);
@@ -42,9 +52,10 @@ impl Field {
         out
     }
 
-    /// Reads its beginning and its end, and says nothing of use.
-    pub(super) fn touched(&self) -> bool {
-        self.0.0.first() == self.0.0.last()
+    /// Reads its first limb, the one in the middle or the last.
+    pub(super) fn touched_after<const HALVES: usize>(&self) -> bool {
+        let limbs = &self.0.0;
+        limbs.get((limbs.len() - 1) * HALVES / 2).is_some_and(|limb| limb & 1 == 1)
     }
 
     pub(super) fn plus(&self, other: &Self) -> Sum {

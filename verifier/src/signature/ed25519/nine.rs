@@ -13,13 +13,13 @@ pub(super) struct Tight(pub(super) [u32; 9]);
 #[derive(Clone, Copy)]
 pub(super) struct Loose(pub(super) [u32; 9]);
 
-const BITS: u32 = 29;
-const MASK: u32 = (1 << BITS) - 1;
+pub(super) const BITS: u32 = 29;
+pub(super) const MASK: u32 = (1 << BITS) - 1;
 /// 2^261 modulo p.
-const FOLD: u32 = 19 << 6;
+pub(super) const FOLD: u32 = 19 << 6;
 /// The greatest limb of a `Tight`.
 #[cfg(test)]
-const TIGHT: u32 = (1 << BITS) + (1 << 17);
+pub(super) const TIGHT: u32 = (1 << BITS) + (1 << 17);
 
 /// Little-endian; the highest bit must be 0. No limb exceeds 29 bits.
 pub(super) const fn from_bytes(out: &mut Tight, bytes: &[u8; 32]) {

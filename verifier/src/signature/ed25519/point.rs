@@ -8,10 +8,10 @@ use super::inverse::inverse;
 /// x = X / Z, y = Y / Z, x·y = T / Z (Hisil, Wong, Carter and Dawson, "Twisted Edwards curves revisited", 2008).
 #[derive(Clone, Copy)]
 pub(super) struct Point {
-    x: Field,
-    y: Field,
-    z: Field,
-    t: Field,
+    pub(super) x: Field,
+    pub(super) y: Field,
+    pub(super) z: Field,
+    pub(super) t: Field,
 }
 
 /// A point with Z = 1, shaped for being added often. Halves, so that a sum needs no doubling.
@@ -22,7 +22,7 @@ pub(super) struct Addend {
     /// (y − x) / 2
     difference: Field,
     /// d·x·y
-    product: Field,
+    pub(super) product: Field,
 }
 
 impl Point {
@@ -89,9 +89,9 @@ impl Point {
     }
 
     /// Adds `addend`, or subtracts it.
+    #[cfg(not(any(target_feature = "simd128", feature = "wasm-arithmetic")))]
     pub(super) fn add_addend(&mut self, addend: &Addend, negative: bool) {
-        let (sum, difference) =
-            if negative { (&addend.difference, &addend.sum) } else { (&addend.sum, &addend.difference) };
+        let (sum, difference) = addend.signed(negative);
         let a = self.y.minus(&self.x).times(&difference.loose());
         let b = self.y.plus(&self.x).times(&sum.loose());
         let c = self.t.times(&addend.product);
@@ -110,9 +110,18 @@ impl Point {
 }
 
 impl Addend {
-    /// Reads something of each of its parts, and says nothing of use.
+    pub(super) const IDENTITY: Self = Self { sum: HALF, difference: HALF, product: Field::ZERO };
+
+    /// Sum and difference of the point, or of its negative.
+    pub(super) fn signed(&self, negative: bool) -> (&Field, &Field) {
+        if negative { (&self.difference, &self.sum) } else { (&self.sum, &self.difference) }
+    }
+
+    /// Reads its beginning, its middle and its end, and says nothing of use.
     pub(super) fn touched(&self) -> bool {
-        self.sum.touched() ^ self.difference.touched() ^ self.product.touched()
+        self.sum.touched_after::<0>()
+            ^ self.difference.touched_after::<1>()
+            ^ self.product.touched_after::<2>()
     }
 
     /// The points, with one inverse for all of them.

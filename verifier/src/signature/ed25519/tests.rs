@@ -256,9 +256,10 @@ fn a_comb_gives_the_multiples_of_its_point() {
         let expected =
             (&Scalar::from_bytes_mod_order(scalar) * ED25519_BASEPOINT_TABLE).compress().to_bytes();
 
-        let mut sum = Point::IDENTITY;
-        comb::add_multiple(&mut sum, &rows, &scalar);
-        assert_eq!(sum.compress(), expected);
+        for scalars in [[scalar, [0; 32]], [[0; 32], scalar]] {
+            let sum = comb::sum_of_rows(scalars.each_ref().map(|scalar| (&rows, scalar)));
+            assert_eq!(sum.compress(), expected);
+        }
     }
 }
 
