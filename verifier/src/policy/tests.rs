@@ -34,6 +34,14 @@ fn the_most_specific_route_decides_whatever_the_order() {
 }
 
 #[test]
+fn the_line_of_a_mistake_is_a_number_too() {
+    let error = Policy::parse(POLICY.replacen("\"public\"", "\"publik\"", 1).as_bytes()).unwrap_err();
+
+    assert_eq!(error.line(), 8);
+    assert!(error.to_string().starts_with("line 8, "), "{error}");
+}
+
+#[test]
 fn mistakes_name_the_line_the_member_and_what_would_be_right() {
     let cases = [
         (
