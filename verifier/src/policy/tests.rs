@@ -232,6 +232,34 @@ fn an_issuer_that_is_believed_keeps_its_rules_and_keys() {
 }
 
 #[test]
+fn what_stands_once_in_a_policy_may_be_added_and_said_again_and_not_be_changed() {
+    let with = |members: &str| {
+        Policy::parse(POLICY.replacen("{\n", &format!("{{ {members}\n"), 1).as_bytes()).unwrap()
+    };
+    let merged = |one: &str, other: &str| {
+        let merged = with(one).merge(with(other)).map_err(|error| error.to_string())?;
+        let readable = merged.cors().map(|cors| cors.readable(b"https://app.example").len());
+        Ok::<_, String>((readable, merged.envoy().access_log))
+    };
+    let cors = |origin: &str| format!(r#""cors": {{ "origins": ["{origin}"] }},"#);
+    let (app, other) = (&cors("https://app.example"), &cors("https://other.example"));
+    let (logged, alone) =
+        (r#""envoy": { "access_log": true },"#, r#""envoy": { "forward_authorization": false },"#);
+    let allowed = merged(app, "").unwrap().0;
+
+    assert!(allowed.is_some_and(|headers| headers > 0));
+    assert_eq!(merged("", app).unwrap().0, allowed);
+    assert_eq!(merged(app, app).unwrap().0, allowed);
+    assert_eq!(merged(app, other).unwrap_err(), "cors: stands in the policy already");
+
+    assert_eq!(merged(logged, "").unwrap(), (None, true));
+    assert_eq!(merged(logged, logged).unwrap(), (None, true));
+    for (one, other) in [(logged, alone), ("", alone)] {
+        assert_eq!(merged(one, other).unwrap_err(), "envoy: contradicts the policy");
+    }
+}
+
+#[test]
 fn inline_keys_are_compared_by_name_and_key() {
     let with = |jwks: &str| {
         let text = POLICY
