@@ -20,11 +20,14 @@ struct Listening {
     operations: SocketAddr,
     stop: watch::Sender<bool>,
     ended: JoinHandle<()>,
+    /// Its database lies in a directory that goes with it.
+    _test: TestIssuer,
 }
 
 impl Listening {
     async fn start(drain: Duration) -> Self {
-        let issuer = TestIssuer::start().await.issuer;
+        let test = TestIssuer::start().await;
+        let issuer = test.issuer.clone();
         let (stop, told) = watch::channel(false);
         let stopping = Stop::new(told, drain);
         let [public, operations] = [
@@ -39,7 +42,7 @@ impl Listening {
                 server::serve(operations, plain(http::operations(issuer)), stopping),
             );
         });
-        Self { public: addresses.0, operations: addresses.1, stop, ended }
+        Self { public: addresses.0, operations: addresses.1, stop, ended, _test: test }
     }
 
     async fn connect(&self) -> TcpStream {

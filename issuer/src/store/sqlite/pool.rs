@@ -35,7 +35,8 @@ impl Pools {
 
         let pool = || SqlitePoolOptions::new().acquire_timeout(WAIT).idle_timeout(None).max_lifetime(None);
         Ok(Self {
-            reader: pool().max_connections(READERS).connect_lazy_with(reader),
+            // All of them at once: opening them is what a first flood of logins would wait for.
+            reader: pool().min_connections(READERS).max_connections(READERS).connect_lazy_with(reader),
             writer: pool().max_connections(1).connect_lazy_with(writer),
         })
     }
