@@ -57,6 +57,9 @@ impl Comb {
 }
 
 /// The sum of both combs' points, each times its scalar, which is little-endian and below 2^253.
+///
+/// Not inlined: a first verification knows no combs, and need not wait for a browser or Node to compile this.
+#[inline(never)]
 pub(super) fn sum_of_rows(factors: [(&Rows, &[u8; 32]); 2]) -> Point {
     let [one, other] = factors.map(|(rows, scalar)| addends(rows, scalar));
     // A comb is larger than what a core keeps near. Asked for all at once, with little else in between, its parts come
