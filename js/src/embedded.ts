@@ -1,4 +1,4 @@
-// Reads what embed.mjs wrote: bytes as ASCII text that is short under gzip.
+// Reads what embed.mjs wrote: a module as ASCII text that is short under gzip.
 
 import decoder from "wasm:decoder";
 
@@ -11,8 +11,18 @@ interface Decoder {
   decode(text: number, end: number): number;
 }
 
-/** The bytes, in a memory of their own. */
-export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
+/** In a page, which must not stand still meanwhile. */
+export const inPage = "window" in globalThis;
+
+/** The compiled module. */
+export function compiled(text: string): WebAssembly.Module | Promise<WebAssembly.Module> {
+  const bytes = bytesOf(text);
+  // Handing it to another thread takes as long again.
+  return inPage ? WebAssembly.compile(bytes) : new WebAssembly.Module(bytes);
+}
+
+// In a memory of their own.
+function bytesOf(text: string): Uint8Array<ArrayBuffer> {
   const encoder = new TextEncoder();
   // So small that browsers allow it where a page waits for it.
   const module = new WebAssembly.Module(encoder.encode(decoder));

@@ -1,7 +1,7 @@
 // The entry for Node, Deno, Bun and browsers, with or without a bundler: the WebAssembly is inside this file.
 
 import wasm from "wasm:embedded";
-import { bytesOf } from "./embedded.js";
+import { compiled, inPage } from "./embedded.js";
 import type { VerifierOptions } from "./options.js";
 import { smallWebAssembly } from "./small.js";
 import { create, type Verifier } from "./verifier.js";
@@ -23,4 +23,7 @@ export function createVerifier(options: VerifierOptions): Promise<Verifier> {
 }
 
 // "no-store": a key set from the browser's cache would be older than it says.
-const platform = smallWebAssembly(() => WebAssembly.compile(bytesOf(wasm)), { cache: "no-store" });
+const platform = smallWebAssembly(() => compiled(wasm), { cache: "no-store" });
+
+// A service compiles it on import, when nobody waits yet. Where that fails, whoever starts a verifier is told.
+if (!inPage) platform.ready().catch(() => {});

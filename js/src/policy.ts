@@ -1,7 +1,7 @@
 // The entry for whoever applies a policy file: all of the main entry, and gates.
 
 import wasm from "wasm:embedded-policy";
-import { bytesOf } from "./embedded.js";
+import { compiled } from "./embedded.js";
 import { webAssembly } from "./engine.js";
 import { createGateOn, type Gate } from "./gate.js";
 import type { GateOptions, VerifierOptions } from "./options.js";
@@ -27,4 +27,4 @@ export function createGate(options: GateOptions): Promise<Gate> {
 }
 
 // "no-store": a key set from the browser's cache would be older than it says.
-const platform = webAssembly(() => WebAssembly.compile(bytesOf(wasm)), { cache: "no-store" });
+const platform = webAssembly(() => compiled(wasm), { cache: "no-store" });

@@ -4,10 +4,16 @@ import { Engine, initSync, unavailable } from "../pkg/small/keystone_verifier_wa
 import type { VerifierPlatform } from "./engine.js";
 import { type LoadModule, starter } from "./start.js";
 
+interface EarlyPlatform extends VerifierPlatform {
+  /** Starts it before it is needed. */
+  ready(): Promise<void>;
+}
+
 /** The platform that runs it as WebAssembly. */
-export function smallWebAssembly(load: LoadModule, fetchInit: RequestInit): VerifierPlatform {
+export function smallWebAssembly(load: LoadModule, fetchInit: RequestInit): EarlyPlatform {
   const ready = starter(initSync, load);
   return {
+    ready,
     async engine({ issuer, audiences, leeway, maxLifetime }) {
       await ready();
       return new Engine(issuer, audiences, leeway, maxLifetime);

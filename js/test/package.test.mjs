@@ -152,18 +152,37 @@ test("the main entry is small, with everything in it, and the others are smaller
   }
 });
 
-test("an entry holds the module that lies beside it, byte for byte", async (t) => {
-  const compile = t.mock.method(WebAssembly, "compile");
-  const fetch = async () => assert.fail("no network here");
-  const beside = { index: "keystone_verifier.wasm", policy: "keystone_policy.wasm" };
+const wanted = { issuer: "https://login.example", audience: "orders", fetch: async () => assert.fail("no network here") };
 
-  for (const [entry, name] of Object.entries(beside)) {
-    const { createVerifier } = await import(`../dist/${entry}.js?once`);
-    const verifier = await createVerifier({ issuer: "https://login.example", audience: "orders", fetch });
-    verifier.close();
-    const [held] = compile.mock.calls.at(-1).arguments;
-    assert.ok(readFileSync(join(project, "dist", name)).equals(held), entry);
+test("an entry holds the module that lies beside it, byte for byte, and in a page another thread compiles it", async (t) => {
+  const here = t.mock.method(WebAssembly, "Module");
+  const elsewhere = t.mock.method(WebAssembly, "compile");
+  const beside = { index: "keystone_verifier.wasm", policy: "keystone_policy.wasm" };
+  t.after(() => delete globalThis.window);
+
+  for (const [place, compile] of Object.entries({ service: here, page: elsewhere })) {
+    if (place === "page") globalThis.window = globalThis;
+    for (const [entry, name] of Object.entries(beside)) {
+      const { createVerifier } = await import(`../dist/${entry}.js?${place}`);
+      const verifier = await createVerifier(wanted);
+      verifier.close();
+      const [held] = compile.mock.calls.at(-1).arguments;
+      assert.ok(readFileSync(join(project, "dist", name)).equals(held), `${entry} in a ${place}`);
+    }
   }
+});
+
+test("a service that may not compile it can import the entry, and hears why when it starts a verifier", async (t) => {
+  t.mock.method(WebAssembly, "Module", function off() {
+    throw new Error("switched off");
+  });
+
+  const { createVerifier } = await import("../dist/index.js?off");
+
+  await assert.rejects(createVerifier(wanted), ({ message, cause }) => {
+    assert.match(message, /WebAssembly could not be started/);
+    return cause.message === "switched off";
+  });
 });
 
 test("every entry can be imported and required, and finds its types", async () => {
