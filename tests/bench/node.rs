@@ -2,6 +2,7 @@
 //! are in `tests/bench/node/`.
 
 use std::collections::BTreeMap;
+use std::iter;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -15,6 +16,12 @@ use crate::say;
 use crate::turns::middle;
 
 type Row = fn(&Lab) -> Result<Vec<Figure>>;
+
+/// Whom ours is compared with, and what is promised of it.
+type Side = (&'static str, Option<Limit>);
+
+/// What each side took, in each round.
+type Rounds = BTreeMap<String, Vec<f64>>;
 
 pub(crate) const ROWS: &[(&str, Row)] =
     &[("cold", cold), ("cached", cached), ("start", start), ("size", size), ("memory", memory)];
@@ -57,10 +64,21 @@ fn cached(lab: &Lab) -> Result<Vec<Figure>> {
     lab.sides("cached", &[("fast-jwt's cache", Some(Limit::AtMost(0.12)))])
 }
 
-/// From the import to the first verified token, with the keys at hand.
+/// The import, and from there to the first verified token, with the keys at hand.
 fn start(lab: &Lab) -> Result<Vec<Figure>> {
-    let starts = (0..STARTS).map(|_| lab.number("start.mjs", &[])).collect::<Result<_>>()?;
-    Ok(vec![against_limit("start", Unit::Milliseconds, middle(starts), SLOWEST_START)])
+    let mut phases = BTreeMap::<String, Rounds>::new();
+    for who in iter::repeat_n([OURS, EMPTY, "jose"], STARTS).flatten() {
+        let said = lab.node.run("start.mjs", &[who], PATIENCE)?;
+        for (phase, took) in serde_json::from_str::<BTreeMap<_, _>>(&said)? {
+            phases.entry(phase).or_default().entry(who.to_owned()).or_default().push(took);
+        }
+    }
+    let of = |phase: &'static str, others: &[Side]| {
+        compared(phase, Unit::Milliseconds, phases.get(phase).context("a phase was not measured")?, others)
+    };
+    let mut figures = of("import", &[("jose", None)])?;
+    figures.extend(of("start", &[(EMPTY, Some(Limit::AtMost(SLOWEST_START))), ("jose", None)])?);
+    Ok(figures)
 }
 
 /// Of the package's default entry, as a server sends it.
@@ -77,27 +95,9 @@ fn memory(lab: &Lab) -> Result<Vec<Figure>> {
 }
 
 impl Lab {
-    /// Ours against each of the others.
-    fn sides(&self, row: &'static str, others: &[(&'static str, Option<Limit>)]) -> Result<Vec<Figure>> {
+    fn sides(&self, row: &'static str, others: &[Side]) -> Result<Vec<Figure>> {
         let said = self.node.run("verify.mjs", &[row], PATIENCE)?;
-        let rounds: BTreeMap<String, Vec<f64>> = serde_json::from_str(&said)?;
-        let of = |name: &str| rounds.get(name).with_context(|| format!("{name} was not measured"));
-        let ours = of("keystone")?;
-        let figure = |(against, limit): &(&'static str, Option<Limit>)| {
-            let theirs = of(against)?;
-            Ok(Figure {
-                row,
-                store: None,
-                unit: Unit::Microseconds,
-                ours: middle(ours.clone()),
-                against,
-                theirs: middle(theirs.clone()),
-                ratio: middle(ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect()),
-                times: None,
-                limit: *limit,
-            })
-        };
-        others.iter().map(figure).collect()
+        compared(row, Unit::Microseconds, &serde_json::from_str(&said)?, others)
     }
 
     /// The number that a script says.
@@ -106,6 +106,27 @@ impl Lab {
         let said = self.node.run(script, args, patience)?;
         said.trim().parse().with_context(|| format!("{script} said: {said}"))
     }
+}
+
+/// Ours against each of the others, of each round by itself.
+fn compared(row: &'static str, unit: Unit, rounds: &Rounds, others: &[Side]) -> Result<Vec<Figure>> {
+    let of = |name: &str| rounds.get(name).with_context(|| format!("{name} was not measured"));
+    let ours = of(OURS)?;
+    let figure = |(against, limit): &Side| {
+        let theirs = of(against)?;
+        Ok(Figure {
+            row,
+            store: None,
+            unit,
+            ours: middle(ours.clone()),
+            against,
+            theirs: middle(theirs.clone()),
+            ratio: middle(ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect()),
+            times: None,
+            limit: *limit,
+        })
+    };
+    others.iter().map(figure).collect()
 }
 
 fn against_limit(row: &'static str, unit: Unit, ours: f64, limit: f64) -> Figure {
@@ -122,10 +143,13 @@ fn against_limit(row: &'static str, unit: Unit, ours: f64, limit: f64) -> Figure
     }
 }
 
+const OURS: &str = "keystone";
+/// Node starts and ends.
+const EMPTY: &str = "an empty program";
 /// Odd, so that there is a middle one.
 const STARTS: usize = 15;
-/// Milliseconds.
-const SLOWEST_START: f64 = 10.0;
+/// 10 ms where an empty program takes 40.
+const SLOWEST_START: f64 = 0.25;
 /// Kilobytes, compressed.
 const LARGEST: f64 = 60.0;
 /// Mebibytes: what the garbage collector may not have given back yet.
