@@ -26,6 +26,7 @@ pub(crate) const PROMISES: &[(&str, OnStack)] = promises![
 
 pub(crate) const AT_START: &[(&str, Alone)] = promises![
     a_taken_port_is_named,
+    a_database_that_is_away_is_named,
     every_typo_in_keystone_toml_is_named_at_once,
     production_mode_refuses_a_development_secret,
     a_typo_in_the_policy_makes_envoy_refuse_to_start_and_names_the_key,
@@ -141,6 +142,22 @@ fn a_taken_port_is_named(lab: &Lab) -> Result<()> {
     assert_eq!(finished.code(), Some(1), "{}", finished.stderr);
     ensure!(finished.stderr.contains(&format!("127.0.0.1:{taken}")), "{}", finished.stderr);
     ensure!(finished.stderr.contains("use"), "says that it is in use: {}", finished.stderr);
+    Ok(())
+}
+
+fn a_database_that_is_away_is_named(lab: &Lab) -> Result<()> {
+    let home = lab.issuer_home("away", |settings| {
+        settings.database_url = Some("postgres://keystone:hunter2@127.0.0.1:1/keystone".to_owned());
+    })?;
+
+    for command in ["serve", "migrate", "bootstrap"] {
+        let finished = home.command(&[command])?;
+
+        assert_eq!(finished.code(), Some(1), "{}", finished.stderr);
+        ensure!(finished.stderr.contains("nobody answers at 127.0.0.1:1"), "{}", finished.stderr);
+        ensure!(finished.stderr.contains("start PostgreSQL there"), "{}", finished.stderr);
+        ensure!(!finished.stderr.contains("hunter2"), "tells the password: {}", finished.stderr);
+    }
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use crate::config::Config;
 
 pub(super) async fn run(config: &Config) -> Result<String, Failure> {
     let store = open::connect(config)?;
-    let pending = store.pending_migrations().await.map_err(open::failed)?;
+    let pending = open::answered(store.pending_migrations().await, config).await?;
     store.migrate().await.map_err(open::failed)?;
     Ok(match pending.as_slice() {
         [] => "the schema is up to date".to_owned(),

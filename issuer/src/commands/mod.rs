@@ -13,6 +13,7 @@ mod open;
 mod policy;
 mod serve;
 mod times;
+mod unreachable;
 
 use std::fmt;
 use std::io::{self, Write as _};

@@ -4,14 +4,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Failure;
+use super::{Failure, unreachable};
 use crate::clock::World;
 use crate::config::{Config, Mode};
 use crate::keys::KeyEncryptionKey;
 use crate::secret::Secret;
-use crate::store::Store;
 use crate::store::postgres::Postgres;
 use crate::store::sqlite::Sqlite;
+use crate::store::{self, Store};
 
 /// What to do about a schema that is not this program's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,9 +50,9 @@ pub(super) fn existing(config: &Config) -> Result<Arc<dyn Store>, Failure> {
 pub(super) async fn store(config: &Config, schema: Schema) -> Result<Arc<dyn Store>, Failure> {
     let store = if schema == Schema::Untouched { existing(config)? } else { connect(config)? };
     if schema == Schema::Migrate || (schema == Schema::Check && config.database.url.is_none()) {
-        store.migrate().await.map_err(failed)?;
+        answered(store.migrate().await, config).await?;
     }
-    let pending = store.pending_migrations().await.map_err(failed)?;
+    let pending = answered(store.pending_migrations().await, config).await?;
     if pending.is_empty() {
         return Ok(store);
     }
@@ -60,6 +60,14 @@ pub(super) async fn store(config: &Config, schema: Schema) -> Result<Arc<dyn Sto
     Err(Failure::new(format!(
         "the database lacks {count} migrations ({names}); run `keystone migrate`, or `keystone serve --migrate`"
     )))
+}
+
+/// What the database said to the first question. Where it said nothing, the failure tells why.
+pub(super) async fn answered<T>(answer: store::Result<T>, config: &Config) -> Result<T, Failure> {
+    match answer {
+        Ok(answer) => Ok(answer),
+        Err(error) => Err(failed(unreachable::why(&error, config).await)),
+    }
 }
 
 /// One sentence, without line breaks.

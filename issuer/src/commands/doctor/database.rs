@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use super::report::Report;
 use crate::clock::World;
+use crate::commands::unreachable::{sentence, why};
 use crate::commands::{Failure, open};
 use crate::config::Config;
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
 /// `None`: nothing can be asked of it, and the report says why.
 pub(super) async fn reach(config: &Config, report: &mut Report) -> Option<Arc<dyn Store>> {
@@ -31,44 +32,6 @@ pub(super) async fn reach(config: &Config, report: &mut Report) -> Option<Arc<dy
         }
     }
     schema(&*store, config, report).await.then_some(store)
-}
-
-/// A pool only says that it got no connection: what a connection meets is asked once more, by hand.
-async fn why(error: &StoreError, config: &Config) -> String {
-    let says = sentence(error);
-    let address = config.database.url.as_ref().and_then(|url| address(url.expose()));
-    if error.advice().is_some() {
-        return says;
-    }
-    let Some((host, port)) = address else { return says };
-    let connecting = tokio::net::TcpStream::connect((host.as_str(), port));
-    match tokio::time::timeout(PATIENCE, connecting).await {
-        Ok(Ok(_)) => {
-            format!("{says}; {host}:{port} does accept connections: is it PostgreSQL, and not too busy?")
-        }
-        Ok(Err(error)) => {
-            format!(
-                "nobody answers at {host}:{port} ({error}): start PostgreSQL there, or correct the database URL"
-            )
-        }
-        Err(_) => format!(
-            "{host}:{port} does not answer: is it the right address, and does a firewall let you through?"
-        ),
-    }
-}
-
-fn sentence(error: &StoreError) -> String {
-    match error.advice() {
-        Some(advice) => format!("{error}: {advice}"),
-        None => error.to_string(),
-    }
-}
-
-/// Without what may be secret.
-fn address(url: &str) -> Option<(String, u16)> {
-    let url = url::Url::parse(url).ok()?;
-    let host = url.host_str().filter(|host| !host.is_empty())?.trim_matches(['[', ']']).to_owned();
-    Some((host, url.port().unwrap_or(5432)))
 }
 
 /// Whether the tables can be read by this program.
@@ -159,18 +122,3 @@ pub(super) async fn set_up(store: &dyn Store, config: &Config, report: &mut Repo
 const SCHEMA: &str = "schema";
 const CLOCK: &str = "clock";
 const SET_UP: &str = "set-up";
-const PATIENCE: Duration = Duration::from_secs(2);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_holds_no_secret() {
-        let of = |url| address(url).map(|(host, port)| format!("{host}:{port}"));
-
-        assert_eq!(of("postgres://keystone:hunter2@db.example.com/keystone").unwrap(), "db.example.com:5432");
-        assert_eq!(of("postgres://[::1]:6000/keystone").unwrap(), "::1:6000");
-        assert_eq!(of("postgres:///keystone?host=/run/postgresql"), None);
-    }
-}
