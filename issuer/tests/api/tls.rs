@@ -37,6 +37,7 @@ struct Listening {
     certificate: CertificateDer<'static>,
     files: TlsFiles,
     _directory: TempDir,
+    _test: TestIssuer,
 }
 
 impl Listening {
@@ -48,10 +49,11 @@ impl Listening {
         let tls = Tls::open(&files).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let routes = http::public(TestIssuer::start().await.issuer);
+        let test = TestIssuer::start().await;
+        let routes = http::public(test.issuer.clone());
         let terms = Terms { routes, tls: Some(tls.clone()) };
         tokio::spawn(server::serve(listener, terms, Stop::never()));
-        Self { tls, address, certificate, files, _directory: directory }
+        Self { tls, address, certificate, files, _directory: directory, _test: test }
     }
 
     /// A connection, for a client that can only this version and speaks this protocol.
