@@ -56,6 +56,7 @@ const EACH: u64 = 0x0101_0101_0101_0101;
 
 #[cfg(test)]
 mod tests {
+    use alloc::format;
     use alloc::vec::Vec;
 
     use proptest::prelude::*;
@@ -79,6 +80,14 @@ mod tests {
     fn one_token_after_the_scheme_in_any_case() {
         for value in ["Bearer T0", "bearer T0", "BEARER T0"] {
             assert_eq!(bearer_token(&[value.as_bytes()]), Ok(&b"T0"[..]), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_a_token_is_judged_as_one() {
+        // RFC 6750 §2.1 lets these signs stand in a token of other kinds.
+        for token in ["T+0", "+", "T0+/~=="] {
+            assert_eq!(bearer_token(&[format!("Bearer {token}").as_bytes()]), Ok(token.as_bytes()));
         }
     }
 

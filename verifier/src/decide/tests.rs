@@ -152,6 +152,18 @@ fn a_remembered_token_is_judged_by_the_clock_again() {
 }
 
 #[test]
+fn a_gate_counts_whom_it_remembered() {
+    let mut gate = gate(&inline("https://as.example"));
+    let token = bearer(&[]);
+
+    let counted: Vec<_> = (0..3).map(|_| (decide_at(&mut gate, &token, NOW), gate.reused())).collect();
+
+    assert_eq!(counted, [0, 1, 2].map(|reused| ("u1".to_owned(), reused)));
+    assert_eq!(decide_at(&mut gate, &token, NOW + 330), "expired");
+    assert_eq!(gate.reused(), 2);
+}
+
+#[test]
 fn a_remembered_token_is_compared_whole() {
     let mut gate = gate(&inline("https://as.example"));
     let token = bearer(&[]);
