@@ -86,6 +86,7 @@ fn nothing_is_asked_of_a_token_on_a_public_route() {
     let explanation = explained(&gate(), "/about", "x");
 
     assert_eq!((explanation.verdict(), explanation.refusal()), ("public", None));
+    assert!(explanation.verified().is_none());
     assert!(explanation.steps()[2..].iter().all(|step| step.outcome == Outcome::NotReached));
     assert!(!explanation.to_json().contains("reason"));
 }
@@ -100,7 +101,8 @@ fn explaining_asks_for_no_keys_and_remembers_no_token() {
     assert!(!gate.keys(0).unwrap().wants_fetch(NOW));
 
     let before = format!("{gate:?}");
-    explained(&gate, "/orders/7", &sign(HEADER, &claims(&[("roles", r#"["clerk"]"#)])));
+    let accepted = explained(&gate, "/orders/7", &sign(HEADER, &claims(&[("roles", r#"["clerk"]"#)])));
+    assert_eq!(accepted.verified().map(Verified::subject), Some("u1"));
     assert_eq!(format!("{gate:?}"), before);
 }
 
