@@ -25,6 +25,13 @@ fn reads_what_was_written() {
 }
 
 #[test]
+fn numbers_are_kept_as_they_were_written() {
+    for text in ["0", "-0", "10.25", "1e2", "1E2", "1e+2", "1E-2", "-0.5e-10"] {
+        assert_eq!(parse(text.as_bytes()).unwrap().value, Value::Number(text));
+    }
+}
+
+#[test]
 fn refuses_what_rfc_8259_does_not_allow() {
     let texts = [
         "",
