@@ -159,3 +159,27 @@ fn lines(authorization: &[&[u8]]) -> String {
         several => text!("{} Authorization headers", several.len()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{HEADER, NOW, claims, keys, rules, sign};
+
+    #[test]
+    fn a_host_without_a_policy_can_ask_for_the_same() {
+        let token = sign(HEADER, &claims(&[("roles", r#"["clerk"]"#)]));
+        let token = crate::verify(token.as_bytes(), &rules(), &keys(), NOW).unwrap();
+        let names = |text: &str| text.split_whitespace().map(String::from).collect();
+        let asked = |all, any, roles| {
+            let access = Access::Token { all: names(all), any: names(any), roles: names(roles) };
+            access.authorize(&token).map_err(|refusal| refusal.code())
+        };
+
+        assert_eq!(Access::Public.authorize(&token), Ok(()));
+        assert_eq!(asked("", "", ""), Ok(()));
+        assert_eq!(asked("orders:read", "orders:write orders:read", "chief clerk"), Ok(()));
+        assert_eq!(asked("orders:read orders:write", "", ""), Err(Code::InsufficientScope));
+        assert_eq!(asked("", "orders:write", ""), Err(Code::InsufficientScope));
+        assert_eq!(asked("", "", "chief"), Err(Code::InsufficientRole));
+    }
+}
