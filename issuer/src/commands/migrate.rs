@@ -6,7 +6,7 @@ use crate::config::Config;
 pub(super) async fn run(config: &Config) -> Result<String, Failure> {
     let store = open::connect(config)?;
     let pending = open::answered(store.pending_migrations().await, config).await?;
-    store.migrate().await.map_err(open::failed)?;
+    open::answered(store.migrate().await, config).await?;
     Ok(match pending.as_slice() {
         [] => "the schema is up to date".to_owned(),
         applied => format!("applied {} migrations: {}", applied.len(), applied.join(", ")),

@@ -62,7 +62,7 @@ pub(super) async fn store(config: &Config, schema: Schema) -> Result<Arc<dyn Sto
     )))
 }
 
-/// What the database said to the first question. Where it said nothing, the failure tells why.
+/// What the database said. Where it said nothing, the failure tells why.
 pub(super) async fn answered<T>(answer: store::Result<T>, config: &Config) -> Result<T, Failure> {
     match answer {
         Ok(answer) => Ok(answer),

@@ -5,10 +5,10 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::store::StoreError;
 
-/// A pool only says that it got no connection: what a connection meets is asked once more, by hand.
+/// Where the database said nothing, what a connection meets is asked once more, by hand.
 pub(super) async fn why(error: &StoreError, config: &Config) -> String {
     let says = sentence(error);
-    if !matches!(error, StoreError::Unavailable(_)) || error.advice().is_some() {
+    if !error.is_silence() {
         return says;
     }
     let address = config.database.url.as_ref().and_then(|url| address(url.expose()));

@@ -33,6 +33,11 @@ impl StoreError {
         matches!(self, Self::Unavailable(sqlx::Error::Database(refusal)) if refusal.code().as_deref() == Some("25006"))
     }
 
+    /// Not even a refusal came: a pool only says that it got no connection.
+    pub fn is_silence(&self) -> bool {
+        matches!(self, Self::Unavailable(cause) if !matches!(cause, sqlx::Error::Database(_)))
+    }
+
     /// What whoever set it up can do, where the database says enough.
     pub fn advice(&self) -> Option<&'static str> {
         let Self::Unavailable(sqlx::Error::Database(refusal)) = self else { return None };
