@@ -69,6 +69,8 @@ checks! {
     Iat "iat";
     /// `exp` − `iat` is not longer than allowed.
     Lifetime "lifetime";
+    /// The issuer did not take the token back, as far as its revocation feed is followed.
+    Revocation "revocation";
     /// The scopes that the route needs.
     Scopes "scopes";
     /// One of the roles that the route needs.
@@ -80,7 +82,13 @@ impl Check {
     pub(crate) const fn is_of_token(self) -> bool {
         !matches!(
             self,
-            Self::Path | Self::Route | Self::Credentials | Self::Rules | Self::Scopes | Self::Roles
+            Self::Path
+                | Self::Route
+                | Self::Credentials
+                | Self::Rules
+                | Self::Revocation
+                | Self::Scopes
+                | Self::Roles
         )
     }
 }

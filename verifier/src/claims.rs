@@ -25,6 +25,8 @@ pub(crate) struct Claims {
     pub(crate) roles: Vec<String>,
     /// Scope tokens separated by single spaces, or empty.
     pub(crate) scope: String,
+    pub(crate) subject_epoch: u64,
+    pub(crate) client_epoch: u64,
 }
 
 impl Claims {
@@ -45,6 +47,8 @@ impl Claims {
             session: text(claims, "sid")?,
             roles: strings(claims, "roles")?.unwrap_or_default(),
             scope: scope(claims)?,
+            subject_epoch: date(claims, "sv")?.unwrap_or_default(),
+            client_epoch: date(claims, "cv")?.unwrap_or_default(),
         };
         // Our own issuer says so a second time; a refresh or ID token of another profile would say something else.
         match text(claims, "type")?.as_deref() {

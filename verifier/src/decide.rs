@@ -10,9 +10,10 @@ use crate::Seconds;
 use crate::checks::{Unwatched, Watch};
 use crate::error::Refusal;
 use crate::explain::{Explanation, Record};
-use crate::judge::Judge;
+use crate::judge::{Judge, Source};
 use crate::key_cache::KeyCache;
-use crate::policy::{IdentityField, IssuerPolicy, KeySource, Policy};
+use crate::policy::{IdentityField, IssuerPolicy, KeySource, Policy, RevocationSource};
+use crate::revocations::Revocations;
 use crate::shadow::{Difference, Shadow};
 use crate::text::joined;
 use crate::verdicts::{Forgetful, Remembering, Verdicts};
@@ -66,8 +67,8 @@ impl From<Result<Option<Verified>, Refusal>> for Decision {
 pub struct Gate {
     policy: Policy,
     /// One for each issuer of the policy, in its order; after them those that only the shadow believes.
-    keys: Vec<KeyCache>,
-    /// Of each issuer of the policy, its place in `keys`.
+    sources: Vec<Source>,
+    /// Of each issuer of the policy, its place in `sources`.
     places: Vec<usize>,
     verdicts: Verdicts,
     shadow: Option<Box<Shadow>>,
@@ -76,9 +77,9 @@ pub struct Gate {
 impl Gate {
     /// Inline keys are there at once; all others the host must fetch (see [`KeyCache`]).
     pub fn new(policy: Policy) -> Self {
-        let keys: Vec<_> = policy.issuers().iter().map(cache).collect();
-        let places = (0..keys.len()).collect();
-        Self { policy, keys, places, verdicts: Verdicts::new(REMEMBERED), shadow: None }
+        let sources: Vec<_> = policy.issuers().iter().map(source).collect();
+        let places = (0..sources.len()).collect();
+        Self { policy, sources, places, verdicts: Verdicts::new(REMEMBERED), shadow: None }
     }
 
     /// Remembers so many accepted tokens, a power of two and at least 4, instead of 1,024. Each takes about the double
@@ -89,17 +90,17 @@ impl Gate {
     }
 
     /// Evaluates `policy` beside the gate's own in [`Gate::shadow`], and enforces nothing of it. An issuer of both has one
-    /// key cache, that of the enforced policy.
+    /// key cache and one state of its feed, those of the enforced policy.
     #[must_use]
     pub fn shadowing(mut self, policy: Policy) -> Self {
-        self.keys.truncate(self.places.len());
+        self.sources.truncate(self.places.len());
         let own = self.policy.issuers();
         let mut places = Vec::new();
         for issuer in policy.issuers() {
             let same = own.iter().position(|other| other.rules.issuer == issuer.rules.issuer);
-            places.push(same.unwrap_or(self.keys.len()));
+            places.push(same.unwrap_or(self.sources.len()));
             if same.is_none() {
-                self.keys.push(cache(issuer));
+                self.sources.push(source(issuer));
             }
         }
         self.shadow = Some(Box::new(Shadow { policy, places, verdicts: Verdicts::new(REMEMBERED) }));
@@ -127,7 +128,12 @@ impl Gate {
 
     /// The key cache of the issuer at `index`. `None`: there is no such issuer.
     pub fn keys(&mut self, index: usize) -> Option<&mut KeyCache> {
-        self.keys.get_mut(index)
+        self.sources.get_mut(index).map(|source| &mut source.keys)
+    }
+
+    /// The revocations of the issuer at `index`. `None`: there is no such issuer, or its policy names no feed.
+    pub fn revocations(&mut self, index: usize) -> Option<&mut Revocations> {
+        self.sources.get_mut(index)?.revocations.as_mut()
     }
 
     /// Decides on a request at `now`, Unix time in seconds. What no route allows is denied.
@@ -141,7 +147,7 @@ impl Gate {
         now: Seconds,
         watch: &mut impl Watch,
     ) -> Decision {
-        let judge = Judge { policy: &self.policy, caches: &self.keys, places: &self.places, now };
+        let judge = Judge { policy: &self.policy, sources: &self.sources, places: &self.places, now };
         let mut memory = Remembering::new(&mut self.verdicts);
         let outcome = judge.decide(request, watch, &mut memory);
         let missed = memory.missed;
@@ -152,7 +158,7 @@ impl Gate {
     /// Every check that [`Gate::decide`] makes of this request at `now`, with its outcome. Changes nothing: no verdict is
     /// remembered or recalled, no key is asked for.
     pub fn explain(&self, request: &RequestView<'_>, now: Seconds) -> Explanation {
-        let judge = Judge { policy: &self.policy, caches: &self.keys, places: &self.places, now };
+        let judge = Judge { policy: &self.policy, sources: &self.sources, places: &self.places, now };
         let mut record = Record::default();
         let outcome = judge.decide(request, &mut record, &mut Forgetful);
         record.explained(outcome, |_| true)
@@ -167,7 +173,7 @@ impl Gate {
         now: Seconds,
     ) -> Option<Difference> {
         let Shadow { policy, places, verdicts } = self.shadow.as_deref_mut()?;
-        let judge = Judge { policy, caches: &self.keys, places, now };
+        let judge = Judge { policy, sources: &self.sources, places, now };
         let mut memory = Remembering::new(verdicts);
         let outcome = judge.decide(request, &mut Unwatched, &mut memory);
         let missed = memory.missed;
@@ -176,8 +182,8 @@ impl Gate {
     }
 
     fn ask_for_keys(&mut self, missed: Option<usize>, now: Seconds) {
-        if let Some(cache) = missed.and_then(|place| self.keys.get_mut(place)) {
-            cache.missed(now);
+        if let Some(source) = missed.and_then(|place| self.sources.get_mut(place)) {
+            source.keys.missed(now);
         }
     }
 
@@ -193,11 +199,13 @@ impl Gate {
     }
 }
 
-fn cache(issuer: &IssuerPolicy) -> KeyCache {
-    match &issuer.keys {
+fn source(issuer: &IssuerPolicy) -> Source {
+    let keys = match &issuer.keys {
         KeySource::Inline(keys) => KeyCache::pinned(keys.clone()),
         KeySource::Remote { .. } => KeyCache::remote(),
-    }
+    };
+    let follow = |feed: &RevocationSource| Revocations::new(issuer.rules.issuer.clone(), feed.max_stale);
+    Source { keys, revocations: issuer.revocations.as_ref().map(follow) }
 }
 
 /// Accepted tokens that a gate remembers.

@@ -21,13 +21,23 @@ pub(crate) struct Unverified<'a> {
     pub(crate) kid: String,
 }
 
+/// What a JWS must be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expected<A> {
+    /// Without `application/`.
+    pub(crate) typ: &'static str,
+    pub(crate) max_bytes: usize,
+    /// Whether signatures of an algorithm are.
+    pub(crate) accepts: A,
+}
+
 impl<'a> Unverified<'a> {
     pub(crate) fn parse(
         token: &'a [u8],
-        max_bytes: usize,
-        accepts: impl Fn(Algorithm) -> bool,
+        expected: &Expected<impl Fn(Algorithm) -> bool>,
         watch: &mut impl Watch,
     ) -> Result<Self, Refusal> {
+        let max_bytes = expected.max_bytes;
         watch.at(Check::Size);
         watch.saw(|| text!("{} bytes, at most {max_bytes}", token.len()));
         if token.is_empty() {
@@ -51,7 +61,7 @@ impl<'a> Unverified<'a> {
         let signed = token.get(..header.len() + 1 + payload.len()).ok_or(Code::Malformed)?;
         watch.at(Check::Header);
         let header = base64url::decode(header).ok_or(Code::Base64)?;
-        let (algorithm, kid) = check_header(&header, accepts, watch)?;
+        let (algorithm, kid) = check_header(&header, expected, watch)?;
         Ok(Self { signed, payload, signature, algorithm, kid })
     }
 
@@ -66,7 +76,7 @@ impl<'a> Unverified<'a> {
 /// Checks the header and returns its `alg` and `kid`. Keys it carries or points to (`jwk`, `jku`, `x5u`, `x5c`) are never looked at.
 fn check_header(
     bytes: &[u8],
-    accepts: impl Fn(Algorithm) -> bool,
+    expected: &Expected<impl Fn(Algorithm) -> bool>,
     watch: &mut impl Watch,
 ) -> Result<(Algorithm, String), Refusal> {
     watch.saw(|| shown(bytes));
@@ -78,15 +88,17 @@ fn check_header(
     watch.at(Check::Alg);
     watch.saw(|| seen("alg"));
     let algorithm = member(header, "alg").and_then(Algorithm::named);
-    let can_verify = |named: &Algorithm| accepts(*named) && watch.can_verify(*named);
+    let can_verify = |named: &Algorithm| (expected.accepts)(*named) && watch.can_verify(*named);
     let algorithm = algorithm.filter(can_verify).ok_or(Code::Alg)?;
     watch.at(Check::Typ);
     watch.saw(|| seen("typ"));
     // RFC 9068 §4; media types compare without case and `application/` may be left out (RFC 7515 §4.1.9).
-    let is_access_token = member(header, "typ").is_some_and(|typ| {
-        typ.eq_ignore_ascii_case("at+jwt") || typ.eq_ignore_ascii_case("application/at+jwt")
+    let is_expected = member(header, "typ").is_some_and(|typ| {
+        let (kind, name) = typ.split_at_checked(PREFIX.len()).unwrap_or_default();
+        let name = if kind.eq_ignore_ascii_case(PREFIX) { name } else { typ };
+        name.eq_ignore_ascii_case(expected.typ)
     });
-    if !is_access_token {
+    if !is_expected {
         return Err(Code::Typ.into());
     }
     watch.at(Check::Crit);
@@ -99,6 +111,8 @@ fn check_header(
     let kid = member(header, "kid").filter(|kid| !kid.is_empty()).ok_or(Code::Kid)?;
     Ok((algorithm, kid.to_owned()))
 }
+
+const PREFIX: &str = "application/";
 
 /// What a JSON fault means in a segment of a token.
 pub(crate) const fn code_of(error: JsonError, syntax: Code) -> Code {

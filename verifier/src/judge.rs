@@ -7,28 +7,53 @@ use crate::checks::{Check, Unwatched, Watch};
 use crate::credentials::bearer_token;
 use crate::decide::RequestView;
 use crate::error::{Code, Refusal};
-use crate::header::Unverified;
+use crate::header::{Expected, Unverified};
 use crate::key_cache::KeyCache;
 use crate::path::Path;
-use crate::policy::{Access, IssuerPolicy, Policy};
+use crate::policy::{Access, IssuerPolicy, Policy, Route};
+use crate::revocations::Revocations;
 use crate::text::{joined, quoted, quoted_list, shown, text};
 use crate::verdicts::Under;
-use crate::verify::{Standard, Verified, usable};
+use crate::verify::{ACCESS_TOKEN, Standard, Verified, usable};
 
 /// What a request is judged by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Judge<'a> {
     pub(crate) policy: &'a Policy,
-    pub(crate) caches: &'a [KeyCache],
-    /// For each issuer of the policy, which of the caches is its.
+    pub(crate) sources: &'a [Source],
+    /// For each issuer of the policy, which of the sources is its.
     pub(crate) places: &'a [usize],
     pub(crate) now: Seconds,
 }
 
+/// What is known of an issuer besides its rules.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    pub(crate) keys: KeyCache,
+    /// `None`: its feed is not followed.
+    pub(crate) revocations: Option<Revocations>,
+}
+
+impl Source {
+    pub(crate) fn revocation_epoch(&self) -> u64 {
+        self.revocations.as_ref().map_or(0, Revocations::epoch)
+    }
+
+    /// The issuer did not take the token back.
+    pub(crate) fn stands(&self, token: &Verified, now: Seconds) -> Result<(), Refusal> {
+        self.revocations.as_ref().map_or(Ok(()), |revocations| revocations.check(token, false, now))
+    }
+
+    /// What is known of revocations is young enough for a route that is strict.
+    fn is_fresh(&self, now: Seconds) -> bool {
+        self.revocations.as_ref().is_some_and(|revocations| revocations.is_usable(now))
+    }
+}
+
 /// What is known from before, and what should be known later. A decision has one, an explanation has none.
 pub(crate) trait Memory {
-    /// The verdict on the same token a while ago, if it still holds.
-    fn recall(&mut self, judge: &Judge<'_>, token: &[u8]) -> Result<Option<Verified>, Refusal>;
+    /// The verdict on the same token a while ago with its issuer's place in the policy, if it still holds.
+    fn recall(&mut self, judge: &Judge<'_>, token: &[u8]) -> Result<Option<(usize, Verified)>, Refusal>;
 
     fn keep(&mut self, token: &[u8], under: Under, verified: &Verified);
 
@@ -44,22 +69,26 @@ impl Judge<'_> {
         watch: &mut impl Watch,
         memory: &mut impl Memory,
     ) -> Result<Option<Verified>, Refusal> {
-        let access = self.access(request, watch)?;
+        let Route { access, strict, .. } = self.route(request, watch)?;
         if *access == Access::Public {
             return Ok(None);
         }
         watch.at(Check::Credentials);
         watch.saw(|| lines(request.authorization));
         let token = bearer_token(request.authorization)?;
-        let verified = match memory.recall(self, token)? {
-            Some(verified) => verified,
+        let (at, verified) = match memory.recall(self, token)? {
+            Some(known) => known,
             None => self.verify(token, watch, memory)?,
         };
+        // The last check was whether the issuer took it back, and this belongs to it.
+        if *strict && !self.source(at).is_some_and(|source| source.is_fresh(self.now)) {
+            return Err(Code::RevocationsStale.into());
+        }
         authorize(access, &verified, watch)?;
         Ok(Some(verified))
     }
 
-    fn access(&self, request: &RequestView<'_>, watch: &mut impl Watch) -> Result<&Access, Refusal> {
+    fn route(&self, request: &RequestView<'_>, watch: &mut impl Watch) -> Result<&Route, Refusal> {
         watch.at(Check::Path);
         // A query may hold secrets, and no route looks at it.
         watch.saw(|| shown(request.path.split(|&byte| byte == b'?').next().unwrap_or_default()));
@@ -68,7 +97,7 @@ impl Judge<'_> {
         watch.saw(|| shown(request.method));
         let route = self.policy.route(request.method, path).ok_or(Code::NoRoute)?;
         watch.saw(|| text!("{route}: {}", route.access));
-        Ok(&route.access)
+        Ok(route)
     }
 
     /// Dispatches on the exact `iss`, so that one issuer's key never vouches for another's token.
@@ -77,34 +106,41 @@ impl Judge<'_> {
         token: &[u8],
         watch: &mut impl Watch,
         memory: &mut impl Memory,
-    ) -> Result<Verified, Refusal> {
+    ) -> Result<(usize, Verified), Refusal> {
         let issuers = self.policy.issuers();
         let longest = issuers.iter().map(|issuer| issuer.rules.max_token_bytes).max().unwrap_or_default();
         let places = 0..issuers.len();
         let accepts = |algorithm| {
-            places.clone().any(|at| self.cache(at).is_some_and(|cache| cache.accepted().contains(&algorithm)))
+            places.clone().any(|at| self.source(at).is_some_and(|of| of.keys.accepted().contains(&algorithm)))
         };
-        let unverified = Unverified::parse(token, longest, accepts, watch)?;
+        let expected = Expected { typ: ACCESS_TOKEN, max_bytes: longest, accepts };
+        let unverified = Unverified::parse(token, &expected, watch)?;
         watch.at(Check::Rules);
         let at = self.claimed_issuer(&unverified, watch)?;
-        let (Some(issuer), Some(cache)) = (issuers.get(at), self.cache(at)) else {
+        let (Some(issuer), Some(source)) = (issuers.get(at), self.source(at)) else {
             return Err(Code::Issuer.into());
         };
         // Another issuer of the policy may sign with more.
-        if !cache.accepted().contains(&unverified.algorithm) {
+        if !source.keys.accepted().contains(&unverified.algorithm) {
             return Err(Code::Alg.into());
         }
 
-        let keys = usable(cache, self.now, watch)?;
+        let keys = usable(&source.keys, self.now, watch)?;
         let standard = Standard { rules: &issuer.rules, keys, now: self.now };
         let verified = standard.verify(&unverified, watch).inspect_err(|refusal| {
             if let (Code::UnknownKid, Some(&place)) = (refusal.code(), self.places.get(at)) {
                 memory.missed(place);
             }
         })?;
+        watch.at(Check::Revocation);
+        watch.saw(|| match &source.revocations {
+            None => String::from("the feed is not followed"),
+            Some(revocations) => revocations.describe(self.now),
+        });
+        source.stands(&verified, self.now)?;
         let key = keys.key(&unverified.kid).ok_or(Code::UnknownKid)?.clone();
-        memory.keep(token, Under { issuer: at, key, kid: unverified.kid }, &verified);
-        Ok(verified)
+        memory.keep(token, Under { issuer: at, key, revocations: source.revocation_epoch() }, &verified);
+        Ok((at, verified))
     }
 
     /// The place in the policy of whose rules apply.
@@ -122,8 +158,8 @@ impl Judge<'_> {
         Ok(self.policy.issuers().iter().position(names).ok_or(Code::Issuer)?)
     }
 
-    pub(crate) fn cache(&self, issuer: usize) -> Option<&KeyCache> {
-        self.caches.get(*self.places.get(issuer)?)
+    pub(crate) fn source(&self, issuer: usize) -> Option<&Source> {
+        self.sources.get(*self.places.get(issuer)?)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The core: a token, keys, a policy and a time go in; a verdict comes out.
+//! The core: a token, keys, revocations, a policy and a time go in; a verdict comes out.
 //!
 //! No I/O, no clock, no operating system: the same code gives the same verdict natively, in JavaScript and in
 //! Envoy. Strict RFC 9068 with Ed25519; [`Check`] is the list of what is checked.
@@ -55,6 +55,7 @@ pub mod layer;
 mod path;
 mod policy;
 mod record;
+mod revocations;
 mod shadow;
 mod signature;
 mod text;
@@ -72,9 +73,10 @@ pub use key_cache::{KeyCache, KeyState, NeedKeys, SnapshotError};
 pub use keys::{KeySet, KeySetError};
 pub use policy::{
     Access, Bundle, Cors, EnvoySettings, IdentityField, IssuerPolicy, KeySource, MergeError, Policy,
-    PolicyError, Preflight, Route, Shadowed,
+    PolicyError, Preflight, RevocationSource, Route, Shadowed,
 };
 pub use record::record;
+pub use revocations::{FeedState, PageError, Revocations};
 pub use shadow::Difference;
 pub use signature::Algorithm;
 pub use text::text_of;

@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::Seconds;
 use crate::json;
 use crate::keys::KeySet;
 use crate::path::{Path, Template};
@@ -80,6 +81,21 @@ pub struct IssuerPolicy {
     pub rules: Rules,
     /// Its keys.
     pub keys: KeySource,
+    /// Its revocation feed. `None`: it is not followed.
+    pub revocations: Option<RevocationSource>,
+}
+
+/// Where an issuer's revocation feed is, and how long its last word counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevocationSource {
+    /// The absolute URL of the feed.
+    pub url: String,
+    /// The absolute URL of the JWK set of the feed's own keys.
+    pub keys_url: String,
+    /// The Envoy cluster that serves both; only the Envoy filter needs it.
+    pub cluster: Option<String>,
+    /// Seconds after the last word of the issuer for which a strict route still decides. 60 unless changed.
+    pub max_stale: Seconds,
 }
 
 /// Where an issuer's keys come from.
@@ -102,6 +118,8 @@ pub struct Route {
     pub(crate) methods: Vec<String>,
     pub(crate) path: Template,
     pub(crate) access: Access,
+    /// Whether a token is refused while revocations are not known well enough.
+    pub(crate) strict: bool,
 }
 
 impl Route {

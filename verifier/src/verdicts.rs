@@ -4,11 +4,11 @@
 //! accepted, and its whole text is compared.
 
 use alloc::boxed::Box;
-use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::Seconds;
 use crate::error::Refusal;
-use crate::judge::{Judge, Memory};
+use crate::judge::{Judge, Memory, Source};
 use crate::signature::PublicKey;
 use crate::verify::Verified;
 
@@ -30,12 +30,14 @@ struct Verdict {
     used: u64,
 }
 
-/// What a verdict rests on besides the token: the issuer's place in the policy, and the key under its name.
+/// What a verdict rests on besides the token: the issuer's place in the policy, the key under its name, and what was
+/// revoked by then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Under {
     pub(crate) issuer: usize,
-    pub(crate) kid: String,
     pub(crate) key: PublicKey,
+    /// Of the issuer's revocations, see [`Revocations::epoch`].
+    pub(crate) revocations: u64,
 }
 
 impl Verdicts {
@@ -49,13 +51,13 @@ impl Verdicts {
         self.reused
     }
 
-    pub(crate) fn find(&mut self, token: &[u8]) -> Option<(&Under, &Verified)> {
+    pub(crate) fn find(&mut self, token: &[u8]) -> Option<(&mut Under, &Verified)> {
         self.uses += 1;
         let uses = self.uses;
         let mut places = self.set(token)?.iter_mut().flatten();
         let verdict = places.find(|verdict| is_same(&verdict.token, token))?;
         verdict.used = uses;
-        Some((&verdict.under, &verdict.verified))
+        Some((&mut verdict.under, &verdict.verified))
     }
 
     pub(crate) fn keep(&mut self, token: &[u8], under: Under, verified: Verified) {
@@ -115,22 +117,24 @@ impl<'a> Remembering<'a> {
 }
 
 impl Memory for Remembering<'_> {
-    fn recall(&mut self, judge: &Judge<'_>, token: &[u8]) -> Result<Option<Verified>, Refusal> {
+    fn recall(&mut self, judge: &Judge<'_>, token: &[u8]) -> Result<Option<(usize, Verified)>, Refusal> {
         let Some((under, verified)) = self.verdicts.find(token) else { return Ok(None) };
-        let (Some(issuer), Some(cache)) =
-            (judge.policy.issuers().get(under.issuer), judge.cache(under.issuer))
-        else {
+        let at = under.issuer;
+        let (Some(issuer), Some(source)) = (judge.policy.issuers().get(at), judge.source(at)) else {
             return Ok(None);
         };
         // A key that went, or is too old, takes its verdicts along.
-        if cache.current(judge.now).and_then(|keys| keys.key(&under.kid)) != Some(&under.key) {
+        if source.keys.current(judge.now).and_then(|keys| keys.key(verified.kid())) != Some(&under.key) {
             return Ok(None);
         }
         let verified = verified.clone();
-        match verified.check_times(&issuer.rules, judge.now) {
+        let holds = verified
+            .check_times(&issuer.rules, judge.now)
+            .and_then(|()| still_stands(&verified, under, source, judge.now));
+        match holds {
             Ok(()) => {
                 self.verdicts.reused += 1;
-                Ok(Some(verified))
+                Ok(Some((at, verified)))
             }
             Err(refusal) => {
                 self.verdicts.forget(token);
@@ -148,12 +152,22 @@ impl Memory for Remembering<'_> {
     }
 }
 
+/// Asks again only after revocations came.
+fn still_stands(token: &Verified, under: &mut Under, source: &Source, now: Seconds) -> Result<(), Refusal> {
+    let epoch = source.revocation_epoch();
+    if under.revocations != epoch {
+        source.stands(token, now)?;
+        under.revocations = epoch;
+    }
+    Ok(())
+}
+
 /// The memory of an explanation, which must find out everything and change nothing.
 #[derive(Debug)]
 pub(crate) struct Forgetful;
 
 impl Memory for Forgetful {
-    fn recall(&mut self, _: &Judge<'_>, _: &[u8]) -> Result<Option<Verified>, Refusal> {
+    fn recall(&mut self, _: &Judge<'_>, _: &[u8]) -> Result<Option<(usize, Verified)>, Refusal> {
         Ok(None)
     }
 
@@ -172,7 +186,7 @@ mod tests {
     use crate::verify::verify;
 
     fn under(issuer: usize) -> Under {
-        Under { issuer, kid: "k1".into(), key: keys().key("k1").unwrap().clone() }
+        Under { issuer, key: keys().key("k1").unwrap().clone(), revocations: 0 }
     }
 
     fn verified() -> Verified {

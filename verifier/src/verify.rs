@@ -11,7 +11,7 @@ use crate::checks::{Check, Unwatched, Watch};
 use crate::claims::Claims;
 use crate::error::{Code, Refusal};
 use crate::explain::{Explanation, Record};
-use crate::header::Unverified;
+use crate::header::{Expected, Unverified};
 use crate::key_cache::KeyCache;
 use crate::keys::KeySet;
 use crate::signature::Algorithm;
@@ -115,8 +115,13 @@ fn unverified<'a>(
     accepted: &[Algorithm],
     watch: &mut impl Watch,
 ) -> Result<Unverified<'a>, Refusal> {
-    Unverified::parse(token, rules.max_token_bytes, |algorithm| accepted.contains(&algorithm), watch)
+    let max_bytes = rules.max_token_bytes;
+    let accepts = |algorithm| accepted.contains(&algorithm);
+    Unverified::parse(token, &Expected { typ: ACCESS_TOKEN, max_bytes, accepts }, watch)
 }
+
+/// RFC 9068 §2.1.
+pub(crate) const ACCESS_TOKEN: &str = "at+jwt";
 
 /// The keys to verify with.
 pub(crate) fn usable<'c>(
@@ -144,6 +149,7 @@ pub(crate) struct Standard<'a> {
 /// What the issuer signed, whenever that was and whomever it is for.
 struct Signed {
     claims: Claims,
+    kid: String,
     payload: Vec<u8>,
 }
 
@@ -190,18 +196,18 @@ impl Standard<'_> {
         watch.at(Check::Issuer);
         watch.saw(|| text!("{}, expected {}", quoted(&claims.issuer), quoted(&self.rules.issuer)));
         if claims.issuer == self.rules.issuer {
-            Ok(Signed { claims, payload })
+            Ok(Signed { claims, kid: token.kid.clone(), payload })
         } else {
             Err(Code::Issuer.into())
         }
     }
 
     fn in_time(&self, signed: Signed, watch: &mut impl Watch) -> Result<Verified, Refusal> {
-        let Signed { claims, payload } = signed;
+        let Signed { claims, kid, payload } = signed;
         check_times(&claims, self.rules, self.now, watch)?;
         // Parsed as JSON before, so it is UTF-8.
         let json = String::from_utf8(payload).map_err(|_| Code::ClaimsJson)?;
-        Ok(Verified(Arc::new(Accepted { claims, json })))
+        Ok(Verified(Arc::new(Accepted { claims, kid, json })))
     }
 }
 
@@ -237,6 +243,7 @@ pub struct Verified(Arc<Accepted>);
 #[derive(Debug)]
 struct Accepted {
     claims: Claims,
+    kid: String,
     json: String,
 }
 
@@ -289,6 +296,21 @@ impl Verified {
     /// `exp`, Unix time in seconds.
     pub fn expires_at(&self) -> Seconds {
         self.0.claims.expires_at
+    }
+
+    /// `kid` of the header: the key that signed it.
+    pub fn kid(&self) -> &str {
+        &self.0.kid
+    }
+
+    /// `sv`: how often the subject's tokens had been revoked as a whole when it was issued.
+    pub(crate) fn subject_epoch(&self) -> u64 {
+        self.0.claims.subject_epoch
+    }
+
+    /// `cv`: the same of the client's.
+    pub(crate) fn client_epoch(&self) -> u64 {
+        self.0.claims.client_epoch
     }
 
     /// `sid`. `None`: the token belongs to no session.

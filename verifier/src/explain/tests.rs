@@ -57,6 +57,7 @@ fn an_explanation_is_one_line_for_each_check_and_the_verdict() {
             "not_reached  nbf",
             "not_reached  iat",
             "not_reached  lifetime",
+            "not_reached  revocation",
             "not_reached  scopes",
             "not_reached  roles",
             "audience: the token is for another audience",

@@ -34,7 +34,7 @@ impl Policy {
                 None => self.issuers.push(issuer),
                 Some(other) if is_same(other, &issuer) => {}
                 Some(_) => {
-                    let problem = "stands in the policy already, with other rules or keys".into();
+                    let problem = "stands in the policy already, with other rules, keys or feed".into();
                     return Err(MergeError { member: text!("issuers {}", issuer.rules.issuer), problem });
                 }
             }
@@ -84,13 +84,14 @@ impl Route {
     fn overrides(&self, other: &Self) -> bool {
         let shares_a_method = self.methods.iter().any(|method| other.methods.contains(method));
         let comes_first = self.path.by_precedence(&other.path).is_le();
-        shares_a_method && comes_first && self.access != other.access && self.path.overlaps(&other.path)
+        let differs = (&self.access, self.strict) != (&other.access, other.strict);
+        shares_a_method && comes_first && differs && self.path.overlaps(&other.path)
     }
 
     /// Whether this route says all that `other` says.
     fn includes(&self, other: &Self) -> bool {
         self.path == other.path
-            && self.access == other.access
+            && (&self.access, self.strict) == (&other.access, other.strict)
             && other.methods.iter().all(|method| self.methods.contains(method))
     }
 }
@@ -104,5 +105,5 @@ fn is_same(one: &IssuerPolicy, other: &IssuerPolicy) -> bool {
         ) => (url, cluster) == (other_url, other_cluster),
         _ => false,
     };
-    one.rules == other.rules && same_keys
+    one.rules == other.rules && one.revocations == other.revocations && same_keys
 }

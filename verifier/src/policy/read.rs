@@ -5,7 +5,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::error::Fault;
-use super::{Access, Cors, EnvoySettings, IdentityField, IssuerPolicy, KeySource, Policy, Route};
+use super::{
+    Access, Cors, EnvoySettings, IdentityField, IssuerPolicy, KeySource, Policy, RevocationSource, Route,
+};
 use crate::claims::is_scope_token;
 use crate::json::{Node, Value};
 use crate::keys::{KeySet, STRICT};
@@ -23,9 +25,11 @@ pub(super) fn policy(root: &Member<'_, '_>) -> Result<Policy> {
     if root.need("version")?.node.value.as_whole() != Some(1) {
         return Err(root.need("version")?.fault("must be 1"));
     }
+    let issuers = issuers(&root.need("issuers")?)?;
+    let feeds = issuers.iter().all(|issuer| issuer.revocations.is_some());
     Ok(Policy {
-        issuers: issuers(&root.need("issuers")?)?,
-        routes: routes(&root.need("routes")?)?,
+        routes: routes(&root.need("routes")?, feeds)?,
+        issuers,
         identity_headers: root
             .get("identity_headers")
             .map_or(Ok(Vec::new()), |member| identity_headers(&member))?,
@@ -62,11 +66,24 @@ fn issuer(member: &Member<'_, '_>) -> Result<IssuerPolicy> {
     if let Some(lifetime) = member.get("max_lifetime_seconds") {
         rules.max_lifetime = lifetime.number(1, 31_536_000)?;
     }
-    if let Some(revocation) = member.get("revocation").filter(|mode| mode.node.value.as_str() != Some("off"))
-    {
-        return Err(revocation.fault("must be `off`"));
+    let revocations = match member.get("revocation").filter(|mode| mode.node.value.as_str() != Some("off")) {
+        None => None,
+        Some(feed) => Some(revocation_source(&feed)?),
+    };
+    Ok(IssuerPolicy { rules, keys: key_source(&member.need("keys")?)?, revocations })
+}
+
+fn revocation_source(member: &Member<'_, '_>) -> Result<RevocationSource> {
+    if member.node.value.as_object().is_none() {
+        return Err(member.fault("must be `off`, or an object with the `url` of the feed and its `keys_url`"));
     }
-    Ok(IssuerPolicy { rules, keys: key_source(&member.need("keys")?)? })
+    member.members(&["url", "keys_url", "cluster", "max_stale_seconds"])?;
+    Ok(RevocationSource {
+        url: member.need("url")?.address()?,
+        keys_url: member.need("keys_url")?.address()?,
+        cluster: member.get("cluster").map(|cluster| cluster.text()).transpose()?,
+        max_stale: member.get("max_stale_seconds").map_or(Ok(60), |seconds| seconds.number(10, 900))?,
+    })
 }
 
 fn key_source(member: &Member<'_, '_>) -> Result<KeySource> {
@@ -76,20 +93,22 @@ fn key_source(member: &Member<'_, '_>) -> Result<KeySource> {
             .map(KeySource::Inline)
             .map_err(|error| inline.fault(&text!("{error}"))),
         (None, Some(url), cluster) => {
-            let text = url.text()?;
-            if !text.starts_with("https://") && !text.starts_with("http://") {
-                return Err(url.fault("must be an absolute http or https URL"));
-            }
-            Ok(KeySource::Remote { url: text, cluster: cluster.map(|cluster| cluster.text()).transpose()? })
+            let cluster = cluster.map(|cluster| cluster.text()).transpose()?;
+            Ok(KeySource::Remote { url: url.address()?, cluster })
         }
         _ => Err(member.fault("must hold either `inline`, or `url` and for Envoy a `cluster`")),
     }
 }
 
-fn routes(list: &Member<'_, '_>) -> Result<Vec<Route>> {
+fn routes(list: &Member<'_, '_>, all_have_feeds: bool) -> Result<Vec<Route>> {
     let mut routes: Vec<Route> = Vec::new();
     for member in list.items("at least one route")? {
         let route = route(&member)?;
+        if route.strict && !all_have_feeds {
+            return Err(member
+                .need("revocation")?
+                .fault("needs the feed of every issuer: give each one's `revocation` its addresses"));
+        }
         let twin = |other: &Route| {
             other.path == route.path && other.methods.iter().any(|method| route.methods.contains(method))
         };
@@ -110,7 +129,7 @@ pub(super) fn insert(routes: &mut Vec<Route>, route: Route) {
 }
 
 fn route(member: &Member<'_, '_>) -> Result<Route> {
-    member.members(&["methods", "path", "public", "authenticated", "require", "roles"])?;
+    member.members(&["methods", "path", "public", "authenticated", "require", "roles", "revocation"])?;
     let methods = member.need("methods")?;
     for method in methods.items("at least one method")? {
         if !method.text()?.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-') {
@@ -119,7 +138,18 @@ fn route(member: &Member<'_, '_>) -> Result<Route> {
     }
     let path = member.need("path")?;
     let template = Template::parse(&path.text()?).map_err(|problem| path.fault(problem))?;
-    Ok(Route { methods: methods.texts()?, path: template, access: access(member)? })
+    let access = access(member)?;
+    let strict = match member.get("revocation") {
+        None => false,
+        Some(mode) if mode.node.value.as_str() != Some("strict") => {
+            return Err(mode.fault("must be `strict`, or be left out"));
+        }
+        Some(mode) if access == Access::Public => {
+            return Err(mode.fault("a public route looks at no token that could be revoked"));
+        }
+        Some(_) => true,
+    };
+    Ok(Route { methods: methods.texts()?, path: template, access, strict })
 }
 
 fn access(member: &Member<'_, '_>) -> Result<Access> {
@@ -254,6 +284,15 @@ impl<'a, 'j> Member<'a, 'j> {
     pub(super) fn text(&self) -> Result<String> {
         let text = self.node.value.as_str().filter(|text| !text.is_empty());
         text.map(ToOwned::to_owned).ok_or_else(|| self.fault("must be a text that is not empty"))
+    }
+
+    fn address(&self) -> Result<String> {
+        let text = self.text()?;
+        if text.starts_with("https://") || text.starts_with("http://") {
+            Ok(text)
+        } else {
+            Err(self.fault("must be an absolute http or https URL"))
+        }
     }
 
     pub(super) fn number(&self, least: u64, most: u64) -> Result<u64> {

@@ -205,7 +205,7 @@ fn an_issuer_that_is_believed_keeps_its_rules_and_keys() {
 
     assert_eq!(
         with("leeway_seconds\": 5", "leeway_seconds\": 6").unwrap_err(),
-        "issuers https://as.example: stands in the policy already, with other rules or keys"
+        "issuers https://as.example: stands in the policy already, with other rules, keys or feed"
     );
     assert!(with("\"orders\"", "\"orders\", \"stock\"").is_err());
     assert!(with("as.example/jwks", "evil.example/jwks").is_err());

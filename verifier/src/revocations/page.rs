@@ -1,0 +1,205 @@
+//! One page of the feed: a compact JWS of its own type, by a key of its own.
+
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::LEEWAY;
+use crate::Seconds;
+use crate::base64url;
+use crate::checks::Unwatched;
+use crate::error::{Code, Refusal};
+use crate::header::{Expected, Unverified};
+use crate::json::{self, Node, Object};
+use crate::keys::KeySet;
+
+/// Why a page was not taken; what was known before stays in use and grows old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PageError {
+    /// The keys of the feed are not there, or too old.
+    NoKeys,
+    /// Not a JWS as the feed's are, by the code that a token would get.
+    Form(Code),
+    /// It names a key that the feed does not have.
+    UnknownKey,
+    /// The signature is wrong.
+    Signature,
+    /// The claims are not those of a page.
+    Claims,
+    /// Of another issuer.
+    Issuer,
+    /// Signed too long ago to be an answer.
+    Expired,
+    /// Signed in the future.
+    Future,
+    /// It does not follow what is known.
+    OutOfOrder,
+    /// Older than the page before.
+    Replayed,
+    /// An event of a kind that this release does not know, and so could not enforce.
+    UnknownKind,
+    /// More than 100,000 revocations live at once.
+    TooMany,
+}
+
+impl fmt::Display for PageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoKeys => "the keys of the feed are not there",
+            Self::Form(code) => {
+                return write!(f, "not a page of a revocation feed ({code})");
+            }
+            Self::UnknownKey => "signed by a key that the feed does not publish",
+            Self::Signature => "the signature is wrong",
+            Self::Claims => "the claims are not those of a page",
+            Self::Issuer => "of another issuer",
+            Self::Expired => "signed too long ago",
+            Self::Future => "signed in the future",
+            Self::OutOfOrder => "it does not follow what is known",
+            Self::Replayed => "older than the page before",
+            Self::UnknownKind => "it revokes by something that this release does not know",
+            Self::TooMany => "more revocations live than are kept",
+        })
+    }
+}
+
+impl core::error::Error for PageError {}
+
+/// What a revocation names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// `sid`
+    Session,
+    /// `jti`
+    Token,
+    /// `kid` of the header
+    Key,
+    /// `sub`, with its epoch `sv`
+    Subject,
+    /// `client_id`, with its epoch `cv`
+    Client,
+}
+
+impl Kind {
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "sid" => Some(Self::Session),
+            "jti" => Some(Self::Token),
+            "kid" => Some(Self::Key),
+            "sub" => Some(Self::Subject),
+            "cid" => Some(Self::Client),
+            _ => None,
+        }
+    }
+
+    const fn has_epoch(self) -> bool {
+        matches!(self, Self::Subject | Self::Client)
+    }
+}
+
+/// One revocation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Event {
+    pub(super) kind: Kind,
+    pub(super) value: Box<str>,
+    /// Tokens of a smaller epoch are revoked. 0 where the kind has none.
+    pub(super) min_epoch: u64,
+    /// No token that it could match lives longer, Unix time in seconds.
+    pub(super) drop_after: Seconds,
+}
+
+/// A page whose signature and times are right.
+#[derive(Clone, Debug)]
+pub(super) struct Page {
+    pub(super) issued_at: Seconds,
+    pub(super) from: String,
+    pub(super) to: String,
+    /// Whether others follow.
+    pub(super) more: bool,
+    pub(super) events: Vec<Event>,
+}
+
+impl Page {
+    pub(super) fn verify(
+        page: &[u8],
+        (issuer, keys): (&str, &KeySet),
+        now: Seconds,
+    ) -> Result<Self, PageError> {
+        let form = |refusal: Refusal| PageError::Form(refusal.code());
+        let accepts = |algorithm| keys.accepted().contains(&algorithm);
+        let expected = Expected { typ: TYP, max_bytes: MAX_BYTES, accepts };
+        let unverified = Unverified::parse(page, &expected, &mut Unwatched).map_err(form)?;
+        let key = keys.key(&unverified.kid).ok_or(PageError::UnknownKey)?;
+        let signature = base64url::decode(unverified.signature).ok_or(PageError::Form(Code::Base64))?;
+        if key.algorithm() != unverified.algorithm || !key.verifies(unverified.signed, &signature) {
+            return Err(PageError::Signature);
+        }
+        let payload = base64url::decode(unverified.payload).ok_or(PageError::Form(Code::Base64))?;
+        let document = json::parse(&payload).map_err(|_| PageError::Claims)?;
+        let claims = document.value.as_object().ok_or(PageError::Claims)?;
+        if text(claims, "iss")? != issuer {
+            return Err(PageError::Issuer);
+        }
+        let issued_at = number(claims, "iat")?;
+        if number(claims, "exp")?.saturating_add(LEEWAY) <= now {
+            return Err(PageError::Expired);
+        }
+        if issued_at > now.saturating_add(LEEWAY) {
+            return Err(PageError::Future);
+        }
+        Self::of(claims, issued_at)
+    }
+
+    fn of(claims: &Object<'_>, issued_at: Seconds) -> Result<Self, PageError> {
+        let events = claims.get("ev").and_then(|events| events.value.as_array()).ok_or(PageError::Claims)?;
+        let more = match claims.get("more").map(|more| &more.value) {
+            Some(json::Value::Bool(more)) => *more,
+            _ => return Err(PageError::Claims),
+        };
+        let cursor = |name| text(claims, name).map(ToOwned::to_owned);
+        let page = Self {
+            issued_at,
+            from: cursor("from")?,
+            to: cursor("to")?,
+            more,
+            events: events.iter().map(event).collect::<Result<_, _>>()?,
+        };
+        // It goes into an address, and a page without progress would be asked for without a pause.
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+        let is_cursor = page.to.len() <= MAX_CURSOR && page.to.bytes().all(plain);
+        if is_cursor && !(page.more && page.from == page.to) { Ok(page) } else { Err(PageError::Claims) }
+    }
+}
+
+/// `[kind, value, min_epoch or null, drop_after]`
+fn event(node: &Node<'_>) -> Result<Event, PageError> {
+    let Some([kind, value, min_epoch, drop_after]) = node.value.as_array() else {
+        return Err(PageError::Claims);
+    };
+    let kind = Kind::named(kind.value.as_str().ok_or(PageError::Claims)?).ok_or(PageError::UnknownKind)?;
+    let value = value.value.as_str().filter(|value| !value.is_empty()).ok_or(PageError::Claims)?;
+    let min_epoch = match (kind.has_epoch(), min_epoch.value.as_whole()) {
+        (true, Some(epoch)) => epoch,
+        (false, None) if min_epoch.value == json::Value::Null => 0,
+        _ => return Err(PageError::Claims),
+    };
+    let drop_after = drop_after.value.as_whole().ok_or(PageError::Claims)?;
+    Ok(Event { kind, value: value.into(), min_epoch, drop_after })
+}
+
+fn text<'a>(claims: &'a Object<'_>, name: &str) -> Result<&'a str, PageError> {
+    claims.get(name).and_then(|member| member.value.as_str()).ok_or(PageError::Claims)
+}
+
+fn number(claims: &Object<'_>, name: &str) -> Result<u64, PageError> {
+    claims.get(name).and_then(|member| member.value.as_whole()).ok_or(PageError::Claims)
+}
+
+/// RFC 8725 §3.11: neither an access token nor anything else is taken for a page, nor the reverse.
+const TYP: &str = "keystone-revocations+jwt";
+/// As a key set, for hosts that copy it.
+const MAX_BYTES: usize = 64 * 1024;
+const MAX_CURSOR: usize = 64;

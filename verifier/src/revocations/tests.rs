@@ -1,0 +1,259 @@
+use alloc::format;
+use alloc::string::ToString;
+
+use super::*;
+use crate::fixture::{HEADER, NOW, claims, jwks, keys, rules, sign};
+use crate::verify;
+
+const ISSUER: &str = "https://as.example";
+const FEED: &str = r#"{"alg":"EdDSA","kid":"k1","typ":"keystone-revocations+jwt"}"#;
+
+/// A page of these events, signed at `iat`; `replace` is a part of its claims and what stands there instead.
+fn page_with((from, to): (&str, &str), events: &str, iat: Seconds, replace: (&str, &str)) -> String {
+    let exp = iat + 10;
+    let claims = format!(
+        r#"{{"iss":"{ISSUER}","iat":{iat},"exp":{exp},"from":"{from}","to":"{to}","more":false,"ev":[{events}]}}"#
+    );
+    assert!(claims.contains(replace.0), "{}", replace.0);
+    sign(FEED, &claims.replacen(replace.0, replace.1, 1))
+}
+
+fn page(span: (&str, &str), events: &str, iat: Seconds) -> String {
+    page_with(span, events, iat, ("", ""))
+}
+
+fn feed() -> Revocations {
+    let mut feed = Revocations::new(ISSUER.into(), 60);
+    feed.keys().replace(jwks().as_bytes(), NOW).unwrap();
+    feed
+}
+
+fn read_once(events: &str) -> Revocations {
+    let mut feed = feed();
+    feed.take(page(("", "1.1"), events, NOW).as_bytes(), NOW).unwrap();
+    feed
+}
+
+fn event(kind: &str, value: &str, min_epoch: &str) -> String {
+    format!(r#"["{kind}","{value}",{min_epoch},{}]"#, NOW + 1000)
+}
+
+fn token(replace: &[(&str, &str)]) -> Verified {
+    verify(sign(HEADER, &claims(replace)).as_bytes(), &rules(), &keys(), NOW).unwrap()
+}
+
+#[test]
+fn a_token_is_revoked_by_each_thing_that_names_it_and_by_nothing_else() {
+    let with_session = [("sid", r#""s1""#), ("sv", "4"), ("cv", "2")];
+    for (kind, value, min_epoch, is_revoked) in [
+        ("sid", "s1", "null", true),
+        ("sid", "s2", "null", false),
+        ("sid", "j1", "null", false),
+        ("jti", "j1", "null", true),
+        ("jti", "j10", "null", false),
+        ("kid", "k1", "null", true),
+        ("kid", "k2", "null", false),
+        ("sub", "u1", "5", true),
+        ("sub", "u1", "4", false),
+        ("sub", "u2", "5", false),
+        ("cid", "c1", "3", true),
+        ("cid", "c1", "2", false),
+        ("cid", "u1", "9", false),
+    ] {
+        let feed = read_once(&event(kind, value, min_epoch));
+        assert_eq!(feed.revokes(&token(&with_session), NOW), is_revoked, "{kind} {value} {min_epoch}");
+    }
+}
+
+#[test]
+fn a_token_without_epochs_and_session_counts_as_of_the_first_epoch() {
+    assert!(read_once(&event("sub", "u1", "1")).revokes(&token(&[]), NOW));
+    assert!(read_once(&event("cid", "c1", "1")).revokes(&token(&[]), NOW));
+    assert!(!read_once(&event("sub", "u1", "0")).revokes(&token(&[]), NOW));
+    assert!(!read_once(&event("sid", "s1", "null")).revokes(&token(&[]), NOW));
+}
+
+#[test]
+fn a_revocation_counts_as_long_as_a_token_could_live_and_then_is_as_if_it_never_was() {
+    let feed = read_once(&event("jti", "j1", "null"));
+
+    assert!(feed.revokes(&token(&[]), NOW + 1000 + LEEWAY - 1));
+    assert!(!feed.revokes(&token(&[]), NOW + 1000 + LEEWAY));
+}
+
+#[test]
+fn pages_follow_each_other_and_every_change_has_another_epoch() {
+    let mut feed = read_once("");
+    let mut epochs = alloc::vec![Revocations::new(ISSUER.into(), 60).epoch(), feed.epoch()];
+    for (number, kind) in [(1, "sid"), (2, "jti")] {
+        let (from, to) = (format!("{number}.1"), format!("{}.1", number + 1));
+        feed.take(page((&from, &to), &event(kind, "x", "null"), NOW + number).as_bytes(), NOW).unwrap();
+        epochs.push(feed.epoch());
+    }
+    feed.take(page(("3.1", "3.1"), "", NOW + 3).as_bytes(), NOW).unwrap();
+
+    assert_eq!((epochs, feed.epoch()), (alloc::vec![0, 1, 2, 3], 3));
+    assert_eq!((feed.after(), feed.len()), ("3.1", 2));
+}
+
+#[test]
+fn pages_that_are_lost_repeated_or_held_back_change_nothing() {
+    let mut feed = read_once("");
+    let second = page(("1.1", "2.1"), &event("sid", "s1", "null"), NOW + 2);
+    feed.take(second.as_bytes(), NOW + 2).unwrap();
+    let epoch = feed.epoch();
+
+    for (page, why) in [
+        (second, PageError::OutOfOrder),
+        (page(("3.1", "4.1"), "", NOW + 3), PageError::OutOfOrder),
+        (page(("", "1.1"), "", NOW + 3), PageError::OutOfOrder),
+        (page(("2.1", "2.1"), "", NOW + 1), PageError::Replayed),
+    ] {
+        assert_eq!(feed.take(page.as_bytes(), NOW + 3), Err(why));
+    }
+    assert_eq!((feed.epoch(), feed.after(), feed.age(NOW + 3)), (epoch, "2.1", Some(1)));
+}
+
+#[test]
+fn only_a_page_of_this_issuers_feed_is_taken() {
+    let good = (("", "1.1"), "", NOW);
+    let with = |replace| page_with(good.0, good.1, good.2, replace);
+    let access_token = sign(HEADER, &claims(&[]));
+    let of_another_key = sign(&FEED.replace("k1", "k2"), "{}");
+    let mut forged = page(good.0, good.1, good.2);
+    let last = forged.pop();
+    forged.push(if last == Some('A') { 'Q' } else { 'A' });
+    for (page, why) in [
+        (access_token, PageError::Form(Code::Typ)),
+        ("".to_string(), PageError::Form(Code::NoCredentials)),
+        ("a.b".to_string(), PageError::Form(Code::Malformed)),
+        ("a".repeat(64 * 1024 + 1), PageError::Form(Code::TooLarge)),
+        (of_another_key, PageError::UnknownKey),
+        (forged, PageError::Signature),
+        (sign(FEED, "[]"), PageError::Claims),
+        (sign(FEED, "{"), PageError::Claims),
+        (with((ISSUER, "https://other.example")), PageError::Issuer),
+        (with(("\"more\":false", "\"more\":0")), PageError::Claims),
+        (with(("\"more\":false", "\"more\":false,\"more\":false")), PageError::Claims),
+        (with(("\"to\":\"1.1\"", "\"to\":\"a&b\"")), PageError::Claims),
+        (page_with(("", ""), "", NOW, ("\"more\":false", "\"more\":true")), PageError::Claims),
+        (page(good.0, r#"["role","x",null,1]"#, NOW), PageError::UnknownKind),
+        (page(good.0, r#"["sid","x",1,1]"#, NOW), PageError::Claims),
+        (page(good.0, r#"["sid","",null,1]"#, NOW), PageError::Claims),
+        (page(good.0, r#"["sub","x",null,1]"#, NOW), PageError::Claims),
+        (page(good.0, r#"["sub","x",1.5,1]"#, NOW), PageError::Claims),
+        (page(good.0, r#"["sid","x",null]"#, NOW), PageError::Claims),
+        (page(good.0, "", NOW - 40), PageError::Expired),
+        (page(good.0, "", NOW + LEEWAY + 1), PageError::Future),
+    ] {
+        assert_eq!(feed().take(page.as_bytes(), NOW), Err(why), "{page}");
+    }
+    for iat in [NOW - 39, NOW + LEEWAY] {
+        assert_eq!(feed().take(page(good.0, good.1, iat).as_bytes(), NOW), Ok(()));
+    }
+    let mut without_keys = Revocations::new(ISSUER.into(), 60);
+    let page = page(good.0, good.1, good.2);
+    assert_eq!(without_keys.take(page.as_bytes(), NOW), Err(PageError::NoKeys));
+}
+
+#[test]
+fn a_long_feed_is_complete_with_its_last_page_and_counts_from_its_first() {
+    let mut feed = feed();
+    let first = page_with(("", "1.1"), &event("jti", "j1", "null"), NOW, ("\"more\":false", "\"more\":true"));
+    feed.take(first.as_bytes(), NOW).unwrap();
+    assert!(feed.wants_page(NOW));
+    assert_eq!((feed.state(NOW), feed.revokes(&token(&[]), NOW)), (FeedState::Cold, true));
+
+    feed.take(page(("1.1", "2.1"), &event("sid", "s1", "null"), NOW).as_bytes(), NOW).unwrap();
+    assert!(!feed.wants_page(NOW) && feed.wants_page(NOW + 1));
+    assert_eq!((feed.state(NOW), feed.len()), (FeedState::Fresh, 2));
+}
+
+#[test]
+fn a_feed_that_begins_anew_forgets_the_old_one_only_when_it_was_read_to_its_end() {
+    let mut feed = read_once(&event("jti", "j1", "null"));
+    feed.restart(NOW + 1);
+    assert_eq!(feed.after(), "");
+    let more = ("\"more\":false", "\"more\":true");
+    feed.take(page_with(("", "7.7"), &event("sid", "s7", "null"), NOW + 2, more).as_bytes(), NOW + 2)
+        .unwrap();
+    assert!(feed.revokes(&token(&[]), NOW + 2) && feed.revokes(&token(&[("sid", r#""s7""#)]), NOW + 2));
+
+    let epoch = feed.epoch();
+    feed.take(page(("7.7", "7.7"), "", NOW + 3).as_bytes(), NOW + 3).unwrap();
+
+    assert!(!feed.revokes(&token(&[]), NOW + 3) && feed.revokes(&token(&[("sid", r#""s7""#)]), NOW + 3));
+    assert_ne!(feed.epoch(), epoch);
+}
+
+#[test]
+fn what_is_known_grows_old_by_the_issuers_last_word() {
+    let feed = read_once("");
+
+    let states = [0, 10, 11, 60, 61].map(|age| feed.state(NOW + age).as_str());
+    assert_eq!(states, ["fresh", "fresh", "stale", "stale", "expired"]);
+    assert_eq!((feed.usable_until(), super::tests::feed().usable_until()), (NOW + 61, 0));
+    assert_eq!(super::tests::feed().state(NOW).to_string(), "cold");
+    for (age, strict, code) in [(60, true, None), (61, true, Some(Code::RevocationsStale)), (61, false, None)]
+    {
+        let checked = feed.check(&token(&[]), strict, NOW + age);
+        assert_eq!(checked.err().map(|refusal| refusal.code()), code);
+    }
+}
+
+#[test]
+fn a_feed_that_fails_is_asked_ever_less_often_up_to_every_eight_seconds() {
+    let mut feed = feed();
+    let mut now = NOW;
+    for pause in [1, 2, 4, 8, 8] {
+        feed.started(now);
+        assert!(!feed.wants_page(now + 9) && feed.wants_page(now + 10));
+        feed.failed(now);
+        assert!(!feed.wants_page(now + pause - 1) && feed.wants_page(now + pause));
+        now += pause;
+    }
+    assert_eq!(feed.take(b"", now).unwrap_err(), PageError::Form(Code::NoCredentials));
+    assert!(!feed.wants_page(now + 7));
+    feed.take(page(("", "1.1"), "", now).as_bytes(), now).unwrap();
+    feed.failed(now);
+    assert!(feed.wants_page(now + 1));
+}
+
+#[test]
+fn a_page_of_an_unknown_key_asks_for_the_feeds_keys() {
+    let mut feed = feed();
+    let page = sign(&FEED.replace("k1", "k2"), "{}");
+
+    assert!(!feed.keys().wants_fetch(NOW));
+    assert_eq!(feed.take(page.as_bytes(), NOW), Err(PageError::UnknownKey));
+    assert!(feed.keys().wants_fetch(NOW));
+}
+
+#[test]
+fn more_revocations_than_fit_are_refused_and_none_is_dropped_but_those_that_ended() {
+    let mut feed = feed();
+    let many = |first: u64, drop_after: Seconds| {
+        let event = |number| format!(r#"["jti","{number}",null,{drop_after}]"#);
+        let events: alloc::vec::Vec<_> = (first..first + 1000).map(event).collect();
+        events.join(",")
+    };
+    let mut at = (String::new(), 0);
+    let mut follow = |feed: &mut Revocations, now: Seconds, drop_after: Seconds| {
+        let to = format!("{}", at.1 + 1000);
+        let page = page((&at.0, &to), &many(at.1, drop_after), now);
+        let taken = feed.take(page.as_bytes(), now);
+        if taken.is_ok() {
+            at = (to, at.1 + 1000);
+        }
+        taken
+    };
+    for _ in 0..100 {
+        follow(&mut feed, NOW, NOW + 100).unwrap();
+    }
+    assert_eq!(follow(&mut feed, NOW, NOW + 100), Err(PageError::TooMany));
+    assert_eq!(feed.len(), MOST_EVENTS);
+
+    feed.keys().replace(jwks().as_bytes(), NOW + 130).unwrap();
+    follow(&mut feed, NOW + 130, NOW + 300).unwrap();
+    assert_eq!(feed.len(), 1000);
+}
