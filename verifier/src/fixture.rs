@@ -44,6 +44,21 @@ pub(crate) fn claims(replace: &[(&str, &str)]) -> String {
     format!("{{{}}}", members.join(","))
 }
 
+/// The header of a page of the revocation feed, which here has the key of the tokens.
+pub(crate) const FEED_HEADER: &str = r#"{"alg":"EdDSA","kid":"k1","typ":"keystone-revocations+jwt"}"#;
+
+/// The claims of the page from one cursor to another, signed at `iat`.
+pub(crate) fn page_claims((from, to): (&str, &str), events: &str, iat: Seconds) -> String {
+    let (iss, exp) = (rules().issuer, iat + 10);
+    format!(
+        r#"{{"iss":"{iss}","iat":{iat},"exp":{exp},"from":"{from}","to":"{to}","more":false,"ev":[{events}]}}"#
+    )
+}
+
+pub(crate) fn page(span: (&str, &str), events: &str, iat: Seconds) -> String {
+    sign(FEED_HEADER, &page_claims(span, events, iat))
+}
+
 pub(crate) fn sign(header: &str, claims: &str) -> String {
     sign_bytes(header.as_bytes(), claims.as_bytes())
 }

@@ -49,7 +49,7 @@ fn every_member_is_described() {
     walk(&schema(), "");
 }
 
-const BEYOND: [&str; 7] = [
+const BEYOND: [&str; 8] = [
     "a route before has the same path and method",
     "stands in this list before",
     "is used for another claim",
@@ -57,6 +57,7 @@ const BEYOND: [&str; 7] = [
     "a segment is letters",
     "a `{` needs its `}`",
     "must not contain `//`",
+    "needs the feed of every issuer",
 ];
 
 fn schema() -> Value {
@@ -65,7 +66,7 @@ fn schema() -> Value {
 }
 
 /// Policies that together hold every member.
-fn bases() -> [Value; 2] {
+fn bases() -> [Value; 3] {
     let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "kid": "k1", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" });
     let route = |more: Value| {
         let mut route = json!({ "methods": ["GET", "M-SEARCH"], "path": "/orders/{id}" });
@@ -84,6 +85,10 @@ fn bases() -> [Value; 2] {
             "routes": [
                 route(json!({ "public": true })),
                 { "methods": ["PUT"], "path": "/{*rest}", "authenticated": true, "roles": ["clerk"] }] }),
+        json!({ "version": 1,
+            "issuers": [{ "issuer": "a", "audiences": ["orders"], "keys": { "url": "https://a/k" },
+                "revocation": { "url": "https://a/r", "keys_url": "https://a/f", "cluster": "a", "max_stale_seconds": 60 } }],
+            "routes": [route(json!({ "authenticated": true, "revocation": "strict" }))] }),
     ]
 }
 
@@ -122,6 +127,8 @@ fn changed(base: &Value) -> Vec<Value> {
         json!("ftp://a"),
         json!("off"),
         json!("on"),
+        json!("strict"),
+        json!({ "url": "https://a", "keys_url": "http://b" }),
         json!([]),
         json!([""]),
         json!(["a"]),
@@ -135,9 +142,20 @@ fn changed(base: &Value) -> Vec<Value> {
         json!({ "url": "https://a" }),
         json!({ "cluster": "a" }),
     ];
-    let names =
-        ["x", "public", "authenticated", "require", "roles", "cluster", "url", "inline", "any", "subject"];
-    let additions = [json!(true), json!(["a"]), json!({ "all": ["a"] }), json!("x-z")];
+    let names = [
+        "x",
+        "public",
+        "authenticated",
+        "require",
+        "roles",
+        "cluster",
+        "url",
+        "inline",
+        "any",
+        "subject",
+        "revocation",
+    ];
+    let additions = [json!(true), json!(["a"]), json!({ "all": ["a"] }), json!("x-z"), json!("strict")];
 
     let mut documents = vec![base.clone()];
     for pointer in &pointers {
@@ -183,6 +201,7 @@ fn fits(root: &Value, schema: &Value, value: &Value) -> bool {
         "const" => value == rule,
         "enum" => rule.as_array().unwrap().contains(value),
         "$ref" => fits(root, root.pointer(rule.as_str().unwrap().trim_start_matches('#')).unwrap(), value),
+        "anyOf" => rule.as_array().unwrap().iter().any(|one| fits(root, one, value)),
         "oneOf" => rule.as_array().unwrap().iter().filter(|one| fits(root, one, value)).count() == 1,
         "not" => !fits(root, rule, value),
         "required" => each(rule, |name| value.as_object().is_none_or(|object| object.contains_key(name))),

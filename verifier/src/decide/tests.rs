@@ -326,3 +326,5 @@ fn with_one_issuer_nothing_is_read_of_claims_that_it_did_not_sign() {
     assert_eq!(decide_at(&mut gate, &foreign, NOW), "issuer");
     assert_eq!(decide_at(&mut gate, &format!("{signed}.AAAA"), NOW), "signature");
 }
+
+mod revocations;

@@ -81,7 +81,37 @@ fn mistakes_name_the_line_the_member_and_what_would_be_right() {
         (
             "\"leeway_seconds\": 5",
             "\"revocation\": \"strict\"",
-            "line 4, issuers[0].revocation: must be `off`",
+            "line 4, issuers[0].revocation: must be `off`, or an object with the `url` of the feed",
+        ),
+        (
+            "\"leeway_seconds\": 5",
+            "\"revocation\": {\"url\": \"https://a/f\"}",
+            "line 4, issuers[0].revocation: the member `keys_url` is missing",
+        ),
+        (
+            "\"leeway_seconds\": 5",
+            "\"revocation\": {\"url\": \"f\", \"keys_url\": \"https://a/k\"}",
+            "line 4, issuers[0].revocation.url: must be an absolute http or https URL",
+        ),
+        (
+            "\"leeway_seconds\": 5",
+            "\"revocation\": {\"url\": \"https://a/f\", \"keys_url\": \"https://a/k\", \"max_stale_seconds\": 9}",
+            "line 4, issuers[0].revocation.max_stale_seconds: must be a whole number from 10 to 900",
+        ),
+        (
+            "\"public\": true",
+            "\"authenticated\": true, \"revocation\": \"strict\"",
+            "line 8, routes[0].revocation: needs the feed of every issuer",
+        ),
+        (
+            "\"public\": true",
+            "\"authenticated\": true, \"revocation\": \"off\"",
+            "line 8, routes[0].revocation: must be `strict`, or be left out",
+        ),
+        (
+            "\"public\": true",
+            "\"public\": true, \"revocation\": \"strict\"",
+            "line 8, routes[0].revocation: a public route looks at no token",
         ),
         (
             "https://as.example/jwks",
@@ -196,6 +226,22 @@ fn an_addition_changes_no_request_that_was_decided() {
 }
 
 #[test]
+fn an_addition_makes_no_route_stricter_or_looser_about_revocations() {
+    let feed = r#""leeway_seconds": 5, "revocation": {"url": "https://a/f", "keys_url": "https://a/k"}"#;
+    let base = POLICY.replace("\"leeway_seconds\": 5", feed);
+    let strict = base
+        .replace("\"all\": [\"orders:read\"] }", "\"all\": [\"orders:read\"] }, \"revocation\": \"strict\"");
+    let policy = |text: &str| Policy::parse(text.as_bytes()).unwrap();
+
+    assert_ne!(base, strict);
+    assert_eq!(policy(&strict).merge(policy(&strict)).unwrap().routes().len(), 2);
+    for (one, other) in [(&base, &strict), (&strict, &base)] {
+        let error = policy(one).merge(policy(other)).unwrap_err().to_string();
+        assert!(error.starts_with("routes GET /orders/{id}: would decide"), "{error}");
+    }
+}
+
+#[test]
 fn an_issuer_that_is_believed_keeps_its_rules_and_keys() {
     let base = || Policy::parse(POLICY.as_bytes()).unwrap();
     let with = |text: &str, with: &str| {
@@ -217,6 +263,8 @@ fn an_issuer_that_is_believed_keeps_its_rules_and_keys() {
         )
         .is_err()
     );
+    let feed = r#""leeway_seconds": 5, "revocation": {"url": "https://a/f", "keys_url": "https://a/k"}"#;
+    assert!(with("\"leeway_seconds\": 5", feed).is_err());
     assert_eq!(with("https://as.example\", ", "https://other.example\", ").unwrap().issuers().len(), 2);
 
     assert_eq!(with("\"subject\": \"x-sub\"", "\"scope\": \"x-scope\"").unwrap().identity_headers().len(), 2);

@@ -1,25 +1,19 @@
 use alloc::format;
 use alloc::string::ToString;
 
+use proptest::collection;
+use proptest::prelude::*;
+
 use super::*;
-use crate::fixture::{HEADER, NOW, claims, jwks, keys, rules, sign};
+use crate::fixture::{FEED_HEADER, HEADER, NOW, claims, jwks, keys, page, page_claims, rules, sign};
 use crate::verify;
 
 const ISSUER: &str = "https://as.example";
-const FEED: &str = r#"{"alg":"EdDSA","kid":"k1","typ":"keystone-revocations+jwt"}"#;
-
-/// A page of these events, signed at `iat`; `replace` is a part of its claims and what stands there instead.
-fn page_with((from, to): (&str, &str), events: &str, iat: Seconds, replace: (&str, &str)) -> String {
-    let exp = iat + 10;
-    let claims = format!(
-        r#"{{"iss":"{ISSUER}","iat":{iat},"exp":{exp},"from":"{from}","to":"{to}","more":false,"ev":[{events}]}}"#
-    );
+/// A page whose claims say `replace.1` instead of `replace.0`.
+fn page_with(span: (&str, &str), events: &str, iat: Seconds, replace: (&str, &str)) -> String {
+    let claims = page_claims(span, events, iat);
     assert!(claims.contains(replace.0), "{}", replace.0);
-    sign(FEED, &claims.replacen(replace.0, replace.1, 1))
-}
-
-fn page(span: (&str, &str), events: &str, iat: Seconds) -> String {
-    page_with(span, events, iat, ("", ""))
+    sign(FEED_HEADER, &claims.replacen(replace.0, replace.1, 1))
 }
 
 fn feed() -> Revocations {
@@ -119,7 +113,7 @@ fn only_a_page_of_this_issuers_feed_is_taken() {
     let good = (("", "1.1"), "", NOW);
     let with = |replace| page_with(good.0, good.1, good.2, replace);
     let access_token = sign(HEADER, &claims(&[]));
-    let of_another_key = sign(&FEED.replace("k1", "k2"), "{}");
+    let of_another_key = sign(&FEED_HEADER.replace("k1", "k2"), "{}");
     let mut forged = page(good.0, good.1, good.2);
     let last = forged.pop();
     forged.push(if last == Some('A') { 'Q' } else { 'A' });
@@ -130,8 +124,8 @@ fn only_a_page_of_this_issuers_feed_is_taken() {
         ("a".repeat(64 * 1024 + 1), PageError::Form(Code::TooLarge)),
         (of_another_key, PageError::UnknownKey),
         (forged, PageError::Signature),
-        (sign(FEED, "[]"), PageError::Claims),
-        (sign(FEED, "{"), PageError::Claims),
+        (sign(FEED_HEADER, "[]"), PageError::Claims),
+        (sign(FEED_HEADER, "{"), PageError::Claims),
         (with((ISSUER, "https://other.example")), PageError::Issuer),
         (with(("\"more\":false", "\"more\":0")), PageError::Claims),
         (with(("\"more\":false", "\"more\":false,\"more\":false")), PageError::Claims),
@@ -222,7 +216,7 @@ fn a_feed_that_fails_is_asked_ever_less_often_up_to_every_eight_seconds() {
 #[test]
 fn a_page_of_an_unknown_key_asks_for_the_feeds_keys() {
     let mut feed = feed();
-    let page = sign(&FEED.replace("k1", "k2"), "{}");
+    let page = sign(&FEED_HEADER.replace("k1", "k2"), "{}");
 
     assert!(!feed.keys().wants_fetch(NOW));
     assert_eq!(feed.take(page.as_bytes(), NOW), Err(PageError::UnknownKey));
@@ -256,4 +250,31 @@ fn more_revocations_than_fit_are_refused_and_none_is_dropped_but_those_that_ende
     feed.keys().replace(jwks().as_bytes(), NOW + 130).unwrap();
     follow(&mut feed, NOW + 130, NOW + 300).unwrap();
     assert_eq!(feed.len(), 1000);
+}
+
+proptest! {
+    /// However pages are lost, repeated and mixed up, what was read is what the issuer wrote up to the cursor.
+    #[test]
+    fn a_token_is_refused_exactly_when_the_issuer_revoked_it_up_to_where_the_feed_was_read(
+        deliveries in collection::vec((0usize..6, any::<bool>()), 1..40),
+    ) {
+        let cursor = |at: usize| if at == 0 { String::new() } else { format!("{at}.1") };
+        let written = |at: usize| page((&cursor(at), &cursor(at + 1)), &event("sid", &format!("s{at}"), "null"), NOW);
+        let mut feed = feed();
+        let mut read = 0;
+        for (at, restarts) in deliveries {
+            let taken = feed.take(written(at).as_bytes(), NOW).is_ok();
+            prop_assert_eq!(taken, at == read);
+            read += usize::from(taken);
+            if restarts && at == 5 {
+                feed.restart(NOW);
+                let all: alloc::vec::Vec<_> = (0..read).map(|at| event("sid", &format!("s{at}"), "null")).collect();
+                prop_assert!(feed.take(page(("", &cursor(read)), &all.join(","), NOW).as_bytes(), NOW).is_ok());
+            }
+            for at in 0..6 {
+                let session = format!("\"s{at}\"");
+                prop_assert_eq!(feed.revokes(&token(&[("sid", &session)]), NOW), at < read);
+            }
+        }
+    }
 }
