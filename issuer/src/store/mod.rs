@@ -7,6 +7,7 @@ mod applied;
 mod bootstrap_rules;
 mod error;
 mod evidence;
+mod feed;
 mod key_life;
 mod ledger;
 mod migrations;
@@ -31,6 +32,7 @@ pub use administration::{ADMINISTRATOR, Administration, CONSOLE};
 pub use applied::{Applied, Deleted, Difference, Revoked, Updated};
 pub use error::{Result, StoreError};
 pub use evidence::{Evidence, SessionRecord};
+pub use feed::{FeedEvent, FeedPage, Position};
 pub use key_life::{
     Decide, KeyChange, KeyHistory, KeyLife, KeyLine, KeyRefusal, KeyState, Reseal, SealedName,
 };
@@ -88,7 +90,7 @@ pub trait Store: Administration + Evidence + KeyLife + Revocations + Send + Sync
     async fn change_password(&self, change: &PasswordChange) -> Result<bool>;
 
     /// Deletes, of each kind at most `most`, sessions that have been over for longer than any of their tokens may live, and
-    /// revocations that match no living token any more. Any number of replicas may do so at once.
+    /// revocations that match no living token any more, the last one excepted. Any number of replicas may do so at once.
     async fn sweep(&self, most: u32) -> Result<Swept>;
 
     /// The scopes that a subject holds: a user through roles, a client by assignment.

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Actor, Result, Session, SessionId};
+use super::{Actor, FeedPage, Position, Result, Session, SessionId};
 
 #[async_trait]
 pub trait Revocations: Send + Sync + fmt::Debug {
@@ -21,6 +21,9 @@ pub trait Revocations: Send + Sync + fmt::Debug {
     async fn live_session(&self, id: SessionId, inactivity: Duration) -> Result<Option<Session>>;
     /// A user's sessions that have neither ended nor expired, the newest first.
     async fn live_sessions(&self, user_id: Uuid, inactivity: Duration) -> Result<Vec<LiveSession>>;
+    /// What was revoked after `position`, or ever, as far as a token may be left that it matches: at most `most` events. `None`:
+    /// there is no such position, or it was another's before the database was restored from a backup.
+    async fn revoked_after(&self, position: Option<Position>, most: u32) -> Result<Option<FeedPage>>;
 }
 
 #[derive(Clone, Debug)]

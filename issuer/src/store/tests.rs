@@ -10,6 +10,7 @@ mod bed;
 mod cluster;
 mod declaration;
 mod evidence;
+mod feed;
 mod keys;
 mod migrations;
 mod postgres_only;
@@ -78,6 +79,13 @@ promises! {
         logins_at_once_do_not_pass_the_limit,
         what_is_over_for_long_is_swept_and_nothing_else,
         many_sweeps_at_once_take_a_step_each;
+    feed:
+        pages_follow_each_other_without_a_gap,
+        an_event_is_read_as_it_was_written,
+        what_no_token_can_match_any_more_is_left_out,
+        the_last_place_survives_every_sweep,
+        a_place_of_another_history_is_unknown,
+        a_reader_misses_nothing_while_others_write;
     accounts:
         a_one_time_password_opens_one_session,
         a_one_time_password_expires,

@@ -4,6 +4,7 @@ mod administration;
 mod bootstrap;
 mod clients;
 mod evidence;
+mod feed;
 mod key_life;
 mod keys;
 mod ledger;
@@ -33,9 +34,9 @@ pub(super) use self::schema::{MIGRATIONS, migrate};
 
 use self::pool::Distrust;
 use super::{
-    Actor, Bootstrap, Client, Credential, EndSession, IssuedToken, LiveSession, NewSession, NewSigningKey,
-    PasswordChange, PoolUse, Result, Revocations, Rotate, Rotation, Session, SessionId, SigningKey, Standing,
-    Store, Swept,
+    Actor, Bootstrap, Client, Credential, EndSession, FeedPage, IssuedToken, LiveSession, NewSession,
+    NewSigningKey, PasswordChange, PoolUse, Position, Result, Revocations, Rotate, Rotation, Session,
+    SessionId, SigningKey, Standing, Store, Swept,
 };
 
 #[derive(Clone)]
@@ -188,6 +189,10 @@ impl Revocations for Postgres {
 
     async fn live_sessions(&self, user_id: Uuid, inactivity: Duration) -> Result<Vec<LiveSession>> {
         self.bounded(revocation::live_sessions(&self.pool, user_id, inactivity)).await
+    }
+
+    async fn revoked_after(&self, position: Option<Position>, most: u32) -> Result<Option<FeedPage>> {
+        self.bounded(feed::after(&self.pool, position, most)).await
     }
 }
 

@@ -7,7 +7,7 @@ use crate::store::{Result, Swept};
 
 /// Of a table with this key, the rows whose time is over longest.
 macro_rules! delete_oldest {
-    ($table:literal, $key:literal, $since:literal) => {
+    ($table:literal, $key:literal, $since:literal $(, $and:literal)?) => {
         concat!(
             "
     DELETE FROM ",
@@ -24,7 +24,11 @@ macro_rules! delete_oldest {
             "
         WHERE ",
             $since,
-            " <= now() - make_interval(secs => $1)
+            " <= now() - make_interval(secs => $1)",
+            $("
+            AND ",
+            $and,)?
+            "
         ORDER BY ",
             $since,
             "
@@ -37,7 +41,13 @@ macro_rules! delete_oldest {
 
 const EXPIRED_SESSIONS: &str = delete_oldest!("refresh_tokens", "id", "expires_at");
 const ENDED_SESSIONS: &str = delete_oldest!("refresh_tokens", "id", "ended_at");
-const EVENTS: &str = delete_oldest!("revocation_events", "seq", "drop_after");
+/// Not the last one: it is the place from which whoever has read everything asks for what follows.
+const EVENTS: &str = delete_oldest!(
+    "revocation_events",
+    "seq",
+    "drop_after",
+    "seq < (SELECT max(seq) FROM revocation_events)"
+);
 
 pub(super) async fn sweep(pool: &PgPool, most: u32) -> Result<Swept> {
     let over = RETENTION.as_secs_f64();

@@ -5,6 +5,7 @@ mod bootstrap;
 mod clients;
 mod clock;
 mod evidence;
+mod feed;
 mod key_life;
 mod keys;
 mod ledger;
@@ -32,9 +33,9 @@ pub(super) use self::schema::MIGRATIONS;
 
 use self::pool::Pools;
 use super::{
-    Actor, Bootstrap, Client, Credential, EndSession, IssuedToken, LiveSession, NewSession, NewSigningKey,
-    PasswordChange, PoolUse, Result, Revocations, Rotate, Rotation, Session, SessionId, SigningKey, Standing,
-    Store, Swept,
+    Actor, Bootstrap, Client, Credential, EndSession, FeedPage, IssuedToken, LiveSession, NewSession,
+    NewSigningKey, PasswordChange, PoolUse, Position, Result, Revocations, Rotate, Rotation, Session,
+    SessionId, SigningKey, Standing, Store, Swept,
 };
 
 #[derive(Clone)]
@@ -162,5 +163,9 @@ impl Revocations for Sqlite {
 
     async fn live_sessions(&self, user_id: Uuid, inactivity: Duration) -> Result<Vec<LiveSession>> {
         revocation::live_sessions(&self.pools, user_id, inactivity).await
+    }
+
+    async fn revoked_after(&self, position: Option<Position>, most: u32) -> Result<Option<FeedPage>> {
+        feed::after(&self.pools, position, most).await
     }
 }
