@@ -4,6 +4,7 @@ use std::fmt;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac::{self, Context, HMAC_SHA256, Key};
+use zeroize::Zeroizing;
 
 use crate::clock::World;
 use crate::keys::{CannotOpen, KeyEncryptionKey};
@@ -34,11 +35,7 @@ impl Secrets {
     ) -> Result<Self, SecretsError> {
         let mut keys = Vec::new();
         for name in NAMES {
-            let purpose = purpose(name);
-            let candidate = zeroize::Zeroizing::new(world.bytes::<32>());
-            let candidate = kek.seal(&purpose, &*candidate, world)?;
-            let sealed = store.server_secret(name, &candidate).await?;
-            keys.push(Key::new(HMAC_SHA256, &kek.open(&purpose, &sealed)?));
+            keys.push(Key::new(HMAC_SHA256, &shared(name, store, kek, world).await?));
         }
         Self::of(keys)
     }
@@ -62,7 +59,7 @@ impl Secrets {
 
     /// A fresh client secret and what is stored of it.
     pub fn new_client_secret(&self, world: &World) -> (Secret, [u8; 32]) {
-        let secret = tagged::encode(tagged::CLIENT_SECRET, &*zeroize::Zeroizing::new(world.bytes::<32>()));
+        let secret = tagged::encode(tagged::CLIENT_SECRET, &*Zeroizing::new(world.bytes::<32>()));
         let hash = self.hash_client_secret(&secret);
         (secret, hash)
     }
@@ -93,6 +90,20 @@ impl fmt::Debug for Secrets {
 }
 
 const NAMES: [&str; 3] = ["refresh tokens", "client secrets", "rate limits"];
+
+/// The 32 bytes called `name`, made here where the database has none. All replicas get the same.
+pub(crate) async fn shared(
+    name: &str,
+    store: &dyn Store,
+    kek: &KeyEncryptionKey,
+    world: &World,
+) -> Result<Zeroizing<Vec<u8>>, SecretsError> {
+    let purpose = purpose(name);
+    let candidate = Zeroizing::new(world.bytes::<32>());
+    let candidate = kek.seal(&purpose, &*candidate, world)?;
+    let sealed = store.server_secret(name, &candidate).await?;
+    Ok(kek.open(&purpose, &sealed)?)
+}
 
 /// The name is bound to the sealed bytes: rows cannot be swapped.
 pub(crate) fn purpose(name: &str) -> String {

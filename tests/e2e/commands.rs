@@ -33,7 +33,7 @@ fn doctor_finds_nothing_wrong_with_an_issuer_that_serves(stack: &Stack) -> Resul
         ("database", if stack.backends.is_some() { "PostgreSQL " } else { "SQLite 3." }),
         ("schema", "up to date"),
         ("redis", if stack.backends.is_some() { "answers" } else { "not configured" }),
-        ("key-encryption key", "opens all 5 secrets"),
+        ("key-encryption key", "opens all 6 secrets"),
         ("set-up", "1 administrator"),
         ("listeners", "an issuer listens on `listen`"),
         ("listeners", "an issuer listens on `operations_listen`"),

@@ -1,5 +1,6 @@
 //! The signing keys: loaded once, signing from memory, published before use, a standby always ready.
 
+mod feed_key;
 mod jwk;
 mod kek;
 mod life;
@@ -21,6 +22,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keystone_verifier::{KeySet, KeySetError, compat};
 use time::OffsetDateTime;
 
+pub use self::feed_key::FeedKey;
 pub use self::jwk::Jwks;
 #[cfg(test)]
 pub(crate) use self::kek::tests::kek;
@@ -33,11 +35,14 @@ pub use self::standing::{CannotSign, Sight};
 pub use self::view::{KeyView, to_the_second};
 use crate::clock::World;
 use crate::config::KeyTimes;
+use crate::secrets::SecretsError;
 use crate::store::{KeyRefusal, NewSigningKey, SigningKey, Store, StoreError};
 
 /// Every key that is not removed, as this replica saw them last.
 #[derive(Debug)]
 pub struct Keys {
+    /// Signs no tokens, and is published apart.
+    pub feed: FeedKey,
     kek: KeyEncryptionKey,
     times: KeyTimes,
     world: World,
@@ -66,6 +71,8 @@ pub enum KeysError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Key(#[from] KeyError),
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
     #[error("verifiers would refuse the key set: {0}")]
     Published(String),
     #[error("the database holds no signing key that is active")]
@@ -77,7 +84,7 @@ pub enum KeysError {
 }
 
 impl Keys {
-    /// Makes the first key and its standby where the database has none.
+    /// Makes the first key and its standby, and the key of the feed, where the database has none.
     pub async fn open(
         store: &dyn Store,
         kek: KeyEncryptionKey,
@@ -92,7 +99,8 @@ impl Keys {
             stored = store.first_signing_keys(&[NewSigningKey { active: true, ..first }, standby]).await?;
         }
         let view = RwLock::new((Arc::new(Ring::new(&stored, &kek)?), sight));
-        Ok(Self { kek, times, world: world.clone(), view })
+        let feed = FeedKey::open(store, &kek, world).await?;
+        Ok(Self { feed, kek, times, world: world.clone(), view })
     }
 
     /// What is published. An old view is better than none.

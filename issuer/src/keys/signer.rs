@@ -53,8 +53,7 @@ impl Signer {
         if published != serde_json::to_value(&public).ok() || stored.kid != public.kid {
             return Err(mismatch());
         }
-        let header = format!(r#"{{"alg":"{algorithm}","kid":"{}","typ":"at+jwt"}}"#, stored.kid);
-        let header = URL_SAFE_NO_PAD.encode(header);
+        let header = header(algorithm, &stored.kid, "at+jwt");
         let &SigningKey { published_at, activates_at, retires_at, .. } = stored;
         Ok((Self { kid: stored.kid.clone(), header, pair, published_at, activates_at, retires_at }, public))
     }
@@ -69,14 +68,7 @@ impl Signer {
 
     /// A compact JWS (RFC 7515 §7.1) over `claims`.
     pub fn sign(&self, claims: &[u8]) -> Result<String, KeyError> {
-        let mut token = String::with_capacity(self.header.len() + claims.len() * 4 / 3 + LONGEST_SIGNATURE);
-        token.push_str(&self.header);
-        token.push('.');
-        URL_SAFE_NO_PAD.encode_string(claims, &mut token);
-        let signature = self.pair.sign(token.as_bytes()).ok_or(KeyError::Signing)?;
-        token.push('.');
-        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
-        Ok(token)
+        sign(&self.pair, &self.header, claims)
     }
 }
 
@@ -87,6 +79,22 @@ impl fmt::Debug for Signer {
             .field("activates_at", &self.activates_at)
             .finish_non_exhaustive()
     }
+}
+
+/// The protected header, encoded.
+pub(super) fn header(algorithm: Algorithm, kid: &str, kind: &str) -> String {
+    URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{algorithm}","kid":"{kid}","typ":"{kind}"}}"#))
+}
+
+pub(super) fn sign(pair: &Pair, header: &str, claims: &[u8]) -> Result<String, KeyError> {
+    let mut token = String::with_capacity(header.len() + claims.len() * 4 / 3 + LONGEST_SIGNATURE);
+    token.push_str(header);
+    token.push('.');
+    URL_SAFE_NO_PAD.encode_string(claims, &mut token);
+    let signature = pair.sign(token.as_bytes()).ok_or(KeyError::Signing)?;
+    token.push('.');
+    URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+    Ok(token)
 }
 
 /// Two fresh keys, made on a thread that may take its time. More are never needed at once: one to sign, and one to stand by.

@@ -225,7 +225,7 @@ async fn a_key_encryption_key_is_changed_without_a_stop() {
     let refresh = test.login("alice").await.success().text("refresh_token");
 
     assert!(starts_with(&test, both.clone()).await);
-    assert_eq!(reseal(&*test.issuer.store, &both, &test.issuer.world).await.unwrap(), 5);
+    assert_eq!(reseal(&*test.issuer.store, &both, &test.issuer.world).await.unwrap(), 6);
 
     assert!(starts_with(&test, new.clone()).await && starts_with(&test, both.clone()).await);
     assert!(!starts_with(&test, old.clone()).await);
