@@ -1,6 +1,6 @@
 //! The issuer: the authority over users, clients, roles, scopes, sessions and keys.
 //!
-//! `http` → `grant` → `token`, `keys`, `password`, `rbac`, `session` → `store` and `cache`. Nothing points back.
+//! `http` → `grant` → `token`, `feed`, `keys`, `password`, `rbac`, `session` → `store` and `cache`. Nothing points back.
 
 pub mod access;
 pub mod administration;
@@ -11,6 +11,7 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod declaration;
+pub mod feed;
 pub mod grant;
 pub mod hex;
 pub mod http;

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::decode::DecodeError;
 use crate::administration::{AdminError, Invalid};
+use crate::feed::FeedError;
 use crate::grant::GrantError;
 use crate::own_sessions::SessionError;
 use crate::store::administration::Refused;
@@ -28,6 +29,7 @@ pub(super) enum Problem {
     User(UserError),
     Admin(AdminError),
     Session(SessionError),
+    Feed(FeedError),
     Store(StoreError),
     Refused(Refusal),
     /// RFC 6585 §3.
@@ -101,6 +103,12 @@ impl From<SessionError> for Problem {
     }
 }
 
+impl From<FeedError> for Problem {
+    fn from(error: FeedError) -> Self {
+        Self::Feed(error)
+    }
+}
+
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
@@ -160,9 +168,20 @@ impl IntoResponse for Problem {
             Self::Session(error @ SessionError::Unknown) => {
                 problem(StatusCode::NOT_FOUND, "unknown_session", &error.to_string())
             }
-            Self::Session(SessionError::Store(error)) | Self::Store(error) => {
-                Self::User(error.into()).into_response()
+            Self::Feed(error @ FeedError::UnknownCursor) => {
+                problem(StatusCode::CONFLICT, "unknown_cursor", &error.to_string())
             }
+            Self::Feed(FeedError::CannotSign(cause)) => {
+                tracing::error!(error = %cause, "no page of the feed may be signed here");
+                unavailable("the server cannot sign at the moment; try again shortly")
+            }
+            Self::Feed(error @ (FeedError::Key(_) | FeedError::Claims(_))) => {
+                tracing::error!(%error, "no page of the feed could be signed");
+                Self::Internal.into_response()
+            }
+            Self::Session(SessionError::Store(error))
+            | Self::Feed(FeedError::Store(error))
+            | Self::Store(error) => Self::User(error.into()).into_response(),
             Self::User(error) => {
                 if let UserError::Store(error) = &error {
                     tracing::warn!(%error, "the store did not answer");
@@ -332,6 +351,12 @@ pub(super) fn log_refusal(refusal: &Refusal) {
     tracing::info!(code = refusal.code().as_str(), "request refused");
 }
 
+fn unavailable(detail: &str) -> Response {
+    let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", detail);
+    response.headers_mut().insert(RETRY_AFTER, SHORTLY.into());
+    response
+}
+
 fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
     let title = status.canonical_reason().unwrap_or_default();
     let body = ProblemBody { r#type: "about:blank", title, status: status.as_u16(), code, detail };
@@ -350,29 +375,4 @@ const STEP_UP: &str = "insufficient_user_authentication";
 const SHORTLY: u64 = 2;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn descriptions_hold_what_rfc_6749_allows() {
-        assert_eq!(printable("a \"b\" \\ é \n`c`"), "a ?b? ? ? ?`c`");
-    }
-
-    #[test]
-    fn the_guide_lists_every_code() {
-        let guide = include_str!("../../../docs/api.md");
-        let (_, table) = guide.split_once("| `code` | status |").unwrap();
-        let source = include_str!("error.rs").split("mod tests").next().unwrap();
-        let literals = source.split('"').skip(1).step_by(2);
-        let is_code = |text: &&str| {
-            let word = text.bytes().all(|byte| byte == b'_' || byte.is_ascii_lowercase());
-            word && (text.contains('_') || *text == "stale" || *text == "exists")
-        };
-        let codes: Vec<_> = literals.filter(is_code).collect();
-
-        assert!(codes.len() > 25, "{codes:?}");
-        for code in codes {
-            assert!(table.contains(&format!("`{code}`")), "{code}");
-        }
-    }
-}
+mod tests;

@@ -8,6 +8,7 @@ mod cors;
 mod decode;
 mod documentation;
 mod error;
+mod feed;
 mod framing;
 mod guard;
 mod health;

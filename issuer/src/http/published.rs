@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 
 use super::App;
 use super::cors;
+use super::feed;
 use super::openapi::IfNoneMatch;
 use crate::keys::{Document, Jwks};
 use crate::store::GrantType;
@@ -30,10 +31,7 @@ use crate::store::GrantType;
     ),
 )]
 pub(super) async fn jwks(State(app): State<App>, headers: HeaderMap) -> Response {
-    let cache = format!("public, max-age={}", app.issuer.config.keys.jwks_max_age.as_secs());
-    let answer = document(&app.issuer.keys.current().jwks, ("application/jwk-set+json", &cache), &headers);
-    // Public keys are for every verifier, in whose page it may run.
-    ([(ACCESS_CONTROL_ALLOW_ORIGIN, "*"), (ACCESS_CONTROL_EXPOSE_HEADERS, "etag")], answer).into_response()
+    key_set(&app, &app.issuer.keys.current().jwks, &headers)
 }
 
 /// What this server offers, and where (RFC 8414)
@@ -72,6 +70,9 @@ pub(super) struct Metadata {
     revocation_endpoint_auth_methods_supported: [&'static str; 3],
     introspection_endpoint: String,
     introspection_endpoint_auth_methods_supported: [&'static str; 2],
+    /// Keystone's own: the signed revocation feed, and the keys that it is signed with.
+    keystone_revocations_uri: String,
+    keystone_revocations_jwks_uri: String,
 }
 
 pub fn describe(issuer: &str) -> Document {
@@ -86,8 +87,17 @@ pub fn describe(issuer: &str) -> Document {
         revocation_endpoint_auth_methods_supported: [basic, post, none],
         introspection_endpoint: format!("{issuer}/auth/introspect"),
         introspection_endpoint_auth_methods_supported: [basic, post],
+        keystone_revocations_uri: format!("{issuer}{}", feed::REVOCATIONS),
+        keystone_revocations_jwks_uri: format!("{issuer}{}", feed::KEYS),
     };
     Document::new(json!(metadata).to_string())
+}
+
+pub(super) fn key_set(app: &App, keys: &Document, request: &HeaderMap) -> Response {
+    let cache = format!("public, max-age={}", app.issuer.config.keys.jwks_max_age.as_secs());
+    let answer = document(keys, ("application/jwk-set+json", &cache), request);
+    // Public keys are for every verifier, in whose page it may run.
+    ([(ACCESS_CONTROL_ALLOW_ORIGIN, "*"), (ACCESS_CONTROL_EXPOSE_HEADERS, "etag")], answer).into_response()
 }
 
 pub(super) fn document(

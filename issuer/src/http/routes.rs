@@ -11,7 +11,8 @@ use utoipa_axum::router::{UtoipaMethodRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
 use super::{
-    App, admin, cors, documentation, introspection, openapi, published, revocation, sessions, token, users,
+    App, admin, cors, documentation, feed, introspection, openapi, published, revocation, sessions, token,
+    users,
 };
 use crate::rbac::ACCOUNT;
 
@@ -100,8 +101,15 @@ pub(super) fn guarded() -> Vec<Route> {
 pub(super) fn published() -> Vec<Route> {
     let metadata = routes!(published::metadata).map(|route| route.options(cors::before_get));
     let metadata = metadata.layer(map_response(|answer| ready(cors::varied(answer))));
-    let keys = routes!(published::jwks).map(|route| route.options(published::preflight));
-    vec![route("published", Access::Anyone, keys), route("published", Access::Anyone, metadata)]
+    let for_verifiers =
+        |described: UtoipaMethodRouter<App>| described.map(|route| route.options(published::preflight));
+    let keys = for_verifiers(routes!(published::jwks));
+    let feed = [routes!(feed::revocations), routes!(feed::keys)].map(for_verifiers);
+    [keys, metadata]
+        .into_iter()
+        .chain(feed)
+        .map(|described| route("published", Access::Anyone, described))
+        .collect()
 }
 
 /// The description itself, for programs and for people.

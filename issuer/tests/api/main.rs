@@ -23,6 +23,7 @@ mod connections;
 mod cors;
 mod database;
 mod description;
+mod feed;
 mod hostile;
 mod introspection;
 mod keys;

@@ -6,6 +6,7 @@ use axum::http::Request;
 use crate::support::{ISSUER, TestIssuer};
 
 const JWKS: &str = "/.well-known/jwks.json";
+const FEED_KEYS: &str = "/.well-known/keystone/feed-jwks.json";
 const METADATA: &str = "/.well-known/oauth-authorization-server";
 
 #[tokio::test]
@@ -17,7 +18,7 @@ async fn the_metadata_comes_from_the_configured_issuer_alone() {
     assert_eq!(
         String::from_utf8(answer.bytes).unwrap(),
         format!(
-            r#"{{"grant_types_supported":["password","client_credentials","refresh_token"],"introspection_endpoint":"{ISSUER}/auth/introspect","introspection_endpoint_auth_methods_supported":["client_secret_basic","client_secret_post"],"issuer":"{ISSUER}","jwks_uri":"{ISSUER}/.well-known/jwks.json","revocation_endpoint":"{ISSUER}/auth/revoke","revocation_endpoint_auth_methods_supported":["client_secret_basic","client_secret_post","none"],"token_endpoint":"{ISSUER}/auth/token","token_endpoint_auth_methods_supported":["client_secret_basic","client_secret_post","none"]}}"#
+            r#"{{"grant_types_supported":["password","client_credentials","refresh_token"],"introspection_endpoint":"{ISSUER}/auth/introspect","introspection_endpoint_auth_methods_supported":["client_secret_basic","client_secret_post"],"issuer":"{ISSUER}","jwks_uri":"{ISSUER}/.well-known/jwks.json","keystone_revocations_jwks_uri":"{ISSUER}/.well-known/keystone/feed-jwks.json","keystone_revocations_uri":"{ISSUER}/.well-known/keystone/revocations","revocation_endpoint":"{ISSUER}/auth/revoke","revocation_endpoint_auth_methods_supported":["client_secret_basic","client_secret_post","none"],"token_endpoint":"{ISSUER}/auth/token","token_endpoint_auth_methods_supported":["client_secret_basic","client_secret_post","none"]}}"#
         )
     );
 }
@@ -27,7 +28,7 @@ async fn the_metadata_comes_from_the_configured_issuer_alone() {
 async fn nothing_a_request_says_changes_a_byte() {
     let test = TestIssuer::start().await;
 
-    for path in [JWKS, METADATA] {
+    for path in [JWKS, FEED_KEYS, METADATA] {
         let plain = test.get(path, &[]).await;
         let headers = [
             ("host", "evil.com"),
@@ -51,7 +52,7 @@ async fn nothing_a_request_says_changes_a_byte() {
 async fn copies_are_kept_for_a_while_and_confirmed_by_their_tag() {
     let test = TestIssuer::start().await;
 
-    for path in [JWKS, METADATA] {
+    for path in [JWKS, FEED_KEYS, METADATA] {
         let answer = test.get(path, &[]).await;
         let tag = answer.header("etag");
         assert!(tag.starts_with('"') && tag.ends_with('"'), "{tag}");
