@@ -1,7 +1,10 @@
 //! Tokens that are given up: revoked by their client, logged out by their user, and what others are told of them.
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
 use keystone_tests::stack::Stack;
+use keystone_tests::wait;
 use serde_json::json;
 
 use crate::lab::{OnStack, promises};
@@ -11,6 +14,7 @@ pub(crate) const PROMISES: &[(&str, OnStack)] = promises![
     a_client_cannot_revoke_anothers_token,
     a_resource_server_learns_whether_a_token_stands_and_nothing_more,
     a_logout_ends_the_session,
+    a_logout_reaches_every_verifier_before_the_token_expires,
 ];
 
 fn a_revoked_refresh_token_ends_its_session(stack: &Stack) -> Result<()> {
@@ -64,3 +68,26 @@ fn a_logout_ends_the_session(stack: &Stack) -> Result<()> {
     stack.issuer.refresh_grant(alice.refresh()?).send()?.expect(400)?;
     Ok(())
 }
+
+fn a_logout_reaches_every_verifier_before_the_token_expires(stack: &Stack) -> Result<()> {
+    let (gone, other) = (stack.issuer.login("alice")?.access, stack.issuer.login("alice")?.access);
+    let ask = |token: &str| stack.envoy.site.get("/me").bearer(token).send();
+    // A strict route is answered only by a worker that follows the feed.
+    let strict = || stack.envoy.site.request("DELETE", "/me").bearer(&other).send();
+    wait::until("Envoy to have read the feed", PATIENCE, || Ok(strict()?.status != 503))?;
+    for token in [&gone, &other] {
+        ask(token)?.expect(200)?;
+    }
+
+    let node = stack.node.revoked(&stack.issuer.site.url(""), &gone, &other)?;
+
+    let said = |what: &str| node.get(what).cloned().unwrap_or_default();
+    assert_eq!(said("before"), json!(["valid", "valid"]));
+    assert_eq!([said("after"), said("other")], [json!("revoked"), json!("valid")], "{node}");
+    wait::until("Envoy to refuse the token", PATIENCE, || Ok(ask(&gone)?.status == 401))?;
+    assert_eq!(ask(&gone)?.reason().as_deref(), Some("revoked"));
+    ask(&other)?.expect(200)?;
+    Ok(())
+}
+
+const PATIENCE: Duration = Duration::from_secs(30);

@@ -84,15 +84,32 @@ pub fn password(name: &str) -> Result<&'static str> {
     }
 }
 
-/// The policy file for an issuer whose keys come through Envoy's cluster `keystone`.
+/// The policy file for an issuer whose keys come through Envoy's cluster `keystone`, and of whom nothing else is asked.
 pub fn policy(issuer: &str) -> Value {
+    policy_with(issuer, &json!("off"))
+}
+
+/// The same, with the issuer's revocation feed and a route that insists on it.
+pub fn policy_with_feed(issuer: &str) -> Value {
+    let at = |path: &str| format!("{issuer}/.well-known/keystone/{path}");
+    let feed = json!({ "url": at("revocations"), "keys_url": at("feed-jwks.json") });
+    let mut policy = policy_with(issuer, &feed);
+    let strict =
+        json!({ "methods": ["DELETE"], "path": "/me", "authenticated": true, "revocation": "strict" });
+    if let Some(routes) = policy.get_mut("routes").and_then(Value::as_array_mut) {
+        routes.push(strict);
+    }
+    policy
+}
+
+fn policy_with(issuer: &str, feed: &Value) -> Value {
     json!({
         "version": 1,
         "issuers": [{
             "issuer": issuer,
             "audiences": [AUDIENCE],
             "keys": { "url": format!("{issuer}/.well-known/jwks.json"), "cluster": "keystone" },
-            "revocation": "off",
+            "revocation": feed,
         }],
         "routes": [
             { "methods": ["GET"], "path": "/", "public": true },

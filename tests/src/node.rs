@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use crate::cast::AUDIENCE;
 use crate::program::Program;
 use crate::tools::Tools;
 
@@ -48,6 +49,12 @@ impl Node {
         args.extend(tokens);
         let said = self.run(VERIFY, &args, Duration::from_secs(60))?;
         said.lines().map(|line| serde_json::from_str(line).context("not JSON")).collect()
+    }
+
+    /// What a verifier that had accepted `token` says of it after it was logged out, and of `other`.
+    pub fn revoked(&self, issuer: &str, token: &str, other: &str) -> Result<Value> {
+        let said = self.run("revoked.mjs", &[issuer, AUDIENCE, token, other], Duration::from_secs(60))?;
+        serde_json::from_str(&said).context("not JSON")
     }
 
     /// Runs one of the scripts and returns what it printed.

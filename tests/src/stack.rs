@@ -120,7 +120,7 @@ impl Stack {
         let orders = Orders::start(plan.ports.orders, &tools.package, settings)?;
         let setup = envoy::Setup {
             listen: plan.ports.envoy,
-            policy: format!("{:#}", cast::policy(&url)),
+            policy: format!("{:#}", cast::policy_with_feed(&url)),
             orders: plan.ports.orders,
             issuer: plan.ports.issuer,
         };
