@@ -5,6 +5,7 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a promise that is broken ends the run")]
 
+pub mod feed;
 mod forge;
 pub mod jwks;
 pub mod path;
@@ -20,10 +21,11 @@ pub mod token;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 6] = [
     ("token", token::check),
     ("jwks", jwks::check),
     ("policy", policy::check),
     ("path", path::check),
     ("signature", signature::check),
+    ("feed", feed::check),
 ];
