@@ -133,20 +133,33 @@ impl Revocations {
         taken
     }
 
-    fn read(&self, page: &[u8], now: Seconds) -> Result<Page, PageError> {
-        let keys = self.keys.current(now).ok_or(PageError::NoKeys)?;
-        let page = Page::verify(page, (&self.issuer, keys), now)?;
-        if page.from != self.cursor {
+    /// Takes a page that another follower of this feed has fetched and this one was not asking for. One that ends where this
+    /// one has read to is as good as one that begins there: nothing came after it. Any other is no fault of the feed, and
+    /// changes nothing at all: the next fetch of its own stays due.
+    pub fn adopt(&mut self, page: &[u8], now: Seconds) -> Result<(), PageError> {
+        let page = self.verified(page, now)?;
+        let ends_here = !page.to.is_empty() && page.to == self.cursor;
+        if page.from != self.cursor && !ends_here {
             return Err(PageError::OutOfOrder);
         }
+        self.apply(page, now)
+    }
+
+    fn read(&self, page: &[u8], now: Seconds) -> Result<Page, PageError> {
+        let page = self.verified(page, now)?;
+        if page.from == self.cursor { Ok(page) } else { Err(PageError::OutOfOrder) }
+    }
+
+    fn verified(&self, page: &[u8], now: Seconds) -> Result<Page, PageError> {
+        let keys = self.keys.current(now).ok_or(PageError::NoKeys)?;
+        Page::verify(page, (&self.issuer, keys), now)
+    }
+
+    fn apply(&mut self, page: Page, now: Seconds) -> Result<(), PageError> {
         // A page that was held back would make old revocations look fresh.
         if page.issued_at < self.signed_at {
             return Err(PageError::Replayed);
         }
-        Ok(page)
-    }
-
-    fn apply(&mut self, page: Page, now: Seconds) -> Result<(), PageError> {
         let table = self.building.as_mut().unwrap_or(&mut self.known);
         if table.len() + page.events.len() > MOST_EVENTS {
             table.drop_until(now.saturating_sub(LEEWAY));

@@ -109,6 +109,41 @@ fn pages_that_are_lost_repeated_or_held_back_change_nothing() {
 }
 
 #[test]
+fn a_page_of_another_follower_counts_where_it_begins_or_ends_at_what_is_known() {
+    let mut feed = read_once("");
+    let follows = page(("1.1", "2.1"), &event("sid", "s1", "null"), NOW + 2);
+    feed.adopt(follows.as_bytes(), NOW + 2).unwrap();
+    assert_eq!((feed.after(), feed.len(), feed.wants_page(NOW + 2)), ("2.1", 1, false));
+
+    let ends_here = page(("0.5", "2.1"), &event("sid", "s1", "null"), NOW + 9);
+    feed.adopt(ends_here.as_bytes(), NOW + 9).unwrap();
+
+    assert_eq!((feed.after(), feed.len(), feed.age(NOW + 9)), ("2.1", 1, Some(0)));
+}
+
+#[test]
+fn a_page_of_another_follower_that_does_not_fit_is_no_fault_and_delays_nothing() {
+    for (page, why) in [
+        (page(("2.1", "3.1"), "", NOW + 1), PageError::OutOfOrder),
+        (page(("", "0.5"), "", NOW + 1), PageError::OutOfOrder),
+        (page(("1.1", "1.1"), "", NOW - 1), PageError::Replayed),
+        (page(("1.1", "1.1"), "", NOW - 60), PageError::Expired),
+        (sign(&FEED.replace("k1", "k2"), "{}"), PageError::UnknownKey),
+    ] {
+        let mut feed = read_once("");
+        assert_eq!(feed.adopt(page.as_bytes(), NOW + 1), Err(why));
+
+        assert_eq!((feed.after(), feed.age(NOW + 1), feed.wants_page(NOW + 1)), ("1.1", Some(1), true));
+        assert!(!feed.keys().wants_fetch(NOW + 1));
+        feed.failed(NOW + 1);
+        assert!(feed.wants_page(NOW + 2), "no longer back-off either");
+    }
+    // Nothing was read, so nothing ends there.
+    let cold = page(("1.1", ""), "", NOW);
+    assert_eq!(feed().adopt(cold.as_bytes(), NOW), Err(PageError::OutOfOrder));
+}
+
+#[test]
 fn only_a_page_of_this_issuers_feed_is_taken() {
     let good = (("", "1.1"), "", NOW);
     let with = |replace| page_with(good.0, good.1, good.2, replace);
