@@ -10,8 +10,10 @@ use crate::pairs;
 use crate::vm::{Action, Vm};
 
 mod given;
+mod issuer;
 
 pub(crate) use given::*;
+pub(crate) use issuer::*;
 
 /// One Envoy process.
 #[derive(Debug)]
@@ -89,10 +91,8 @@ impl Worker {
 
     /// Answers the fetch that was started last.
     pub(crate) fn fetched(&mut self, status: &str, body: &[u8]) {
-        self.host.fetched.replace(Some((status.into(), body.into())));
-        let call = u32::try_from(self.host.fetches.borrow().len()).unwrap();
-        self.host.attended.set(1);
-        self.vm.fetched(1, call, body.len());
+        let last = self.host.fetches.borrow().len();
+        self.answer(last, status, body);
     }
 
     pub(crate) fn send(&mut self, headers: &[(&str, &str)]) -> Outcome {

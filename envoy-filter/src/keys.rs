@@ -3,107 +3,118 @@
 //! Workers share no memory, only records in the host's shared data: the raw key set with the time of its fetch, and
 //! the lease that says who fetches. Both are read on ticks, never for a request.
 
-use std::time::Duration;
-
 use keystone_verifier::{IssuerPolicy, KeyCache, Seconds, text};
 
 use crate::host::{Host, Level};
-use crate::lease::Lease;
 use crate::metrics::{Metrics, part};
 use crate::source::{Source, body};
+use crate::turn::{Turn, publish};
 
 /// An issuer whose keys come over the network, as one worker sees it.
 #[derive(Debug)]
 pub(crate) struct Remote {
     issuer: String,
+    /// For the log: whose keys they are.
+    name: String,
+    /// For the log: what it means that there are none.
+    lack: &'static str,
     source: Source,
     set_record: String,
-    lease_record: String,
+    turn: Turn,
     /// The version of the shared set that this worker uses.
     version: Option<u32>,
-    /// The failures in a row that this worker has backed off for.
-    failures: u32,
-    flight: Option<Flight>,
-    /// Fetches of this worker that ended well and badly, not yet reported.
-    ended: (u64, u64),
-}
-
-/// A fetch of this worker that is under way.
-#[derive(Clone, Copy, Debug)]
-struct Flight {
-    call: u32,
-    since: Duration,
-    lease: Lease,
 }
 
 impl Remote {
-    /// `None` if the keys are in the policy itself. The error is what the policy lacks for Envoy.
+    /// The keys of tokens. `None` if they are in the policy itself. The error is what the policy lacks for Envoy.
     pub(crate) fn new(policy: &IssuerPolicy) -> Result<Option<Self>, String> {
-        let Some(source) = Source::new(policy)? else { return Ok(None) };
+        let Some(source) = Source::of_keys(policy)? else { return Ok(None) };
         let issuer = policy.rules.issuer.clone();
         // Plugins of one VM share keys only if they ask the same place for the same issuer's. The number is that of
         // the records' form: a newer release may run beside this one during an update.
         let place = text!("{} {issuer}", source.url);
         Ok(Some(Self {
             set_record: text!("keystone/1/keys {place}"),
-            lease_record: text!("keystone/1/lease {place}"),
+            turn: Turn::new(text!("keystone/1/lease {place}")),
+            name: issuer.clone(),
+            lack: "requests that need them are answered 503",
             issuer,
             source,
             version: None,
-            failures: 0,
-            flight: None,
-            ended: (0, 0),
         }))
+    }
+
+    /// The keys of the revocation feed, in records of their own: they sign no token, even where one address serves both.
+    pub(crate) fn of_feed(issuer: &str, source: Source) -> Self {
+        let place = text!("{} {issuer}", source.url);
+        Self {
+            set_record: text!("keystone/1/feed-keys {place}"),
+            turn: Turn::new(text!("keystone/1/feed-keys-lease {place}")),
+            name: text!("the revocation feed of {issuer}"),
+            lack: "the feed cannot be read",
+            issuer: issuer.into(),
+            source,
+            version: None,
+        }
     }
 
     /// Before the first tick: takes what an earlier configuration left, and makes sure there is a lease to claim.
     pub(crate) fn prepare(&mut self, host: &impl Host, cache: &mut KeyCache) {
         self.adopt(host, cache);
-        self.lease(host);
+        self.turn.lease(host);
     }
 
     /// One tick: learns what the other workers did, and fetches if that is due and nobody else does.
     pub(crate) fn tick(&mut self, host: &impl Host, cache: &mut KeyCache) {
         self.adopt(host, cache);
-        let Some((lease, version)) = self.lease(host) else { return };
-        match self.flight {
-            Some(flight) => self.renew(host, cache, flight),
-            None => {
-                self.back_off_with_the_others(lease, cache, host.now().as_secs());
-                self.claim(host, cache, (lease, version));
+        let Some(lease) = self.turn.lease(host) else { return };
+        let now = host.now().as_secs();
+        if self.turn.is_under_way() {
+            if !self.turn.renew(host) {
+                self.fail(host, cache, "the answer got lost");
+            }
+            return;
+        }
+        if self.turn.others_failed(lease.0) {
+            spend_miss(cache, now);
+            cache.failed(now);
+        }
+        if cache.wants_fetch(now) && self.turn.claim(host, lease) {
+            cache.started(now);
+            if !self.turn.sent(self.source.fetch(host)) {
+                self.fail(host, cache, &self.source.no_cluster());
             }
         }
     }
 
     /// The answer to `call`, of `size` bytes, if that is this issuer's fetch.
     pub(crate) fn fetched(&mut self, host: &impl Host, cache: &mut KeyCache, (call, size): (u32, usize)) {
-        let Some(flight) = self.flight.filter(|flight| flight.call == call) else { return };
+        if !self.turn.awaits(call) {
+            return;
+        }
         let now = host.now().as_secs();
         let jwks = match body(host, size) {
             Ok(jwks) => jwks,
-            Err(why) => {
-                cache.failed(now);
-                return self.fail(host, flight.lease, &self.consequence(&why, cache, now));
-            }
+            Err(why) => return self.fail(host, cache, &why),
         };
         match cache.replace(&jwks, now) {
-            Ok(()) => self.publish(host, (&jwks, now), flight.lease),
-            Err(error) => {
-                let why = text!("the answer is no usable key set: {error}");
-                self.fail(host, flight.lease, &self.consequence(&why, cache, now));
-            }
+            Ok(()) => self.publish(host, (&jwks, now)),
+            Err(error) => self.end_badly(host, cache, &text!("the answer is no usable key set: {error}")),
         }
     }
 
     pub(crate) const fn is_fetching(&self) -> bool {
-        self.flight.is_some()
+        self.turn.is_under_way()
+    }
+
+    /// Whether keys are on their way, or will be with the next tick.
+    pub(crate) const fn is_awaited(&self, cache: &KeyCache, now: Seconds) -> bool {
+        self.is_fetching() || cache.wants_fetch(now)
     }
 
     /// What Envoy's statistics say about these keys.
     pub(crate) fn report(&mut self, host: &impl Host, cache: &KeyCache, metrics: &mut Metrics) {
-        let (well, badly) = std::mem::take(&mut self.ended);
-        metrics.raise(("keystone_key_fetches_total", "result", "ok"), well);
-        metrics.raise(("keystone_key_fetches_total", "result", "failed"), badly);
+        self.count(metrics);
         let now = host.now().as_secs();
         let issuer = part(&self.issuer);
         let usable = u64::from(cache.current(now).is_some());
@@ -111,6 +122,13 @@ impl Remote {
         if let Some(age) = cache.age(now) {
             metrics.set(host, text!("keystone_key_age_seconds.issuer.{issuer}"), age);
         }
+    }
+
+    /// How the fetches ended.
+    pub(crate) fn count(&mut self, metrics: &mut Metrics) {
+        let (well, badly) = self.turn.ended();
+        metrics.raise(("keystone_key_fetches_total", "result", "ok"), well);
+        metrics.raise(("keystone_key_fetches_total", "result", "failed"), badly);
     }
 
     /// Takes the set that another worker has fetched, if it is new.
@@ -127,104 +145,34 @@ impl Remote {
         }
     }
 
-    /// The lease and its version. `None` in the tick that makes it: two workers may make it at the same moment, but
-    /// only one can claim it by its version afterwards.
-    fn lease(&self, host: &impl Host) -> Option<(Lease, u32)> {
-        let read = host.shared(&self.lease_record).and_then(|r| Some((Lease::read(&r.value)?, r.version)));
-        if read.is_none() {
-            host.share(&self.lease_record, &Lease::default().write(), None);
-        }
-        read
-    }
-
-    /// A failure of one worker makes all of them wait, so that the process backs off and not each worker by itself.
-    fn back_off_with_the_others(&mut self, lease: Lease, cache: &mut KeyCache, now: Seconds) {
-        if lease.failures > self.failures {
-            spend_miss(cache, now);
-            cache.failed(now);
-        }
-        self.failures = lease.failures;
-    }
-
-    fn claim(&mut self, host: &impl Host, cache: &mut KeyCache, (lease, version): (Lease, u32)) {
-        let now = host.now();
-        let held = lease.held(now);
-        if !cache.wants_fetch(now.as_secs())
-            || lease.is_held(now)
-            || !host.share(&self.lease_record, &held.write(), Some(version))
-        {
-            return;
-        }
-        cache.started(now.as_secs());
-        match self.source.fetch(host) {
-            Some(call) => self.flight = Some(Flight { call, since: now, lease: held }),
-            None => {
-                cache.failed(now.as_secs());
-                let why = text!("Envoy has no usable cluster {}", self.source.cluster);
-                self.fail(host, held, &self.consequence(&why, cache, now.as_secs()));
-            }
-        }
-    }
-
-    /// Keeps the lease while the answer is awaited. The host answers within its timeout; a lost answer is a failure.
-    fn renew(&mut self, host: &impl Host, cache: &mut KeyCache, flight: Flight) {
-        let now = host.now();
-        if now.saturating_sub(flight.since) > LOST_AFTER {
-            cache.failed(now.as_secs());
-            return self.fail(
-                host,
-                flight.lease,
-                &self.consequence("the answer got lost", cache, now.as_secs()),
-            );
-        }
-        let lease = flight.lease.held(now);
-        self.hand_on(host, flight.lease, lease);
-        self.flight = Some(Flight { lease, ..flight });
-    }
-
-    fn publish(&mut self, host: &impl Host, (jwks, now): (&[u8], Seconds), lease: Lease) {
+    fn publish(&mut self, host: &impl Host, (jwks, now): (&[u8], Seconds)) {
         let record = [&now.to_le_bytes()[..], jwks].concat();
-        host.share(&self.set_record, &record, None);
-        // This worker has the set already, unless someone else was faster by a hair: then the next tick takes theirs.
-        self.version = host.shared(&self.set_record).filter(|r| r.value == record).map(|r| r.version);
-        if lease.failures > 0 {
+        self.version = publish(host, &self.set_record, &record);
+        if self.turn.succeed(host) {
             self.log(host, Level::Info, "are fetched again");
         }
-        self.flight = None;
-        self.failures = 0;
-        self.ended.0 += 1;
-        self.hand_on(host, lease, Lease::default());
     }
 
-    fn fail(&mut self, host: &impl Host, lease: Lease, line: &str) {
-        self.log(host, Level::Warn, line);
-        let failed = lease.failed();
-        self.flight = None;
-        self.failures = failed.failures;
-        self.ended.1 += 1;
-        self.hand_on(host, lease, failed);
+    fn fail(&mut self, host: &impl Host, cache: &mut KeyCache, why: &str) {
+        cache.failed(host.now().as_secs());
+        self.end_badly(host, cache, why);
     }
 
-    /// Writes the lease's next state, if it is still this worker's.
-    fn hand_on(&self, host: &impl Host, own: Lease, next: Lease) {
-        if let Some((lease, version)) = self.lease(host)
-            && lease == own
-        {
-            host.share(&self.lease_record, &next.write(), Some(version));
-        }
-    }
-
-    fn consequence(&self, why: &str, cache: &KeyCache, now: Seconds) -> String {
+    /// As the cache knows already.
+    fn end_badly(&mut self, host: &impl Host, cache: &KeyCache, why: &str) {
+        let now = host.now().as_secs();
         let Source { url, cluster, .. } = &self.source;
         let consequence = match cache.age(now).filter(|_| cache.current(now).is_some()) {
             Some(age) => text!("those of {age} s ago stay in use"),
-            None => "requests that need them are answered 503".into(),
+            None => self.lack.into(),
         };
-        text!("cannot be fetched from {url} through cluster {cluster}: {why}; {consequence}")
+        let line = text!("cannot be fetched from {url} through cluster {cluster}: {why}; {consequence}");
+        self.log(host, Level::Warn, &line);
+        self.turn.fail(host);
     }
 
     fn log(&self, host: &impl Host, level: Level, what: &str) {
-        host.log(level, &text!("the keys of {} {what}", self.issuer));
+        host.log(level, &text!("the keys of {} {what}", self.name));
     }
 }
 
@@ -233,9 +181,6 @@ impl Remote {
 fn spend_miss(cache: &mut KeyCache, at: Seconds) {
     cache.missed(at);
 }
-
-/// Twice the timeout that the host was given.
-const LOST_AFTER: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests;

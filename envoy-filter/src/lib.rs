@@ -1,8 +1,8 @@
 //! Skin for Envoy (proxy-wasm): request headers in, the verifier's decision out. It marshals and decides nothing.
 //!
 //! A VM serves one worker thread. `abi` speaks to the host, `vm` knows which configuration a request belongs to,
-//! `root` holds one configuration, `keys` (with `lease` and `source`) keeps the keys of one issuer fresh, `request` carries out
-//! one decision, `metrics` and `heartbeat` tell the operator.
+//! `root` holds one configuration, `keys` keeps the keys of one issuer fresh and `feed` its revocations (both with `turn`, `lease`
+//! and `source`), `request` carries out one decision, `metrics` and `heartbeat` tell the operator.
 //!
 //! Nothing here may panic: a trap ends the VM and with it every request of the worker.
 
@@ -10,6 +10,7 @@
 mod abi;
 #[cfg(test)]
 mod fake;
+mod feed;
 mod heartbeat;
 pub mod host;
 mod keys;
@@ -19,4 +20,5 @@ pub mod pairs;
 mod request;
 mod root;
 mod source;
+mod turn;
 pub mod vm;

@@ -16,7 +16,7 @@ use crate::vm::Action;
 pub(crate) enum Served {
     /// Envoy was told what to do.
     Done(Action, Verdict),
-    /// Not yet decided: the key it names may be a new one.
+    /// Not yet decided: the key it names may be a new one, or the issuer's first word on revocations is on its way.
     Held,
 }
 
@@ -39,11 +39,11 @@ pub(crate) const INTERNAL: &str = "internal";
 
 type Headers<'a> = [(&'a [u8], &'a [u8])];
 
-/// Decides and acts, unless `may_wait` says for a token of an unknown key that new keys are on their way.
+/// Decides and acts, unless `may_wait` says of a refusal that what it is for lack of is on its way.
 pub(crate) fn serve(
     host: &impl Host,
     gate: &mut Gate,
-    may_wait: impl FnOnce(&mut Gate, Seconds) -> bool,
+    may_wait: impl FnOnce(&mut Gate, Code, Seconds) -> bool,
 ) -> Served {
     let now = host.now().as_secs();
     let raw = host.request_headers().unwrap_or_default();
@@ -63,8 +63,8 @@ pub(crate) fn serve(
     }
 
     let decision = gate.decide(&view, now);
-    if matches!(&decision, Decision::Deny(refusal) if refusal.code() == Code::UnknownKid)
-        && may_wait(gate, now)
+    if let Decision::Deny(refusal) = &decision
+        && may_wait(gate, refusal.code(), now)
     {
         return Served::Held;
     }

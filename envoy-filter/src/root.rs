@@ -1,9 +1,10 @@
-//! One configuration of the plugin in one worker: the policy, its keys, and the tick that keeps them fresh.
+//! One configuration of the plugin in one worker: the policy, its keys and revocations, and the tick that keeps them fresh.
 
 use std::time::Duration;
 
-use keystone_verifier::{Bundle, Gate, IssuerPolicy, KeyCache, text};
+use keystone_verifier::{Bundle, Code, FeedState, Gate, KeyCache, Revocations, text};
 
+use crate::feed::Feed;
 use crate::host::{Host, Level};
 use crate::keys::Remote;
 use crate::metrics::Metrics;
@@ -14,6 +15,8 @@ pub(crate) struct Root {
     gate: Gate,
     /// The issuers whose keys are fetched, each with its place in the policy.
     remotes: Vec<(usize, Remote)>,
+    /// Those whose revocation feed is followed, likewise.
+    feeds: Vec<(usize, Feed)>,
     pace: Option<Duration>,
     complained: bool,
     /// How many of the gate's reused verdicts were counted.
@@ -37,17 +40,53 @@ impl Root {
             None => gate,
         };
         let named = gate.issuers().enumerate().map(|(place, issuer)| (place, place >= enforced, issuer));
-        let remotes = named.filter_map(remote).collect::<Result<_, _>>()?;
-        let mut root = Self { gate, remotes, pace: None, complained: false, counted: 0 };
+        let (mut remotes, mut feeds) = (Vec::new(), Vec::new());
+        for (place, of_shadow, issuer) in named {
+            let at = |error| match of_shadow {
+                true => text!("shadow, issuer {}: {error}", issuer.rules.issuer),
+                false => text!("issuers[{place}].{error}"),
+            };
+            remotes.extend(Remote::new(issuer).map_err(at)?.map(|remote| (place, remote)));
+            feeds.extend(Feed::new(issuer).map_err(at)?.map(|feed| (place, feed)));
+        }
+        let mut root = Self { gate, remotes, feeds, pace: None, complained: false, counted: 0 };
         root.each_remote(|remote, cache| remote.prepare(host, cache));
+        root.each_feed(|feed, known| feed.prepare(host, known));
         root.keep_pace(host, false);
         Ok(root)
+    }
+
+    /// Takes over what another configuration of this VM knows of the same feeds: an update must not forget revocations until
+    /// they are read again.
+    pub(crate) fn inherit(&mut self, host: &impl Host, other: &mut Self) {
+        let now = host.now().as_secs();
+        let feeds = |root: &Self| {
+            let all =
+                root.gate.issuers().map(|issuer| (issuer.rules.issuer.clone(), issuer.revocations.clone()));
+            all.collect::<Vec<_>>()
+        };
+        let (own, others) = (feeds(self), feeds(other));
+        for (place, feed) in own.iter().enumerate() {
+            let known =
+                others.iter().position(|known| known == feed).and_then(|at| other.gate.revocations(at));
+            if let Some(known) = known.filter(|known| known.age(now).is_some())
+                && let Some(own) = self.gate.revocations(place)
+            {
+                *own = known.clone();
+                // Whatever the other one awaits, this one does not.
+                own.failed(now);
+            }
+        }
     }
 
     pub(crate) fn tick(&mut self, host: &impl Host, metrics: &mut Metrics) {
         self.each_remote(|remote, cache| {
             remote.tick(host, cache);
             remote.report(host, cache, metrics);
+        });
+        self.each_feed(|feed, known| {
+            feed.tick(host, known);
+            feed.report(host, known, metrics);
         });
         let reused = self.gate.reused();
         metrics.raise(("keystone_cache_hits_total", "", ""), reused.saturating_sub(self.counted));
@@ -57,16 +96,23 @@ impl Root {
     /// The answer to a fetch, of `size` bytes.
     pub(crate) fn fetched(&mut self, host: &impl Host, call: u32, size: usize) {
         self.each_remote(|remote, cache| remote.fetched(host, cache, (call, size)));
+        self.each_feed(|feed, known| feed.fetched(host, known, (call, size)));
     }
 
     /// Serves a request. Only if it `may_wait` it can be held until the next tick.
     pub(crate) fn request(&mut self, host: &impl Host, may_wait: bool) -> Served {
-        let Self { gate, remotes, .. } = self;
-        let served = request::serve(host, gate, |gate, now| {
+        let Self { gate, remotes, feeds, .. } = self;
+        let served = request::serve(host, gate, |gate, code, now| {
             may_wait
-                && remotes.iter().any(|(place, remote)| {
-                    remote.is_fetching() || gate.keys(*place).is_some_and(|cache| cache.wants_fetch(now))
-                })
+                && match code {
+                    Code::UnknownKid => remotes.iter().any(|(place, remote)| {
+                        gate.keys(*place).is_some_and(|cache| remote.is_awaited(cache, now))
+                    }),
+                    Code::RevocationsStale => feeds.iter().any(|(place, feed)| {
+                        gate.revocations(*place).is_some_and(|known| feed.is_awaited(known, now))
+                    }),
+                    _ => false,
+                }
         });
         if matches!(served, Served::Done(_, verdict) if verdict.word == INTERNAL) && !self.complained {
             self.complained = true;
@@ -83,17 +129,27 @@ impl Root {
         }
     }
 
-    /// Ticks come quickest while a request waits for keys, quickly while no request could be served, and else as
-    /// slowly as it takes to see what the other workers fetched.
+    fn each_feed(&mut self, mut call: impl FnMut(&mut Feed, &mut Revocations)) {
+        for (place, feed) in &mut self.feeds {
+            if let Some(known) = self.gate.revocations(*place) {
+                call(feed, known);
+            }
+        }
+    }
+
+    /// Ticks come quickest while a request waits, quickly while keys are awaited or a feed's first word, and else as slowly as
+    /// it takes to see what the other workers fetched.
     pub(crate) fn keep_pace(&mut self, host: &impl Host, someone_waits: bool) {
         let now = host.now().as_secs();
         let mut awaited = false;
         self.each_remote(|remote, cache| {
             awaited |= remote.is_fetching() || cache.wants_fetch(now) || cache.current(now).is_none();
         });
+        self.each_feed(|_, known| awaited |= known.state(now) == FeedState::Cold);
         let pace = match (someone_waits, awaited) {
             (true, _) => QUICKEST,
             (false, true) => QUICK,
+            (false, false) if !self.feeds.is_empty() => FOLLOWING,
             (false, false) => SLOW,
         };
         if self.pace.replace(pace) != Some(pace) {
@@ -102,24 +158,16 @@ impl Root {
     }
 }
 
-fn remote(
-    (place, of_shadow, issuer): (usize, bool, &IssuerPolicy),
-) -> Option<Result<(usize, Remote), String>> {
-    match Remote::new(issuer) {
-        Ok(remote) => remote.map(|remote| Ok((place, remote))),
-        Err(error) if of_shadow => Some(Err(text!("shadow, issuer {}: {error}", issuer.rules.issuer))),
-        Err(error) => Some(Err(text!("issuers[{place}].{error}"))),
-    }
-}
-
 const QUICKEST: Duration = Duration::from_millis(20);
 const QUICK: Duration = Duration::from_millis(200);
+/// How long after its fetch a revocation may take to reach every worker.
+const FOLLOWING: Duration = Duration::from_millis(250);
 const SLOW: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fake::{JWKS, Process, REMOTE, TOKEN, Worker, policy};
+    use crate::fake::{FEED, JWKS, Process, REMOTE, TOKEN, Worker, followed, policy};
     use crate::vm::Action;
 
     fn refusal(policy: &str) -> String {
@@ -216,5 +264,45 @@ mod tests {
         assert_eq!(worker.host.fetches.borrow().len(), 1);
         let line = refusal(&bundle.replace(r#", "cluster": "keystone""#, ""));
         assert!(line.contains("shadow, issuer http://other.test: keys.cluster: missing"), "{line}");
+    }
+
+    #[test]
+    fn a_feed_needs_a_cluster_of_its_own_or_of_the_keys() {
+        let bare = FEED.replace(r#", "cluster": "keystone""#, "");
+        let line = refusal(&followed(&bare));
+        assert!(
+            line.contains("issuers[0].revocation.cluster: missing, it must name the Envoy cluster"),
+            "{line}"
+        );
+
+        let of_keys = policy(&format!(r#"{REMOTE}, "revocation": {bare}"#), "{}");
+        let mut worker = Worker::new(&Process::start(), &of_keys);
+        worker.tick();
+        assert!(worker.host.fetches.borrow().contains(&"keystone as.test/feed-jwks.json".to_owned()));
+    }
+
+    #[test]
+    fn a_feed_at_a_url_that_envoy_cannot_ask_for_is_refused() {
+        for (member, url) in
+            [("url", "http://as.test/revocations"), ("keys_url", "http://as.test/feed-jwks.json")]
+        {
+            let line = refusal(&followed(&FEED.replace(url, "https://u@as.test/x")));
+
+            assert!(line.contains(&format!("issuers[0].revocation.{member}")), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_feed_of_an_issuer_that_only_the_shadow_believes_is_followed_too() {
+        let own = policy(&format!(r#"{{ "inline": {JWKS} }}"#), "{}");
+        let shadow = followed(FEED).replace("\"http://as.test\"", "\"http://other.test\"");
+        let bundle = format!(r#"{{ "policy": {own}, "shadow": {shadow} }}"#);
+        let mut worker = Worker::new(&Process::start(), &bundle);
+
+        worker.tick();
+
+        assert_eq!(*worker.host.fetches.borrow(), ["keystone as.test/feed-jwks.json"]);
+        let line = refusal(&bundle.replace(r#", "cluster": "keystone""#, ""));
+        assert!(line.contains("shadow, issuer http://other.test: revocation.cluster: missing"), "{line}");
     }
 }

@@ -1,4 +1,4 @@
-//! Where an issuer's keys are: a URL for the request, and the cluster that Envoy reaches it through.
+//! Where an issuer's keys and its revocation feed are: URLs for the requests, and the cluster that Envoy reaches them through.
 
 use std::time::Duration;
 
@@ -6,49 +6,102 @@ use keystone_verifier::{IssuerPolicy, KeySource, text};
 
 use crate::host::{Fetch, Host};
 
-/// The largest key set, as for every verifier.
+/// The largest key set and the largest page, as for every verifier.
 const MAX_BYTES: usize = 64 * 1024;
 const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What is asked for, as the `accept` header says it.
+const JWKS: &str = "application/jwk-set+json, application/json";
+const PAGE: &str = "application/keystone-revocations+jwt";
 
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) url: String,
     pub(crate) cluster: String,
+    accept: &'static str,
     scheme: String,
     authority: String,
     path: String,
 }
 
+/// Where the revocation feed of an issuer is.
+#[derive(Debug)]
+pub(crate) struct FeedSources {
+    pub(crate) keys: Source,
+    pub(crate) pages: Source,
+}
+
 impl Source {
-    /// `None` if the keys are in the policy itself. The error is what the policy lacks for Envoy.
-    pub(crate) fn new(issuer: &IssuerPolicy) -> Result<Option<Self>, String> {
+    /// Where the keys of tokens are. `None` if they are in the policy itself. The error is what the policy lacks for Envoy.
+    pub(crate) fn of_keys(issuer: &IssuerPolicy) -> Result<Option<Self>, String> {
         let KeySource::Remote { url, cluster } = &issuer.keys else { return Ok(None) };
-        let Some(cluster) = cluster.clone() else {
-            return Err(text!("keys.cluster: missing, it must name the Envoy cluster that reaches {url}"));
-        };
+        let cluster = cluster.as_ref().ok_or_else(|| missing("keys", url))?;
+        Self::new("keys.url", (url, JWKS), cluster).map(Some)
+    }
+
+    fn new(member: &str, (url, accept): (&str, &'static str), cluster: &str) -> Result<Self, String> {
         let Some((scheme, authority, path)) = split(url) else {
             return Err(text!(
-                "keys.url: {url} must be http:// or https://, a host and a path, nothing else"
+                "{member}: {url} must be http:// or https://, a host and a path, nothing else"
             ));
         };
         let (scheme, authority, path) = (scheme.into(), authority.into(), path.into());
-        Ok(Some(Self { url: url.clone(), cluster, scheme, authority, path }))
+        Ok(Self { url: url.into(), cluster: cluster.into(), accept, scheme, authority, path })
     }
 
     /// Starts a fetch. `None`: Envoy knows no such cluster, or cannot use it.
     pub(crate) fn fetch(&self, host: &impl Host) -> Option<u32> {
+        self.get(host, &self.path)
+    }
+
+    /// Starts a fetch of what comes after `cursor`, which may stand in a URL as it is; of the beginning where it is empty.
+    pub(crate) fn fetch_after(&self, host: &impl Host, cursor: &str) -> Option<u32> {
+        if cursor.is_empty() {
+            return self.fetch(host);
+        }
+        let joint = if self.path.contains(['?']) { "&" } else { "?" };
+        self.get(host, &text!("{}{joint}after={cursor}", self.path))
+    }
+
+    /// Why a fetch could not start.
+    pub(crate) fn no_cluster(&self) -> String {
+        text!("Envoy has no usable cluster {}", self.cluster)
+    }
+
+    fn get(&self, host: &impl Host, path: &str) -> Option<u32> {
         host.fetch(&Fetch {
             cluster: &self.cluster,
             headers: &[
                 (":method", "GET"),
                 (":scheme", &self.scheme),
                 (":authority", &self.authority),
-                (":path", &self.path),
-                ("accept", "application/jwk-set+json, application/json"),
+                (":path", path),
+                ("accept", self.accept),
             ],
             timeout: TIMEOUT,
         })
     }
+}
+
+impl FeedSources {
+    /// `None` if the feed is not followed. The error is what the policy lacks for Envoy.
+    pub(crate) fn new(issuer: &IssuerPolicy) -> Result<Option<Self>, String> {
+        let Some(feed) = &issuer.revocations else { return Ok(None) };
+        let of_keys = match &issuer.keys {
+            KeySource::Remote { cluster, .. } => cluster.as_ref(),
+            KeySource::Inline(_) => None,
+        };
+        // Mostly one cluster serves all of an issuer.
+        let cluster = feed.cluster.as_ref().or(of_keys).ok_or_else(|| missing("revocation", &feed.url))?;
+        Ok(Some(Self {
+            keys: Source::new("revocation.keys_url", (&feed.keys_url, JWKS), cluster)?,
+            pages: Source::new("revocation.url", (&feed.url, PAGE), cluster)?,
+        }))
+    }
+}
+
+fn missing(member: &str, url: &str) -> String {
+    text!("{member}.cluster: missing, it must name the Envoy cluster that reaches {url}")
 }
 
 /// The body of the answer that has arrived. Only 200 counts: a redirect could lead to someone else's keys.

@@ -32,7 +32,7 @@ pub struct Vm<H> {
     heartbeat: Heartbeat,
 }
 
-/// A request that waits for keys.
+/// A request that waits for keys, or for the first word of a revocation feed.
 #[derive(Clone, Copy, Debug)]
 struct Held {
     root: u32,
@@ -62,7 +62,10 @@ impl<H: Host> Vm<H> {
     /// Takes the configuration of a root. `false`: it is wrong, the log says where, and Envoy refuses to load it.
     pub fn configure(&mut self, context: u32) -> bool {
         match Root::configure(&self.host) {
-            Ok(root) => {
+            Ok(mut root) => {
+                for (_, other) in &mut self.roots {
+                    root.inherit(&self.host, other);
+                }
                 take(&mut self.roots, context);
                 self.roots.push((context, root));
                 true
@@ -178,7 +181,7 @@ fn take<T>(list: &mut Vec<(u32, T)>, context: u32) -> Option<T> {
 
 /// A tick less than half a second.
 const PATIENCE: Duration = Duration::from_millis(480);
-/// Whoever sends more tokens of unknown keys than this at the same moment hears at once that they are unknown.
+/// Requests beyond this number are answered at once, as if nothing were on its way.
 const MOST_HELD: usize = 1000;
 
 #[cfg(test)]

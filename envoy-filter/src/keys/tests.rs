@@ -1,5 +1,5 @@
-use super::*;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::fake::{JWKS, JWKS_OF_BOTH, Process, REMOTE, TOKEN, TOKEN_OF_SECOND_KEY, Worker, policy};
 

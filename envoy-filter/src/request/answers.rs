@@ -1,10 +1,11 @@
 //! What a client is told: `tests/vectors/answers.json`, to which the crate and the npm package are held as well.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::fake::{Process, REMOTE, Response, TOKEN, Worker, policy};
+use crate::fake::{Followers, Process, REMOTE, Response, TOKEN, Worker, policy};
 use crate::pairs;
 
 fn vectors(name: &str) -> Value {
@@ -67,7 +68,7 @@ fn every_refusal_of_the_hostile_file_is_answered_as_it_is_written_down() {
         assert_eq!(bare(answer), answers[&code], "{}", case["name"]);
         unseen.remove(code.as_str());
     }
-    // Of the issuer's keys the next test tells; the other two come with the revocation feed.
+    // Of these the next tests tell.
     assert_eq!(unseen, BTreeSet::from(["keys_unavailable", "revocations_stale", "revoked"]));
 }
 
@@ -80,4 +81,21 @@ fn without_keys_the_answer_is_the_one_that_is_written_down() {
     let response = worker.send(&headers).response.unwrap();
 
     assert_eq!(told(&response), answers()["keys_unavailable"]);
+}
+
+#[test]
+fn what_the_revocation_feed_says_is_answered_as_it_is_written_down() {
+    let bearer = format!("Bearer {TOKEN}");
+    let headers = [(":method", "GET"), (":path", "/strict"), ("authorization", bearer.as_str())];
+    let mut followers = Followers::new(1);
+    followers.issuer.status = "500";
+    followers.tick();
+    let stale = followers.workers[0].0.send(&headers).response.unwrap();
+    followers.issuer.status = "200";
+    followers.issuer.revoke("s-1");
+    followers.run(Duration::from_secs(2));
+    let revoked = followers.workers[0].0.send(&headers).response.unwrap();
+
+    assert_eq!(told(&stale), answers()["revocations_stale"]);
+    assert_eq!(told(&revoked), answers()["revoked"]);
 }

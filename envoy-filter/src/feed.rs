@@ -1,0 +1,199 @@
+//! The revocations of one issuer: fetched once a second per Envoy process, verified and kept by every worker.
+//!
+//! The newest page is a record in the host's shared data, and a lease says who fetches the next, as with keys. A worker
+//! that the record does not fit, such as one that has just started, fetches by itself what it lacks.
+
+use keystone_verifier::{FeedState, IssuerPolicy, PageError, Revocations, Seconds, text};
+
+use crate::host::{Host, Level};
+use crate::keys::Remote;
+use crate::metrics::{Metrics, part};
+use crate::source::{FeedSources, Source, body};
+use crate::turn::{Turn, publish};
+
+/// An issuer's feed, as one worker sees it.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    issuer: String,
+    keys: Remote,
+    source: Source,
+    page_record: String,
+    turn: Turn,
+    /// The version of the shared page that this worker has looked at.
+    version: Option<u32>,
+    /// That page follows one that this worker has not.
+    behind: bool,
+    /// The last fetch of this worker for itself has failed.
+    failed_alone: bool,
+}
+
+impl Feed {
+    /// `None` if the feed is not followed. The error is what the policy lacks for Envoy.
+    pub(crate) fn new(policy: &IssuerPolicy) -> Result<Option<Self>, String> {
+        let Some(FeedSources { keys, pages }) = FeedSources::new(policy)? else { return Ok(None) };
+        let issuer = policy.rules.issuer.clone();
+        let place = text!("{} {issuer}", pages.url);
+        Ok(Some(Self {
+            keys: Remote::of_feed(&issuer, keys),
+            page_record: text!("keystone/1/page {place}"),
+            turn: Turn::new(text!("keystone/1/page-lease {place}")),
+            issuer,
+            source: pages,
+            version: None,
+            behind: false,
+            failed_alone: false,
+        }))
+    }
+
+    /// Before the first tick, as with keys.
+    pub(crate) fn prepare(&mut self, host: &impl Host, feed: &mut Revocations) {
+        self.keys.prepare(host, feed.keys());
+        self.adopt(host, feed);
+        self.turn.lease(host);
+    }
+
+    /// One tick: learns what the other workers did, and fetches if that is due and nobody else does.
+    pub(crate) fn tick(&mut self, host: &impl Host, feed: &mut Revocations) {
+        self.keys.tick(host, feed.keys());
+        if !self.turn.is_under_way() {
+            // Not before: the answer that is awaited must still follow what is known.
+            self.adopt(host, feed);
+            self.fetch(host, feed);
+        } else if !self.turn.renew(host) {
+            self.fail(host, feed, "the answer got lost");
+        }
+    }
+
+    /// The answer to `call`, of `size` bytes, if that is a fetch of this feed.
+    pub(crate) fn fetched(&mut self, host: &impl Host, feed: &mut Revocations, (call, size): (u32, usize)) {
+        self.keys.fetched(host, feed.keys(), (call, size));
+        if self.turn.awaits(call) {
+            self.take(host, feed, size);
+        }
+        // After the keys the first page, after a page that was not the last one the next.
+        if !self.turn.is_under_way() {
+            self.fetch(host, feed);
+        }
+    }
+
+    /// Whether a first word of the feed is on its way, or will be with the next tick.
+    pub(crate) fn is_awaited(&self, feed: &mut Revocations, now: Seconds) -> bool {
+        let is_due = feed.wants_page(now);
+        feed.state(now) == FeedState::Cold
+            && (self.turn.is_under_way()
+                || is_due && (feed.keys().current(now).is_some() || self.keys.is_awaited(feed.keys(), now)))
+    }
+
+    /// What Envoy's statistics say about this feed.
+    pub(crate) fn report(&mut self, host: &impl Host, feed: &Revocations, metrics: &mut Metrics) {
+        self.keys.count(metrics);
+        let (well, badly) = self.turn.ended();
+        metrics.raise(("keystone_revocation_pages_total", "result", "ok"), well);
+        metrics.raise(("keystone_revocation_pages_total", "result", "failed"), badly);
+        let issuer = part(&self.issuer);
+        if let Some(age) = feed.age(host.now().as_secs()) {
+            metrics.set(host, text!("keystone_revocation_age_seconds.issuer.{issuer}"), age);
+        }
+        let known = u64::try_from(feed.len()).unwrap_or(u64::MAX);
+        metrics.set(host, text!("keystone_revocations.issuer.{issuer}"), known);
+    }
+
+    /// Takes the page that another worker has fetched, if it is new.
+    fn adopt(&mut self, host: &impl Host, feed: &mut Revocations) {
+        let Some(page) = host.shared(&self.page_record) else { return };
+        if self.version.replace(page.version) == Some(page.version) {
+            return;
+        }
+        // One of a key that this worker does not know yet, or too old, is no loss: the next comes within a second.
+        let adopted = feed.adopt(&page.value, host.now().as_secs());
+        self.behind = adopted == Err(PageError::OutOfOrder);
+        if adopted.is_ok() {
+            self.recovered(host, false);
+        }
+    }
+
+    fn fetch(&mut self, host: &impl Host, feed: &mut Revocations) {
+        let Some(lease) = self.turn.lease(host) else { return };
+        let now = host.now().as_secs();
+        if self.turn.others_failed(lease.0) {
+            feed.failed(now);
+        }
+        // Without keys no page could be taken.
+        if !feed.wants_page(now) || feed.keys().current(now).is_none() {
+            return;
+        }
+        if self.behind {
+            self.turn.go_alone(host);
+        } else if !self.turn.claim(host, lease) {
+            return;
+        }
+        feed.started(now);
+        if !self.turn.sent(self.source.fetch_after(host, feed.after())) {
+            self.fail(host, feed, &self.source.no_cluster());
+        }
+    }
+
+    fn take(&mut self, host: &impl Host, feed: &mut Revocations, size: usize) {
+        let now = host.now().as_secs();
+        if host.fetched_status().as_deref() == Some(b"409") {
+            feed.restart(now);
+            return self.end_badly(
+                host,
+                feed,
+                "the issuer tells to begin anew, so it is read from its beginning",
+            );
+        }
+        let page = match body(host, size) {
+            Ok(page) => page,
+            Err(why) => return self.fail(host, feed, &why),
+        };
+        match feed.take(&page, now) {
+            Ok(()) => self.taken(host, feed, &page),
+            Err(error) => self.end_badly(host, feed, &text!("the answer is no usable page: {error}")),
+        }
+    }
+
+    fn taken(&mut self, host: &impl Host, feed: &Revocations, page: &[u8]) {
+        if self.turn.is_alone() {
+            // The others may be further. This worker is where they are when no other page follows.
+            self.behind = feed.wants_page(host.now().as_secs());
+        } else {
+            self.version = publish(host, &self.page_record, page);
+        }
+        let had_failed = self.turn.succeed(host);
+        self.recovered(host, had_failed);
+    }
+
+    fn recovered(&mut self, host: &impl Host, had_failed: bool) {
+        if std::mem::take(&mut self.failed_alone) || had_failed {
+            self.log(host, Level::Info, "is read again");
+        }
+    }
+
+    fn fail(&mut self, host: &impl Host, feed: &mut Revocations, why: &str) {
+        feed.failed(host.now().as_secs());
+        self.end_badly(host, feed, why);
+    }
+
+    /// As the core knows already.
+    fn end_badly(&mut self, host: &impl Host, feed: &Revocations, why: &str) {
+        let now = host.now().as_secs();
+        let Source { url, cluster, .. } = &self.source;
+        let consequence = match feed.age(now) {
+            Some(age) if feed.is_usable(now) => text!("what it said {age} s ago stays in use"),
+            Some(age) => text!("strict routes are answered 503, all others go by what it said {age} s ago"),
+            None => "strict routes are answered 503, all others know of no revocation".into(),
+        };
+        let line = text!("cannot be read from {url} through cluster {cluster}: {why}; {consequence}");
+        self.log(host, Level::Warn, &line);
+        self.failed_alone = self.turn.is_alone();
+        self.turn.fail(host);
+    }
+
+    fn log(&self, host: &impl Host, level: Level, what: &str) {
+        host.log(level, &text!("the revocation feed of {} {what}", self.issuer));
+    }
+}
+
+#[cfg(test)]
+mod tests;
