@@ -128,7 +128,7 @@ fn a_page_of_another_follower_that_does_not_fit_is_no_fault_and_delays_nothing()
         (page(("", "0.5"), "", NOW + 1), PageError::OutOfOrder),
         (page(("1.1", "1.1"), "", NOW - 1), PageError::Replayed),
         (page(("1.1", "1.1"), "", NOW - 60), PageError::Expired),
-        (sign(&FEED.replace("k1", "k2"), "{}"), PageError::UnknownKey),
+        (sign(&FEED_HEADER.replace("k1", "k2"), "{}"), PageError::UnknownKey),
     ] {
         let mut feed = read_once("");
         assert_eq!(feed.adopt(page.as_bytes(), NOW + 1), Err(why));
