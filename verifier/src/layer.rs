@@ -6,7 +6,7 @@
 //! extensions, for logs and metrics.
 //!
 //! The policy reads the path that the client sent, so the layer belongs around the whole router, not into a nested one. Keys
-//! are fetched by the host, which hands them to the gate that it shares with the layer.
+//! and pages of the revocation feed are fetched by the host, which hands them to the gate that it shares with the layer.
 //!
 //! ```
 //! use std::sync::{Arc, Mutex};

@@ -1,5 +1,6 @@
 use alloc::format;
 use alloc::string::ToString;
+use alloc::vec::Vec;
 
 use proptest::collection;
 use proptest::prelude::*;
@@ -263,7 +264,7 @@ fn more_revocations_than_fit_are_refused_and_none_is_dropped_but_those_that_ende
     let mut feed = feed();
     let many = |first: u64, drop_after: Seconds| {
         let event = |number| format!(r#"["jti","{number}",null,{drop_after}]"#);
-        let events: alloc::vec::Vec<_> = (first..first + 1000).map(event).collect();
+        let events: Vec<_> = (first..first + 1000).map(event).collect();
         events.join(",")
     };
     let mut at = (String::new(), 0);
@@ -287,29 +288,35 @@ fn more_revocations_than_fit_are_refused_and_none_is_dropped_but_those_that_ende
     assert_eq!(feed.len(), 1000);
 }
 
-proptest! {
-    /// However pages are lost, repeated and mixed up, what was read is what the issuer wrote up to the cursor.
-    #[test]
-    fn a_token_is_refused_exactly_when_the_issuer_revoked_it_up_to_where_the_feed_was_read(
-        deliveries in collection::vec((0usize..6, any::<bool>()), 1..40),
-    ) {
-        let cursor = |at: usize| if at == 0 { String::new() } else { format!("{at}.1") };
-        let written = |at: usize| page((&cursor(at), &cursor(at + 1)), &event("sid", &format!("s{at}"), "null"), NOW);
-        let mut feed = feed();
-        let mut read = 0;
-        for (at, restarts) in deliveries {
-            let taken = feed.take(written(at).as_bytes(), NOW).is_ok();
+/// However pages are lost, repeated and mixed up, what was read is what the issuer wrote up to the cursor.
+#[test]
+fn a_token_is_refused_exactly_when_the_issuer_revoked_it_up_to_where_the_feed_was_read() {
+    const WRITTEN: usize = 6;
+    let cursor = |at: usize| if at == 0 { String::new() } else { format!("{at}.1") };
+    let revoked = |at: usize| event("sid", &format!("s{at}"), "null");
+    let from_the_beginning = |read: usize| {
+        let all: Vec<_> = (0..read).map(revoked).collect();
+        page(("", &cursor(read)), &all.join(","), NOW)
+    };
+    let pages: Vec<_> =
+        (0..WRITTEN).map(|at| page((&cursor(at), &cursor(at + 1)), &revoked(at), NOW)).collect();
+    let whole: Vec<_> = (0..=WRITTEN).map(from_the_beginning).collect();
+    let tokens: Vec<_> = (0..WRITTEN).map(|at| token(&[("sid", &format!("\"s{at}\""))])).collect();
+    let new = feed();
+
+    proptest!(|(deliveries in collection::vec((0..WRITTEN, any::<bool>()), 1..40))| {
+        let (mut feed, mut read) = (new.clone(), 0);
+        for (at, begins_anew) in deliveries {
+            let taken = feed.take(pages[at].as_bytes(), NOW).is_ok();
             prop_assert_eq!(taken, at == read);
             read += usize::from(taken);
-            if restarts && at == 5 {
+            if begins_anew {
                 feed.restart(NOW);
-                let all: alloc::vec::Vec<_> = (0..read).map(|at| event("sid", &format!("s{at}"), "null")).collect();
-                prop_assert!(feed.take(page(("", &cursor(read)), &all.join(","), NOW).as_bytes(), NOW).is_ok());
+                prop_assert!(feed.take(whole[read].as_bytes(), NOW).is_ok());
             }
-            for at in 0..6 {
-                let session = format!("\"s{at}\"");
-                prop_assert_eq!(feed.revokes(&token(&[("sid", &session)]), NOW), at < read);
+            for (at, token) in tokens.iter().enumerate() {
+                prop_assert_eq!(feed.revokes(token, NOW), at < read);
             }
         }
-    }
+    });
 }
