@@ -161,7 +161,8 @@ impl Revocations {
             return Err(PageError::Replayed);
         }
         let table = self.building.as_mut().unwrap_or(&mut self.known);
-        if table.len() + page.events.len() > MOST_EVENTS {
+        // What ended makes room before more is taken.
+        if page.events.len() > table.room() || table.len() + page.events.len() > MOST_EVENTS {
             table.drop_until(now.saturating_sub(LEEWAY));
         }
         if table.len() + page.events.len() > MOST_EVENTS {

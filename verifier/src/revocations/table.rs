@@ -21,6 +21,11 @@ impl Table {
         self.len
     }
 
+    /// How many more there is room for, without a larger table.
+    pub(super) const fn room(&self) -> usize {
+        (self.places.len() / 2).saturating_sub(self.len)
+    }
+
     pub(super) fn find(&self, kind: Kind, value: &str) -> Option<&Event> {
         self.places.get(self.place(kind, value)?)?.as_ref()
     }

@@ -260,6 +260,22 @@ fn a_page_of_an_unknown_key_asks_for_the_feeds_keys() {
 }
 
 #[test]
+fn revocations_that_ended_are_forgotten_before_room_is_made_for_others() {
+    let mut feed = feed();
+    let mut cursor = String::new();
+    for hour in 0..50 {
+        let now = NOW + hour * 100;
+        let event = |number| format!(r#"["jti","{hour}.{number}",null,{}]"#, now + 60);
+        let events: Vec<_> = (0..20).map(event).collect();
+        let to = format!("{hour}.1");
+        feed.keys().replace(jwks().as_bytes(), now).unwrap();
+        feed.take(page((&cursor, &to), &events.join(","), now).as_bytes(), now).unwrap();
+        cursor = to;
+        assert!(feed.len() <= 64, "{}", feed.len());
+    }
+}
+
+#[test]
 fn more_revocations_than_fit_are_refused_and_none_is_dropped_but_those_that_ended() {
     let mut feed = feed();
     let many = |first: u64, drop_after: Seconds| {
