@@ -3,7 +3,7 @@
 use keystone_verifier::{Decision, KeyCache, KeySource, Policy, RequestView, Verified, text};
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::{FRESH, array, bytes, refused, seconds};
+use crate::{FRESH, array, bytes, feed, refused, seconds};
 
 /// Decides on requests by one policy. Issuers are numbered as in the policy.
 #[wasm_bindgen]
@@ -36,6 +36,15 @@ impl Gate {
         self.0.issuers().map(|issuer| address(&issuer.keys)).collect()
     }
 
+    /// For each issuer the address of its revocation feed and that of the feed's keys; both empty where none is followed.
+    pub fn feeds(&self) -> Vec<String> {
+        let addresses = self.0.issuers().map(|issuer| match &issuer.revocations {
+            None => [String::new(), String::new()],
+            Some(feed) => [feed.url.clone(), feed.keys_url.clone()],
+        });
+        addresses.flatten().collect()
+    }
+
     /// Takes a fetched key set, or says why it was refused and keeps the old one.
     #[wasm_bindgen(js_name = replaceKeys)]
     pub fn replace_keys(&mut self, issuer: usize, jwks: &[u8], now: f64) -> Option<String> {
@@ -63,6 +72,53 @@ impl Gate {
         if let Some(keys) = self.0.keys(issuer) {
             keys.failed(seconds(now));
         }
+    }
+
+    /// Whether the next page needs the feed's keys fetched first.
+    #[wasm_bindgen(js_name = wantsFeedKeys)]
+    pub fn wants_feed_keys(&mut self, issuer: usize, now: f64) -> bool {
+        self.0.revocations(issuer).is_some_and(|feed| feed.keys().wants_fetch(seconds(now)))
+    }
+
+    /// Takes a fetched set of the feed's keys, or says why it was refused and keeps the old one. Nothing is a set that is
+    /// refused.
+    #[wasm_bindgen(js_name = replaceFeedKeys)]
+    pub fn replace_feed_keys(&mut self, issuer: usize, jwks: &[u8], now: f64) -> Option<String> {
+        feed::replace_keys(self.0.revocations(issuer)?, jwks, now)
+    }
+
+    /// Whether a page is due.
+    #[wasm_bindgen(js_name = wantsPage)]
+    pub fn wants_page(&mut self, issuer: usize, now: f64) -> bool {
+        self.0.revocations(issuer).is_some_and(|feed| feed.wants_page(seconds(now)))
+    }
+
+    /// A page is being fetched.
+    #[wasm_bindgen(js_name = pageStarted)]
+    pub fn page_started(&mut self, issuer: usize, now: f64) {
+        if let Some(feed) = self.0.revocations(issuer) {
+            feed.started(seconds(now));
+        }
+    }
+
+    /// The fetch of a page brought nothing; `gone`: the issuer does not know any more what it should follow.
+    #[wasm_bindgen(js_name = pageFailed)]
+    pub fn page_failed(&mut self, issuer: usize, gone: bool, now: f64) {
+        if let Some(feed) = self.0.revocations(issuer) {
+            feed::failed(feed, gone, now);
+        }
+    }
+
+    /// Takes a fetched page, or says why it was refused.
+    #[wasm_bindgen(js_name = takePage)]
+    pub fn take_page(&mut self, issuer: usize, page: &[u8], now: f64) -> Option<String> {
+        feed::take(self.0.revocations(issuer)?, page, now)
+    }
+
+    /// What the next page must follow; empty: nothing.
+    #[wasm_bindgen(js_name = feedAfter)]
+    pub fn feed_after(&mut self, issuer: usize) -> String {
+        self.0.revocations(issuer).map(|feed| feed.after().to_owned()).unwrap_or_default()
     }
 
     /// `public`, `accepted` or `refused`. A character of each text is a byte, see `bytes`.
@@ -123,6 +179,7 @@ impl Request {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::feed::tests::{NOW, PAGES, TOKENS, jwks, page, revoked, token};
 
     const POLICY: &[u8] = br#"{
         "version": 1,
@@ -176,6 +233,47 @@ mod tests {
         gate.fetch_failed(0, 1001.0);
         assert!(gate.wants_fetch(0, 1002.0));
         assert!(!gate.wants_fetch(1, 1002.0));
+    }
+
+    #[test]
+    fn a_feed_is_followed_where_the_policy_names_one() {
+        let (feed, keys) = ("https://as.example/feed", "https://as.example/feed-keys");
+        let keys_of_tokens = r#""keys": { "url": "https://as.example/keys" }"#;
+        let revocation =
+            format!(r#"{keys_of_tokens}, "revocation": {{ "url": "{feed}", "keys_url": "{keys}" }}"#);
+        let policy = String::from_utf8(POLICY.to_vec()).unwrap().replace(keys_of_tokens, &revocation);
+        let mut gate = Gate::new(policy.as_bytes()).unwrap();
+        let decide = |gate: &mut Gate, session| {
+            let bearer = format!("Bearer {}", String::from_utf8(token(session)).unwrap());
+            gate.decide("GET", "/me", vec![bearer], NOW).lines().next().unwrap().to_owned()
+        };
+        assert_eq!(gate.feeds(), [feed, keys]);
+        assert_eq!(gate.replace_keys(0, &jwks(TOKENS), NOW), None);
+        assert!(gate.wants_page(0, NOW) && gate.wants_feed_keys(0, NOW));
+        assert!(gate.replace_feed_keys(0, b"", NOW).is_some());
+        assert_eq!(gate.replace_feed_keys(0, &jwks(PAGES), NOW), None);
+        assert!(decide(&mut gate, "s1").starts_with('['));
+
+        gate.page_started(0, NOW);
+        assert_eq!(gate.take_page(0, &page("", &revoked("s1"), 0.0), NOW), None);
+
+        assert_eq!((gate.wants_page(0, NOW), gate.feed_after(0).as_str()), (false, "1"));
+        assert_eq!(decide(&mut gate, "s1"), "revoked");
+        assert!(decide(&mut gate, "s2").starts_with('['));
+        gate.page_failed(0, true, NOW);
+        assert_eq!(gate.feed_after(0), "");
+    }
+
+    #[test]
+    fn nothing_is_wanted_of_a_feed_that_the_policy_does_not_name() {
+        let mut gate = gate();
+
+        gate.page_started(0, NOW);
+        gate.page_failed(0, true, NOW);
+        assert_eq!(gate.feeds(), ["", ""]);
+        assert!(!gate.wants_page(0, NOW) && !gate.wants_feed_keys(0, NOW));
+        assert_eq!((gate.take_page(0, b"", NOW), gate.replace_feed_keys(0, b"", NOW)), (None, None));
+        assert_eq!(gate.feed_after(0), "");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! Every answer is one string, because each crossing into JavaScript costs more than the bytes it carries.
 
+mod feed;
 #[cfg(feature = "policy")]
 mod gate;
 #[cfg(feature = "policy")]
@@ -15,11 +16,15 @@ use keystone_verifier::{Access, Code, KeyCache, Refusal, Rules, Seconds, Verifie
 use keystone_verifier::{bearer_token, text, verify_cached};
 use wasm_bindgen::prelude::wasm_bindgen;
 
+use crate::feed::Feed;
+
 /// The rules and the keys of one issuer.
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct Engine {
     issuer: Delegation,
+    /// `None`: it is not followed.
+    feed: Option<Feed>,
     required: Vec<Access>,
 }
 
@@ -37,7 +42,7 @@ impl Engine {
         rules.leeway = leeway.map_or(rules.leeway, seconds);
         rules.max_lifetime = max_lifetime.map_or(rules.max_lifetime, seconds);
         let issuer = Delegation { rules, keys: KeyCache::remote().fresh_for(FRESH) };
-        Self { issuer, required: Vec::new() }
+        Self { issuer, feed: None, required: Vec::new() }
     }
 
     /// The longest token that is looked at. The caller need not pass more than one byte over it.
@@ -84,13 +89,14 @@ impl Engine {
     /// Until when an accepted token may be remembered, whatever it says itself; exclusive.
     #[wasm_bindgen(getter, js_name = usableUntil)]
     pub fn usable_until(&self) -> f64 {
-        self.issuer.keys.usable_until() as f64
+        let feed = self.feed.as_ref().map_or(Seconds::MAX, Feed::usable_until);
+        self.issuer.keys.usable_until().min(feed) as f64
     }
 
-    /// Another number after every change of the keys: what is remembered is forgotten then.
+    /// A larger number after every change of the keys and of what is revoked: what is remembered is forgotten then.
     #[wasm_bindgen(getter)]
     pub fn epoch(&self) -> f64 {
-        self.issuer.keys.epoch() as f64
+        (self.issuer.keys.epoch() + self.feed.as_ref().map_or(0, Feed::epoch)) as f64
     }
 
     /// The verdict, see `reusable` and `refused`.
@@ -119,7 +125,8 @@ impl Engine {
 
     fn answer(&mut self, token: &[u8], requirement: Option<usize>, now: Seconds) -> String {
         let verdict = verify_cached(token, &self.issuer.rules, &mut self.issuer.keys, now);
-        let met = verdict.and_then(|verified| match requirement.map(|number| self.required.get(number)) {
+        let stands = verdict.and_then(|verified| self.stands(verified, now));
+        let met = stands.and_then(|verified| match requirement.map(|number| self.required.get(number)) {
             None => Ok(verified),
             Some(Some(access)) => access.authorize(&verified).map(|()| verified),
             Some(None) => Err(Code::NoRoute.into()),
@@ -127,6 +134,14 @@ impl Engine {
         match met {
             Ok(verified) => reusable(&verified, &self.issuer.rules),
             Err(refusal) => refused(&refusal),
+        }
+    }
+
+    /// The last check of a token: that the issuer did not take it back.
+    fn stands(&self, verified: Verified, now: Seconds) -> Result<Verified, Refusal> {
+        match &self.feed {
+            None => Ok(verified),
+            Some(feed) => feed.check(verified, now),
         }
     }
 }

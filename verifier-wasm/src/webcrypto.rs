@@ -79,7 +79,8 @@ impl Engine {
     /// What `verify` would answer, where `holds` is WebCrypto's answer to the question.
     pub fn resume(&mut self, asked: &Asked, holds: bool) -> String {
         let Asked { question, about: About::Token(token), now } = asked else { return mistaken() };
-        match self.issuer.resume(token.as_bytes(), (question, holds), *now) {
+        let verdict = self.issuer.resume(token.as_bytes(), (question, holds), *now);
+        match verdict.and_then(|verified| self.stands(verified, *now)) {
             Ok(verified) => reusable(&verified, &self.issuer.rules),
             Err(refusal) => refused(&refusal),
         }

@@ -1,0 +1,169 @@
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use ed25519_dalek::{Signer, SigningKey};
+use keystone_verifier::danger::Delegation;
+use keystone_verifier::{KeyCache, Rules};
+
+use super::*;
+
+pub(crate) const NOW: f64 = 1_800_000_000.0;
+const ISSUER: &str = "https://as.example";
+pub(crate) const TOKENS: [u8; 32] = [7; 32];
+pub(crate) const PAGES: [u8; 32] = [8; 32];
+
+fn encode(bytes: impl AsRef<[u8]>) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
+pub(crate) fn jwks(secret: [u8; 32]) -> Vec<u8> {
+    let x = encode(SigningKey::from_bytes(&secret).verifying_key().as_bytes());
+    format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","kid":"k1","alg":"EdDSA","x":"{x}"}}]}}"#).into_bytes()
+}
+
+fn signed(secret: [u8; 32], typ: &str, claims: &str) -> Vec<u8> {
+    let header = format!(r#"{{"alg":"EdDSA","kid":"k1","typ":"{typ}"}}"#);
+    let signed = format!("{}.{}", encode(header), encode(claims));
+    let signature = SigningKey::from_bytes(&secret).sign(signed.as_bytes());
+    format!("{signed}.{}", encode(signature.to_bytes())).into_bytes()
+}
+
+/// A page that goes on where `from` ended.
+pub(crate) fn page(from: &str, events: &str, seconds: f64) -> Vec<u8> {
+    let (iat, exp) = (NOW + seconds, NOW + seconds + 10.0);
+    let claims = format!(
+        r#"{{"iss":"{ISSUER}","iat":{iat},"exp":{exp},"from":"{from}","to":"{from}1","more":false,"ev":[{events}]}}"#
+    );
+    signed(PAGES, "keystone-revocations+jwt", &claims)
+}
+
+pub(crate) fn revoked(session: &str) -> String {
+    format!(r#"["sid","{session}",null,{}]"#, NOW + 1000.0)
+}
+
+pub(crate) fn token(session: &str) -> Vec<u8> {
+    let (iat, exp) = (NOW, NOW + 600.0);
+    let claims = format!(
+        r#"{{"iss":"{ISSUER}","aud":"orders","sub":"u1","client_id":"c1","jti":"j1","scope":"","sid":"{session}","iat":{iat},"exp":{exp}}}"#
+    );
+    signed(TOKENS, "at+jwt", &claims)
+}
+
+fn engine() -> Engine {
+    let rules = Rules::new(ISSUER.into(), vec!["orders".into()]);
+    let mut engine =
+        Engine { issuer: Delegation { rules, keys: KeyCache::remote() }, feed: None, required: Vec::new() };
+    assert_eq!(engine.replace_keys(&jwks(TOKENS), NOW), None);
+    engine
+}
+
+fn following(strict: bool) -> Engine {
+    let mut engine = engine();
+    engine.follow_feed(strict);
+    assert_eq!(engine.replace_feed_keys(&jwks(PAGES), NOW), None);
+    engine
+}
+
+fn word(answer: &str) -> &str {
+    if answer.starts_with('[') { "accepted" } else { answer.lines().next().unwrap() }
+}
+
+#[test]
+fn what_a_page_revokes_is_refused_from_then_on_and_nothing_else() {
+    let mut engine = following(false);
+    assert_eq!(word(&engine.verify(&token("s1"), NOW)), "accepted");
+    let before = engine.epoch();
+
+    assert_eq!(engine.take_page(&page("", &revoked("s1"), 0.0), NOW), None);
+
+    assert!(engine.epoch() > before);
+    assert_eq!(word(&engine.verify(&token("s1"), NOW)), "revoked");
+    assert_eq!(word(&engine.verify(&token("s2"), NOW)), "accepted");
+    let everybody = engine.requirement(vec![], vec![], vec![]);
+    let bearer = format!("Bearer {}", String::from_utf8(token("s1")).unwrap());
+    assert_eq!(word(&engine.authorize(vec![bearer], everybody, NOW)), "revoked");
+}
+
+#[test]
+fn a_strict_engine_refuses_every_token_before_the_first_page_and_a_minute_after_the_last() {
+    let mut engine = following(true);
+    assert_eq!((word(&engine.verify(&token("s2"), NOW)), engine.usable_until()), ("revocations_stale", 0.0));
+
+    engine.take_page(&page("", &revoked("s1"), 0.0), NOW);
+
+    assert_eq!(engine.usable_until(), NOW + 61.0);
+    assert_eq!(word(&engine.verify(&token("s2"), NOW + 60.0)), "accepted");
+    assert_eq!(word(&engine.verify(&token("s2"), NOW + 61.0)), "revocations_stale");
+    assert_eq!(word(&engine.verify(&token("s1"), NOW + 61.0)), "revoked");
+}
+
+#[test]
+fn an_engine_that_is_not_strict_goes_by_what_it_knows() {
+    let mut engine = following(false);
+
+    assert_eq!(word(&engine.verify(&token("s2"), NOW)), "accepted");
+    assert_eq!(engine.usable_until(), NOW + 600.0);
+}
+
+#[test]
+fn following_twice_forgets_nothing() {
+    let mut engine = following(false);
+    engine.take_page(&page("", &revoked("s1"), 0.0), NOW);
+
+    engine.follow_feed(true);
+
+    assert_eq!(word(&engine.verify(&token("s1"), NOW)), "revoked");
+}
+
+#[test]
+fn a_page_is_due_each_second_and_goes_on_where_the_last_one_ended() {
+    let mut engine = following(false);
+    assert!(engine.wants_page(NOW));
+    engine.page_started(NOW);
+    assert!(!engine.wants_page(NOW + 5.0));
+    engine.take_page(&page("", "", 0.0), NOW);
+
+    assert_eq!((engine.wants_page(NOW), engine.wants_page(NOW + 1.0)), (false, true));
+    assert_eq!(engine.feed_after(), "1");
+    engine.page_failed(false, NOW + 1.0);
+    assert_eq!((engine.wants_page(NOW + 1.0), engine.feed_after().as_str()), (false, "1"));
+    engine.page_failed(true, NOW + 2.0);
+    assert_eq!(engine.feed_after(), "");
+}
+
+#[test]
+fn what_is_refused_is_told_and_nothing_is_no_set_of_keys() {
+    let mut engine = engine();
+    engine.follow_feed(false);
+    let page = page("", "", 0.0);
+    assert!(engine.wants_feed_keys(NOW));
+    assert!(engine.take_page(&page, NOW).unwrap().contains("keys of the feed"));
+
+    assert!(engine.replace_feed_keys(b"", NOW).is_some());
+    assert!(!engine.wants_feed_keys(NOW));
+    assert_eq!(engine.replace_feed_keys(&jwks(TOKENS), NOW + 1.0), None);
+    assert!(engine.take_page(&page, NOW).unwrap().contains("signature"));
+}
+
+#[test]
+fn an_engine_that_follows_no_feed_wants_nothing_of_it() {
+    let mut engine = engine();
+
+    engine.page_started(NOW);
+    engine.page_failed(true, NOW);
+    assert!(!engine.wants_page(NOW) && !engine.wants_feed_keys(NOW));
+    assert_eq!((engine.take_page(b"", NOW), engine.replace_feed_keys(b"", NOW)), (None, None));
+    assert_eq!((engine.feed_after().as_str(), engine.usable_until()), ("", NOW + 600.0));
+}
+
+#[cfg(feature = "policy")]
+#[test]
+fn a_verdict_that_was_asked_for_in_two_steps_is_about_revocation_too() {
+    let mut engine = following(false);
+    let text = String::from_utf8(token("s1")).unwrap();
+    let asked = engine.ask(&text, NOW).unwrap();
+    assert_eq!(word(&engine.resume(&asked, true)), "accepted");
+
+    engine.take_page(&page("", &revoked("s1"), 0.0), NOW);
+
+    assert_eq!(word(&engine.resume(&asked, true)), "revoked");
+}
