@@ -11,7 +11,7 @@ use crate::json::{self, Object, Value};
 use crate::text::words;
 
 /// Claims with the right types; whether they are the right values is `verify`'s question.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Claims {
     pub(crate) issuer: String,
     pub(crate) subject: String,
@@ -33,27 +33,33 @@ impl Claims {
     pub(crate) fn parse(payload: &[u8]) -> Result<Self, Refusal> {
         let node = json::parse(payload).map_err(|error| code_of(error, Code::ClaimsJson))?;
         let claims = node.value.as_object().ok_or(Code::ClaimsJson)?;
-        check_types(claims)?;
+        let mut parsed = Self::default();
+        parsed.read(claims)?;
+        Ok(parsed)
+    }
 
-        let parsed = Self {
-            issuer: required(text(claims, "iss")?, "iss")?,
-            audiences: required(audiences(claims)?, "aud")?,
-            subject: required(text(claims, "sub")?, "sub")?,
-            client_id: required(text(claims, "client_id")?, "client_id")?,
-            token_id: required(text(claims, "jti")?, "jti")?,
-            expires_at: required(date(claims, "exp")?, "exp")?,
-            issued_at: required(date(claims, "iat")?, "iat")?,
-            not_before: date(claims, "nbf")?,
-            session: text(claims, "sid")?,
-            roles: strings(claims, "roles")?.unwrap_or_default(),
-            scope: scope(claims)?,
-            subject_epoch: date(claims, "sv")?.unwrap_or_default(),
-            client_epoch: date(claims, "cv")?.unwrap_or_default(),
-        };
+    /// Member by member into what is there: with all at once, each could fail with others to be dropped, and the code for that
+    /// was longer than all else here.
+    fn read(&mut self, claims: &Object<'_>) -> Result<(), Refusal> {
+        check_types(claims)?;
+        self.issuer = needed(claims, "iss")?;
+        self.audiences = required(audiences(claims)?, "aud")?;
+        self.subject = needed(claims, "sub")?;
+        self.client_id = needed(claims, "client_id")?;
+        self.token_id = needed(claims, "jti")?;
+        self.expires_at = required(date(claims, "exp")?, "exp")?;
+        self.issued_at = required(date(claims, "iat")?, "iat")?;
+        self.not_before = date(claims, "nbf")?;
+        self.session = text(claims, "sid")?;
+        self.roles = strings(claims, "roles")?.unwrap_or_default();
+        self.scope = scope(claims)?;
+        self.subject_epoch = date(claims, "sv")?.unwrap_or_default();
+        self.client_epoch = date(claims, "cv")?.unwrap_or_default();
         // Our own issuer says so a second time; a refresh or ID token of another profile would say something else.
-        match text(claims, "type")?.as_deref() {
-            None | Some("access") => Ok(parsed),
-            Some(_) => Err(Code::Typ.into()),
+        match claims.get("type").map(|node| node.value.as_str()) {
+            None | Some(Some("access")) => Ok(()),
+            Some(Some(other)) if !other.is_empty() => Err(Code::Typ.into()),
+            Some(_) => Err(Refusal::claim(Code::ClaimType, "type")),
         }
     }
 }
@@ -70,6 +76,12 @@ fn required<T>(claim: Option<T>, name: &'static str) -> Result<T, Refusal> {
     claim.ok_or(Refusal::claim(Code::MissingClaim, name))
 }
 
+#[inline(never)] // for size
+fn needed(claims: &Object<'_>, name: &'static str) -> Result<String, Refusal> {
+    required(text(claims, name)?, name)
+}
+
+#[inline(never)] // for size
 fn text(claims: &Object<'_>, name: &'static str) -> Result<Option<String>, Refusal> {
     let Some(node) = claims.get(name) else { return Ok(None) };
     match node.value.as_str() {
@@ -79,6 +91,7 @@ fn text(claims: &Object<'_>, name: &'static str) -> Result<Option<String>, Refus
 }
 
 /// RFC 7519 §2: a JSON number. A string is an error, not an absent date (CVE-2026-25537).
+#[inline(never)] // for size
 fn date(claims: &Object<'_>, name: &'static str) -> Result<Option<Seconds>, Refusal> {
     let Some(node) = claims.get(name) else { return Ok(None) };
     node.value.as_u64().map(Some).ok_or(Refusal::claim(Code::ClaimType, name))
@@ -124,10 +137,8 @@ fn scope(claims: &Object<'_>) -> Result<String, Refusal> {
 }
 
 fn same_set(scope: &str, other: &[String]) -> bool {
-    let tokens = || words(scope).filter(|token| !token.is_empty());
-    let others = || other.iter().map(String::as_str).filter(|token| !token.is_empty());
-    tokens().all(|token| others().any(|other| other == token))
-        && others().all(|other| tokens().any(|token| token == other))
+    words(scope).all(|token| token.is_empty() || other.iter().any(|other| other == token))
+        && other.iter().all(|token| token.is_empty() || words(scope).any(|word| word == token))
 }
 
 /// RFC 6749 §3.3: printable ASCII without space, quote and backslash.

@@ -56,6 +56,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Node<'_>, JsonError> {
 }
 
 impl<'a> Object<'a> {
+    #[inline(never)] // for size: every claim is asked for
     pub(crate) fn get(&self, name: &str) -> Option<&Node<'a>> {
         self.0.iter().find(|(member, _)| member == name).map(|(_, node)| node)
     }
@@ -79,6 +80,7 @@ impl<'a> Value<'a> {
     }
 
     /// A number without sign, fraction and exponent.
+    #[inline(never)] // for size: who reads one reads several
     pub(crate) fn as_whole(&self) -> Option<u64> {
         if let Self::Number(text) = self { text.parse().ok() } else { None }
     }

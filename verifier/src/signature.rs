@@ -5,9 +5,16 @@
 
 use alloc::string::String;
 
+#[cfg(not(feature = "compat-keys"))]
+mod absent;
+#[cfg(feature = "compat-keys")]
 mod ecdsa;
 mod ed25519;
+#[cfg(feature = "compat-keys")]
 mod rsa;
+
+#[cfg(not(feature = "compat-keys"))]
+use {absent as ecdsa, absent as rsa};
 
 /// A signature algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,12 +61,12 @@ impl PublicKey {
 
     /// `None`: not two coordinates of a point of P-256.
     pub(crate) fn es256(x: &[u8], y: &[u8]) -> Option<Self> {
-        COMPAT_KEYS.then(|| ecdsa::PublicKey::from_coordinates(x, y)).flatten().map(Self::Es256)
+        ecdsa::PublicKey::from_coordinates(x, y).map(Self::Es256)
     }
 
     /// `None`: too short, too long, not canonical, or not an RSA key.
     pub(crate) fn rs256(n: &[u8], e: &[u8]) -> Option<Self> {
-        COMPAT_KEYS.then(|| rsa::PublicKey::from_components(n, e)).flatten().map(Self::Rs256)
+        rsa::PublicKey::from_components(n, e).map(Self::Rs256)
     }
 
     pub(crate) const fn algorithm(&self) -> Algorithm {
@@ -97,6 +104,3 @@ impl PublicKey {
         }
     }
 }
-
-/// Where no such key is ever accepted, what reads one is not built.
-const COMPAT_KEYS: bool = cfg!(feature = "compat-keys");

@@ -36,9 +36,19 @@ pub(crate) fn joined<T: AsRef<str>>(pieces: impl IntoIterator<Item = T>, separat
     text
 }
 
-/// What stands between single spaces. Not by `' '` itself, whose search slices with a check.
+/// What stands between single spaces.
 pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split([' '])
+    let mut rest = Some(text);
+    core::iter::from_fn(move || next_word(&mut rest))
+}
+
+/// Not by `' '` itself, whose search slices with a check.
+#[inline(never)] // for size: the search is long, and many ask for words
+fn next_word<'a>(rest: &mut Option<&'a str>) -> Option<&'a str> {
+    let text = (*rest)?;
+    let (word, after) = text.split_once([' ']).map_or((text, None), |(word, after)| (word, Some(after)));
+    *rest = after;
+    Some(word)
 }
 
 /// A JSON string of printable ASCII.

@@ -115,9 +115,40 @@ fn unverified<'a>(
     accepted: &[Algorithm],
     watch: &mut impl Watch,
 ) -> Result<Unverified<'a>, Refusal> {
-    let max_bytes = rules.max_token_bytes;
+    opened(token, (ACCESS_TOKEN, rules.max_token_bytes), accepted, watch)
+}
+
+/// Any JWS of this type and size.
+pub(crate) fn opened<'a>(
+    jws: &'a [u8],
+    (typ, max_bytes): (&'static str, usize),
+    accepted: &[Algorithm],
+    watch: &mut impl Watch,
+) -> Result<Unverified<'a>, Refusal> {
     let accepts = |algorithm| accepted.contains(&algorithm);
-    Unverified::parse(token, &Expected { typ: ACCESS_TOKEN, max_bytes, accepts }, watch)
+    Unverified::parse(jws, &Expected { typ, max_bytes, accepts }, watch)
+}
+
+/// What a key of `keys` signed.
+pub(crate) fn signed_payload(
+    jws: &Unverified<'_>,
+    keys: &KeySet,
+    watch: &mut impl Watch,
+) -> Result<Vec<u8>, Refusal> {
+    watch.at(Check::Key);
+    watch.saw(|| quoted(&jws.kid));
+    let key = keys.key(&jws.kid).ok_or(Code::UnknownKid)?;
+    // RFC 8725 §3.1: the key says which algorithm it is for, whatever the token says.
+    if key.algorithm() != jws.algorithm {
+        return Err(Code::Alg.into());
+    }
+    watch.at(Check::Signature);
+    let signature = base64url::decode(jws.signature).ok_or(Code::Base64)?;
+    if !watch.verifies(key, jws.signed, &signature) {
+        return Err(Code::Signature.into());
+    }
+    watch.at(Check::Claims);
+    Ok(base64url::decode(jws.payload).ok_or(Code::Base64)?)
 }
 
 /// RFC 9068 §2.1.
@@ -177,20 +208,7 @@ impl Standard<'_> {
     }
 
     fn signed_claims(&self, token: &Unverified<'_>, watch: &mut impl Watch) -> Result<Signed, Refusal> {
-        watch.at(Check::Key);
-        watch.saw(|| quoted(&token.kid));
-        let key = self.keys.key(&token.kid).ok_or(Code::UnknownKid)?;
-        // RFC 8725 §3.1: the key says which algorithm it is for, whatever the token says.
-        if key.algorithm() != token.algorithm {
-            return Err(Code::Alg.into());
-        }
-        watch.at(Check::Signature);
-        let signature = base64url::decode(token.signature).ok_or(Code::Base64)?;
-        if !watch.verifies(key, token.signed, &signature) {
-            return Err(Code::Signature.into());
-        }
-        watch.at(Check::Claims);
-        let payload = base64url::decode(token.payload).ok_or(Code::Base64)?;
+        let payload = signed_payload(token, self.keys, watch)?;
         watch.saw(|| shown(&payload));
         let claims = Claims::parse(&payload)?;
         watch.at(Check::Issuer);

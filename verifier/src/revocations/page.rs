@@ -8,12 +8,11 @@ use core::fmt;
 
 use super::LEEWAY;
 use crate::Seconds;
-use crate::base64url;
 use crate::checks::Unwatched;
 use crate::error::{Code, Refusal};
-use crate::header::{Expected, Unverified};
 use crate::json::{self, Node, Object};
 use crate::keys::KeySet;
+use crate::verify::{opened, signed_payload};
 
 /// Why a page was not taken; what was known before stays in use and grows old.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +111,7 @@ pub(super) struct Event {
 }
 
 /// A page whose signature and times are right.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Page {
     pub(super) issued_at: Seconds,
     pub(super) from: String,
@@ -128,50 +127,51 @@ impl Page {
         (issuer, keys): (&str, &KeySet),
         now: Seconds,
     ) -> Result<Self, PageError> {
-        let form = |refusal: Refusal| PageError::Form(refusal.code());
-        let accepts = |algorithm| keys.accepted().contains(&algorithm);
-        let expected = Expected { typ: TYP, max_bytes: MAX_BYTES, accepts };
-        let unverified = Unverified::parse(page, &expected, &mut Unwatched).map_err(form)?;
-        let key = keys.key(&unverified.kid).ok_or(PageError::UnknownKey)?;
-        let signature = base64url::decode(unverified.signature).ok_or(PageError::Form(Code::Base64))?;
-        if key.algorithm() != unverified.algorithm || !key.verifies(unverified.signed, &signature) {
-            return Err(PageError::Signature);
-        }
-        let payload = base64url::decode(unverified.payload).ok_or(PageError::Form(Code::Base64))?;
+        let payload = signed(page, keys).map_err(|refusal| match refusal.code() {
+            Code::UnknownKid => PageError::UnknownKey,
+            Code::Signature => PageError::Signature,
+            code => PageError::Form(code),
+        })?;
         let document = json::parse(&payload).map_err(|_| PageError::Claims)?;
         let claims = document.value.as_object().ok_or(PageError::Claims)?;
         if text(claims, "iss")? != issuer {
             return Err(PageError::Issuer);
         }
-        let issued_at = number(claims, "iat")?;
-        if number(claims, "exp")?.saturating_add(LEEWAY) <= now {
-            return Err(PageError::Expired);
+        let expires_at = number(claims, "exp")?;
+        let mut page = Self::default();
+        page.read(claims)?;
+        if expires_at.saturating_add(LEEWAY) <= now {
+            Err(PageError::Expired)
+        } else if page.issued_at > now.saturating_add(LEEWAY) {
+            Err(PageError::Future)
+        } else {
+            Ok(page)
         }
-        if issued_at > now.saturating_add(LEEWAY) {
-            return Err(PageError::Future);
-        }
-        Self::of(claims, issued_at)
     }
 
-    fn of(claims: &Object<'_>, issued_at: Seconds) -> Result<Self, PageError> {
+    /// Member by member into what is there: with all at once, each could fail with others to be dropped.
+    fn read(&mut self, claims: &Object<'_>) -> Result<(), PageError> {
         let events = claims.get("ev").and_then(|events| events.value.as_array()).ok_or(PageError::Claims)?;
-        let more = match claims.get("more").map(|more| &more.value) {
+        for node in events {
+            self.events.push(event(node)?);
+        }
+        self.more = match claims.get("more").map(|more| &more.value) {
             Some(json::Value::Bool(more)) => *more,
             _ => return Err(PageError::Claims),
         };
-        let cursor = |name| text(claims, name).map(ToOwned::to_owned);
-        let page = Self {
-            issued_at,
-            from: cursor("from")?,
-            to: cursor("to")?,
-            more,
-            events: events.iter().map(event).collect::<Result<_, _>>()?,
-        };
+        self.issued_at = number(claims, "iat")?;
+        self.from = text(claims, "from")?.to_owned();
+        self.to = text(claims, "to")?.to_owned();
         // It goes into an address, and a page without progress would be asked for without a pause.
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
-        let is_cursor = page.to.len() <= MAX_CURSOR && page.to.bytes().all(plain);
-        if is_cursor && !(page.more && page.from == page.to) { Ok(page) } else { Err(PageError::Claims) }
+        let is_cursor = self.to.len() <= MAX_CURSOR && self.to.bytes().all(plain);
+        if is_cursor && !(self.more && self.from == self.to) { Ok(()) } else { Err(PageError::Claims) }
     }
+}
+
+fn signed(page: &[u8], keys: &KeySet) -> Result<Vec<u8>, Refusal> {
+    let jws = opened(page, (TYP, MAX_BYTES), keys.accepted(), &mut Unwatched)?;
+    signed_payload(&jws, keys, &mut Unwatched)
 }
 
 /// `[kind, value, min_epoch or null, drop_after]`
@@ -180,13 +180,13 @@ fn event(node: &Node<'_>) -> Result<Event, PageError> {
         return Err(PageError::Claims);
     };
     let kind = Kind::named(kind.value.as_str().ok_or(PageError::Claims)?).ok_or(PageError::UnknownKind)?;
-    let value = value.value.as_str().filter(|value| !value.is_empty()).ok_or(PageError::Claims)?;
     let min_epoch = match (kind.has_epoch(), min_epoch.value.as_whole()) {
         (true, Some(epoch)) => epoch,
-        (false, None) if min_epoch.value == json::Value::Null => 0,
+        (false, None) if matches!(min_epoch.value, json::Value::Null) => 0,
         _ => return Err(PageError::Claims),
     };
     let drop_after = drop_after.value.as_whole().ok_or(PageError::Claims)?;
+    let value = value.value.as_str().filter(|value| !value.is_empty()).ok_or(PageError::Claims)?;
     Ok(Event { kind, value: value.into(), min_epoch, drop_after })
 }
 

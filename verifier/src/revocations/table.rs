@@ -26,14 +26,16 @@ impl Table {
         (self.places.len() / 2).saturating_sub(self.len)
     }
 
+    #[inline(never)] // for size
     pub(super) fn find(&self, kind: Kind, value: &str) -> Option<&Event> {
         self.places.get(self.place(kind, value)?)?.as_ref()
     }
 
     /// Of two that name the same, the stricter and the longer count.
+    #[inline(never)] // for size
     pub(super) fn put(&mut self, event: Event) {
         if (self.len + 1) * 2 > self.places.len() {
-            self.rebuild((self.places.len() * 2).max(SMALLEST), |_| true);
+            self.rebuild((self.places.len() * 2).max(SMALLEST), 0);
         }
         let Some(place) = self.place(event.kind, &event.value).and_then(|at| self.places.get_mut(at)) else {
             return;
@@ -52,23 +54,26 @@ impl Table {
 
     /// Forgets what matches no living token any more.
     pub(super) fn drop_until(&mut self, time: Seconds) {
-        self.rebuild(self.places.len(), |event| event.drop_after > time);
+        self.rebuild(self.places.len(), time);
     }
 
-    fn rebuild(&mut self, places: usize, keeps: impl Fn(&Event) -> bool) {
+    /// The room that there is holds all of it at most half full.
+    #[inline(never)] // for size
+    fn rebuild(&mut self, places: usize, ended: Seconds) {
         let mut larger = Vec::new();
-        larger.resize(places, None);
-        let old = core::mem::replace(&mut self.places, larger);
-        self.len = 0;
-        for event in old.into_iter().flatten().filter(|event| keeps(event)) {
-            if let Some(place) = self.place(event.kind, &event.value).and_then(|at| self.places.get_mut(at)) {
-                *place = Some(event);
-                self.len += 1;
+        larger.resize_with(places, || None);
+        let old = core::mem::replace(self, Self { places: larger, len: 0 });
+        for place in old.places {
+            if let Some(event) = place
+                && event.drop_after > ended
+            {
+                self.put(event);
             }
         }
     }
 
     /// Where it is, or would be. `None`: there are no places.
+    #[inline(never)] // for size
     fn place(&self, kind: Kind, value: &str) -> Option<usize> {
         let mask = self.places.len().checked_sub(1)?;
         let first = spread(kind, value);
