@@ -3,7 +3,7 @@
 use keystone_verifier::{Decision, KeyCache, KeySource, Policy, RequestView, Verified, text};
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::{FRESH, array, bytes, feed, refused, seconds};
+use crate::{FRESH, PAGE, array, bytes, feed, refused, seconds, taken};
 
 /// Decides on requests by one policy. Issuers are numbered as in the policy.
 #[wasm_bindgen]
@@ -45,17 +45,39 @@ impl Gate {
         addresses.flatten().collect()
     }
 
-    /// Takes a fetched key set, or says why it was refused and keeps the old one.
+    /// Takes what was fetched, see `PAGE`, or says why it was refused and keeps what it had.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "to pass a structure from JavaScript costs a crossing for each member"
+    )]
     #[wasm_bindgen(js_name = replaceKeys)]
-    pub fn replace_keys(&mut self, issuer: usize, jwks: &[u8], now: f64) -> Option<String> {
-        let Some(keys) = self.0.keys(issuer) else { return Some("there is no such issuer".to_owned()) };
-        keys.replace(jwks, seconds(now)).err().map(|error| text!("{error}"))
+    pub fn replace_keys(
+        &mut self,
+        issuer: usize,
+        bytes: &[u8],
+        now: f64,
+        what: Option<u8>,
+    ) -> Option<String> {
+        let now = seconds(now);
+        match what {
+            Some(PAGE) => taken(self.0.revocations(issuer)?.take(bytes, now)),
+            Some(_) => taken(self.0.revocations(issuer)?.keys().replace(bytes, now)),
+            None => match self.0.keys(issuer) {
+                Some(keys) => taken(keys.replace(bytes, now)),
+                None => Some("there is no such issuer".to_owned()),
+            },
+        }
     }
 
-    /// Whether a fetch is due.
+    /// Whether a fetch is due, see `PAGE`.
     #[wasm_bindgen(js_name = wantsFetch)]
-    pub fn wants_fetch(&mut self, issuer: usize, now: f64) -> bool {
-        self.0.keys(issuer).is_some_and(|keys| keys.wants_fetch(seconds(now)))
+    pub fn wants_fetch(&mut self, issuer: usize, now: f64, what: Option<u8>) -> bool {
+        let now = seconds(now);
+        match what {
+            Some(PAGE) => self.0.revocations(issuer).is_some_and(|feed| feed.wants_page(now)),
+            Some(_) => self.0.revocations(issuer).is_some_and(|feed| feed.keys().wants_fetch(now)),
+            None => self.0.keys(issuer).is_some_and(|keys| keys.wants_fetch(now)),
+        }
     }
 
     /// A fetch is under way.
@@ -74,31 +96,12 @@ impl Gate {
         }
     }
 
-    /// Whether the next page needs the feed's keys fetched first.
-    #[wasm_bindgen(js_name = wantsFeedKeys)]
-    pub fn wants_feed_keys(&mut self, issuer: usize, now: f64) -> bool {
-        self.0.revocations(issuer).is_some_and(|feed| feed.keys().wants_fetch(seconds(now)))
-    }
-
-    /// Takes a fetched set of the feed's keys, or says why it was refused and keeps the old one. Nothing is a set that is
-    /// refused.
-    #[wasm_bindgen(js_name = replaceFeedKeys)]
-    pub fn replace_feed_keys(&mut self, issuer: usize, jwks: &[u8], now: f64) -> Option<String> {
-        feed::replace_keys(self.0.revocations(issuer)?, jwks, now)
-    }
-
-    /// Whether a page is due.
-    #[wasm_bindgen(js_name = wantsPage)]
-    pub fn wants_page(&mut self, issuer: usize, now: f64) -> bool {
-        self.0.revocations(issuer).is_some_and(|feed| feed.wants_page(seconds(now)))
-    }
-
-    /// A page is being fetched.
+    /// A page is being fetched: the one that follows the answer, or where that is empty, the first.
     #[wasm_bindgen(js_name = pageStarted)]
-    pub fn page_started(&mut self, issuer: usize, now: f64) {
-        if let Some(feed) = self.0.revocations(issuer) {
-            feed.started(seconds(now));
-        }
+    pub fn page_started(&mut self, issuer: usize, now: f64) -> String {
+        let Some(feed) = self.0.revocations(issuer) else { return String::new() };
+        feed.started(seconds(now));
+        feed.after().to_owned()
     }
 
     /// The fetch of a page brought nothing; `gone`: the issuer does not know any more what it should follow.
@@ -107,18 +110,6 @@ impl Gate {
         if let Some(feed) = self.0.revocations(issuer) {
             feed::failed(feed, gone, now);
         }
-    }
-
-    /// Takes a fetched page, or says why it was refused.
-    #[wasm_bindgen(js_name = takePage)]
-    pub fn take_page(&mut self, issuer: usize, page: &[u8], now: f64) -> Option<String> {
-        feed::take(self.0.revocations(issuer)?, page, now)
-    }
-
-    /// What the next page must follow; empty: nothing.
-    #[wasm_bindgen(js_name = feedAfter)]
-    pub fn feed_after(&mut self, issuer: usize) -> String {
-        self.0.revocations(issuer).map(|feed| feed.after().to_owned()).unwrap_or_default()
     }
 
     /// `public`, `accepted` or `refused`. A character of each text is a byte, see `bytes`.
@@ -227,12 +218,12 @@ mod tests {
         let mut gate = gate();
 
         assert_eq!(gate.issuers(), ["https://as.example/keys"]);
-        assert!(gate.wants_fetch(0, 1000.0));
+        assert!(gate.wants_fetch(0, 1000.0, None));
         gate.fetch_started(0, 1000.0);
-        assert!(!gate.wants_fetch(0, 1001.0));
+        assert!(!gate.wants_fetch(0, 1001.0, None));
         gate.fetch_failed(0, 1001.0);
-        assert!(gate.wants_fetch(0, 1002.0));
-        assert!(!gate.wants_fetch(1, 1002.0));
+        assert!(gate.wants_fetch(0, 1002.0, None));
+        assert!(!gate.wants_fetch(1, 1002.0, None));
     }
 
     #[test]
@@ -248,38 +239,41 @@ mod tests {
             gate.decide("GET", "/me", vec![bearer], NOW).lines().next().unwrap().to_owned()
         };
         assert_eq!(gate.feeds(), [feed, keys]);
-        assert_eq!(gate.replace_keys(0, &jwks(TOKENS), NOW), None);
-        assert!(gate.wants_page(0, NOW) && gate.wants_feed_keys(0, NOW));
-        assert!(gate.replace_feed_keys(0, b"", NOW).is_some());
-        assert_eq!(gate.replace_feed_keys(0, &jwks(PAGES), NOW), None);
+        assert_eq!(gate.replace_keys(0, &jwks(TOKENS), NOW, None), None);
+        assert!(gate.wants_fetch(0, NOW, Some(PAGE)) && gate.wants_fetch(0, NOW, Some(1)));
+        assert!(gate.replace_keys(0, b"", NOW, Some(1)).is_some());
+        assert_eq!(gate.replace_keys(0, &jwks(PAGES), NOW, Some(1)), None);
         assert!(decide(&mut gate, "s1").starts_with('['));
 
-        gate.page_started(0, NOW);
-        assert_eq!(gate.take_page(0, &page("", &revoked("s1"), 0.0), NOW), None);
+        assert_eq!(gate.page_started(0, NOW), "");
+        assert_eq!(gate.replace_keys(0, &page("", &revoked("s1"), 0.0), NOW, Some(PAGE)), None);
 
-        assert_eq!((gate.wants_page(0, NOW), gate.feed_after(0).as_str()), (false, "1"));
+        assert!(!gate.wants_fetch(0, NOW, Some(PAGE)));
+        assert_eq!(gate.page_started(0, NOW + 1.0), "1");
         assert_eq!(decide(&mut gate, "s1"), "revoked");
         assert!(decide(&mut gate, "s2").starts_with('['));
         gate.page_failed(0, true, NOW);
-        assert_eq!(gate.feed_after(0), "");
+        assert_eq!(gate.page_started(0, NOW), "");
     }
 
     #[test]
     fn nothing_is_wanted_of_a_feed_that_the_policy_does_not_name() {
         let mut gate = gate();
 
-        gate.page_started(0, NOW);
+        assert_eq!(gate.page_started(0, NOW), "");
         gate.page_failed(0, true, NOW);
         assert_eq!(gate.feeds(), ["", ""]);
-        assert!(!gate.wants_page(0, NOW) && !gate.wants_feed_keys(0, NOW));
-        assert_eq!((gate.take_page(0, b"", NOW), gate.replace_feed_keys(0, b"", NOW)), (None, None));
-        assert_eq!(gate.feed_after(0), "");
+        assert!(!gate.wants_fetch(0, NOW, Some(PAGE)) && !gate.wants_fetch(0, NOW, Some(1)));
+        assert_eq!(
+            (gate.replace_keys(0, b"", NOW, Some(PAGE)), gate.replace_keys(0, b"", NOW, Some(1))),
+            (None, None)
+        );
     }
 
     #[test]
     fn a_wrong_policy_and_a_wrong_issuer_are_named() {
         assert!(Gate::new(br#"{"version":1,"rules":[]}"#).unwrap_err().contains("rules"));
-        assert_eq!(gate().replace_keys(1, b"{}", 0.0).unwrap(), "there is no such issuer");
-        assert!(gate().replace_keys(0, b"{}", 0.0).is_some());
+        assert_eq!(gate().replace_keys(1, b"{}", 0.0, None).unwrap(), "there is no such issuer");
+        assert!(gate().replace_keys(0, b"{}", 0.0, None).is_some());
     }
 }

@@ -8,23 +8,23 @@ mod gate;
 #[cfg(feature = "policy")]
 mod webcrypto;
 
-use core::fmt::Write as _;
+use core::fmt::{self, Write as _};
 use core::ops::Range;
 
 use keystone_verifier::danger::Delegation;
-use keystone_verifier::{Access, Code, KeyCache, Refusal, Rules, Seconds, Verified};
+use keystone_verifier::{Access, Code, KeyCache, Refusal, Revocations, Rules, Seconds, Verified};
 use keystone_verifier::{bearer_token, text, verify_cached};
 use wasm_bindgen::prelude::wasm_bindgen;
-
-use crate::feed::Feed;
 
 /// The rules and the keys of one issuer.
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct Engine {
     issuer: Delegation,
-    /// `None`: it is not followed.
-    feed: Option<Feed>,
+    /// Knows of none while the feed is not followed.
+    revocations: Revocations,
+    /// Refuses every token while the feed is not known well enough.
+    strict: bool,
     required: Vec<Access>,
 }
 
@@ -41,8 +41,9 @@ impl Engine {
         let mut rules = Rules::new(issuer, audiences);
         rules.leeway = leeway.map_or(rules.leeway, seconds);
         rules.max_lifetime = max_lifetime.map_or(rules.max_lifetime, seconds);
+        let revocations = Revocations::new(rules.issuer.clone(), MAX_STALE);
         let issuer = Delegation { rules, keys: KeyCache::remote().fresh_for(FRESH) };
-        Self { issuer, feed: None, required: Vec::new() }
+        Self { issuer, revocations, strict: false, required: Vec::new() }
     }
 
     /// The longest token that is looked at. The caller need not pass more than one byte over it.
@@ -51,16 +52,24 @@ impl Engine {
         self.issuer.rules.max_token_bytes
     }
 
-    /// Takes a fetched key set, or says why it was refused and keeps the old one.
+    /// Takes what was fetched, see `PAGE`, or says why it was refused and keeps what it had.
     #[wasm_bindgen(js_name = replaceKeys)]
-    pub fn replace_keys(&mut self, jwks: &[u8], now: f64) -> Option<String> {
-        self.issuer.keys.replace(jwks, seconds(now)).err().map(|error| text!("{error}"))
+    pub fn replace_keys(&mut self, bytes: &[u8], now: f64, what: Option<u8>) -> Option<String> {
+        match what {
+            Some(PAGE) => taken(self.revocations.take(bytes, seconds(now))),
+            Some(_) => taken(self.revocations.keys().replace(bytes, seconds(now))),
+            None => taken(self.issuer.keys.replace(bytes, seconds(now))),
+        }
     }
 
-    /// Whether a fetch is due.
+    /// Whether a fetch is due, see `PAGE`.
     #[wasm_bindgen(js_name = wantsFetch)]
-    pub fn wants_fetch(&self, now: f64) -> bool {
-        self.issuer.keys.wants_fetch(seconds(now))
+    pub fn wants_fetch(&mut self, now: f64, what: Option<u8>) -> bool {
+        match what {
+            Some(PAGE) => self.revocations.wants_page(seconds(now)),
+            Some(_) => self.revocations.keys().wants_fetch(seconds(now)),
+            None => self.issuer.keys.wants_fetch(seconds(now)),
+        }
     }
 
     /// A fetch is under way.
@@ -89,14 +98,14 @@ impl Engine {
     /// Until when an accepted token may be remembered, whatever it says itself; exclusive.
     #[wasm_bindgen(getter, js_name = usableUntil)]
     pub fn usable_until(&self) -> f64 {
-        let feed = self.feed.as_ref().map_or(Seconds::MAX, Feed::usable_until);
+        let feed = if self.strict { self.revocations.usable_until() } else { Seconds::MAX };
         self.issuer.keys.usable_until().min(feed) as f64
     }
 
     /// A larger number after every change of the keys and of what is revoked: what is remembered is forgotten then.
     #[wasm_bindgen(getter)]
     pub fn epoch(&self) -> f64 {
-        (self.issuer.keys.epoch() + self.feed.as_ref().map_or(0, Feed::epoch)) as f64
+        (self.issuer.keys.epoch() + self.revocations.epoch()) as f64
     }
 
     /// The verdict, see `reusable` and `refused`.
@@ -139,10 +148,7 @@ impl Engine {
 
     /// The last check of a token: that the issuer did not take it back.
     fn stands(&self, verified: Verified, now: Seconds) -> Result<Verified, Refusal> {
-        match &self.feed {
-            None => Ok(verified),
-            Some(feed) => feed.check(verified, now),
-        }
+        self.revocations.check(&verified, self.strict, now).map(|()| verified)
     }
 }
 
@@ -167,6 +173,18 @@ pub fn codes() -> String {
 /// Seconds between two fetches, a few seconds more to the next look and a request under way: together less than a
 /// minute, so that the issuer may be away for nine of the ten minutes that keys may be used.
 const FRESH: Seconds = 20;
+
+/// What is fetched, where it is not the keys of tokens: a page of the revocation feed, and otherwise the feed's own keys.
+/// One export for all, because each costs a page that loads this.
+const PAGE: u8 = 2;
+
+/// Why it was not.
+fn taken<E: fmt::Display>(outcome: Result<(), E>) -> Option<String> {
+    outcome.err().map(|error| text!("{error}"))
+}
+
+/// As in a policy that does not say.
+const MAX_STALE: Seconds = 60;
 
 /// A JSON array: the times between which the same token need not be verified again, the two times of the token as the
 /// verifier read them, and the claims as they were signed.

@@ -1,12 +1,11 @@
+use super::*;
+use crate::PAGE;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signer, SigningKey};
-use keystone_verifier::danger::Delegation;
-use keystone_verifier::{KeyCache, Rules};
-
-use super::*;
 
 pub(crate) const NOW: f64 = 1_800_000_000.0;
+const KEYS: Option<u8> = Some(1);
 const ISSUER: &str = "https://as.example";
 pub(crate) const TOKENS: [u8; 32] = [7; 32];
 pub(crate) const PAGES: [u8; 32] = [8; 32];
@@ -49,17 +48,14 @@ pub(crate) fn token(session: &str) -> Vec<u8> {
 }
 
 fn engine() -> Engine {
-    let rules = Rules::new(ISSUER.into(), vec!["orders".into()]);
-    let mut engine =
-        Engine { issuer: Delegation { rules, keys: KeyCache::remote() }, feed: None, required: Vec::new() };
-    assert_eq!(engine.replace_keys(&jwks(TOKENS), NOW), None);
+    let mut engine = Engine::new(ISSUER.into(), vec!["orders".into()], None, None);
+    assert_eq!(engine.replace_keys(&jwks(TOKENS), NOW, None), None);
     engine
 }
 
-fn following(strict: bool) -> Engine {
+fn following() -> Engine {
     let mut engine = engine();
-    engine.follow_feed(strict);
-    assert_eq!(engine.replace_feed_keys(&jwks(PAGES), NOW), None);
+    assert_eq!(engine.replace_keys(&jwks(PAGES), NOW, KEYS), None);
     engine
 }
 
@@ -69,11 +65,11 @@ fn word(answer: &str) -> &str {
 
 #[test]
 fn what_a_page_revokes_is_refused_from_then_on_and_nothing_else() {
-    let mut engine = following(false);
+    let mut engine = following();
     assert_eq!(word(&engine.verify(&token("s1"), NOW)), "accepted");
     let before = engine.epoch();
 
-    assert_eq!(engine.take_page(&page("", &revoked("s1"), 0.0), NOW), None);
+    assert_eq!(engine.replace_keys(&page("", &revoked("s1"), 0.0), NOW, Some(PAGE)), None);
 
     assert!(engine.epoch() > before);
     assert_eq!(word(&engine.verify(&token("s1"), NOW)), "revoked");
@@ -85,10 +81,11 @@ fn what_a_page_revokes_is_refused_from_then_on_and_nothing_else() {
 
 #[test]
 fn a_strict_engine_refuses_every_token_before_the_first_page_and_a_minute_after_the_last() {
-    let mut engine = following(true);
+    let mut engine = following();
+    engine.require_feed();
     assert_eq!((word(&engine.verify(&token("s2"), NOW)), engine.usable_until()), ("revocations_stale", 0.0));
 
-    engine.take_page(&page("", &revoked("s1"), 0.0), NOW);
+    engine.replace_keys(&page("", &revoked("s1"), 0.0), NOW, Some(PAGE));
 
     assert_eq!(engine.usable_until(), NOW + 61.0);
     assert_eq!(word(&engine.verify(&token("s2"), NOW + 60.0)), "accepted");
@@ -98,72 +95,54 @@ fn a_strict_engine_refuses_every_token_before_the_first_page_and_a_minute_after_
 
 #[test]
 fn an_engine_that_is_not_strict_goes_by_what_it_knows() {
-    let mut engine = following(false);
+    let mut engine = following();
 
     assert_eq!(word(&engine.verify(&token("s2"), NOW)), "accepted");
     assert_eq!(engine.usable_until(), NOW + 600.0);
 }
 
 #[test]
-fn following_twice_forgets_nothing() {
-    let mut engine = following(false);
-    engine.take_page(&page("", &revoked("s1"), 0.0), NOW);
-
-    engine.follow_feed(true);
-
-    assert_eq!(word(&engine.verify(&token("s1"), NOW)), "revoked");
-}
-
-#[test]
 fn a_page_is_due_each_second_and_goes_on_where_the_last_one_ended() {
-    let mut engine = following(false);
-    assert!(engine.wants_page(NOW));
-    engine.page_started(NOW);
-    assert!(!engine.wants_page(NOW + 5.0));
-    engine.take_page(&page("", "", 0.0), NOW);
+    let mut engine = following();
+    assert!(engine.wants_fetch(NOW, Some(PAGE)));
+    assert_eq!(engine.page_started(NOW), "");
+    assert!(!engine.wants_fetch(NOW + 5.0, Some(PAGE)));
+    engine.replace_keys(&page("", "", 0.0), NOW, Some(PAGE));
 
-    assert_eq!((engine.wants_page(NOW), engine.wants_page(NOW + 1.0)), (false, true));
-    assert_eq!(engine.feed_after(), "1");
+    assert_eq!(
+        (engine.wants_fetch(NOW, Some(PAGE)), engine.wants_fetch(NOW + 1.0, Some(PAGE))),
+        (false, true)
+    );
+    assert_eq!(engine.page_started(NOW + 1.0), "1");
     engine.page_failed(false, NOW + 1.0);
-    assert_eq!((engine.wants_page(NOW + 1.0), engine.feed_after().as_str()), (false, "1"));
+    assert!(!engine.wants_fetch(NOW + 1.0, Some(PAGE)));
+    assert_eq!(engine.page_started(NOW + 2.0), "1");
     engine.page_failed(true, NOW + 2.0);
-    assert_eq!(engine.feed_after(), "");
+    assert_eq!(engine.page_started(NOW + 4.0), "");
 }
 
 #[test]
 fn what_is_refused_is_told_and_nothing_is_no_set_of_keys() {
     let mut engine = engine();
-    engine.follow_feed(false);
     let page = page("", "", 0.0);
-    assert!(engine.wants_feed_keys(NOW));
-    assert!(engine.take_page(&page, NOW).unwrap().contains("keys of the feed"));
+    assert!(engine.wants_fetch(NOW, KEYS));
+    assert!(engine.replace_keys(&page, NOW, Some(PAGE)).unwrap().contains("keys of the feed"));
 
-    assert!(engine.replace_feed_keys(b"", NOW).is_some());
-    assert!(!engine.wants_feed_keys(NOW));
-    assert_eq!(engine.replace_feed_keys(&jwks(TOKENS), NOW + 1.0), None);
-    assert!(engine.take_page(&page, NOW).unwrap().contains("signature"));
-}
-
-#[test]
-fn an_engine_that_follows_no_feed_wants_nothing_of_it() {
-    let mut engine = engine();
-
-    engine.page_started(NOW);
-    engine.page_failed(true, NOW);
-    assert!(!engine.wants_page(NOW) && !engine.wants_feed_keys(NOW));
-    assert_eq!((engine.take_page(b"", NOW), engine.replace_feed_keys(b"", NOW)), (None, None));
-    assert_eq!((engine.feed_after().as_str(), engine.usable_until()), ("", NOW + 600.0));
+    assert!(engine.replace_keys(b"", NOW, KEYS).is_some());
+    assert!(!engine.wants_fetch(NOW, KEYS));
+    assert_eq!(engine.replace_keys(&jwks(TOKENS), NOW + 1.0, KEYS), None);
+    assert!(engine.replace_keys(&page, NOW, Some(PAGE)).unwrap().contains("signature"));
 }
 
 #[cfg(feature = "policy")]
 #[test]
 fn a_verdict_that_was_asked_for_in_two_steps_is_about_revocation_too() {
-    let mut engine = following(false);
+    let mut engine = following();
     let text = String::from_utf8(token("s1")).unwrap();
     let asked = engine.ask(&text, NOW).unwrap();
     assert_eq!(word(&engine.resume(&asked, true)), "accepted");
 
-    engine.take_page(&page("", &revoked("s1"), 0.0), NOW);
+    engine.replace_keys(&page("", &revoked("s1"), 0.0), NOW, Some(PAGE));
 
     assert_eq!(word(&engine.resume(&asked, true)), "revoked");
 }
