@@ -10,7 +10,10 @@ import { ascii, embed } from "./embed.mjs";
 import { entries } from "./entries.mjs";
 
 // Declarations that no entry names.
-const INTERNAL = ["answer", "embedded", "engine", "generations", "get", "keys", "memory", "metadata", "plain", "policy.workerd", "small", "start", "workerd"];
+const INTERNAL = [
+  ...["answer", "embedded", "engine", "feed", "generations", "get", "issuer", "keys", "memory", "metadata", "plain"],
+  ...["policy.workerd", "small", "start", "testing/feed", "workerd"],
+];
 
 const here = dirname(fileURLToPath(import.meta.url));
 const at = (...parts) => join(here, ...parts);

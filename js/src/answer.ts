@@ -28,17 +28,18 @@ export function accepted(answer: string): Token {
 }
 
 // "<code>\n<status>\n<Retry-After or nothing>\n<challenge or nothing>\n<RFC 9457 body>\n<sentence>"
-/** `cause` is told with `keys_unavailable`. */
-export function refused(answer: string, cause: Error | undefined): KeystoneError {
+/** The failure of the keys is told with `keys_unavailable`, that of the feed with `revocations_stale`. */
+export function refused(answer: string, keys: Error | undefined, feed?: Error): KeystoneError {
   const [code, status, retryAfter, challenge, problem, sentence] = answer.split("\n");
-  const unavailable = code === "keys_unavailable" && cause !== undefined;
+  const causes: { [Name in Code]?: Error | undefined } = { keys_unavailable: keys, revocations_stale: feed ?? keys };
+  const cause = causes[code as Code];
   const refusal = {
     code: code as Code,
     status: Number(status),
     challenge: challenge || undefined,
     retryAfter: retryAfter ? Number(retryAfter) : undefined,
     problem: `${problem}`,
-    message: unavailable ? `${sentence}: ${cause.message}` : `${sentence}`,
+    message: cause ? `${sentence}: ${cause.message}` : `${sentence}`,
   };
-  return new KeystoneError(refusal, unavailable ? cause : undefined);
+  return new KeystoneError(refusal, cause);
 }

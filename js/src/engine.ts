@@ -1,21 +1,16 @@
 // The compiled verifier: what it offers. It decides; this package only fetches, tells the time and passes on.
 
 import { Engine as WasmEngine, Gate as WasmGate, initSync, unavailable } from "../pkg/keystone_verifier_wasm.js";
+import type { FeedHolder } from "./feed.js";
+import type { KeyHolder } from "./keys.js";
 import type { Lease } from "./memory.js";
 import { type LoadModule, starter } from "./start.js";
 
-/** Holds the keys of one issuer and says when it wants others. Times are Unix seconds. */
-export interface KeyHolder {
-  wantsFetch(now: number): boolean;
-  fetchStarted(now: number): void;
-  fetchFailed(now: number): void;
-  /** Takes a fetched key set, or says why it was refused and keeps the old one. */
-  replaceKeys(jwks: Uint8Array, now: number): string | undefined;
-}
-
 /** One issuer's rules and keys. Answers are read in answer.ts. */
-export interface Engine extends KeyHolder, Lease {
+export interface Engine extends FeedHolder, Lease, Omit<KeyHolder, keyof FeedHolder> {
   readonly maxTokenBytes: number;
+  /** Refuses every token from now on while the revocation feed is not known well enough. */
+  requireFeed(): void;
   /** The keys and their age, for `restore` elsewhere; undefined while there are none. */
   snapshot(): string | undefined;
   /** Takes the keys of a snapshot, or says why not. */
@@ -34,10 +29,14 @@ export interface Engine extends KeyHolder, Lease {
 export interface GateEngine {
   /** For each issuer the address of its keys; empty where they stand in the policy. */
   issuers(): string[];
-  wantsFetch(issuer: number, now: number): boolean;
+  wantsFetch(issuer: number, now: number, what?: number): boolean;
   fetchStarted(issuer: number, now: number): void;
   fetchFailed(issuer: number, now: number): void;
-  replaceKeys(issuer: number, jwks: Uint8Array, now: number): string | undefined;
+  replaceKeys(issuer: number, bytes: Uint8Array, now: number, what?: number): string | undefined;
+  /** For each issuer the address of its revocation feed and that of the feed's keys; both empty where there is none. */
+  feeds(): string[];
+  pageStarted(issuer: number, now: number): string;
+  pageFailed(issuer: number, gone: boolean, now: number): void;
   decide(method: string, path: string, authorization: string[], now: number): string;
   /** The same answer, on a platform where waiting for it is quicker. */
   decideAsync?(method: string, path: string, authorization: string[], now: number): Promise<string>;

@@ -2,12 +2,14 @@
 
 import { accepted, isAccepted, refused } from "./answer.js";
 import type { Decision, Explanation, Guard } from "./decision.js";
-import type { GateEngine, KeyHolder, Platform } from "./engine.js";
+import type { GateEngine, Platform } from "./engine.js";
 import type { KeystoneError } from "./errors.js";
-import { readBytes } from "./get.js";
+import { Feed } from "./feed.js";
 import { Generations } from "./generations.js";
-import { Keys, newKeysMayHelp } from "./keys.js";
-import { addressFault, type GateOptions, readGateOptions, readSurroundings } from "./options.js";
+import { readBytes } from "./get.js";
+import { IssuerOfGate } from "./issuer.js";
+import { KEYS, Keys, waited } from "./keys.js";
+import { addressFault, type FollowedFeed, type GateOptions, readGateOptions, readSurroundings, type Surroundings } from "./options.js";
 import { partsOf, type RequestParts, valuesOf } from "./request.js";
 import type { Token } from "./token.js";
 
@@ -18,6 +20,9 @@ const REMEMBERED = 2048;
 export class Gate implements Guard {
   readonly #engine: GateEngine;
   readonly #keys: readonly Keys[];
+  readonly #feeds: readonly Feed[];
+  /** All that is fetched. */
+  readonly #fetched: readonly Keys[];
   readonly #now: () => number;
   /** By the engine's answer, which says all of a token. */
   readonly #tokens = new Generations<Token>(REMEMBERED);
@@ -27,9 +32,11 @@ export class Gate implements Guard {
   readonly mixedCase: string | undefined;
 
   /** @internal */
-  constructor(engine: GateEngine, keys: readonly Keys[], now: () => number, policy: Uint8Array) {
+  constructor(engine: GateEngine, { keys, feeds }: Followed, now: () => number, policy: Uint8Array) {
     this.#engine = engine;
     this.#keys = keys;
+    this.#feeds = feeds;
+    this.#fetched = [...keys, ...feeds.map(({ pages }) => pages)];
     this.#now = now;
     this.mixedCase = firstMixedCase(policy);
   }
@@ -59,18 +66,27 @@ export class Gate implements Guard {
   #read(answer: string, now: number): Decision {
     if (answer === "public") return { outcome: "public" };
     if (isAccepted(answer)) {
-      for (const keys of this.#keys) keys.lookIfDue(now);
+      for (const each of this.#fetched) each.lookIfDue(now);
       return { outcome: "allow", token: this.#token(answer) };
     }
     return { outcome: "deny", error: this.#refused(answer, now) };
   }
 
-  /** The same decision, but where it hangs on keys that are being fetched, waits for them: at most 500 ms. */
+  /** The same decision, but where it hangs on keys or revocations that are being fetched, waits for them: at most 500 ms. */
   async decideAsync(request: RequestParts | Request): Promise<Decision> {
     const decision = await this.#awaited(request);
-    if (decision.outcome !== "deny" || !newKeysMayHelp(decision.error)) return decision;
-    const helped = await Promise.all(this.#keys.map((keys) => keys.mayHaveHelped(decision.error)));
+    if (decision.outcome !== "deny") return decision;
+    const { code } = decision.error;
+    const flights = this.#fetched.map((each) => each.helps(code)).filter((flight) => flight !== undefined);
+    if (flights.length === 0) return decision;
+    // One that is slow must not cost what another brought.
+    const helped = await Promise.all(flights.map(waited));
     return helped.includes(true) && this.#open ? this.#awaited(request) : decision;
+  }
+
+  /** The revocation feeds of the policy's issuers. */
+  get feeds(): FollowedFeed[] {
+    return this.#feeds.map(({ status }) => status);
   }
 
   /** Every check that `decide` makes of this request, in order, with its outcome. */
@@ -84,7 +100,7 @@ export class Gate implements Guard {
   close(): void {
     if (!this.#open) return;
     this.#open = false;
-    for (const keys of this.#keys) keys.close();
+    for (const each of this.#fetched) each.close();
     this.#engine.free();
   }
 
@@ -97,12 +113,9 @@ export class Gate implements Guard {
   }
 
   #refused(answer: string, now: number): KeystoneError {
-    const failure = this.#keys.map((keys) => keys.failure).find((error) => error !== undefined);
-    const refusal = refused(answer, failure);
-    for (const keys of this.#keys) {
-      if (newKeysMayHelp(refusal)) keys.look(now);
-      else keys.lookIfDue(now);
-    }
+    const failureOf = (fetched: readonly Keys[]) => fetched.map(({ failure }) => failure).find((error) => error !== undefined);
+    const refusal = refused(answer, failureOf(this.#keys), failureOf(this.#feeds.map(({ pages }) => pages)));
+    for (const each of this.#fetched) each.lookAfter(refusal.code, now);
     return refusal;
   }
 
@@ -111,31 +124,9 @@ export class Gate implements Guard {
   }
 }
 
-/** The keys of one issuer of the gate. */
-class KeysOfIssuer implements KeyHolder {
-  readonly #engine: GateEngine;
-  readonly #issuer: number;
-
-  constructor(engine: GateEngine, issuer: number) {
-    this.#engine = engine;
-    this.#issuer = issuer;
-  }
-
-  wantsFetch(now: number): boolean {
-    return this.#engine.wantsFetch(this.#issuer, now);
-  }
-
-  fetchStarted(now: number): void {
-    this.#engine.fetchStarted(this.#issuer, now);
-  }
-
-  fetchFailed(now: number): void {
-    this.#engine.fetchFailed(this.#issuer, now);
-  }
-
-  replaceKeys(jwks: Uint8Array, now: number): string | undefined {
-    return this.#engine.replaceKeys(this.#issuer, jwks, now);
-  }
+interface Followed {
+  keys: readonly Keys[];
+  feeds: readonly Feed[];
 }
 
 /** @internal What each entry of the package wraps. */
@@ -145,16 +136,39 @@ export async function createGateOn(options: GateOptions, platform: Platform): Pr
   const engine = await platform.gate(policy).catch((fault: unknown) => {
     throw typeof fault === "string" ? new TypeError(`createGate: policy: ${fault}`) : fault;
   });
+  const followed = follow(engine, around);
+  for (const keys of followed.keys) keys.look(around.now());
+  for (const { pages } of followed.feeds) pages.look(around.now());
+  await Promise.all([
+    ...followed.keys.map(({ flight }) => flight),
+    ...followed.feeds.map(({ pages }) => pages.flight && waited(pages.flight)),
+  ]);
+  return new Gate(engine, followed, around.now, policy);
+}
+
+/** What the policy names, its addresses checked. */
+function follow(engine: GateEngine, around: Surroundings): Followed {
+  const checked = (url: string, member: string): string => {
+    const fault = addressFault(url, around.allowHttp);
+    if (fault) throw new TypeError(`createGate: policy: issuers${member}: ${fault}`);
+    return url;
+  };
   const keys: Keys[] = [];
   for (const [issuer, url] of engine.issuers().entries()) {
     if (url === "") continue;
-    const fault = addressFault(url, around.allowHttp);
-    if (fault) throw new TypeError(`createGate: policy: issuers[${issuer}].keys.url: ${fault}`);
-    keys.push(new Keys(new KeysOfIssuer(engine, issuer), (get) => readBytes(url, get), around));
+    checked(url, `[${issuer}].keys.url`);
+    keys.push(new Keys(new IssuerOfGate(engine, issuer), { ...KEYS, read: (get) => readBytes(url, get) }, around));
   }
-  for (const each of keys) each.look(around.now());
-  await Promise.all(keys.map((each) => each.settled()));
-  return new Gate(engine, keys, around.now, policy);
+  const feeds: Feed[] = [];
+  const addresses = engine.feeds();
+  for (let issuer = 0; issuer * 2 < addresses.length; issuer += 1) {
+    const [url = "", keysUrl = ""] = addresses.slice(issuer * 2);
+    if (url === "") continue;
+    checked(url, `[${issuer}].revocation.url`);
+    checked(keysUrl, `[${issuer}].revocation.keys_url`);
+    feeds.push(new Feed(new IssuerOfGate(engine, issuer), { url, keysUrl }, around));
+  }
+  return { keys, feeds };
 }
 
 // The engine has read the policy before, and more strictly.

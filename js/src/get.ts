@@ -6,6 +6,13 @@ const MAX_BYTES = 64 * 1024;
 /** An address could not be read; the message says why. */
 export class FetchError extends Error {
   override readonly name = "FetchError";
+  /** Of the answer, where there was one of another status than 200. */
+  readonly status: number | undefined;
+
+  constructor(message: string, { status, ...options }: ErrorOptions & { status?: number } = {}) {
+    super(message, options);
+    this.status = status;
+  }
 }
 
 export interface Get {
@@ -39,7 +46,7 @@ async function body(url: string, get: Get, signal: AbortSignal): Promise<Uint8Ar
     throw new FetchError(`GET ${url}: answered with a redirect, which is not followed`);
   }
   if (response.status !== 200 || response.redirected) {
-    throw new FetchError(`GET ${url}: expected status 200, got ${response.status}`);
+    throw new FetchError(`GET ${url}: expected status 200, got ${response.status}`, { status: response.status });
   }
   return limited(response, url);
 }

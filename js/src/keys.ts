@@ -1,23 +1,48 @@
-// Keeps the keys fresh in the background. When to fetch is the engine's decision; how is decided here.
+// Keeps an issuer's keys fresh in the background, and what else is fetched like keys. When to fetch is the engine's
+// decision; how is decided here.
 
-import type { KeyHolder } from "./engine.js";
-import type { KeystoneError } from "./errors.js";
+import type { Code } from "./errors.js";
 import { type Get, unref } from "./get.js";
 import type { Surroundings } from "./options.js";
 
-// How often the engine is asked whether it wants a fetch, in seconds. Short, so that keys are young when the issuer goes.
-const LOOK_EVERY = 5;
-const LOOK_AFTER_FAILURE = 1;
+const LOOK_SOON = 1;
 
-// The longest that a caller is kept waiting for keys.
+// The longest that a caller is kept waiting.
 const WAIT_MS = 500;
 
-/** Reads a key set from wherever it is published. */
-export type ReadKeys = (get: Get) => Promise<Uint8Array>;
+/** Holds the keys of one issuer and says when it wants others. Times are Unix seconds. */
+export interface KeyHolder {
+  wantsFetch(now: number): boolean;
+  fetchStarted(now: number): void;
+  fetchFailed(now: number, reason: Error): void;
+  /** Takes a fetched key set, or says why it was refused and keeps the old one. */
+  replaceKeys(jwks: Uint8Array, now: number): string | undefined;
+}
+
+/** What is fetched. */
+export interface Fetched {
+  /** Reads it from wherever it is published. */
+  readonly read: (get: Get) => Promise<Uint8Array>;
+  /** How often the engine is asked whether it wants a fetch, in seconds. */
+  readonly lookEvery: number;
+  /** What was refused, for a sentence. */
+  readonly what: string;
+  /** Whether what is newer may turn a refusal of this code into something else. */
+  readonly mayHelp: (code: Code) => boolean;
+}
+
+/** All of it but where the keys are. */
+export const KEYS = {
+  // Short, so that keys are young when the issuer goes.
+  lookEvery: 5,
+  what: "the issuer's key set",
+  // Beside the keys may stand where the feed is.
+  mayHelp: (code: Code) => code === "unknown_kid" || code === "keys_unavailable" || code === "revocations_stale",
+};
 
 export class Keys {
   readonly #holder: KeyHolder;
-  readonly #read: ReadKeys;
+  readonly #fetched: Fetched;
   readonly #now: () => number;
   readonly #jitter: () => number;
   readonly #around: Surroundings;
@@ -25,15 +50,17 @@ export class Keys {
   /** Ends a fetch. Made with the first: it costs a start from a snapshot a millisecond. */
   #closing: AbortController | undefined;
   #closed = false;
+  /** Asks for a fetch that the engine does not want yet. */
+  #wanted = false;
   #flight: Promise<void> | undefined;
   #failure: Error | undefined;
   #nextLook = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** `replaced` is called after every set that was handed to the engine. */
-  constructor(holder: KeyHolder, read: ReadKeys, around: Surroundings, replaced: () => void = () => {}) {
+  constructor(holder: KeyHolder, fetched: Fetched, around: Surroundings, replaced: () => void = () => {}) {
     this.#holder = holder;
-    this.#read = read;
+    this.#fetched = fetched;
     this.#now = around.now;
     this.#jitter = around.jitter;
     this.#around = around;
@@ -45,6 +72,22 @@ export class Keys {
     return this.#failure;
   }
 
+  /** The fetch under way, if any. Never rejects. */
+  get flight(): Promise<void> | undefined {
+    return this.#flight;
+  }
+
+  /** The fetch under way, if what it brings may turn a refusal of this code into something else. */
+  helps(code: Code): Promise<void> | undefined {
+    return this.#fetched.mayHelp(code) ? this.#flight : undefined;
+  }
+
+  /** To be called after every refusal. */
+  lookAfter(code: Code, now: number): void {
+    if (this.#fetched.mayHelp(code)) this.look(now);
+    else this.lookIfDue(now);
+  }
+
   /** Asks the engine, at most once per interval: verifying need not wait for a timer, nor pay for the question. */
   lookIfDue(now: number): void {
     if (now >= this.#nextLook) this.look(now);
@@ -53,28 +96,17 @@ export class Keys {
   /** Starts a fetch if the engine wants one. There is never more than one under way. */
   look(now: number): void {
     if (this.#closed) return;
-    if (this.#flight === undefined && this.#holder.wantsFetch(now)) {
-      this.#holder.fetchStarted(now);
+    if (this.#flight === undefined && (this.#wanted || this.#holder.wantsFetch(now))) {
+      this.#wanted = false;
       this.#flight = this.#fetch(now);
     }
     this.#lookAgain(now);
   }
 
-  /** Whether it is worth to ask again after this refusal, once the fetch under way, if any, has ended: in 500 ms at most. */
-  async mayHaveHelped(refusal: KeystoneError): Promise<boolean> {
-    return newKeysMayHelp(refusal) && this.settled(WAIT_MS);
-  }
-
-  /** Waits for the fetch under way, if any. Never rejects. False: there was none, or it took longer. */
-  async settled(withinMs?: number): Promise<boolean> {
-    if (this.#flight === undefined) return false;
-    const done = this.#flight.then(() => true);
-    if (withinMs === undefined) return done;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<false>((resolve) => {
-      timer = unref(setTimeout(() => resolve(false), withinMs));
-    });
-    return Promise.race([done, late]).finally(() => clearTimeout(timer));
+  /** Fetches at the next look, whatever the engine wants: in a second, or when a refusal asks for it. */
+  lookSoon(now: number): void {
+    this.#wanted = true;
+    this.#lookAgain(now);
   }
 
   close(): void {
@@ -84,27 +116,33 @@ export class Keys {
   }
 
   async #fetch(startedAt: number): Promise<void> {
+    this.#holder.fetchStarted(startedAt);
     this.#closing ??= new AbortController();
     const { fetch, fetchInit } = this.#around;
     const get = { fetch, signal: this.#closing.signal, init: fetchInit };
-    const jwks = await this.#read(get).catch((error: Error) => error);
-    if (this.#closed) return;
-    if (jwks instanceof Error) {
-      this.#failure = jwks;
-      this.#holder.fetchFailed(this.#now());
+    const { read, what } = this.#fetched;
+    const bytes = await read(get).catch((error: Error) => error);
+    if (this.#closed) return undefined;
+    if (bytes instanceof Error) {
+      this.#failure = bytes;
+      this.#holder.fetchFailed(this.#now(), bytes);
     } else {
       // As old as the question, not as the answer: what a slow network delivers is not fresh.
-      const fault = this.#holder.replaceKeys(jwks, startedAt);
+      const fault = this.#holder.replaceKeys(bytes, startedAt);
       this.#replaced();
-      this.#failure = fault === undefined ? undefined : new Error(`the issuer's key set was refused: ${fault}`);
+      this.#failure = fault === undefined ? undefined : new Error(`${what} was refused: ${fault}`);
+      // A part of a whole: the rest is due at once.
+      if (fault === undefined && this.#holder.wantsFetch(startedAt)) return this.#fetch(this.#now());
     }
     this.#flight = undefined;
-    this.#lookAgain(startedAt);
+    return this.#lookAgain(startedAt);
   }
 
   // Spread by 50 % either way, so that services started together do not ask together.
   #lookAgain(now: number): void {
-    const interval = (this.#failure ? LOOK_AFTER_FAILURE : LOOK_EVERY) * (0.5 + this.#jitter());
+    const { lookEvery } = this.#fetched;
+    const soon = this.#wanted || this.#failure;
+    const interval = (soon ? Math.min(LOOK_SOON, lookEvery) : lookEvery) * (0.5 + this.#jitter());
     this.#nextLook = now + interval;
     clearTimeout(this.#timer);
     if (this.#closed) return;
@@ -112,7 +150,11 @@ export class Keys {
   }
 }
 
-/** Whether the refusal may be another one with newer keys. */
-export function newKeysMayHelp({ code }: KeystoneError): boolean {
-  return code === "unknown_kid" || code === "keys_unavailable";
+/** Waits for this fetch, for 500 ms at most. False: it took longer. */
+export function waited(flight: Promise<unknown>): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = unref(setTimeout(() => resolve(false), WAIT_MS));
+  });
+  return Promise.race([flight.then(() => true), late]).finally(() => clearTimeout(timer));
 }

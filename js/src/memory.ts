@@ -9,7 +9,7 @@ import type { Token } from "./token.js";
 export interface Lease {
   /** Unix seconds, exclusive. */
   readonly usableUntil: number;
-  /** Another number after every change of the keys. */
+  /** Another number after every change of the keys and of what is revoked. */
   readonly epoch: number;
 }
 
@@ -41,7 +41,7 @@ export class Memory {
     this.#known.set(text.slice(-END), { text, token, from, until });
   }
 
-  /** To be called after whatever may have changed the keys. */
+  /** To be called after whatever may have changed either. */
   renew({ epoch, usableUntil }: Lease): void {
     this.#usableUntil = usableUntil;
     if (epoch === this.#epoch) return;

@@ -1,7 +1,8 @@
-// Where the keys are: the issuer's metadata, which must name exactly the expected issuer (RFC 8414 section 3.3).
+// Where the keys and the revocation feed are: the issuer's metadata, which must name exactly the expected issuer (RFC 8414 section 3.3).
 
+import type { FeedAddress } from "./feed.js";
 import { type Get, readBytes } from "./get.js";
-import { addressFault } from "./options.js";
+import { addressFault, type RevocationMode } from "./options.js";
 
 /** The issuer answered, but is not the one that was asked for. Waiting will not help. */
 export class MetadataError extends Error {
@@ -14,15 +15,19 @@ export interface KeyAddress {
   /** Undefined: asked from the issuer's metadata. */
   jwksUri: string | undefined;
   allowHttp: boolean;
+  revocation: RevocationMode;
 }
 
 /** Fetches the issuer's key set, by way of its metadata unless the address is known. */
 export class KeySource {
   readonly #address: KeyAddress;
+  readonly #found: (feed: FeedAddress) => void;
   #jwksUri: string | undefined;
 
-  constructor(address: KeyAddress) {
+  /** `found` is called when the metadata name a revocation feed that is to be followed. */
+  constructor(address: KeyAddress, found: (feed: FeedAddress) => void) {
     this.#address = address;
+    this.#found = found;
   }
 
   async read(get: Get): Promise<Uint8Array> {
@@ -38,20 +43,31 @@ export class KeySource {
   }
 
   async #discover(get: Get): Promise<string> {
-    const { issuer, allowHttp } = this.#address;
+    const { issuer, allowHttp, revocation } = this.#address;
     const url = metadataUrl(issuer);
     const metadata = parse(await readBytes(url, get), url);
     if (metadata.issuer !== issuer) {
       const [named, expected] = [metadata.issuer, issuer].map((name) => JSON.stringify(name));
       throw new MetadataError(`${url}: names the issuer ${named}, expected ${expected}`);
     }
-    const { jwks_uri } = metadata;
-    if (typeof jwks_uri !== "string") throw new MetadataError(`${url}: jwks_uri is missing`);
-    const fault = addressFault(jwks_uri, allowHttp) ?? downgrade(issuer, jwks_uri);
-    if (fault) throw new MetadataError(`${url}: jwks_uri: ${fault}`);
-    return jwks_uri;
+    const address = (name: string): string => {
+      const value = metadata[name];
+      if (typeof value !== "string") throw new MetadataError(`${url}: ${name} is missing`);
+      const fault = addressFault(value, allowHttp) ?? downgrade(issuer, value);
+      if (fault) throw new MetadataError(`${url}: ${name}: ${fault}`);
+      return value;
+    };
+    const jwksUri = address("jwks_uri");
+    const names = revocation === "strict" || FEED in metadata || FEED_KEYS in metadata;
+    if (revocation !== "off" && names && !get.signal.aborted) {
+      this.#found({ url: address(FEED), keysUrl: address(FEED_KEYS) });
+    }
+    return jwksUri;
   }
 }
+
+const FEED = "keystone_revocations_uri";
+const FEED_KEYS = "keystone_revocations_jwks_uri";
 
 // RFC 8414 section 3.1: between the host and the issuer's path, which loses a "/" at its end.
 function metadataUrl(issuer: string): string {
@@ -59,10 +75,10 @@ function metadataUrl(issuer: string): string {
   return `${origin}/.well-known/oauth-authorization-server${pathname.replace(/\/$/, "")}`;
 }
 
-function parse(bytes: Uint8Array, url: string): { issuer?: unknown; jwks_uri?: unknown } {
+function parse(bytes: Uint8Array, url: string): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-    if (typeof value === "object" && value !== null) return value;
+    if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
   } catch {
     // Told below.
   }
@@ -70,7 +86,7 @@ function parse(bytes: Uint8Array, url: string): { issuer?: unknown; jwks_uri?: u
 }
 
 // Keys for an https issuer must not travel in the clear, whatever its metadata says.
-function downgrade(issuer: string, jwksUri: string): string | undefined {
-  if (issuer.startsWith("https:") && !jwksUri.startsWith("https:")) return "must be https like the issuer";
+function downgrade(issuer: string, address: string): string | undefined {
+  if (issuer.startsWith("https:") && !address.startsWith("https:")) return "must be https like the issuer";
   return undefined;
 }

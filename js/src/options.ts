@@ -20,6 +20,12 @@ export interface VerifierOptions extends CommonOptions {
   audience: string | readonly string[];
   /** Where the keys are. Left out: asked from the issuer's metadata (RFC 8414). */
   jwksUri?: string;
+  /**
+   * Whether a token that the issuer took back is refused before it expires. `bounded`, the default: where the issuer's
+   * metadata name a revocation feed, it is followed. `strict`: the same, and every token is refused as
+   * `revocations_stale`, 503, while the feed was not read for a minute. `off`: it is not followed.
+   */
+  revocation?: "bounded" | "strict" | "off";
   /** Seconds by which clocks may differ, at most 120. Default 30. */
   leeway?: number;
   /** The longest lifetime a token may have, in seconds, at most a year. Default a day. */
@@ -33,10 +39,20 @@ export interface VerifierOptions extends CommonOptions {
   cacheSize?: number;
 }
 
+/** @internal */
+export type RevocationMode = NonNullable<VerifierOptions["revocation"]>;
+
 /** What `createGate` takes. */
 export interface GateOptions extends CommonOptions {
   /** The policy file: its text, its bytes, or what JSON.parse made of it. */
   policy: string | Uint8Array | object;
+}
+
+/** A revocation feed that is followed. */
+export interface FollowedFeed {
+  readonly url: string;
+  /** Why the last look at it brought nothing; undefined after a good one. */
+  readonly failure: Error | undefined;
 }
 
 /** @internal What the world gives, after the checks. */
@@ -55,6 +71,7 @@ export interface Settings {
   issuer: string;
   audiences: string[];
   jwksUri: string | undefined;
+  revocation: RevocationMode;
   /** Undefined: the verifier's own default. */
   leeway: number | undefined;
   maxLifetime: number | undefined;
@@ -63,7 +80,10 @@ export interface Settings {
 }
 
 const COMMON = ["allowHttp", "fetch", "now", "jitter"];
-const VERIFIER = ["issuer", "audience", "jwksUri", "leeway", "maxLifetime", "snapshot", "cacheSize", ...COMMON];
+const VERIFIER = [
+  ...["issuer", "audience", "jwksUri", "revocation", "leeway", "maxLifetime", "snapshot", "cacheSize"],
+  ...COMMON,
+];
 const GATE = ["policy", ...COMMON];
 
 /** @internal Throws a TypeError for everything that is not as above. */
@@ -83,6 +103,7 @@ export function readVerifierOptions(options: VerifierOptions): Settings {
     issuer: address("issuer", issuer(options.issuer)),
     audiences: audiences(options.audience),
     jwksUri: jwksUri === undefined ? undefined : address("jwksUri", jwksUri),
+    revocation: revocation(options.revocation, jwksUri),
     leeway: whole("leeway", options.leeway, [0, 120]),
     maxLifetime: whole("maxLifetime", options.maxLifetime, [1, 31_536_000]),
     snapshot: typed<string>("createVerifier: snapshot", options.snapshot, "string"),
@@ -160,6 +181,16 @@ function audiences(value: unknown): string[] {
     throw new TypeError("createVerifier: audience: expected the name of this service, or a list of names");
   }
   return names;
+}
+
+function revocation(value: RevocationMode = "bounded", jwksUri: string | undefined): RevocationMode {
+  if (!["bounded", "strict", "off"].includes(value)) {
+    throw new TypeError('createVerifier: revocation: expected "bounded", "strict" or "off"');
+  }
+  if (value === "strict" && jwksUri !== undefined) {
+    throw new TypeError("createVerifier: revocation: only the issuer's metadata say where its feed is: leave jwksUri out");
+  }
+  return value;
 }
 
 // Times have the same bounds as in the policy file.

@@ -3,7 +3,7 @@
 export type { Allow, Decision, Deny, Explanation, Guard, Public, Requirement, Scopes, Step } from "./decision.js";
 export { type Code, codes, KeystoneError } from "./errors.js";
 export type { Gate } from "./gate.js";
-export type { CommonOptions, GateOptions, VerifierOptions } from "./options.js";
+export type { CommonOptions, FollowedFeed, GateOptions, VerifierOptions } from "./options.js";
 export { peek, type Unverified } from "./peek.js";
 export type { RequestParts } from "./request.js";
 export type { Claims, Token } from "./token.js";

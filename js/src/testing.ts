@@ -1,5 +1,6 @@
-// A testing kit: an issuer that needs no network, its clock, tokens with any claims, and the hostile file.
+// A testing kit: an issuer that needs no network, its clock, tokens with any claims, revocations, and the hostile file.
 
+import { TestFeed } from "./testing/feed.js";
 import { TestKey } from "./testing/key.js";
 
 export { type HostileCase, hostileCases } from "./testing/hostile.js";
@@ -22,6 +23,18 @@ export interface TokenChanges {
   key?: TestKey;
 }
 
+/** What is revoked: of these members, each one that is there. */
+export interface Revoked {
+  /** A login session: its tokens, whenever they were made. */
+  sid?: string;
+  /** One token. */
+  jti?: string;
+  /** A subject: its tokens up to now. */
+  sub?: string;
+  /** A client: its tokens up to now. */
+  client_id?: string;
+}
+
 /** Makes an issuer for tests. */
 export async function createTestIssuer(options: TestIssuerOptions = {}): Promise<TestIssuer> {
   const { issuer = "https://issuer.test", audience = "orders", now = Date.now() } = options;
@@ -40,6 +53,9 @@ export class TestIssuer {
   readonly requests: string[] = [];
   #now: number;
   #tokens = 0;
+  readonly #feed: TestFeed;
+  /** How often all tokens of a subject, and of a client, were revoked. */
+  readonly #epochs = { sub: new Map<unknown, number>(), client_id: new Map<unknown, number>() };
 
   /** @internal */
   constructor({ issuer, audience, now }: Required<TestIssuerOptions>, key: TestKey) {
@@ -47,6 +63,7 @@ export class TestIssuer {
     this.audience = audience;
     this.#now = now;
     this.keys = [key];
+    this.#feed = new TestFeed(issuer);
   }
 
   /** For `createVerifier`: believes this issuer, by its clock and without a network. */
@@ -61,7 +78,13 @@ export class TestIssuer {
 
   /** For `issuers` in a policy file. */
   get policy() {
-    return { issuer: this.issuer, audiences: [this.audience], keys: { url: this.#address("/.well-known/jwks.json") } };
+    const [url, keysUrl] = [this.#address(FEED), this.#address(FEED_KEYS)];
+    return {
+      issuer: this.issuer,
+      audiences: [this.audience],
+      keys: { url: this.#address(KEYS) },
+      revocation: { url, keys_url: keysUrl },
+    };
   }
 
   /** The time in milliseconds. */
@@ -82,33 +105,53 @@ export class TestIssuer {
     if (key === undefined) throw new Error("token: the issuer has no key");
     const now = Math.floor(this.#now / 1000);
     this.#tokens += 1;
+    const { sub = "alice", client_id = "test-client" } = claims;
     const standard = {
       iss: this.issuer,
-      sub: "alice",
+      sub,
       aud: this.audience,
-      client_id: "test-client",
+      client_id,
       jti: `token-${this.#tokens}`,
       iat: now,
       exp: now + 900,
       scope: "",
+      sv: this.#epochs.sub.get(sub),
+      cv: this.#epochs.client_id.get(client_id),
     };
     const head = { alg: "EdDSA", typ: "at+jwt", kid: key.jwk.kid, ...header };
     return key.sign(JSON.stringify(head), JSON.stringify({ ...standard, ...claims }));
   }
 
-  /** Stands for the network: answers for the issuer's metadata and keys, and for nothing else. */
+  /** Takes tokens back: verifiers hear of it with the next page of the feed, which they fetch a second later. */
+  revoke({ sid, jti, sub, client_id }: Revoked): void {
+    const now = Math.floor(this.#now / 1000);
+    if (sid !== undefined) this.#feed.add("sid", sid, null, now);
+    if (jti !== undefined) this.#feed.add("jti", jti, null, now);
+    if (sub !== undefined) this.#feed.add("sub", sub, next(this.#epochs.sub, sub), now);
+    if (client_id !== undefined) this.#feed.add("cid", client_id, next(this.#epochs.client_id, client_id), now);
+  }
+
+  /** Stands for the network: answers for the issuer's metadata, keys and revocation feed, and for nothing else. */
   readonly fetch = async (input: string | URL | Request): Promise<Response> => {
     const url = input instanceof Request ? input.url : String(input);
     this.requests.push(url);
     if (this.away) throw new TypeError(`${url}: the issuer is away`);
-    if (url === this.#address("/.well-known/oauth-authorization-server")) {
-      return Response.json({ issuer: this.issuer, jwks_uri: this.#address("/.well-known/jwks.json") });
-    }
-    if (url === this.#address("/.well-known/jwks.json")) {
-      return Response.json({ keys: this.keys.map(({ jwk }) => jwk) });
-    }
+    const [address, after = ""] = url.split("?after=");
+    if (address === this.#address(METADATA)) return Response.json(this.#metadata());
+    if (address === this.#address(KEYS)) return Response.json({ keys: this.keys.map(({ jwk }) => jwk) });
+    if (address === this.#address(FEED_KEYS)) return this.#feed.keys();
+    if (address === this.#address(FEED)) return this.#feed.page(after, Math.floor(this.#now / 1000));
     return new Response(null, { status: 404 });
   };
+
+  #metadata() {
+    return {
+      issuer: this.issuer,
+      jwks_uri: this.#address(KEYS),
+      keystone_revocations_uri: this.#address(FEED),
+      keystone_revocations_jwks_uri: this.#address(FEED_KEYS),
+    };
+  }
 
   // RFC 8414 section 3.1: the issuer's path comes after.
   #address(path: string): string {
@@ -116,5 +159,16 @@ export class TestIssuer {
     return `${origin}${path}${pathname.replace(/\/$/, "")}`;
   }
 }
+
+function next(epochs: Map<unknown, number>, name: string): number {
+  const epoch = (epochs.get(name) ?? 0) + 1;
+  epochs.set(name, epoch);
+  return epoch;
+}
+
+const METADATA = "/.well-known/oauth-authorization-server";
+const KEYS = "/.well-known/jwks.json";
+const FEED = "/.well-known/keystone/revocations";
+const FEED_KEYS = "/.well-known/keystone/feed-jwks.json";
 
 export { TestKey };

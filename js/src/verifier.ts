@@ -4,10 +4,11 @@ import { isAccepted, refused, reusable } from "./answer.js";
 import { type Decision, type Guard, readRequirement, type Requirement } from "./decision.js";
 import type { Engine, VerifierPlatform } from "./engine.js";
 import { KeystoneError } from "./errors.js";
-import { Keys, newKeysMayHelp } from "./keys.js";
+import { Feed, type FeedAddress } from "./feed.js";
+import { KEYS, Keys, waited } from "./keys.js";
 import { Memory } from "./memory.js";
 import { KeySource, MetadataError } from "./metadata.js";
-import { readSurroundings, readVerifierOptions, type VerifierOptions } from "./options.js";
+import { type FollowedFeed, readSurroundings, readVerifierOptions, type VerifierOptions } from "./options.js";
 import { partsOf, type RequestParts, valuesOf } from "./request.js";
 import type { Token } from "./token.js";
 
@@ -27,6 +28,7 @@ export class Verifier {
   readonly #tokens: Memory;
   /** By the value of `Authorization`. */
   readonly #credentials: Memory;
+  #feed: Feed | undefined;
   #open = true;
 
   /** @internal */
@@ -47,12 +49,12 @@ export class Verifier {
   }
 
   /**
-   * The same verdict, but where it hangs on keys that are being fetched, waits for them: at most 500 ms.
+   * The same verdict, but where it hangs on keys or revocations that are being fetched, waits for them: at most 500 ms.
    * For the first requests of a service, and for the first token of a new key.
    */
   async verifyAsync(token: string): Promise<Token> {
     let verdict = await this.#awaited(token);
-    if (verdict instanceof KeystoneError && (await this.#keys.mayHaveHelped(verdict)) && this.#open) {
+    if (verdict instanceof KeystoneError && (await this.#mayHaveHelped(verdict)) && this.#open) {
       verdict = await this.#awaited(token);
     }
     if (verdict instanceof KeystoneError) throw verdict;
@@ -76,7 +78,7 @@ export class Verifier {
       decideAsync: async (request) => {
         const decision = decide(request);
         if (decision.outcome !== "deny") return decision;
-        return (await this.#keys.mayHaveHelped(decision.error)) && this.#open ? decide(request) : decision;
+        return (await this.#mayHaveHelped(decision.error)) && this.#open ? decide(request) : decision;
       },
     };
   }
@@ -90,11 +92,32 @@ export class Verifier {
     return this.#engine.snapshot();
   }
 
+  /** The issuer's revocation feed; undefined while none is followed. */
+  get feed(): FollowedFeed | undefined {
+    return this.#feed?.status;
+  }
+
+  /** @internal Follows the feed at this address; where it is followed already, from now on there. */
+  follow(address: FeedAddress, begin: () => Feed): void {
+    if (this.#feed === undefined) {
+      this.#feed = begin();
+      this.#feed.pages.look(this.#now());
+    }
+    this.#feed.address = address;
+  }
+
+  /** @internal Waits for the first page of the feed: at most 500 ms. */
+  async firstPage(): Promise<void> {
+    const flight = this.#feed?.pages.flight;
+    if (flight !== undefined) await waited(flight);
+  }
+
   /** Stops the background refresh and frees the memory. The verifier cannot be used afterwards. */
   close(): void {
     if (!this.#open) return;
     this.#open = false;
     this.#keys.close();
+    this.#feed?.pages.close();
     this.#tokens.clear();
     this.#credentials.clear();
     this.#engine.free();
@@ -106,7 +129,7 @@ export class Verifier {
     const now = this.#now();
     const known = this.#tokens.recall(token, now);
     if (known !== undefined) {
-      this.#keys.lookIfDue(now);
+      this.#lookIfDue(now);
       return known;
     }
     return this.#read(token, this.#engine.verify(this.#bytes(token), now), now);
@@ -123,18 +146,22 @@ export class Verifier {
     const now = this.#now();
     if (this.#tokens.recall(token, now) !== undefined) return this.#judge(token);
     try {
-      return this.#read(token, await engine.verifyAsync(token.slice(0, this.#maxTokenBytes + 1), now), now);
+      const { epoch } = engine;
+      const answer = await engine.verifyAsync(token.slice(0, this.#maxTokenBytes + 1), now);
+      this.#mustBeOpen("verify");
+      // What came meanwhile may have taken it back.
+      return this.#read(token, answer, now, engine.epoch === epoch);
     } finally {
       // Closed while it waited: that is what went wrong, whatever the engine says without its memory.
       this.#mustBeOpen("verify");
     }
   }
 
-  #read(token: string, answer: string, now: number): Token | KeystoneError {
+  #read(token: string, answer: string, now: number, isCurrent = true): Token | KeystoneError {
     if (!isAccepted(answer)) return this.#refused(answer, now);
-    this.#keys.lookIfDue(now);
+    this.#lookIfDue(now);
     const verdict = reusable(answer);
-    this.#tokens.keep(token, verdict);
+    if (isCurrent) this.#tokens.keep(token, verdict);
     return verdict.token;
   }
 
@@ -144,13 +171,13 @@ export class Verifier {
     const only = values.length === 1 ? values[0] : undefined;
     const known = only === undefined ? undefined : this.#credentials.recall(only, now);
     if (known !== undefined && enough.has(known)) {
-      this.#keys.lookIfDue(now);
+      this.#lookIfDue(now);
       return known;
     }
     const longest = this.#maxTokenBytes + "Bearer ".length + 1;
     const answer = this.#engine.authorize(values.map((value) => value.slice(0, longest)), requirement, now);
     if (!isAccepted(answer)) return this.#refused(answer, now);
-    this.#keys.lookIfDue(now);
+    this.#lookIfDue(now);
     const verdict = known === undefined ? reusable(answer) : undefined;
     if (only !== undefined && verdict !== undefined) this.#credentials.keep(only, verdict);
     const token = (known ?? verdict?.token) as Token;
@@ -159,10 +186,22 @@ export class Verifier {
   }
 
   #refused(answer: string, now: number): KeystoneError {
-    const refusal = refused(answer, this.#keys.failure);
-    if (newKeysMayHelp(refusal)) this.#keys.look(now);
-    else this.#keys.lookIfDue(now);
+    const refusal = refused(answer, this.#keys.failure, this.#feed?.pages.failure);
+    this.#keys.lookAfter(refusal.code, now);
+    this.#feed?.pages.lookAfter(refusal.code, now);
     return refusal;
+  }
+
+  #lookIfDue(now: number): void {
+    this.#keys.lookIfDue(now);
+    this.#feed?.pages.lookIfDue(now);
+  }
+
+  /** Whether it is worth to ask again after this refusal, once what is being fetched is there: in 500 ms at most. */
+  async #mayHaveHelped({ code }: KeystoneError): Promise<boolean> {
+    // Beside the keys may stand where the feed is.
+    const flight = this.#keys.helps(code)?.then(() => this.#feed?.pages.helps(code)) ?? this.#feed?.pages.helps(code);
+    return flight !== undefined && waited(flight);
   }
 
   #mustBeOpen(method: string): void {
@@ -175,23 +214,32 @@ export async function create(options: VerifierOptions, platform: VerifierPlatfor
   const settings = readVerifierOptions(options);
   const around = readSurroundings("createVerifier", options, platform.fetchInit);
   const engine = await platform.engine(settings);
-  const source = new KeySource({ ...settings, allowHttp: around.allowHttp });
   const memories: [Memory, Memory] = [new Memory(settings.cacheSize), new Memory(settings.cacheSize)];
   const renew = () => {
     for (const memory of memories) memory.renew(engine);
   };
-  const keys = new Keys(engine, (get) => source.read(get), around, renew);
+  const source = new KeySource({ ...settings, allowHttp: around.allowHttp }, (address) => {
+    verifier.follow(address, () => new Feed(engine, address, around, renew));
+  });
+  const keys = new Keys(engine, { ...KEYS, read: (get) => source.read(get) }, around, renew);
   const verifier = new Verifier(engine, keys, around.now, memories);
   const { snapshot } = settings;
   const restored = snapshot !== undefined && engine.restore(snapshot, around.now()) === undefined;
+  if (settings.revocation === "strict") engine.requireFeed();
   renew();
+  if (restored && settings.revocation !== "off" && settings.jwksUri === undefined) {
+    // Its feed is only known from the metadata.
+    keys.lookSoon(around.now());
+    return verifier;
+  }
   keys.look(around.now());
   if (restored) return verifier;
-  await keys.settled();
+  await keys.flight;
   // An unreachable issuer may come back: answer 503 until then. A wrong one is a mistake to hear of at once.
   if (keys.failure instanceof MetadataError) {
     verifier.close();
     throw refused(platform.unavailable(), keys.failure);
   }
+  await verifier.firstPage();
   return verifier;
 }

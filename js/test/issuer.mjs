@@ -8,6 +8,8 @@ export const START = Date.UTC(2026, 0, 1);
 
 const metadataPath = "/.well-known/oauth-authorization-server";
 const jwksPath = "/.well-known/jwks.json";
+const feedPath = "/.well-known/keystone/revocations";
+const feedKeysPath = "/.well-known/keystone/feed-jwks.json";
 
 /** Starts an issuer that stops with the test `t`. Its `answers` may be replaced to misbehave. */
 export async function startIssuer(t) {
@@ -29,8 +31,9 @@ export class Issuer {
   async listen(port = 0) {
     this.server = createServer((request, response) => {
       this.requests.push(request.url);
-      const answer = this.answers[request.url] ?? ((missing) => missing.writeHead(404).end());
-      answer(response);
+      const [path, after = ""] = request.url.split("?after=");
+      const answer = this.answers[path] ?? ((missing) => missing.writeHead(404).end());
+      answer(response, after);
     });
     this.server.listen(port, "127.0.0.1");
     await once(this.server, "listening");
@@ -64,6 +67,20 @@ export class Issuer {
     this.answers[metadataPath] = answer;
   }
 
+  /** Publishes a revocation feed on which nothing ever stands. */
+  publishFeed() {
+    const key = newKey("feed");
+    const [keystone_revocations_uri, keystone_revocations_jwks_uri] = [feedPath, feedKeysPath].map((path) => this.url + path);
+    const uris = { keystone_revocations_uri, keystone_revocations_jwks_uri };
+    this.answerMetadata((response) => json(response, { issuer: this.url, jwks_uri: `${this.url}${jwksPath}`, ...uris }));
+    this.answers[feedKeysPath] = (response) => json(response, { keys: [key.jwk] });
+    this.answers[feedPath] = (response, after) => {
+      const iat = Math.floor(this.clock / 1000);
+      const claims = { iss: this.url, iat, exp: iat + 10, from: after, to: after, more: false, ev: [] };
+      response.end(signed({ alg: "EdDSA", typ: "keystone-revocations+jwt", kid: "feed" }, claims, key.secret));
+    };
+  }
+
   jwksRequests() {
     return this.requests.filter((path) => path === jwksPath).length;
   }
@@ -87,10 +104,13 @@ export class Issuer {
 
   /** A token with these claims changed, signed with the issuer's first key unless told otherwise. */
   token(changes = {}, { key = this.keys[0], header = {} } = {}) {
-    const parts = [{ alg: "EdDSA", typ: "at+jwt", kid: key.jwk.kid, ...header }, this.claims(changes)];
-    const signed = parts.map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")).join(".");
-    return `${signed}.${sign(null, Buffer.from(signed), key.secret).toString("base64url")}`;
+    return signed({ alg: "EdDSA", typ: "at+jwt", kid: key.jwk.kid, ...header }, this.claims(changes), key.secret);
   }
+}
+
+function signed(header, claims, secret) {
+  const text = [header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")).join(".");
+  return `${text}.${sign(null, Buffer.from(text), secret).toString("base64url")}`;
 }
 
 export function newKey(kid) {

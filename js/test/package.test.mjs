@@ -66,6 +66,14 @@ test("a CommonJS module requires it, and no timer or socket keeps the process al
   assert.equal(await program("require.cjs", text, issuer.url, issuer.token()), "alice true");
 });
 
+test("a process that follows a revocation feed ends too", async (t) => {
+  const issuer = await real(t);
+  issuer.publishFeed();
+  const text = `import { createVerifier } from "@keystone-auth/verifier"; ${ask} process.stdout.write(" " + verifier.feed.failure);`;
+
+  assert.equal(await program("feed.mjs", text, issuer.url, issuer.token()), "alice true undefined");
+});
+
 test("a process whose issuer is away ends too", async (t) => {
   const issuer = await real(t);
   await issuer.stop();
@@ -82,7 +90,10 @@ test("a process with a gate ends too", async (t) => {
   const issuer = await real(t);
   const keys = { url: `${issuer.url}/.well-known/jwks.json` };
   const routes = [{ methods: ["GET"], path: "/orders", require: { all: ["orders:read"] } }];
-  const policy = { version: 1, issuers: [{ issuer: issuer.url, audiences: ["orders"], keys }], routes };
+  issuer.publishFeed();
+  const path = `${issuer.url}/.well-known/keystone`;
+  const revocation = { url: `${path}/revocations`, keys_url: `${path}/feed-jwks.json` };
+  const policy = { version: 1, issuers: [{ issuer: issuer.url, audiences: ["orders"], keys, revocation }], routes };
   const text = `
     import { createGate } from "@keystone-auth/verifier/policy";
     const gate = await createGate({ policy: process.argv[2] });

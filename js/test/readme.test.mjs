@@ -119,12 +119,14 @@ test("the fetch handler answers each caller", async (t) => {
   assert.equal((await ask(issuer.token({ scope: "" }))).status, 403);
 });
 
-test("the test of a service passes", async (t) => {
-  const { ended } = start(t, "testing.mjs", snippet("Testing a service", "js testing"));
+for (const [heading, name] of [["Testing a service", "testing"], ["Revocations", "revocations"]]) {
+  test(`the test of a service passes: ${name}`, async (t) => {
+    const { ended } = start(t, `${name}.mjs`, snippet(heading, `js ${name}`));
 
-  const { code, printed } = await ended;
-  assert.equal(code, 0, printed);
-});
+    const { code, printed } = await ended;
+    assert.equal(code, 0, printed);
+  });
+}
 
 test("the page shows the button to whoever may press it", async (t) => {
   const issuer = await real(t);

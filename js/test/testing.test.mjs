@@ -14,7 +14,9 @@ test("a verifier believes the issuer without a network, by its clock", async () 
   assert.deepEqual([token.subject, token.scopes, token.issuedAt], ["bob", ["stock:read"], 1_000_000_000]);
   assert.deepEqual(issuer.requests, [
     "https://login.test/.well-known/oauth-authorization-server/tenant",
+    "https://login.test/.well-known/keystone/feed-jwks.json/tenant",
     "https://login.test/.well-known/jwks.json/tenant",
+    "https://login.test/.well-known/keystone/revocations/tenant",
   ]);
   issuer.pass(930);
   await assert.rejects(verifier.verifyAsync(text), { code: "expired" });
