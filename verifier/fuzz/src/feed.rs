@@ -62,16 +62,8 @@ fn expected(input: &[u8]) -> Result<Page, PageError> {
     if text(claims, "iss")? != ISSUER {
         return Err(PageError::Issuer);
     }
-    let iat = number(claims.get("iat"))?;
-    if number(claims.get("exp"))?.saturating_add(30) <= NOW {
-        return Err(PageError::Expired);
-    }
-    if iat > NOW + 30 {
-        return Err(PageError::Future);
-    }
+    let exp = number(claims.get("exp"))?;
     let events = claims.get("ev").and_then(Value::as_array).ok_or(PageError::Claims)?;
-    let more = claims.get("more").and_then(Value::as_bool).ok_or(PageError::Claims)?;
-    let (from, to) = (text(claims, "from")?.to_owned(), text(claims, "to")?.to_owned());
     let mut names = Vec::new();
     for event in events {
         let name = event_name(event)?;
@@ -79,9 +71,18 @@ fn expected(input: &[u8]) -> Result<Page, PageError> {
             names.push(name);
         }
     }
+    let more = claims.get("more").and_then(Value::as_bool).ok_or(PageError::Claims)?;
+    let iat = number(claims.get("iat"))?;
+    let (from, to) = (text(claims, "from")?, text(claims, "to")?.to_owned());
     let plain = to.len() <= 64 && to.chars().all(|c| c.is_ascii_alphanumeric() || c == '.' || c == '-');
     if !plain || more && from == to {
         return Err(PageError::Claims);
+    }
+    if exp.saturating_add(30) <= NOW {
+        return Err(PageError::Expired);
+    }
+    if iat > NOW + 30 {
+        return Err(PageError::Future);
     }
     if from.is_empty() { Ok(Page { to, more, names }) } else { Err(PageError::OutOfOrder) }
 }
