@@ -1,6 +1,6 @@
 // The compiled verifier: what it offers. It decides; this package only fetches, tells the time and passes on.
 
-import { Engine as WasmEngine, Gate as WasmGate, initSync, unavailable } from "../pkg/keystone_verifier_wasm.js";
+import { Engine as WasmEngine, Gate as WasmGate, initSync, selfTest, unavailable } from "../pkg/keystone_verifier_wasm.js";
 import type { FeedHolder } from "./feed.js";
 import type { KeyHolder } from "./keys.js";
 import type { Lease } from "./memory.js";
@@ -67,8 +67,8 @@ export interface Platform extends VerifierPlatform {
 }
 
 /** The platform that runs the whole engine as WebAssembly. */
-export function webAssembly(load: LoadModule, fetchInit: RequestInit): Platform {
-  const ready = starter(initSync, load);
+export function webAssembly(load: LoadModule, fetchInit: RequestInit, passes: () => boolean = selfTest): Platform {
+  const ready = starter({ initSync, selfTest: passes }, load);
   return {
     async engine({ issuer, audiences, leeway, maxLifetime }) {
       await ready();

@@ -1,6 +1,6 @@
 // The engine without policies, which is a third of the size: for the entries that only verify.
 
-import { Engine, initSync, unavailable } from "../pkg/small/keystone_verifier_wasm.js";
+import { Engine, initSync, selfTest, unavailable } from "../pkg/small/keystone_verifier_wasm.js";
 import type { VerifierPlatform } from "./engine.js";
 import { type LoadModule, starter } from "./start.js";
 
@@ -11,7 +11,7 @@ interface EarlyPlatform extends VerifierPlatform {
 
 /** The platform that runs it as WebAssembly. */
 export function smallWebAssembly(load: LoadModule, fetchInit: RequestInit): EarlyPlatform {
-  const ready = starter(initSync, load);
+  const ready = starter({ initSync, selfTest }, load);
   return {
     ready,
     async engine({ issuer, audiences, leeway, maxLifetime }) {

@@ -5,6 +5,7 @@
 mod feed;
 #[cfg(feature = "policy")]
 mod gate;
+mod self_test;
 #[cfg(feature = "policy")]
 mod webcrypto;
 
