@@ -17,6 +17,8 @@ use keystone_verifier::{Access, Code, KeyCache, Refusal, Revocations, Rules, Sec
 use keystone_verifier::{bearer_token, text, verify_cached};
 use wasm_bindgen::prelude::wasm_bindgen;
 
+pub use crate::self_test::self_test;
+
 /// Pages load this module, and Rust's own allocator is a sixteenth of it.
 #[cfg(target_arch = "wasm32")]
 #[global_allocator]
