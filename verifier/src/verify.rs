@@ -274,7 +274,7 @@ impl Verified {
     /// The times at which a verdict under `rules` stays the same, as long as the keys do.
     ///
     /// For a host that remembers what was accepted: within this range, before [`KeyCache::usable_until`] and in the same
-    /// [`KeyCache::epoch`] it need not ask again.
+    /// [`KeyCache::epoch`] it need not ask again. Where it follows the issuer's feed, [`crate::Revocations`] has the same two.
     pub fn valid_during(&self, rules: &Rules) -> Range<Seconds> {
         let claims = &self.0.claims;
         let first = claims.not_before.unwrap_or_default().max(claims.issued_at);
