@@ -1,11 +1,14 @@
 //! The main job in seven steps: each request as a person would type it, each answer beside what it should be.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use keystone_tests::cast;
 use keystone_tests::http::{Answer, Request};
 use keystone_tests::issuer::{Tokens, write_private};
 use keystone_tests::stack::Stack;
 use keystone_tests::token::with_one_byte_changed;
+use keystone_tests::wait;
 use serde_json::{Value, json};
 
 use crate::demo::screen::Screen;
@@ -100,7 +103,7 @@ impl Walk<'_> {
 
     fn refresh_and_reuse(&mut self, alice: &Tokens) -> Result<()> {
         self.screen
-            .step("4. a refresh gives a new pair; the old refresh token, used again later, ends the session");
+            .step("4. a refresh gives a new pair; the old refresh token, used again later, ends the session, as Envoy hears");
         let second = self.refreshed(alice.refresh()?)?;
         self.variable("REFRESH2", second.refresh()?)?;
         let third = self.refreshed(second.refresh()?)?;
@@ -115,6 +118,13 @@ impl Walk<'_> {
                 Ok(format!("{error}: {words}"))
             })?;
         }
+        let request = self.stack.envoy.site.get("/orders").bearer(&alice.access);
+        wait::until("Envoy to hear of it", Duration::from_secs(30), || Ok(request.send()?.status == 401))?;
+        self.ask(&request, |answer| {
+            let reason = status(answer, 401)?.reason();
+            ensure!(reason.as_deref() == Some("revoked"), "the reason is {reason:?}, not revoked");
+            Ok("her access token is refused too, before it expires, reason revoked".to_owned())
+        })?;
         Ok(())
     }
 
@@ -156,11 +166,15 @@ impl Walk<'_> {
     }
 
     fn node_verifies(&mut self, alice: &Tokens, changed: &str) -> Result<()> {
-        self.screen.step("6. Node verifies the same tokens with the npm package, without asking anybody");
+        self.screen
+            .step("6. Node verifies such tokens with the npm package, without asking anybody about one");
         let issuer = self.stack.issuer.site.url("");
         let script = place::shown(&self.stack.node.verify_script());
-        self.screen.typed(&format!("node {script} {issuer} {} \"$ALICE\" \"$CHANGED\"", cast::AUDIENCE));
-        let said = self.stack.node.verify(&issuer, cast::AUDIENCE, &[&alice.access, changed])?;
+        let again = self.stack.issuer.login("alice")?.access;
+        self.variable("AGAIN", &again)?;
+        let names = "\"$AGAIN\" \"$CHANGED\" \"$ALICE\"";
+        self.screen.typed(&format!("node {script} {issuer} {} {names}", cast::AUDIENCE));
+        let said = self.stack.node.verify(&issuer, cast::AUDIENCE, &[&again, changed, &alice.access])?;
         let about = |at: usize, what: &str| {
             said.get(at).and_then(|verdict| verdict.get(what)).unwrap_or(&Value::Null).clone()
         };
@@ -168,6 +182,8 @@ impl Walk<'_> {
         self.check(may == true, &format!("token.has(\"orders:read\") is {may}"));
         let code = about(1, "code");
         self.check(code == "signature", &format!("the changed one is refused, reason {code}, as in Envoy"));
+        let code = about(2, "code");
+        self.check(code == "revoked", &format!("so is that of the ended session, reason {code}"));
         Ok(())
     }
 
