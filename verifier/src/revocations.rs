@@ -121,14 +121,11 @@ impl Revocations {
     /// Takes the fetched page (`application/keystone-revocations+jwt`). A bad one changes nothing but the time of the next try.
     pub fn take(&mut self, page: &[u8], now: Seconds) -> Result<(), PageError> {
         let taken = self.read(page, now).and_then(|page| self.apply(page, now));
-        match &taken {
-            Ok(()) => {}
-            Err(error) => {
-                if matches!(error, PageError::UnknownKey) {
-                    self.keys.missed(now);
-                }
-                self.failed(now);
+        if let Err(error) = taken {
+            if error == PageError::UnknownKey {
+                self.keys.missed(now);
             }
+            self.failed(now);
         }
         taken
     }
