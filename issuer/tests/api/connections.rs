@@ -90,6 +90,9 @@ async fn lengths_and_lines_with_two_readings_are_refused() {
         ("a length that is no number", "content-length: +1\r\n"),
         ("a coding that is not chunked", "transfer-encoding: gzip\r\n"),
         ("chunked, and then more", "transfer-encoding: chunked, gzip\r\n"),
+        ("a coding before chunked", "transfer-encoding: gzip, chunked\r\n"),
+        ("chunked twice", "transfer-encoding: chunked, chunked\r\n"),
+        ("chunked on two lines", "transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n"),
         ("a bare CR", "x-a: b\rc\r\n"),
         ("a bare LF", "x-a: b\n"),
         ("a bare LF that ends the head", "\n"),
@@ -98,6 +101,21 @@ async fn lengths_and_lines_with_two_readings_are_refused() {
     ] {
         let answer = listening.send(&format!("{JWKS}{head}\r\n{JWKS}\r\n")).await;
         assert!(answer.starts_with("HTTP/1.1 400 ") && answers(&answer) == 1, "{what}: {answer}");
+    }
+}
+
+/// P-20: nor does it let through what comes behind it.
+#[tokio::test]
+async fn chunks_with_two_readings_end_the_connection() {
+    let listening = Listening::start(Duration::ZERO).await;
+    let head = "POST /auth/token HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-www-form-urlencoded\r\n";
+    let body = "grant_type=client_credentials\r\n0\r\n\r\n";
+    let hidden = format!("{head}content-length: 4\r\ntransfer-encoding: chunked\r\n\r\n1d\r\n{body}");
+
+    for size in ["1d;a\nb\r\n", "1d;a\rb\r\n", "1d\n", "+1d\r\n"] {
+        let request = format!("{head}transfer-encoding: chunked\r\n\r\n{size}{body}");
+        let answer = listening.send(&format!("{request}{hidden}")).await;
+        assert!(answer.starts_with("HTTP/1.1 400 ") && answers(&answer) == 1, "{size:?}: {answer}");
     }
 }
 

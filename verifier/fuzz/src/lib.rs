@@ -1,4 +1,4 @@
-//! What must hold of the verifier for every input: each target judges one input, and asks a second implementation.
+//! What must hold of the verifier, and of how the issuer reads requests, for every input: each target judges one input, and asks a second implementation.
 //!
 //! Only public edges are used. A guided run looks for inputs that break a promise; `replay` holds every change
 //! to those in `corpus/` and to random changes of them.
@@ -7,6 +7,7 @@
 
 pub mod feed;
 mod forge;
+pub mod framing;
 pub mod jwks;
 pub mod path;
 pub mod policy;
@@ -21,11 +22,12 @@ pub mod token;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     ("token", token::check),
     ("jwks", jwks::check),
     ("policy", policy::check),
     ("path", path::check),
     ("signature", signature::check),
     ("feed", feed::check),
+    ("framing", framing::check),
 ];
