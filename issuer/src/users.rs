@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::attempts::TooMany;
 use crate::issuer::Issuer;
-use crate::password::{Checked, Overloaded, Weakness};
+use crate::password::{Checked, Overloaded, Passwords, Weakness};
 use crate::secret::Secret;
 use crate::store::administration::{Authority, Profile, Refused};
 use crate::store::{Actor, NewUser, PasswordChange, SessionId, StoreError};
@@ -19,7 +19,7 @@ use crate::{hex, identifier, tagged};
 pub struct Account {
     pub username: String,
     pub email: Option<String>,
-    /// `None`: one is generated, good for one login.
+    /// The user must change it. `None`: one is generated, good for one login.
     pub password: Option<Secret>,
     pub roles: Vec<String>,
 }
@@ -89,13 +89,16 @@ pub async fn create(issuer: &Issuer, by: &Authority, account: Account) -> Result
         email_key,
         password_hash: issuer.passwords.hash(&password).await?,
         one_time_for: one_time_password.as_ref().map(|_| ONE_TIME_LIFETIME),
+        // Whoever made the user knows it.
+        password_must_change: true,
         roles: account.roles,
     };
     let user = issuer.store.create_user(by, &user).await??;
     Ok(Created { user, one_time_password })
 }
 
-/// The caller sets their own password; every other session of theirs ends (ASVS 6.2.3, 7.4.3).
+/// The caller sets their own password; every other session of theirs ends (ASVS 6.2.3, 7.4.3). Where the password had to
+/// be changed, the session that was good for that alone ends too.
 pub async fn change_password(
     issuer: &Issuer,
     caller: &Verified,
@@ -109,18 +112,22 @@ pub async fn change_password(
         // The same counters as at login: no side door for guessing (CVE-2026-9798).
         let key = identifier::username_key(&credential.username).unwrap_or_default();
         issuer.attempts.login(&issuer.secrets, address, &key).await?;
-        let old = passwords.old.ok_or(UserError::OldPassword)?;
-        if issuer.passwords.enter()?.check(&old, Some(stored)).await? == Checked::Wrong {
+        let old = passwords.old.as_ref().ok_or(UserError::OldPassword)?;
+        if issuer.passwords.enter()?.check(old, Some(stored)).await? == Checked::Wrong {
             return Err(UserError::OldPassword);
         }
         issuer.attempts.succeeded(&issuer.secrets, address, &key).await;
+    }
+    let is_old = |old: &Secret| Passwords::is_same(old, &passwords.new);
+    if credential.must_change && passwords.old.as_ref().is_some_and(is_old) {
+        return Err(UserError::Weak(vec![Weakness::Unchanged]));
     }
     acceptable(issuer, &passwords.new, &[&credential.username])?;
     let change = PasswordChange {
         user_id,
         expected: credential.password_hash,
         new_hash: issuer.passwords.hash(&passwords.new).await?,
-        keep: caller.session().and_then(hex::decode).map(SessionId),
+        keep: caller.session().filter(|_| !credential.must_change).and_then(hex::decode).map(SessionId),
     };
     if issuer.store.change_password(&change).await? { Ok(()) } else { Err(UserError::Conflict) }
 }

@@ -45,6 +45,7 @@ pub(super) async fn run(
         email_key: None,
         password_hash: hash(config, world, &password).await?,
         one_time_for: Some(ONE_TIME_LIFETIME),
+        password_must_change: true,
         roles: vec![ADMINISTRATOR.to_owned()],
     };
     let bootstrap = Bootstrap { administrator, console_client: CONSOLE.to_owned() };

@@ -65,6 +65,10 @@ pub enum ScopeFault {
     BeyondSession,
     #[error("nothing is left of these scopes")]
     NothingLeft,
+    #[error(
+        "the password must be changed first: log in with the scope keystone:account, at a client that may ask for it, and set one with POST /users/me/password"
+    )]
+    PasswordMustChange,
     #[error("the token would take {bytes} bytes of at most {budget}; ask for fewer scopes")]
     TooLarge { bytes: usize, budget: usize },
 }

@@ -102,7 +102,7 @@ fn wanted(client: &Client, asked: Option<BTreeSet<String>>) -> BTreeSet<String> 
 /// Tokens for a user's session, holding `scopes` of it.
 fn issue(
     issuer: &Issuer,
-    client: &Client,
+    is_refreshable: bool,
     session: &Session,
     scopes: &[Scope],
 ) -> Result<Granted, GrantError> {
@@ -118,9 +118,7 @@ fn issue(
         }),
         epochs: (session.user_epoch, session.client_epoch),
     };
-    let refresh_token = client
-        .grants
-        .contains(&GrantType::RefreshToken)
+    let refresh_token = is_refreshable
         .then(|| session::refresh_token(&issuer.secrets, session.id, session.generation, session.salt));
     let granted = Granted { refresh_token, ..minted(issuer, &subject)? };
     if granted.refresh_token.is_some() {

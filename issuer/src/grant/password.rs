@@ -1,6 +1,12 @@
 //! The password grant (RFC 6749 §4.3), for the clients whose row allows it.
 //!
 //! Everyone who fails gets the same answer after the same work: unknown, disabled, wrong (CWE-208).
+//!
+//! A password that somebody else knows, because an administrator chose it or it is for one login, brings only what is
+//! needed to set another one, and only where that can be done.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 use tracing::Instrument as _;
 
@@ -9,7 +15,8 @@ use crate::identifier;
 use crate::issuer::Issuer;
 use crate::password::{Checked, Turn};
 use crate::secret::Secret;
-use crate::store::{Credential, NewSession, Session, SessionId};
+use crate::rbac::ACCOUNT;
+use crate::store::{Client, Credential, GrantType, NewSession, Session, SessionId};
 
 pub(super) async fn grant(
     request: Authorised<'_>,
@@ -29,7 +36,7 @@ pub(super) async fn grant(
         salt: issuer.world.bytes(),
         user_id: uuid::Uuid::nil(),
         client_id: client.client_id.clone(),
-        scope: wanted(&client, asked),
+        scope: wanted(&client, asked.clone()),
         checked_hash: String::new(),
         lifetimes: issuer.config.sessions.lifetimes(),
         most_live: issuer.config.sessions.max_per_user,
@@ -45,12 +52,18 @@ pub(super) async fn grant(
         };
         new.user_id = credential.user_id;
         new.checked_hash = hash;
+        if credential.must_change {
+            new.scope = scopes_to_change_password(&client, asked.as_ref())?;
+            // There is no refresh token: the session ends with its one access token.
+            new.lifetimes.absolute = Duration::from_secs(issuer.config.tokens.access_token_lifetime);
+        }
         let Some(session) = open(issuer, &new).await? else { continue };
         issuer.attempts.succeeded(&issuer.secrets, address, counted).await;
         if checked == Checked::RightButOld && !credential.one_time {
             rehash(issuer.clone(), password, new);
         }
-        return issue(issuer, &client, &session, &session.scopes);
+        let is_refreshable = client.grants.contains(&GrantType::RefreshToken) && !credential.must_change;
+        return issue(issuer, is_refreshable, &session, &session.scopes);
     }
     Err(GrantError::WrongPassword)
 }
@@ -71,6 +84,19 @@ async fn check(
     let hash = usable.as_ref().map(|(hash, _)| hash.as_str());
     let checked = turn.check(password, hash).await?;
     Ok(usable.filter(|_| checked != Checked::Wrong).map(|(hash, credential)| (credential, hash, checked)))
+}
+
+/// The scopes of a login with a password that must be changed. An error before anything is used up.
+fn scopes_to_change_password(
+    client: &Client,
+    asked: Option<&BTreeSet<String>>,
+) -> Result<BTreeSet<String>, ScopeFault> {
+    let may_ask = client.scopes.iter().any(|scope| scope.name == ACCOUNT);
+    if may_ask && asked.is_none_or(|asked| asked.contains(ACCOUNT)) {
+        Ok(BTreeSet::from([ACCOUNT.to_owned()]))
+    } else {
+        Err(ScopeFault::PasswordMustChange)
+    }
 }
 
 /// `None`: the credential is not what was checked any more.

@@ -64,5 +64,5 @@ async fn rotate(
     if scopes.is_empty() {
         return Err(ScopeFault::NothingLeft.into());
     }
-    issue(&issuer, &client, &session, &scopes)
+    issue(&issuer, true, &session, &scopes)
 }

@@ -32,6 +32,8 @@ pub(super) enum Problem {
     Feed(FeedError),
     Store(StoreError),
     Refused(Refusal),
+    /// The login was for setting a password.
+    PasswordMustChange,
     /// RFC 6585 §3.
     NoPrecondition,
     NotFound,
@@ -156,6 +158,11 @@ impl IntoResponse for Problem {
                 problem(StatusCode::MISDIRECTED_REQUEST, "tls_required", &detail)
             }
             Self::Refused(refusal) => refused(&refusal),
+            Self::PasswordMustChange => problem(
+                StatusCode::FORBIDDEN,
+                "password_must_change",
+                "set a password of your own first, with POST /users/me/password, and log in with it",
+            ),
             Self::NoPrecondition => problem(
                 StatusCode::PRECONDITION_REQUIRED,
                 "precondition_required",

@@ -91,6 +91,9 @@ async fn in_good_standing(State(app): State<App>, mut request: Request, next: Ne
         return Problem::Refused(Code::NoRoute.into()).into_response();
     };
     match access::standing(&*app.issuer.store, &token).await {
+        Ok(Some(standing)) if standing.password_must_change && request.uri().path() != CHANGE_PASSWORD => {
+            Problem::PasswordMustChange.into_response()
+        }
         Ok(Some(_)) => {
             request.extensions_mut().insert(Caller(token));
             next.run(request).await
@@ -108,5 +111,7 @@ impl FromRequestParts<App> for Caller {
     }
 }
 
+/// All that a login brings with a password that must be changed.
+const CHANGE_PASSWORD: &str = "/users/me/password";
 /// The issuer as a resource.
 const AUDIENCE: &str = "keystone";

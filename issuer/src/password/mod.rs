@@ -71,6 +71,11 @@ impl Passwords {
         }
     }
 
+    /// Whether two texts are one password.
+    pub fn is_same(one: &Secret, other: &Secret) -> bool {
+        text::normalise(one) == text::normalise(other)
+    }
+
     pub fn load(&self) -> Load {
         self.lane.load()
     }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::common;
 use super::text::MOST_CHARACTERS;
 use crate::config::PasswordPolicy;
+use crate::tagged;
 
 /// Why a password may not be chosen. Asked when it is set, never at login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -20,6 +21,8 @@ pub enum Weakness {
     Common,
     /// The username, the e-mail address or this product's name, forwards or backwards, and little else.
     Context,
+    /// What was to be changed, or a password for one login.
+    Unchanged,
 }
 
 impl Weakness {
@@ -33,6 +36,7 @@ impl Weakness {
             Self::NoSpecialCharacter => "it has no special character",
             Self::Common => "it is a common password or a variation of one",
             Self::Context => "it is made of the username, the e-mail address or the name of this service",
+            Self::Unchanged => "somebody else knows it; choose another one",
         }
     }
 }
@@ -61,6 +65,10 @@ pub(super) fn weaknesses(policy: PasswordPolicy, password: &str, about: &[&str])
     }
     require(!common::is_common(password), Weakness::Common);
     require(!is_about(password, about), Weakness::Context);
+    require(
+        tagged::decode::<20>(tagged::ONE_TIME_PASSWORD, password).is_none(),
+        Weakness::Unchanged,
+    );
     found
 }
 

@@ -85,6 +85,8 @@ pub enum Holder {
 pub struct Standing {
     /// `None`: a client on its own.
     pub username: Option<String>,
+    /// The user must set a password of their own before anything else.
+    pub password_must_change: bool,
 }
 
 #[derive(Clone, Debug)]

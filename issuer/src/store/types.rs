@@ -118,6 +118,8 @@ pub struct Credential {
     pub password_hash: Option<String>,
     /// The password is good for one login.
     pub one_time: bool,
+    /// Somebody else knows the password: the user must set one of their own before anything else.
+    pub must_change: bool,
     /// A one-time password past its time.
     pub expired: bool,
 }
@@ -291,6 +293,8 @@ pub struct NewUser {
     pub password_hash: String,
     /// `Some`: the password is good for one login until then.
     pub one_time_for: Option<Duration>,
+    /// Somebody else knows the password: until the user sets another one, a login brings nothing but that.
+    pub password_must_change: bool,
     pub roles: Vec<String>,
 }
 

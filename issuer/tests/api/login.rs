@@ -5,7 +5,11 @@ use std::time::Duration;
 use keystone_issuer::config::PasswordPolicy;
 use keystone_issuer::password::Passwords;
 
-use crate::support::{PASSWORD, TestIssuer, all};
+use serde_json::json;
+
+use crate::support::{Answer, PASSWORD, TestIssuer, all};
+
+const KEEPER: &str = "keystone:users:write orders:read bills:read";
 
 #[tokio::test]
 async fn a_login_gives_what_client_and_user_both_have() {
@@ -16,7 +20,7 @@ async fn a_login_gives_what_client_and_user_both_have() {
     // The client's default is read and write; alice may only read.
     assert_eq!(answer.text("scope"), "orders:read");
     assert!(answer.text("refresh_token").starts_with("ksrt_"));
-    assert_eq!(answer.claims()["roles"], serde_json::json!(["customer"]));
+    assert_eq!(answer.claims()["roles"], json!(["customer"]));
     assert_eq!(answer.claims()["sub"].as_str().unwrap().len(), 36);
 }
 
@@ -126,11 +130,7 @@ async fn a_hash_of_another_cost_is_replaced_at_the_next_login() {
 #[tokio::test]
 async fn a_one_time_password_is_good_for_one_login() {
     let test = TestIssuer::start().await;
-    let keeper = test.client_token("robot", "keystone:users:write orders:read bills:read").await;
-    let created = test
-        .call("/admin/users", &keeper, serde_json::json!({ "username": "bob", "roles": ["customer"] }))
-        .await;
-    let password = created.text("one_time_password");
+    let password = one_time_password(&test).await;
 
     let answers = all((0..8).map(|_| test.login_as("app", "bob", &password)).collect()).await;
 
@@ -145,11 +145,7 @@ async fn a_one_time_password_is_good_for_one_login() {
 #[tokio::test]
 async fn a_one_time_password_is_not_used_up_by_a_login_that_ends_with_nothing() {
     let test = TestIssuer::start().await;
-    let keeper = test.client_token("robot", "keystone:users:write orders:read bills:read").await;
-    let created = test
-        .call("/admin/users", &keeper, serde_json::json!({ "username": "bob", "roles": ["customer"] }))
-        .await;
-    let password = created.text("one_time_password");
+    let password = one_time_password(&test).await;
 
     let nothing = test
         .form(format!(
@@ -161,13 +157,95 @@ async fn a_one_time_password_is_not_used_up_by_a_login_that_ends_with_nothing() 
     test.login_as("app", "bob", &password).await.success();
 }
 
+/// The user would be stuck: nobody but an administrator could help.
+#[tokio::test]
+async fn a_one_time_password_is_kept_where_none_can_be_set() {
+    let test = TestIssuer::start().await;
+    let password = one_time_password(&test).await;
+    let login = format!("grant_type=password&username=bob&password={password}");
+
+    let told = test.login_as("brief", "bob", &password).await.refused(400, "invalid_scope");
+    test.form_with(&[test.basic("shop")], login.clone()).await.refused(400, "invalid_scope");
+    test.form(format!("{login}&client_id=app&scope=orders:read")).await.refused(400, "invalid_scope");
+
+    let description = told.text("error_description");
+    assert!(description.contains("keystone:account"), "{description}");
+    assert!(description.contains("POST /users/me/password"), "{description}");
+    test.login_as("app", "bob", &password).await.success();
+}
+
+/// ASVS 6.4.1
+#[tokio::test]
+async fn a_one_time_login_brings_what_sets_a_password_and_no_more() {
+    let test = TestIssuer::start().await;
+    let password = one_time_password(&test).await;
+
+    let login = test.login_as("app", "bob", &password).await.success();
+
+    restricted(&test, &login).await;
+    let body = json!({ "new_password": password });
+    test.call("/users/me/password", &login.text("access_token"), body).await.refused(422, "weak_password");
+    let body = json!({ "new_password": "eleven green boots" });
+    let changed = test.call("/users/me/password", &login.text("access_token"), body).await;
+    assert_eq!(changed.status.as_u16(), 204, "{changed:?}");
+    let login = test.login_as("app", "bob", "eleven green boots").await.success();
+    assert_eq!(login.text("scope"), "orders:read");
+}
+
+/// ASVS 6.4.6
+#[tokio::test]
+async fn a_password_that_an_administrator_chose_must_be_changed() {
+    let test = TestIssuer::start().await;
+    let keeper = test.client_token("robot", KEEPER).await;
+    let body = json!({ "username": "bob", "password": PASSWORD, "roles": ["customer"] });
+    assert_eq!(test.call("/admin/users", &keeper, body).await.status.as_u16(), 201);
+
+    test.login_as("brief", "bob", PASSWORD).await.refused(400, "invalid_scope");
+    test.login("bob").await.success();
+    let login = test.login("bob").await.success();
+
+    restricted(&test, &login).await;
+    let change = |old: &str, new: &str| {
+        let body = json!({ "old_password": old, "new_password": new });
+        let (test, token) = (&test, login.text("access_token"));
+        async move { test.call("/users/me/password", &token, body).await }
+    };
+    change(PASSWORD, PASSWORD).await.refused(422, "weak_password");
+    change("wrong", "eleven green boots").await.refused(403, "old_password");
+    assert_eq!(change(PASSWORD, "eleven green boots").await.status.as_u16(), 204);
+    test.login("bob").await.refused(400, "invalid_grant");
+    let login = test.login_as("app", "bob", "eleven green boots").await.success();
+    assert_eq!(login.text("scope"), "orders:read");
+    assert!(login.text("refresh_token").starts_with("ksrt_"));
+}
+
+/// A login that is good for setting a password alone.
+async fn restricted(test: &TestIssuer, login: &Answer) {
+    assert_eq!(login.text("scope"), "keystone:account");
+    assert!(login.body["refresh_token"].is_null(), "{login:?}");
+    let token = login.text("access_token");
+    for (line, body) in [
+        ("GET /users/me", serde_json::Value::Null),
+        ("PATCH /users/me", json!({ "email": "bob@example.com" })),
+        ("GET /users/me/sessions", serde_json::Value::Null),
+    ] {
+        test.ask_as(&token, line, "*", body).await.refused(403, "password_must_change");
+    }
+}
+
+async fn one_time_password(test: &TestIssuer) -> String {
+    let keeper = test.client_token("robot", KEEPER).await;
+    let bob = json!({ "username": "bob", "roles": ["customer"] });
+    test.call("/admin/users", &keeper, bob).await.text("one_time_password")
+}
+
 /// L-14
 #[tokio::test]
 async fn passwords_are_the_same_in_composed_and_decomposed_form() {
     let test = TestIssuer::start().await;
-    let keeper = test.client_token("robot", "keystone:users:write orders:read bills:read").await;
+    let keeper = test.client_token("robot", KEEPER).await;
     let body =
-        serde_json::json!({ "username": "bob", "password": "Zu\u{308}rich-7 bells", "roles": ["customer"] });
+        json!({ "username": "bob", "password": "Zu\u{308}rich-7 bells", "roles": ["customer"] });
     assert_eq!(test.call("/admin/users", &keeper, body).await.status.as_u16(), 201);
 
     test.login_as("app", "bob", "Z\u{fc}rich-7 bells").await.success();

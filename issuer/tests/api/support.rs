@@ -108,6 +108,7 @@ impl TestIssuer {
             email_key: None,
             password_hash: issuer.passwords.hash(&Secret::new(PASSWORD)).await.unwrap(),
             one_time_for: None,
+            password_must_change: false,
             roles: roles.iter().map(|role| (*role).to_owned()).collect(),
         };
         let (actor, scope) = (Actor::Operator, "keystone:users:write");

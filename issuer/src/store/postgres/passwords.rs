@@ -14,6 +14,7 @@ const CREDENTIAL: &str = "
         enabled,
         password_hash,
         one_time_until IS NOT NULL AS one_time,
+        one_time_until IS NOT NULL OR password_must_change AS must_change,
         coalesce(one_time_until <= now(), false) AS expired
     FROM users
     WHERE username_key = $1";
@@ -34,6 +35,7 @@ const CREDENTIAL_BY_ID: &str = "
         enabled,
         password_hash,
         one_time_until IS NOT NULL AS one_time,
+        one_time_until IS NOT NULL OR password_must_change AS must_change,
         coalesce(one_time_until <= now(), false) AS expired
     FROM users
     WHERE id = $1";
@@ -59,6 +61,7 @@ const CHANGE: &str = "
     SET
         password_hash = $3,
         one_time_until = NULL,
+        password_must_change = false,
         epoch = epoch + 1,
         updated_at = now()
     WHERE id = $1
@@ -108,6 +111,7 @@ struct Row {
     enabled: bool,
     password_hash: Option<String>,
     one_time: bool,
+    must_change: bool,
     expired: bool,
 }
 
@@ -119,6 +123,7 @@ impl From<Row> for Credential {
             enabled: row.enabled,
             password_hash: row.password_hash,
             one_time: row.one_time,
+            must_change: row.must_change,
             expired: row.expired,
         }
     }

@@ -5,8 +5,10 @@ use sqlx::PgConnection;
 use crate::store::{NewUser, Result, StoreError, UserConflict, rows};
 
 const INSERT: &str = "
-    INSERT INTO users (id, username, username_key, email, email_key, password_hash, one_time_until)
-    VALUES ($1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7))
+    INSERT INTO users (
+        id, username, username_key, email, email_key, password_hash, one_time_until, password_must_change
+    )
+    VALUES ($1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7), $8)
     ON CONFLICT DO NOTHING";
 
 /// Within a transaction that the caller gives up on a conflict.
@@ -19,6 +21,7 @@ pub(super) async fn insert(connection: &mut PgConnection, user: &NewUser) -> Res
         .bind(&user.email_key)
         .bind(&user.password_hash)
         .bind(user.one_time_for.map(|good_for| good_for.as_secs_f64()))
+        .bind(user.password_must_change)
         .execute(&mut *connection)
         .await?
         .rows_affected();

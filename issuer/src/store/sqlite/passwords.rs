@@ -8,7 +8,7 @@ use crate::store::ledger::{Entry, Event};
 use crate::store::{Actor, Credential, PasswordChange, Result};
 
 const CREDENTIAL: &str = "
-    SELECT id, username, enabled, password_hash, one_time_until
+    SELECT id, username, enabled, password_hash, one_time_until, password_must_change
     FROM users
     WHERE username_key = $1";
 
@@ -21,7 +21,7 @@ pub(super) async fn credential(pools: &Pools, username_key: &str) -> Result<Opti
 }
 
 const CREDENTIAL_BY_ID: &str = "
-    SELECT id, username, enabled, password_hash, one_time_until
+    SELECT id, username, enabled, password_hash, one_time_until, password_must_change
     FROM users
     WHERE id = $1";
 
@@ -49,6 +49,7 @@ const CHANGE: &str = "
     SET
         password_hash = $3,
         one_time_until = NULL,
+        password_must_change = 0,
         epoch = epoch + 1,
         updated_at = $4
     WHERE id = $1
@@ -101,6 +102,7 @@ struct Row {
     enabled: bool,
     password_hash: Option<String>,
     one_time_until: Option<i64>,
+    password_must_change: bool,
 }
 
 impl Row {
@@ -111,6 +113,7 @@ impl Row {
             enabled: self.enabled,
             password_hash: self.password_hash,
             one_time: self.one_time_until.is_some(),
+            must_change: self.one_time_until.is_some() || self.password_must_change,
             expired: self.one_time_until.is_some_and(|until| until <= now),
         }
     }

@@ -121,7 +121,7 @@ pub(super) async fn revoke_token(pools: &Pools, actor: &Actor, token_id: &str) -
 }
 
 const USER_STANDS: &str = "
-    SELECT u.username
+    SELECT u.username, u.password_must_change
     FROM refresh_tokens AS t
     JOIN users AS u ON u.id = t.user_id
     JOIN service_clients AS c ON c.client_id = t.client_id
@@ -141,7 +141,7 @@ const USER_STANDS: &str = "
         )";
 
 const CLIENT_STANDS: &str = "
-    SELECT NULL AS username
+    SELECT NULL AS username, 0 AS password_must_change
     FROM service_clients AS c
     WHERE c.client_id = $1
         AND c.enabled
@@ -155,16 +155,16 @@ const CLIENT_STANDS: &str = "
 
 pub(super) async fn standing(pools: &Pools, token: &IssuedToken) -> Result<Option<Standing>> {
     let question = match token.holder {
-        Holder::User { id, session } => sqlx::query_scalar(USER_STANDS)
+        Holder::User { id, session } => sqlx::query_as(USER_STANDS)
             .bind(Uuid::from_bytes(session.0))
             .bind(id)
             .bind(token.subject_epoch)
             .bind(&token.client_id),
-        Holder::Client => sqlx::query_scalar(CLIENT_STANDS).bind(&token.client_id).bind(token.subject_epoch),
+        Holder::Client => sqlx::query_as(CLIENT_STANDS).bind(&token.client_id).bind(token.subject_epoch),
     };
-    let username: Option<Option<String>> =
+    let row: Option<(Option<String>, bool)> =
         question.bind(token.client_epoch).bind(&token.token_id).fetch_optional(pools.reader()).await?;
-    Ok(username.map(|username| Standing { username }))
+    Ok(row.map(|(username, password_must_change)| Standing { username, password_must_change }))
 }
 
 const LIVE: &str = "

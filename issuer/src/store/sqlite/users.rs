@@ -7,9 +7,10 @@ use crate::store::{NewUser, Result, StoreError, UserConflict, rows};
 
 const INSERT: &str = "
     INSERT INTO users (
-        id, username, username_key, email, email_key, password_hash, one_time_until, created_at, updated_at
+        id, username, username_key, email, email_key, password_hash, one_time_until, password_must_change,
+        created_at, updated_at
     )
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
     ON CONFLICT DO NOTHING";
 
 /// Within a transaction that the caller gives up on a conflict.
@@ -26,6 +27,7 @@ pub(super) async fn insert(
         .bind(&user.email_key)
         .bind(&user.password_hash)
         .bind(user.one_time_for.map(|good_for| clock::after(now, good_for)))
+        .bind(user.password_must_change)
         .bind(now)
         .execute(&mut *connection)
         .await?

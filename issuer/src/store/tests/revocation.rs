@@ -89,7 +89,7 @@ pub(super) async fn a_token_without_a_session_is_revoked_by_its_own_id(bed: &Bed
     world(bed).await;
     let service = Actor::Client("service".to_owned());
     let other = IssuedToken { token_id: "token2".to_owned(), ..of_service() };
-    assert_eq!(bed.store.standing(&of_service()).await.unwrap(), Some(Standing { username: None }));
+    assert_eq!(bed.store.standing(&of_service()).await.unwrap(), Some(Standing { username: None, password_must_change: false }));
 
     for _ in 0..2 {
         bed.store.revoke_token(&service, "token1").await.unwrap();
@@ -106,7 +106,7 @@ pub(super) async fn a_users_token_stands_with_its_session_its_user_and_its_clien
     open(bed, 1).await;
     let token = of_alice(1);
     let standing = bed.store.standing(&token).await.unwrap();
-    assert_eq!(standing, Some(Standing { username: Some("Alice".to_owned()) }));
+    assert_eq!(standing, Some(Standing { username: Some("Alice".to_owned()), password_must_change: false }));
 
     for table in ["users", "service_clients"] {
         bed.run(&format!("UPDATE {table} SET enabled = NOT enabled")).await.unwrap();

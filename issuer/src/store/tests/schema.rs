@@ -75,7 +75,7 @@ const SCHEMA: [&str; 16] = [
     "service_clients: client_id created_at enabled epoch name public updated_at",
     "signing_keys: activates_at alg compromised_at kid lead public_jwk published_at removed_at retires_at sealed seen_at seen_since tail watch",
     "user_roles: granted_at role_name user_id",
-    "users: created_at email email_key enabled epoch id last_login one_time_until password_hash updated_at username username_key",
+    "users: created_at email email_key enabled epoch id last_login one_time_until password_hash password_must_change updated_at username username_key",
 ];
 
 /// A column called after another table's key refers to it.

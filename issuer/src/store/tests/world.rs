@@ -79,6 +79,7 @@ pub(super) fn alice() -> NewUser {
         email_key: Some("alice@example.com".to_owned()),
         password_hash: "hash".to_owned(),
         one_time_for: None,
+        password_must_change: false,
         roles: vec!["customer".to_owned()],
     }
 }

@@ -65,6 +65,7 @@ const PUT_ONE_TIME_PASSWORD: &str = "
     SET
         password_hash = $2,
         one_time_until = $3,
+        password_must_change = true,
         updated_at = $4
     WHERE id = $1";
 

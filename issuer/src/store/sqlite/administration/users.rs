@@ -64,6 +64,7 @@ const PUT_ONE_TIME_PASSWORD: &str = "
     SET
         password_hash = $2,
         one_time_until = $3,
+        password_must_change = 1,
         updated_at = $4
     WHERE id = $1";
 
