@@ -19,7 +19,9 @@ fn the_first_administrator_is_made_once_and_chooses_a_password(lab: &Lab) -> Res
     ensure!(again.stderr.contains("already bootstrapped"), "{}", again.stderr);
 
     let issuer = home.serve()?;
-    let token = issuer.tokens(&console(&issuer, &one_time))?.access;
+    let first = issuer.tokens(&console(&issuer, &one_time))?;
+    assert_eq!((first.scope.as_str(), &first.refresh), ("keystone:account", &None));
+    let token = first.access;
     assert_eq!(console(&issuer, &one_time).send()?.expect(400)?.member("error")?, "invalid_grant");
 
     let weak = set_password(&issuer, &token, "weak")?;

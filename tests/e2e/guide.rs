@@ -21,12 +21,14 @@ fn every_command_of_the_guide_does_what_it_says(lab: &Lab) -> Result<()> {
     let secret = |client: &str| deployment::text(deployment::at(&applied, &format!("/secrets/{client}"))?);
     let issuer = home.serve()?;
     stack::create_people(&issuer, &secret("demo-setup")?)?;
+    let given = deployment::text(deployment::at(&administrator, "/one_time_password")?)?;
+    issuer.replace_password(("keystone-console", "admin"), &given, ADMIN_PASSWORD)?;
 
     let lines = shell_lines(&text, "# The API");
     let script = lines.iter().map(|line| format!("{line}\necho\n")).collect::<String>();
     let names = [
         ("ISSUER", issuer.site.url("")),
-        ("ADMIN_PASSWORD", deployment::text(deployment::at(&administrator, "/one_time_password")?)?),
+        ("ADMIN_PASSWORD", ADMIN_PASSWORD.to_owned()),
         ("ALICE_PASSWORD", cast::password("alice")?.to_owned()),
         ("FULFILMENT_SECRET", secret("fulfilment")?),
     ];
@@ -43,3 +45,5 @@ fn every_command_of_the_guide_does_what_it_says(lab: &Lab) -> Result<()> {
     assert_eq!(said("/description")?, "Buys things");
     Ok(())
 }
+
+const ADMIN_PASSWORD: &str = "Chosen-By-Admin-9";

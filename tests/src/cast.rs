@@ -39,7 +39,8 @@ client_id = "orders-app"
 name = "The orders app"
 public = true
 grants = ["password", "refresh_token"]
-scopes = ["orders:read", "orders:write"]
+scopes = ["orders:read", "orders:write", "keystone:account"]
+default_scopes = ["orders:read", "orders:write"]
 origins = ["{origin}"]
 
 [[clients]]

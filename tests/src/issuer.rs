@@ -199,11 +199,34 @@ impl Issuer {
         Tokens::from(answer, &self.ledger)
     }
 
-    /// A user with a password and one role, created by somebody whose token may do that.
+    /// A user with a password of their own and one role, created by somebody whose token may do that.
     pub fn create_user(&self, creator: &str, (name, password, role): (&str, &str, &str)) -> Result<Answer> {
-        self.ledger.note(password);
-        let user = json!({ "username": name, "password": password, "roles": [role] });
-        self.site.post("/admin/users").bearer(creator).json(&user).send()
+        let user = json!({ "username": name, "roles": [role] });
+        let created = self.site.post("/admin/users").bearer(creator).json(&user).send()?;
+        if created.status == 201 {
+            self.replace_password((cast::APP, name), &created.member("one_time_password")?, password)?;
+        }
+        Ok(created)
+    }
+
+    /// The user logs in with a one-time password and sets one of their own.
+    pub fn replace_password(&self, (client, name): (&str, &str), given: &str, own: &str) -> Result<()> {
+        self.ledger.note(own);
+        self.ledger.note(given);
+        let login = [
+            ("grant_type", "password"),
+            ("client_id", client),
+            ("username", name),
+            ("password", given),
+            ("scope", "keystone:account"),
+        ];
+        let body = json!({ "new_password": own });
+        let answer = self
+            .site
+            .post("/users/me/password")
+            .bearer(&self.tokens(&self.token(&login))?.access)
+            .json(&body);
+        answer.send()?.expect(204).map(drop)
     }
 }
 

@@ -14,8 +14,8 @@ use super::{Authorised, GrantError, Granted, ScopeFault, issue, wanted};
 use crate::identifier;
 use crate::issuer::Issuer;
 use crate::password::{Checked, Turn};
-use crate::secret::Secret;
 use crate::rbac::ACCOUNT;
+use crate::secret::Secret;
 use crate::store::{Client, Credential, GrantType, NewSession, Session, SessionId};
 
 pub(super) async fn grant(

@@ -65,10 +65,7 @@ pub(super) fn weaknesses(policy: PasswordPolicy, password: &str, about: &[&str])
     }
     require(!common::is_common(password), Weakness::Common);
     require(!is_about(password, about), Weakness::Context);
-    require(
-        tagged::decode::<20>(tagged::ONE_TIME_PASSWORD, password).is_none(),
-        Weakness::Unchanged,
-    );
+    require(tagged::decode::<20>(tagged::ONE_TIME_PASSWORD, password).is_none(), Weakness::Unchanged);
     found
 }
 

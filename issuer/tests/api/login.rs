@@ -244,8 +244,7 @@ async fn one_time_password(test: &TestIssuer) -> String {
 async fn passwords_are_the_same_in_composed_and_decomposed_form() {
     let test = TestIssuer::start().await;
     let keeper = test.client_token("robot", KEEPER).await;
-    let body =
-        json!({ "username": "bob", "password": "Zu\u{308}rich-7 bells", "roles": ["customer"] });
+    let body = json!({ "username": "bob", "password": "Zu\u{308}rich-7 bells", "roles": ["customer"] });
     assert_eq!(test.call("/admin/users", &keeper, body).await.status.as_u16(), 201);
 
     test.login_as("app", "bob", "Z\u{fc}rich-7 bells").await.success();

@@ -89,7 +89,10 @@ pub(super) async fn a_token_without_a_session_is_revoked_by_its_own_id(bed: &Bed
     world(bed).await;
     let service = Actor::Client("service".to_owned());
     let other = IssuedToken { token_id: "token2".to_owned(), ..of_service() };
-    assert_eq!(bed.store.standing(&of_service()).await.unwrap(), Some(Standing { username: None, password_must_change: false }));
+    assert_eq!(
+        bed.store.standing(&of_service()).await.unwrap(),
+        Some(Standing { username: None, password_must_change: false })
+    );
 
     for _ in 0..2 {
         bed.store.revoke_token(&service, "token1").await.unwrap();
