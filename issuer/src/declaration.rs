@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::clients::{is_client_id, is_origin, resembles_a_subject};
 use crate::clock::World;
-use crate::rbac::is_scope_token;
+use crate::rbac::{GRANT, is_scope_token};
 use crate::secret::Secret;
 use crate::secrets::Secrets;
 use crate::store::{Declaration, DeclaredClient, DeclaredRole, DeclaredScope, GrantType};
@@ -61,7 +61,7 @@ pub struct Client {
     #[serde(default)]
     #[schema(value_type = Vec<String>)]
     pub scopes: BTreeSet<String>,
-    /// All of `scopes` where it is left out.
+    /// All of `scopes` but `keystone:grant` where it is left out.
     #[schema(value_type = Option<Vec<String>>)]
     pub default_scopes: Option<BTreeSet<String>>,
     /// Where its pages come from, as browsers write it in `Origin`: `https://app.example.com`.
@@ -180,7 +180,7 @@ impl Role {
 impl Client {
     pub(crate) fn declare(self, secret_if_new: [u8; 32]) -> DeclaredClient {
         DeclaredClient {
-            default_scopes: self.default_scopes.unwrap_or_else(|| self.scopes.clone()),
+            default_scopes: self.default_scopes.unwrap_or_else(|| by_default(&self.scopes)),
             client_id: self.client_id,
             name: self.name,
             public: self.public,
@@ -211,6 +211,11 @@ impl Client {
             mistakes
                 .push(format!("client `{client_id}`: the default scope `{scope}` is not among its scopes"));
         }
+        if self.default_scopes.as_ref().is_some_and(|scopes| scopes.contains(GRANT)) {
+            mistakes.push(format!(
+                "client `{client_id}`: `{GRANT}` is never a default scope; it is asked for by name"
+            ));
+        }
         mistakes
             .extend(origin_mistakes(&self.origins).map(|mistake| format!("client `{client_id}`: {mistake}")));
         mistakes
@@ -224,6 +229,10 @@ pub(crate) fn origin_mistakes(origins: &BTreeSet<String>) -> impl Iterator<Item 
              lower case, no path, no default port, no wildcard"
         )
     })
+}
+
+fn by_default(scopes: &BTreeSet<String>) -> BTreeSet<String> {
+    scopes.iter().filter(|scope| *scope != GRANT).cloned().collect()
 }
 
 fn twice<'a>(kind: &str, names: impl Iterator<Item = &'a String>) -> Vec<String> {

@@ -47,6 +47,8 @@ pub fn administers(scopes: &BTreeSet<String>) -> bool {
 pub const OWN_PREFIX: &str = "keystone:";
 /// What every user holds.
 pub const ACCOUNT: &str = "keystone:account";
+/// Lets a user give what they hold although their token does not have it. Never a default scope, and no client's own.
+pub const GRANT: &str = "keystone:grant";
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,7 @@
 //! The client credentials grant (RFC 6749 §4.4): a client on its own. No database, no refresh token (§4.4.3).
 
 use super::{Authorised, GrantError, Granted, ScopeFault, minted};
+use crate::rbac::GRANT;
 use crate::store::GrantType;
 use crate::token::{CLIENT_SUBJECT, Subject};
 
@@ -9,6 +10,10 @@ pub(super) fn grant(request: &Authorised<'_>) -> Result<Granted, GrantError> {
     // "MUST only be used by confidential clients" (RFC 6749 §4.4).
     if client.public {
         return Err(GrantError::UnauthorizedClient(GrantType::ClientCredentials));
+    }
+    // It lets a person give what they hold; a client's own token gives what it has.
+    if request.asked.as_ref().is_some_and(|asked| asked.contains(GRANT)) {
+        return Err(ScopeFault::ForUsers.into());
     }
     let wanted = request.asked.as_ref().unwrap_or(&client.default_scopes);
     let scopes: Vec<_> = client.scopes.iter().filter(|scope| wanted.contains(&scope.name)).cloned().collect();

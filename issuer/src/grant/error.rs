@@ -63,6 +63,8 @@ pub enum ScopeFault {
     /// RFC 6749 §6: "MUST NOT include any scope not originally granted by the resource owner".
     #[error("one of these scopes is not part of the session")]
     BeyondSession,
+    #[error("the scope keystone:grant is for users, not for a client on its own")]
+    ForUsers,
     #[error("nothing is left of these scopes")]
     NothingLeft,
     #[error(

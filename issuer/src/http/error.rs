@@ -322,12 +322,14 @@ fn refused_status(refused: &Refused) -> (StatusCode, &'static str) {
     match refused {
         Refused::Missing => (StatusCode::NOT_FOUND, "not_found"),
         Refused::Stale => (StatusCode::PRECONDITION_FAILED, "stale"),
-        Refused::BeyondCaller(_) => (StatusCode::FORBIDDEN, "beyond_caller"),
+        Refused::BeyondCaller(_) | Refused::ThroughGrant => (StatusCode::FORBIDDEN, "beyond_caller"),
         Refused::LoginTooOld(_) => (StatusCode::UNAUTHORIZED, STEP_UP),
         Refused::LastAdministrator => (StatusCode::CONFLICT, "last_administrator"),
         Refused::UsernameTaken => (StatusCode::CONFLICT, "username_taken"),
         Refused::EmailTaken => (StatusCode::CONFLICT, "email_taken"),
-        Refused::DefaultScope => (StatusCode::UNPROCESSABLE_ENTITY, "default_scope"),
+        Refused::DefaultScope | Refused::GrantByDefault => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "default_scope")
+        }
         Refused::PublicClient => (StatusCode::CONFLICT, "public_client"),
         Refused::TwoSecrets => (StatusCode::CONFLICT, "two_secrets"),
         Refused::Exists => (StatusCode::CONFLICT, "exists"),

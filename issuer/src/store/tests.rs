@@ -134,6 +134,7 @@ promises! {
         what_a_whole_declaration_does_not_name_goes,
         a_whole_declaration_keeps_what_is_built_in,
         a_client_that_comes_back_stays_revoked,
+        a_declaration_leaves_administrators_a_way_in,
         a_new_scope_is_the_administrators_unless_the_declaration_says_otherwise;
     evidence:
         a_database_says_what_it_is_and_who_was_there,

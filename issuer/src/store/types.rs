@@ -364,6 +364,8 @@ pub enum ApplyError {
         "role `administrator` must keep the scope `{scope}`; without it nobody could administer Keystone"
     )]
     Administrator { scope: String },
+    #[error("client `keystone-console` must have {lacks}; without it nobody could administer Keystone")]
+    Console { lacks: String },
     #[error("{what} is built in and stays as it is; leave it out")]
     BuiltIn { what: String },
     #[error(
@@ -372,6 +374,8 @@ pub enum ApplyError {
     ClientKind { client_id: String, stored: &'static str, declared: &'static str },
     #[error("client `{client_id}` has the default scope `{scope}`, which is not among its scopes")]
     DefaultScope { client_id: String, scope: String },
+    #[error("client `{client_id}` has the default scope `keystone:grant`, which is asked for by name only")]
+    GrantByDefault { client_id: String },
     #[error("{what} is declared twice")]
     Twice { what: String },
 }

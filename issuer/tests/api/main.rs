@@ -24,6 +24,7 @@ mod cors;
 mod database;
 mod description;
 mod feed;
+mod grant;
 mod hostile;
 mod introspection;
 mod keys;

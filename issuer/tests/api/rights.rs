@@ -80,6 +80,39 @@ async fn what_is_built_in_stays() {
     }
 }
 
+/// not only users are what nobody could administer without.
+#[tokio::test]
+async fn the_client_of_the_console_stays_what_administrators_need() {
+    let test = TestIssuer::with_administrators().await;
+    let boss = test.console("boss").await;
+    let console = test.ask_as(&boss, "GET /admin/clients/keystone-console", "", NONE).await.success();
+    let fewer = |member: &str, name: &str| {
+        let left = console.body[member].as_array().unwrap().iter().filter(|scope| *scope != name);
+        json!({ member: left.collect::<Vec<_>>() })
+    };
+
+    for (line, body) in [
+        ("DELETE /admin/clients/keystone-console", NONE),
+        ("PATCH /admin/clients/keystone-console", json!({ "enabled": false })),
+        ("PATCH /admin/clients/keystone-console", json!({ "grants": [] })),
+        ("PATCH /admin/clients/keystone-console", fewer("grants", "password")),
+        ("PATCH /admin/clients/keystone-console", fewer("grants", "refresh_token")),
+        ("PATCH /admin/clients/keystone-console", fewer("scopes", "keystone:users:write")),
+        ("PATCH /admin/clients/keystone-console", fewer("scopes", "keystone:account")),
+        ("POST /admin/clients", json!({ "client_id": "keystone-console", "name": "x" })),
+    ] {
+        test.ask_as(&boss, line, "*", body).await.refused(409, "built_in");
+    }
+    for body in [
+        json!({ "name": "Ours", "origins": ["https://console.example.com"] }),
+        json!({ "default_scopes": [] }),
+        fewer("scopes", "orders:read"),
+    ] {
+        test.ask_as(&boss, "PATCH /admin/clients/keystone-console", "*", body).await.success();
+    }
+    test.console_for("boss", "keystone:users:write").await;
+}
+
 #[tokio::test]
 async fn a_new_scope_is_the_administrators_to_give() {
     let test = TestIssuer::with_administrators().await;

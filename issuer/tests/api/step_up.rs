@@ -11,7 +11,11 @@ const SETTINGS: &str = "[sessions]\nstep_up = 300";
 
 /// A new token of a session whose login is too old.
 async fn old_login(test: &TestIssuer, username: &str) -> String {
-    let login = test.login_as("keystone-console", username, PASSWORD).await.success();
+    let scope = test.every_scope().await;
+    let body = format!(
+        "grant_type=password&client_id=keystone-console&username={username}&password={PASSWORD}&scope={scope}"
+    );
+    let login = test.form(body).await.success();
     test.clock.advance(AGE);
     test.refresh("keystone-console", &login.text("refresh_token")).await.success().text("access_token")
 }
@@ -46,7 +50,7 @@ async fn a_17_changes_to_keystone_itself_take_a_recent_login() {
     }
 
     test.clock.retreat(AGE);
-    let recent = test.console("boss").await;
+    let recent = test.console_for("boss", &test.every_scope().await).await;
     for (line, body) in changes {
         let answer = test.ask_as(&recent, &line, "*", body).await;
         assert_ne!(answer.status.as_u16(), 401, "{line}: {answer:?}");

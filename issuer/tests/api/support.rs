@@ -234,7 +234,13 @@ impl TestIssuer {
         test
     }
 
-    /// A token with all that this user holds.
+    /// The names of all scopes there are, as a parameter.
+    pub(crate) async fn every_scope(&self) -> String {
+        let all = self.issuer.store.held_scopes(&Actor::Operator).await.unwrap();
+        all.into_iter().collect::<Vec<_>>().join(" ")
+    }
+
+    /// A token with all that this user holds, but for `keystone:grant`, which is asked for by name.
     pub(crate) async fn console(&self, username: &str) -> String {
         self.login_as("keystone-console", username, PASSWORD).await.success().text("access_token")
     }
@@ -284,11 +290,15 @@ impl TestIssuer {
         self.send(request.body(Body::empty()).unwrap()).await
     }
 
-    /// Moves the epoch of the client.
-    pub(crate) async fn take_scopes_from_robot(&self) {
-        let file = "[[clients]]\nclient_id = \"robot\"\nname = \"A service\"\ngrants = [\"client_credentials\"]\nscopes = [\"orders:read\"]";
+    /// Applies a file.
+    pub(crate) async fn declare(&self, file: &str) {
         let (declaration, _) = File::parse(file).unwrap().declare(&self.issuer.secrets, &self.issuer.world);
         self.issuer.store.apply(&Actor::Operator, &declaration).await.unwrap().unwrap();
+    }
+
+    /// Moves the epoch of the client.
+    pub(crate) async fn take_scopes_from_robot(&self) {
+        self.declare("[[clients]]\nclient_id = \"robot\"\nname = \"A service\"\ngrants = [\"client_credentials\"]\nscopes = [\"orders:read\"]").await;
     }
 
     /// The same issuer, which remembers its clients, after its database went away.

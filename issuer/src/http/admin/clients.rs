@@ -131,7 +131,7 @@ pub(in crate::http) async fn change(
     delete,
     path = "/admin/clients/{client_id}",
     params(IfMatchOrNot),
-    responses((status = 204), (status = 404)),
+    responses((status = 204), (status = 404), (status = 409)),
 )]
 pub(in crate::http) async fn remove(
     State(app): State<App>,

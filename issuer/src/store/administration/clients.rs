@@ -1,12 +1,10 @@
 //! Changes to clients. To touch one takes all that it holds: a new secret would otherwise hand it over.
 
-use std::collections::BTreeSet;
-
 use super::desk::Desk;
-use super::rules::{self, Stop};
+use super::rules::{self, CONSOLE, Held, Stop};
 use super::{Authority, ClientChange, ClientProfile, Expected, NewSecret, Refused};
-use crate::store::DeclaredClient;
 use crate::store::ledger::{Entry, Event};
+use crate::store::{DeclaredClient, bootstrap_rules};
 
 pub(super) async fn create(
     desk: &mut impl Desk,
@@ -14,11 +12,14 @@ pub(super) async fn create(
     client: &DeclaredClient,
 ) -> Result<ClientProfile, Stop> {
     let held = rules::held(desk, by).await?;
+    if client.client_id == CONSOLE {
+        return Err(Refused::BuiltIn.into());
+    }
     if desk.client_profile(&client.client_id).await?.is_some() {
         return Err(Refused::Exists.into());
     }
     rules::known(desk, &client.scopes).await?;
-    rules::within(by, &held, &client.scopes)?;
+    rules::gives(by, &held, &client.scopes, &client.scopes)?;
     desk.put_client(client).await?;
     // What was published of an earlier client of this name must not match this one's tokens.
     desk.continue_epoch(&client.client_id).await?;
@@ -36,8 +37,12 @@ pub(super) async fn change(
 ) -> Result<ClientProfile, Stop> {
     let (held, before) = touched(desk, by, (&change.client_id, &change.expected)).await?;
     let wanted = change.applied_to(&before)?;
+    if wanted.client_id == CONSOLE && bootstrap_rules::console_lacks(&wanted, &before.scopes).is_some() {
+        return Err(Refused::BuiltIn.into());
+    }
     rules::known(desk, &wanted.scopes).await?;
-    rules::within(by, &held, &wanted.scopes)?;
+    let given = wanted.scopes.difference(&before.scopes).cloned().collect();
+    rules::gives(by, &held, &given, &given)?;
 
     desk.put_client(&wanted).await?;
     let verb = match (before.enabled, wanted.enabled) {
@@ -58,6 +63,10 @@ pub(super) async fn delete(
     by: &Authority,
     client: (&str, &Expected),
 ) -> Result<(), Stop> {
+    if client.0 == CONSOLE {
+        rules::held(desk, by).await?;
+        return Err(Refused::BuiltIn.into());
+    }
     let (_, before) = touched(desk, by, client).await?;
     let epoch = desk.move_client(&before.client_id).await?;
     desk.delete_client(&before.client_id).await?;
@@ -105,11 +114,12 @@ async fn touched(
     desk: &mut impl Desk,
     by: &Authority,
     (client_id, expected): (&str, &Expected),
-) -> Result<(BTreeSet<String>, ClientProfile), Stop> {
+) -> Result<(Held, ClientProfile), Stop> {
     let held = rules::held(desk, by).await?;
     let before = desk.client_profile(client_id).await?.ok_or(Refused::Missing)?;
     expected.holds(&before.version())?;
-    rules::within(by, &held, &before.scopes)?;
+    // Its `keystone:grant` gives nothing without a user who holds it.
+    rules::takes(by, &held, &before.scopes)?;
     Ok((held, before))
 }
 

@@ -7,10 +7,11 @@ use uuid::Uuid;
 use super::desk::Desk;
 use super::rules::{self, ADMINISTRATOR, CONSOLE};
 use super::{ClientProfile, Expected, Page, ScopeChange};
+use crate::rbac;
 use crate::store::ledger::{Entry, Event};
 use crate::store::{
     Actor, Applied, ApplyError, Declaration, DeclaredClient, DeclaredRole, DeclaredScope, Deleted,
-    Difference, Result, Revoked, Updated,
+    Difference, Result, Revoked, Updated, bootstrap_rules,
 };
 
 pub(super) async fn carry_out(
@@ -88,6 +89,7 @@ fn judge(declaration: &Declaration, known: &Known) -> std::result::Result<(), Ap
         let what = once(format!("client `{}`", client.client_id))?;
         all_exist(what, &client.scopes, (declaration, known))?;
         can_be(client, known.clients.get(&client.client_id))?;
+        still_logs_administrators_in(client, known)?;
     }
     Ok(())
 }
@@ -95,11 +97,19 @@ fn judge(declaration: &Declaration, known: &Known) -> std::result::Result<(), Ap
 /// Whatever else the built-in role is to hold, without Keystone's own scopes nobody could administer any more.
 fn still_administers(role: &DeclaredRole, known: &Known) -> std::result::Result<(), ApplyError> {
     let before = known.roles.get(&role.name).filter(|_| role.name == ADMINISTRATOR);
-    let own = |scope: &&String| {
-        known.scopes.get(*scope).is_some_and(|known| rules::is_own_scope(scope, &known.resource))
-    };
-    let lost = before.and_then(|before| before.scopes.difference(&role.scopes).find(own));
+    let needed = |scope: &&String| bootstrap_rules::is_needed(scope);
+    let lost = before.and_then(|before| before.scopes.difference(&role.scopes).find(needed));
     lost.map_or(Ok(()), |scope| Err(ApplyError::Administrator { scope: scope.clone() }))
+}
+
+/// Administrators log in with the built-in client, whatever else it is to be.
+fn still_logs_administrators_in(
+    client: &DeclaredClient,
+    known: &Known,
+) -> std::result::Result<(), ApplyError> {
+    let all = known.scopes.keys().cloned().collect();
+    let lacks = bootstrap_rules::console_lacks(client, &all).filter(|_| client.client_id == CONSOLE);
+    lacks.map_or(Ok(()), |lacks| Err(ApplyError::Console { lacks }))
 }
 
 fn all_exist(
@@ -127,6 +137,9 @@ fn can_be(client: &DeclaredClient, before: Option<&ClientProfile>) -> std::resul
     let client_id = || client.client_id.clone();
     if let Some(scope) = client.default_scopes.difference(&client.scopes).next() {
         return Err(ApplyError::DefaultScope { client_id: client_id(), scope: scope.clone() });
+    }
+    if client.default_scopes.contains(rbac::GRANT) {
+        return Err(ApplyError::GrantByDefault { client_id: client_id() });
     }
     let kind = |public| if public { "public" } else { "confidential" };
     match before {

@@ -79,6 +79,8 @@ pub(in crate::store) trait RoleDesk: Send {
     async fn entrust(&mut self, scope: &str) -> Result<()>;
     async fn drop_role_scope(&mut self, role: &str, scope: &str) -> Result<()>;
     async fn delete_role(&mut self, name: &str) -> Result<()>;
+    /// All that anyone with the role holds, through whatever roles.
+    async fn scopes_of_holders(&mut self, role: &str) -> Result<BTreeSet<String>>;
     /// Revokes the tokens of everyone with the role; their new epochs.
     async fn move_users_of_role(&mut self, role: &str) -> Result<Vec<(Uuid, i64)>>;
 

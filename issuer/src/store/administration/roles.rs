@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::desk::Desk;
-use super::rules::{self, ADMINISTRATOR, Stop};
+use super::rules::{self, ADMINISTRATOR, Basis, Held, Stop};
 use super::{Authority, Expected, Refused, RoleChange, ScopeChange};
 use crate::store::ledger::{Entry, Event};
 use crate::store::{DeclaredRole, DeclaredScope};
@@ -18,7 +18,7 @@ pub(super) async fn create_role(
         return Err(Refused::Exists.into());
     }
     rules::known(desk, &role.scopes).await?;
-    rules::within(by, &held, &role.scopes)?;
+    rules::gives(by, &held, &role.scopes, &role.scopes)?;
     desk.insert_role(role).await?;
     for scope in &role.scopes {
         desk.add_role_scope(&role.name, scope).await?;
@@ -36,7 +36,14 @@ pub(super) async fn change_role(
     let (held, before) = touched_role(desk, by, (&change.name, &change.expected)).await?;
     let wanted = change.scopes.as_ref().unwrap_or(&before.scopes);
     rules::known(desk, wanted).await?;
-    rules::within(by, &held, &before.scopes.symmetric_difference(wanted).cloned().collect())?;
+    rules::takes(by, &held, &before.scopes.difference(wanted).cloned().collect())?;
+    let given: BTreeSet<String> = wanted.difference(&before.scopes).cloned().collect();
+    let mut after = match given.is_empty() {
+        true => BTreeSet::new(),
+        false => desk.scopes_of_holders(&change.name).await?,
+    };
+    after.extend(wanted.iter().cloned());
+    rules::gives(by, &held, &given, &after)?;
 
     if let Some(description) = &change.description {
         desk.describe_role(&change.name, description).await?;
@@ -62,7 +69,7 @@ pub(super) async fn delete_role(
     role: (&str, &Expected),
 ) -> Result<(), Stop> {
     let (held, before) = touched_role(desk, by, role).await?;
-    rules::within(by, &held, &before.scopes)?;
+    rules::takes(by, &held, &before.scopes)?;
     let events = moved_by_role(desk, &before.name).await?;
     desk.delete_role(&before.name).await?;
     desk.record(&[Entry::new(&by.actor, "role.deleted", &before.name)]).await?;
@@ -93,9 +100,13 @@ pub(super) async fn change_scope(
     by: &Authority,
     change: &ScopeChange,
 ) -> Result<DeclaredScope, Stop> {
-    let before = touched_scope(desk, by, (&change.name, &change.expected)).await?;
+    let (before, basis) = touched_scope(desk, by, (&change.name, &change.expected)).await?;
     let resource = change.resource.as_ref().unwrap_or(&before.resource);
     not_built_in(&change.name, resource)?;
+    // Administrators hold every scope, so another right under its name is one that they give to themselves.
+    if basis == Basis::Grant && *resource != before.resource {
+        return Err(Refused::ThroughGrant.into());
+    }
     desk.put_scope(change).await?;
     desk.record(&[Entry::new(&by.actor, "scope.updated", &change.name)]).await?;
     let after = desk.scope(&change.name).await?.ok_or(Refused::Missing)?;
@@ -111,7 +122,7 @@ pub(super) async fn delete_scope(
     by: &Authority,
     scope: (&str, &Expected),
 ) -> Result<(), Stop> {
-    let before = touched_scope(desk, by, scope).await?;
+    let (before, _) = touched_scope(desk, by, scope).await?;
     let events = moved(desk, &before.name).await?;
     desk.delete_scope(&before.name).await?;
     desk.record(&[Entry::new(&by.actor, "scope.deleted", &before.name)]).await?;
@@ -123,7 +134,7 @@ async fn touched_role(
     desk: &mut impl Desk,
     by: &Authority,
     (name, expected): (&str, &Expected),
-) -> Result<(BTreeSet<String>, DeclaredRole), Stop> {
+) -> Result<(Held, DeclaredRole), Stop> {
     let held = rules::held(desk, by).await?;
     let before = desk.role(name).await?.ok_or(Refused::Missing)?;
     if before.name == ADMINISTRATOR {
@@ -137,13 +148,13 @@ async fn touched_scope(
     desk: &mut impl Desk,
     by: &Authority,
     (name, expected): (&str, &Expected),
-) -> Result<DeclaredScope, Stop> {
+) -> Result<(DeclaredScope, Basis), Stop> {
     let held = rules::held(desk, by).await?;
     let before = desk.scope(name).await?.ok_or(Refused::Missing)?;
     not_built_in(&before.name, &before.resource)?;
     expected.holds(&before.version())?;
-    rules::within(by, &held, &BTreeSet::from([before.name.clone()]))?;
-    Ok(before)
+    let basis = rules::takes(by, &held, &BTreeSet::from([before.name.clone()]))?;
+    Ok((before, basis))
 }
 
 fn not_built_in(name: &str, resource: &str) -> Result<(), Refused> {

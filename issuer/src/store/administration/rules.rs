@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::desk::Desk;
 use super::{Authority, Refused};
 use crate::rbac;
-use crate::store::StoreError;
+use crate::store::{Actor, StoreError};
 
 /// Why a change goes no further.
 #[derive(Debug)]
@@ -26,27 +26,72 @@ impl From<StoreError> for Stop {
     }
 }
 
-/// What the caller may hand out: what they hold now, since a right that was taken away since the token was made is no
-/// right; and of that what the token allows, since a token for little must not make one for more (CVE-2026-57458).
-pub(super) async fn held(desk: &mut impl Desk, by: &Authority) -> Result<BTreeSet<String>, Stop> {
-    let mut held = desk.held(&by.actor).await?;
-    held.retain(|scope| by.token.as_ref().is_none_or(|token| token.contains(scope)));
-    may(&held, &BTreeSet::from([by.scope.to_owned()]))?;
+/// The scopes that the caller holds at this moment: a right that was taken away since the token was made is no right.
+pub(super) struct Held {
+    now: BTreeSet<String>,
+    /// Those that the token has too: a token for little must not make one for more (CVE-2026-57458).
+    in_token: BTreeSet<String>,
+}
+
+impl Held {
+    /// Only a user's: a client has nobody who could log in anew for each use.
+    fn may_grant(&self, by: &Authority) -> bool {
+        matches!(by.actor, Actor::User(_)) && self.in_token.contains(rbac::GRANT)
+    }
+}
+
+/// Returns what the caller holds, or refuses a caller who does not hold the scope that the route takes.
+pub(super) async fn held(desk: &mut impl Desk, by: &Authority) -> Result<Held, Stop> {
+    let now = desk.held(&by.actor).await?;
+    let allowed = |scope: &&String| by.token.as_ref().is_none_or(|token| token.contains(*scope));
+    let held = Held { in_token: now.iter().filter(allowed).cloned().collect(), now };
+    may(&held.in_token, &BTreeSet::from([by.scope.to_owned()]))?;
     Ok(held)
 }
 
-/// Grants and removals alike: whoever may take away what they do not hold can make themselves the last to hold it.
+/// What a change to somebody's rights rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Basis {
+    /// Everything that the change touches is in the caller's token.
+    Token,
+    /// Some of it is not, but the caller holds it and the token has `keystone:grant`.
+    Grant,
+}
+
+/// Judges what a change takes away, or touches without handing it to anyone: whoever may take away what they do not hold can
+/// make themselves the last to hold it.
+pub(super) fn takes(by: &Authority, held: &Held, taken: &BTreeSet<String>) -> Result<Basis, Refused> {
+    // It is never in a token that nobody asked for it, and an administrator who does harm must be stopped at once.
+    let is_theirs = |scope: &&String| *scope != rbac::GRANT || !held.now.contains(rbac::GRANT);
+    basis(by, held, &taken.iter().filter(is_theirs).cloned().collect())
+}
+
+/// Judges what a change gives. `after`: what the receivers hold from then on.
 ///
-/// What touches rights over Keystone itself also takes a recent login (ASVS 7.5.3).
-pub(super) fn within(
+/// Through `keystone:grant` nobody receives anything who holds that scope, the caller included, and the scope itself is given
+/// only where the token has all that its receivers hold: two changes must not do together what one may not.
+pub(super) fn gives(
     by: &Authority,
-    held: &BTreeSet<String>,
-    touched: &BTreeSet<String>,
-) -> Result<(), Refused> {
-    may(held, touched)?;
+    held: &Held,
+    given: &BTreeSet<String>,
+    after: &BTreeSet<String>,
+) -> Result<Basis, Refused> {
+    let basis = basis(by, held, given)?;
+    let to_holders = basis == Basis::Grant && after.contains(rbac::GRANT);
+    let itself = given.contains(rbac::GRANT) && !after.is_subset(&held.in_token);
+    if to_holders || itself { Err(Refused::ThroughGrant) } else { Ok(basis) }
+}
+
+/// What touches rights over Keystone itself takes a recent login (ASVS 7.5.3), and so does each use of `keystone:grant`.
+fn basis(by: &Authority, held: &Held, touched: &BTreeSet<String>) -> Result<Basis, Refused> {
+    let basis = match may(&held.in_token, touched) {
+        Ok(()) => Basis::Token,
+        Err(_) if held.may_grant(by) => may(&held.now, touched).map(|()| Basis::Grant)?,
+        Err(refused) => return Err(refused),
+    };
     match by.login_older_than {
-        Some(most) if rbac::administers(touched) => Err(Refused::LoginTooOld(most)),
-        _ => Ok(()),
+        Some(most) if basis == Basis::Grant || rbac::administers(touched) => Err(Refused::LoginTooOld(most)),
+        _ => Ok(basis),
     }
 }
 

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::hex;
+use crate::rbac;
 use crate::store::{Actor, DeclaredClient, DeclaredRole, DeclaredScope, GrantType, LiveSession, SessionId};
 
 /// Who asks, and the scope it takes; both are looked at again inside the change.
@@ -33,6 +34,10 @@ pub enum Refused {
     /// An administrator can only grant, and take away, what they hold and their token allows.
     #[error("it takes scopes that you do not hold, or your token does not have: {}", .0.join(" "))]
     BeyondCaller(Vec<String>),
+    #[error(
+        "`keystone:grant` gives nothing to its holders, you included, and does not give itself; ask for a token with all of the scopes"
+    )]
+    ThroughGrant,
     /// RFC 9470.
     #[error("a change to Keystone itself takes a login of the last {0} seconds")]
     LoginTooOld(u64),
@@ -52,6 +57,8 @@ pub enum Refused {
     BuiltIn,
     #[error("a default scope is not among the client's scopes")]
     DefaultScope,
+    #[error("`keystone:grant` is never a default scope; it is asked for by name")]
+    GrantByDefault,
     /// RFC 6749 §4.4.
     #[error("a public client has no secret and cannot use client_credentials")]
     PublicClient,
@@ -250,6 +257,7 @@ impl ClientChange {
         let scopes = self.scopes.as_ref().unwrap_or(&before.scopes).clone();
         let default_scopes = match &self.default_scopes {
             Some(defaults) if !defaults.is_subset(&scopes) => return Err(Refused::DefaultScope),
+            Some(defaults) if defaults.contains(rbac::GRANT) => return Err(Refused::GrantByDefault),
             Some(defaults) => defaults.clone(),
             None => before.default_scopes.intersection(&scopes).cloned().collect(),
         };

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use super::desk::Desk;
-use super::rules::{self, ADMINISTRATOR, Stop};
+use super::rules::{self, ADMINISTRATOR, Basis, Stop};
 use super::{Authority, Expected, Profile, Refused, Reset, RoleSet, UserChange};
 use crate::store::ledger::{Entry, Event};
 use crate::store::{Actor, NewUser, UserConflict};
@@ -13,7 +13,7 @@ use crate::store::{Actor, NewUser, UserConflict};
 pub(super) async fn create(desk: &mut impl Desk, by: &Authority, user: &NewUser) -> Result<Profile, Stop> {
     let held = rules::held(desk, by).await?;
     let scopes = rules::closure(desk, &user.roles).await?;
-    rules::within(by, &held, &scopes)?;
+    rules::gives(by, &held, &scopes, &scopes)?;
     match desk.insert_user(user).await? {
         Some(conflict) => Err(Refused::from(conflict).into()),
         None => {
@@ -28,7 +28,9 @@ pub(super) async fn change(
     by: &Authority,
     change: &UserChange,
 ) -> Result<Profile, Stop> {
-    let before = touched(desk, by, (change.id, &change.expected)).await?;
+    let only_disables = change.enabled == Some(false) && change.username.is_none() && change.email.is_none();
+    let effect = if only_disables { Effect::Takes } else { Effect::HandsOver };
+    let before = touched(desk, by, (change.id, &change.expected), effect).await?;
     let disabled = before.enabled && change.enabled == Some(false);
     if disabled {
         not_the_last(desk, &before).await?;
@@ -59,8 +61,14 @@ pub(super) async fn set_roles(desk: &mut impl Desk, by: &Authority, set: &RoleSe
     let before = desk.user(set.id).await?.ok_or(Refused::Missing)?;
     set.expected.holds(&before.version())?;
     let differing: BTreeSet<String> = before.roles.symmetric_difference(&set.roles).cloned().collect();
-    let scopes = rules::closure(desk, &differing).await?;
-    rules::within(by, &held, &scopes)?;
+    let taken = rules::closure(desk, before.roles.difference(&set.roles)).await?;
+    let given = rules::closure(desk, set.roles.difference(&before.roles)).await?;
+    rules::takes(by, &held, &taken)?;
+    let basis = rules::gives(by, &held, &given, &rules::closure(desk, &set.roles).await?)?;
+    // Even where the same change takes `keystone:grant` away from them.
+    if basis == Basis::Grant && by.actor == Actor::User(set.id) {
+        return Err(Refused::ThroughGrant.into());
+    }
     if !set.roles.contains(ADMINISTRATOR) {
         not_the_last(desk, &before).await?;
     }
@@ -83,7 +91,7 @@ pub(super) async fn set_roles(desk: &mut impl Desk, by: &Authority, set: &RoleSe
 }
 
 pub(super) async fn reset(desk: &mut impl Desk, by: &Authority, reset: &Reset) -> Result<(), Stop> {
-    let before = touched(desk, by, (reset.id, &reset.expected)).await?;
+    let before = touched(desk, by, (reset.id, &reset.expected), Effect::HandsOver).await?;
     desk.put_one_time_password(reset).await?;
     desk.record(&[Entry::new(&by.actor, "user.reset", before.id)]).await?;
     revoke(desk, before.id, "password_reset").await
@@ -94,7 +102,7 @@ pub(super) async fn delete(
     by: &Authority,
     user: (Uuid, &Expected),
 ) -> Result<(), Stop> {
-    let before = touched(desk, by, user).await?;
+    let before = touched(desk, by, user, Effect::Takes).await?;
     not_the_last(desk, &before).await?;
     // The row that holds the epoch goes; what it revoked stays published.
     let epoch = desk.move_user(before.id).await?;
@@ -104,18 +112,30 @@ pub(super) async fn delete(
     Ok(())
 }
 
+/// What a change does with all that an account holds.
+#[derive(Clone, Copy)]
+enum Effect {
+    Takes,
+    /// Whoever makes the change may use the account afterwards, or have somebody use it.
+    HandsOver,
+}
+
 /// The user as they are, if the caller may touch them. One's own account takes only the scope for that.
 async fn touched(
     desk: &mut impl Desk,
     by: &Authority,
     (id, expected): (Uuid, &Expected),
+    effect: Effect,
 ) -> Result<Profile, Stop> {
     let held = rules::held(desk, by).await?;
     let before = desk.user(id).await?.ok_or(Refused::Missing)?;
     expected.holds(&before.version())?;
     if by.scope != OWN_ACCOUNT || by.actor != Actor::User(id) {
         let scopes = rules::closure(desk, &before.roles).await?;
-        rules::within(by, &held, &scopes)?;
+        match effect {
+            Effect::Takes => rules::takes(by, &held, &scopes)?,
+            Effect::HandsOver => rules::gives(by, &held, &scopes, &scopes)?,
+        };
     }
     Ok(before)
 }

@@ -167,7 +167,7 @@ pub(super) async fn subjects_hold_what_they_were_given(bed: &Bed) {
     );
     let service = Actor::Client("service".to_owned());
     assert_eq!(store.held_scopes(&service).await.unwrap(), set(&["orders:read", "orders:write"]));
-    assert!(store.held_scopes(&Actor::Operator).await.unwrap().len() == 16);
+    assert!(store.held_scopes(&Actor::Operator).await.unwrap().len() == 17);
     assert!(store.held_scopes(&Actor::User(Uuid::nil())).await.unwrap().is_empty());
 
     bed.run("UPDATE users SET enabled = NOT enabled").await.unwrap();

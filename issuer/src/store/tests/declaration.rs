@@ -3,7 +3,7 @@
 use super::Bed;
 use super::setup::bootstrap;
 use super::world::*;
-use crate::store::{Actor, Applied, ApplyError, Declaration, DeclaredClient};
+use crate::store::{Actor, Applied, ApplyError, Declaration, DeclaredClient, GrantType};
 
 pub(super) async fn a_declaration_is_applied_once(bed: &Bed) {
     bed.store.migrate().await.unwrap();
@@ -218,9 +218,60 @@ pub(super) async fn a_whole_declaration_keeps_what_is_built_in(bed: &Bed) {
     let applied = bed.store.apply(&Actor::Operator, &nothing).await.unwrap().unwrap();
 
     assert_eq!(applied.deleted.len(), 3 + 2 + 2);
-    assert_eq!(bed.store.client("keystone-console").await.unwrap().unwrap().scopes.len(), 14);
-    assert_eq!(bed.store.held_scopes(&Actor::User(uuid::Uuid::from_u128(1))).await.unwrap().len(), 14);
+    assert_eq!(bed.store.client("keystone-console").await.unwrap().unwrap().scopes.len(), 15);
+    assert_eq!(bed.store.held_scopes(&Actor::User(uuid::Uuid::from_u128(1))).await.unwrap().len(), 15);
     assert_eq!(applied.revoked.users, 1, "the administrator held the scopes that went");
+}
+
+/// With the client of the console as with the role of the administrators.
+pub(super) async fn a_declaration_leaves_administrators_a_way_in(bed: &Bed) {
+    world(bed).await;
+    let own = bed.store.held_scopes(&Actor::Operator).await.unwrap();
+    let console = DeclaredClient {
+        client_id: "keystone-console".to_owned(),
+        default_scopes: set(&[]),
+        scopes: own.clone(),
+        ..app()
+    };
+    let with =
+        |client: &DeclaredClient| Declaration { clients: vec![client.clone()], ..Declaration::default() };
+    let without = |scope: &str| {
+        let mut fewer = console.clone();
+        fewer.scopes.remove(scope);
+        fewer
+    };
+    let mistakes = || {
+        [
+            (DeclaredClient { enabled: false, ..console.clone() }, "`enabled = true`"),
+            (DeclaredClient { public: false, ..console.clone() }, "`public = true`"),
+            (
+                DeclaredClient { grants: [GrantType::Password].into(), ..console.clone() },
+                "the grant `refresh_token`",
+            ),
+            (without("keystone:account"), "the scope `keystone:account`"),
+        ]
+    };
+
+    for (wrong, lacks) in mistakes() {
+        let refused = bed.store.apply(&Actor::Operator, &with(&wrong)).await.unwrap().unwrap_err();
+        assert_eq!(refused, ApplyError::Console { lacks: lacks.to_owned() }, "before there is one");
+    }
+    bed.store.apply(&Actor::Operator, &with(&console)).await.unwrap().unwrap();
+    for (wrong, lacks) in mistakes() {
+        let refused = bed.other.apply(&Actor::Operator, &with(&wrong)).await.unwrap().unwrap_err();
+        let kind = matches!(refused, ApplyError::ClientKind { .. }) && wrong.public != console.public;
+        assert!(kind || refused == ApplyError::Console { lacks: lacks.to_owned() }, "{refused}");
+    }
+
+    // What only some administrators use may go, from the role too.
+    bed.store.apply(&Actor::Operator, &with(&without("keystone:grant"))).await.unwrap().unwrap();
+    let mut administrator = bed.store.role("administrator").await.unwrap().unwrap();
+    administrator.scopes.remove("keystone:grant");
+    let role = Declaration { roles: vec![administrator], ..Declaration::default() };
+    bed.store.apply(&Actor::Operator, &role).await.unwrap().unwrap();
+    let by_default = DeclaredClient { default_scopes: own, ..console.clone() };
+    let refused = bed.store.apply(&Actor::Operator, &with(&by_default)).await.unwrap().unwrap_err();
+    assert_eq!(refused, ApplyError::GrantByDefault { client_id: console.client_id });
 }
 
 /// What was published of the one that was deleted must not match the tokens of the one that came back, nor let old ones live.

@@ -41,7 +41,7 @@ pub(super) async fn migrating_twice_changes_nothing(bed: &Bed) {
     assert!(bed.store.pending_migrations().await.unwrap().is_empty());
     bed.other.migrate().await.unwrap();
 
-    assert_eq!(bed.count("scopes").await, 14);
+    assert_eq!(bed.count("scopes").await, 15);
 }
 
 pub(super) async fn the_schema_is_the_documented_one(bed: &Bed) {

@@ -34,16 +34,16 @@ pub(super) async fn the_first_of_many_bootstraps_wins(bed: &Bed) {
     let console = bed.store.client("keystone-console").await.unwrap().unwrap();
     assert!(console.public && console.enabled);
     assert_eq!(console.grants, [GrantType::Password, GrantType::RefreshToken].into());
-    assert_eq!((console.scopes.len(), console.default_scopes.len()), (14, 14));
+    assert_eq!((console.scopes.len(), console.default_scopes.len()), (15, 14));
     bed.store.apply(&Actor::Operator, &declaration()).await.unwrap().unwrap();
     let console = bed.store.client("keystone-console").await.unwrap().unwrap();
     assert_eq!(
         (console.scopes.len(), console.default_scopes.len()),
-        (16, 14),
+        (17, 14),
         "new scopes are for whoever asks"
     );
     let admin = bed.store.credential("admin").await.unwrap().unwrap();
-    assert_eq!(bed.store.held_scopes(&Actor::User(admin.user_id)).await.unwrap().len(), 16);
+    assert_eq!(bed.store.held_scopes(&Actor::User(admin.user_id)).await.unwrap().len(), 17);
     assert_eq!(audit(bed, "%").await.len(), 3 + 7);
 }
 

@@ -64,6 +64,12 @@ const DELETE_ROLE: &str = "
     DELETE FROM roles
     WHERE name = $1";
 
+const SCOPES_OF_HOLDERS: &str = "
+    SELECT DISTINCT h.scope_name
+    FROM user_roles AS ur
+    JOIN held_scopes AS h ON h.user_id = ur.user_id
+    WHERE ur.role_name = $1";
+
 const MOVE_USERS_OF_ROLE: &str = "
     UPDATE users
     SET epoch = epoch + 1
@@ -156,6 +162,12 @@ impl RoleDesk for PostgresDesk {
     async fn delete_role(&mut self, name: &str) -> Result<()> {
         sqlx::query(DELETE_ROLE).bind(name).execute(&mut *self.transaction).await?;
         Ok(())
+    }
+
+    async fn scopes_of_holders(&mut self, role: &str) -> Result<BTreeSet<String>> {
+        let scopes: Vec<String> =
+            sqlx::query_scalar(SCOPES_OF_HOLDERS).bind(role).fetch_all(&mut *self.transaction).await?;
+        Ok(scopes.into_iter().collect())
     }
 
     async fn move_users_of_role(&mut self, role: &str) -> Result<Vec<(Uuid, i64)>> {
