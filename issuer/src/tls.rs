@@ -10,14 +10,15 @@ use time::OffsetDateTime;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::client::verify_server_cert_signed_by_trust_anchor;
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
-use tokio_rustls::rustls::pki_types::pem::{Error as PemError, PemObject as _};
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use tokio_rustls::rustls::pki_types::UnixTime;
 use tokio_rustls::rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{CertificateError, Error, InconsistentKeys, RootCertStore, ServerConfig};
-use zeroize::Zeroizing;
 
+pub use self::pem::{Labels, PemError};
 use crate::config::TlsFiles;
+
+mod pem;
 
 /// Clones share the pair: what one reloads, all use from the next handshake on.
 #[derive(Clone)]
@@ -32,12 +33,12 @@ pub struct Tls {
 pub enum TlsError {
     #[error("{} cannot be read: {source}", .path.display())]
     Read { path: PathBuf, source: io::Error },
-    #[error("{} is no PEM: {source}", .path.display())]
+    #[error("{} cannot be read as PEM: {source}", .path.display())]
     Pem { path: PathBuf, source: PemError },
-    #[error("{} holds no certificate", .0.display())]
-    NoCertificate(PathBuf),
-    #[error("{} holds no private key", .0.display())]
-    NoKey(PathBuf),
+    #[error("{} must hold a section CERTIFICATE, and holds {found}", .path.display())]
+    NoCertificate { path: PathBuf, found: Labels },
+    #[error("{} must hold a section PRIVATE KEY, and holds {found}", .path.display())]
+    NoKey { path: PathBuf, found: Labels },
     #[error("the private key in {} is not that of the first certificate in {}", .0.key.display(), .0.certificate.display())]
     Mismatch(TlsFiles),
     #[error("{} and {} cannot be used: {source}", .files.certificate.display(), .files.key.display())]
@@ -124,7 +125,7 @@ struct Pair {
 impl Pair {
     fn read(files: &TlsFiles) -> Result<Self, TlsError> {
         let unusable = |source| TlsError::Unusable { files: files.clone(), source };
-        let (chain, key) = (chain(&files.certificate)?, key(&files.key)?);
+        let (chain, key) = (pem::chain(&files.certificate)?, pem::private_key(&files.key)?);
         let certified =
             CertifiedKey::from_der(chain, key, &default_provider()).map_err(|error| match error {
                 Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => TlsError::Mismatch(files.clone()),
@@ -153,24 +154,6 @@ impl ResolvesServerCert for Held {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(self.pair().certified.clone())
     }
-}
-
-fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let chain = CertificateDer::pem_slice_iter(&bytes(path)?)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|source| TlsError::Pem { path: path.to_owned(), source })?;
-    if chain.is_empty() { Err(TlsError::NoCertificate(path.to_owned())) } else { Ok(chain) }
-}
-
-fn key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_slice(&bytes(path)?).map_err(|error| match error {
-        PemError::NoItemsFound => TlsError::NoKey(path.to_owned()),
-        source => TlsError::Pem { path: path.to_owned(), source },
-    })
-}
-
-fn bytes(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
-    std::fs::read(path).map(Zeroizing::new).map_err(|source| TlsError::Read { path: path.to_owned(), source })
 }
 
 /// Asks what is wrong with the certificate at the two ends of time, for the answer says when it begins and ends: a

@@ -102,25 +102,41 @@ fn a_broken_pair_replaces_no_good_one() {
 }
 
 #[test]
-fn what_is_wrong_with_a_pair_is_said_by_file_and_without_its_text() {
+fn a_broken_pair_is_named_without_its_content() {
     let files = Files::new();
     let ((certificate, key), (_, other)) = (pair(30), pair(30));
     let secret = key.lines().nth(1).unwrap();
     let torn = key.replace("-----END PRIVATE KEY-----", "");
+    let one_line = key.replace('\n', "");
+    let marked = format!("\u{feff}{key}");
+    let encrypted = key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
+    let old_label = certificate.replace("CERTIFICATE", "X509 CERTIFICATE");
     let nonsense = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
 
     for (certificate, key, why) in [
         (certificate.as_str(), other.as_str(), "tls.key is not that of the first certificate in"),
-        ("", &key, "tls.crt holds no certificate"),
-        (&key, &key, "tls.crt holds no certificate"),
-        (&certificate, "", "tls.key holds no private key"),
-        (&certificate, &torn, "tls.key is no PEM"),
+        ("", &key, "tls.crt must hold a section CERTIFICATE, and holds no PEM section at all"),
+        (&key, &key, "tls.crt must hold a section CERTIFICATE, and holds only PRIVATE KEY"),
+        (&old_label, &key, "and holds only X509 CERTIFICATE"),
+        (&certificate, "", "tls.key must hold a section PRIVATE KEY, and holds no PEM section at all"),
+        (&certificate, &torn, "tls.key cannot be read as PEM: a section does not end"),
+        (&certificate, &one_line, "tls.key cannot be read as PEM: a line begins with"),
+        (&certificate, &marked, "tls.key cannot be read as PEM: it begins with a byte order mark"),
+        (&certificate, &encrypted, "tls.key cannot be read as PEM: its private key is encrypted"),
         (&certificate, nonsense, "tls.key cannot be used"),
     ] {
         files.write(certificate, key);
-        let refusal = files.refusal();
+        let error = Tls::open(&files.files).unwrap_err();
+        let (refusal, debugged) = (error.to_string(), format!("{error:?}"));
         assert!(refusal.contains(why), "{refusal}");
-        assert!(!refusal.contains(secret), "{refusal}");
+        // As text, or as the numbers of its bytes.
+        let numbers = format!("{:?}", secret.as_bytes());
+        for printed in [&refusal, &debugged] {
+            assert!(
+                !printed.contains(secret) && !printed.contains(numbers.trim_matches(['[', ']'])),
+                "{printed}"
+            );
+        }
     }
     fs::remove_file(&files.files.key).unwrap();
     assert!(files.refusal().contains("tls.key cannot be read: "));
