@@ -32,6 +32,16 @@ pub(super) async fn watch(tls: Tls, world: World, mut hangup: Hangup) {
     }
 }
 
+/// Answers SIGHUP where no certificate is configured.
+pub(super) async fn ignore(mut hangup: Hangup) {
+    loop {
+        hangup.heard().await;
+        tracing::warn!(
+            "SIGHUP ignored: it reloads the certificate of `tls.certificate_file`, which is not set; other settings need a restart"
+        );
+    }
+}
+
 /// What the log knows already.
 #[derive(Default)]
 struct Told {

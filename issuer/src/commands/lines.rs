@@ -168,7 +168,7 @@ fn split_at_special(text: &str) -> Option<(&str, char, &str)> {
 }
 
 /// RFC 3339 in UTC, to the microsecond.
-fn write_time(writer: &mut impl Write, at: OffsetDateTime) -> fmt::Result {
+pub(super) fn write_time(writer: &mut impl Write, at: OffsetDateTime) -> fmt::Result {
     let (date, time) = (at.date(), at.time());
     let (year, month, day) = date.to_calendar_date();
     let (hour, minute, second, microsecond) = time.as_hms_micro();

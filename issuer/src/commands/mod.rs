@@ -29,15 +29,15 @@ use crate::config::{Config, Mistake, Source};
 #[command(
     name = "keystone",
     version,
-    about = "The Keystone issuer: short-lived signed tokens for proof of identity"
+    about = "The Keystone issuer: short-lived signed tokens for proof of identity",
+    arg_required_else_help = true
 )]
 pub struct Arguments {
     /// Settings; the environment (KEYSTONE_…) overrides them [default: keystone.toml, if there is one]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// [default: serve]
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Command,
 }
 
 #[derive(Debug, Subcommand)]
@@ -81,12 +81,6 @@ enum Command {
     },
 }
 
-impl Arguments {
-    fn command(&self) -> &Command {
-        self.command.as_ref().unwrap_or(&Command::Serve { migrate: false })
-    }
-}
-
 /// Why a command ends without having done its work. One sentence for the person who ran it.
 #[derive(Debug)]
 pub(crate) struct Failure(String);
@@ -118,7 +112,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let outcome = match (arguments.command(), load(arguments)) {
+    let outcome = match (&arguments.command, load(arguments)) {
         (Command::Doctor { json }, config) => runtime.block_on(doctor::run(config, &World::system(), *json)),
         (Command::Policy { command }, _) => policy::run(command),
         (command, Ok(config)) => runtime.block_on(execute(command, config)),
@@ -181,9 +175,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_a_command_it_serves() {
-        let arguments = Arguments::try_parse_from(["keystone", "--config", "a.toml"]).unwrap();
+    fn without_a_command_nothing_is_done() {
+        for line in [&["keystone"][..], &["keystone", "--config", "a.toml"]] {
+            let said = Arguments::try_parse_from(line).unwrap_err();
 
-        assert!(matches!(arguments.command(), Command::Serve { migrate: false }));
+            assert!(said.to_string().contains("Usage: keystone"), "{said}");
+        }
     }
 }

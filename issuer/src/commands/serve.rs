@@ -46,9 +46,12 @@ pub(super) async fn run(config: Config, world: World, migrate: bool) -> Result<(
     tokio::spawn(watch_keys(issuer.clone()));
     tokio::spawn(sweep_always(issuer.clone()));
     tokio::spawn(watch_published_keys(issuer.clone(), lookout));
-    if let Some(tls) = &tls {
-        tokio::spawn(certificate::watch(tls.clone(), issuer.world.clone(), Hangup::new()?));
-    }
+    // Taken without a certificate too: the signal would end the process.
+    let hangup = Hangup::new()?;
+    match &tls {
+        Some(tls) => tokio::spawn(certificate::watch(tls.clone(), issuer.world.clone(), hangup)),
+        None => tokio::spawn(certificate::ignore(hangup)),
+    };
     announce("public", &public, &issuer);
     announce("operations", &operations, &issuer);
     warn_of_algorithm(issuer.config.keys.algorithm);

@@ -1,6 +1,7 @@
 //! What the operator decided: read once, checked as a whole, every mistake reported at once.
 
 mod keys;
+mod log;
 mod reader;
 mod sections;
 mod source;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use self::keys::KeyTimes;
+pub use self::log::{Log, LogFormat};
 pub use self::reader::Mistake;
 use self::reader::Reader;
 pub use self::sections::{Limits, PasswordPolicy, Passwords, Sessions, TlsFiles, Tokens};
@@ -42,8 +44,7 @@ pub struct Config {
     pub drain: Duration,
     /// Whether `/openapi.json` and `/docs` are answered.
     pub documentation: bool,
-    /// `tracing` directives, like `info` or `keystone_issuer=debug`.
-    pub log: String,
+    pub log: Log,
     pub tokens: Tokens,
     pub keys: KeyTimes,
     /// Where the issuer looks at its published key set, as verifiers get it.
@@ -100,7 +101,7 @@ impl Config {
             default_client: reader.text("default_client"),
             drain: Duration::from_secs(reader.number("drain", 0, 0..=300)),
             documentation: reader.flag("documentation", true),
-            log: reader.text("log").unwrap_or_else(|| "info".to_owned()),
+            log: Log::read(&mut reader),
             keys: KeyTimes::read(&mut reader, tokens.max_access_token_lifetime),
             jwks_url: keys::jwks_url(&mut reader, &issuer),
             tokens,
@@ -111,9 +112,6 @@ impl Config {
             issuer,
             secret_files: reader.secret_files.clone(),
         };
-        if config.log.parse::<tracing_subscriber::EnvFilter>().is_err() {
-            reader.mistake::<()>("log", "must be a level, like \"info\", or `tracing` directives");
-        }
         if config.asks_for_tls() && config.limits.trusted_proxies.is_empty() {
             reader.mistake::<()>("limits.trusted_proxies", NO_TLS);
         }

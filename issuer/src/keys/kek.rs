@@ -27,13 +27,14 @@ pub struct KeyEncryptionKey {
 pub struct CannotOpen;
 
 impl KeyEncryptionKey {
-    /// `kskek_` or `kskek_dev_`, then 64 hexadecimal digits.
+    /// `kskek_` or `kskek_dev_`, then 64 hexadecimal digits, in lower case or upper case as tools write them.
     pub fn parse(text: &str) -> Option<Self> {
         let (development, digits) = match text.strip_prefix(DEVELOPMENT) {
             Some(digits) => (true, digits),
             None => (false, text.strip_prefix(PRODUCTION)?),
         };
-        let bytes = Zeroizing::new(hex::decode::<32>(digits)?);
+        let digits = Zeroizing::new(digits.to_ascii_lowercase());
+        let bytes = Zeroizing::new(hex::decode::<32>(&digits)?);
         let key = UnboundKey::new(&AES_256_GCM, &*bytes).ok()?;
         Some(Self { key: Arc::new(LessSafeKey::new(key)), previous: None, development })
     }
@@ -169,6 +170,16 @@ pub(crate) mod tests {
 
         assert!(KeyEncryptionKey::parse(text.expose()).unwrap().is_development());
         assert!(!kek().is_development());
+    }
+
+    #[test]
+    fn upper_case_digits_are_the_same_key() {
+        let upper = KeyEncryptionKey::parse(&format!("kskek_{}", "5A".repeat(32))).unwrap();
+        let (world, _) = world();
+
+        let sealed = upper.seal("a", b"secret", &world).unwrap();
+
+        assert_eq!(&**kek().open("a", &sealed).unwrap(), b"secret");
     }
 
     #[test]
