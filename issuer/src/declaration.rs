@@ -44,7 +44,7 @@ pub struct Role {
     pub scopes: BTreeSet<String>,
 }
 
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Deserialize, utoipa::ToSchema)]
 #[schema(as = NewClient)]
 #[serde(deny_unknown_fields)]
 pub struct Client {
@@ -94,8 +94,32 @@ impl File {
         if mistakes.is_empty() { Ok(file) } else { Err(Mistakes(mistakes)) }
     }
 
-    /// Every client gets a secret made for the case that it is new; the store says which ones were taken.
-    pub fn declare(self, secrets: &Secrets, world: &World) -> (Declaration, BTreeMap<String, Secret>) {
+    /// `secret_if_new`: what is stored of the secret that a client takes if it is new; the store says which clients were.
+    pub fn declare_with(&self, mut secret_if_new: impl FnMut(&str) -> [u8; 32]) -> Declaration {
+        let scopes = self.scopes.iter().map(|scope| DeclaredScope {
+            name: scope.name.clone(),
+            description: scope.description.clone(),
+            resource: scope.resource.clone(),
+        });
+        let roles = self.roles.iter().map(|role| DeclaredRole {
+            name: role.name.clone(),
+            description: role.description.clone(),
+            scopes: role.scopes.clone(),
+        });
+        let clients = self.clients.iter().map(|client| {
+            let hash = secret_if_new(&client.client_id);
+            client.clone().declare(hash)
+        });
+        Declaration {
+            scopes: scopes.collect(),
+            roles: roles.collect(),
+            clients: clients.collect(),
+            prune: false,
+        }
+    }
+
+    /// The same with a fresh secret for each client, by `client_id`.
+    pub fn declare(&self, secrets: &Secrets, world: &World) -> (Declaration, BTreeMap<String, Secret>) {
         let mut fresh = BTreeMap::new();
         let declaration = self.declare_with(|client_id| {
             let (secret, hash) = secrets.new_client_secret(world);
@@ -105,32 +129,9 @@ impl File {
         (declaration, fresh)
     }
 
-    /// For a rehearsal, in which nobody takes a secret.
-    pub fn declare_without_secrets(self) -> Declaration {
+    /// For a rehearsal, in which no client takes a secret.
+    pub fn declare_without_secrets(&self) -> Declaration {
         self.declare_with(|_| [0; 32])
-    }
-
-    fn declare_with(self, mut secret_if_new: impl FnMut(&str) -> [u8; 32]) -> Declaration {
-        let scopes = self.scopes.into_iter().map(|Scope { name, description, resource }| DeclaredScope {
-            name,
-            description,
-            resource,
-        });
-        let roles = self.roles.into_iter().map(|Role { name, description, scopes }| DeclaredRole {
-            name,
-            description,
-            scopes,
-        });
-        let clients = self.clients.into_iter().map(|client| {
-            let hash = secret_if_new(&client.client_id);
-            client.declare(hash)
-        });
-        Declaration {
-            scopes: scopes.collect(),
-            roles: roles.collect(),
-            clients: clients.collect(),
-            prune: false,
-        }
     }
 
     fn mistakes(&self) -> Vec<String> {

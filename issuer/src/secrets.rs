@@ -59,7 +59,7 @@ impl Secrets {
 
     /// A fresh client secret and what is stored of it.
     pub fn new_client_secret(&self, world: &World) -> (Secret, [u8; 32]) {
-        let secret = tagged::encode(tagged::CLIENT_SECRET, &*Zeroizing::new(world.bytes::<32>()));
+        let secret = tagged::new_client_secret(world);
         let hash = self.hash_client_secret(&secret);
         (secret, hash)
     }
@@ -71,7 +71,7 @@ impl Secrets {
     }
 
     /// A fast keyed hash is right here, and only here: client secrets have 256 random bits, nobody chooses them.
-    fn hash_client_secret(&self, secret: &Secret) -> [u8; 32] {
+    pub(crate) fn hash_client_secret(&self, secret: &Secret) -> [u8; 32] {
         authenticate(&self.client_secrets, &[secret.expose().as_bytes()])
     }
 

@@ -6,6 +6,9 @@ use aws_lc_rs::digest::{Context, SHA256};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use zeroize::Zeroizing;
+
+use crate::clock::World;
 use crate::secret::Secret;
 
 /// Refresh token.
@@ -16,9 +19,14 @@ pub const CLIENT_SECRET: &str = "kscs_";
 pub const ONE_TIME_PASSWORD: &str = "ksop_";
 
 pub fn encode(prefix: &str, bytes: &[u8]) -> Secret {
-    let mut payload = zeroize::Zeroizing::new(bytes.to_vec());
+    let mut payload = Zeroizing::new(bytes.to_vec());
     payload.extend_from_slice(&checksum(prefix, bytes));
     Secret::new(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(&*payload)))
+}
+
+/// A fresh client secret.
+pub fn new_client_secret(world: &World) -> Secret {
+    encode(CLIENT_SECRET, &*Zeroizing::new(world.bytes::<32>()))
 }
 
 /// `None`: not a text that `encode` makes of `N` bytes under this prefix.

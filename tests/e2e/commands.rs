@@ -9,7 +9,7 @@ use keystone_tests::cast;
 use keystone_tests::issuer::{Home, Settings};
 use keystone_tests::postgres::Postgres;
 use keystone_tests::stack::Stack;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::lab::{Alone, Lab, OnStack, promises, serving_the_cast};
 
@@ -141,11 +141,18 @@ fn rehearse_and_apply(home: &Home) -> Result<()> {
     ensure!(words.ends_with("changes to make; nothing was changed\n"), "{words}");
     ensure!(words.contains("would create client new") && !words.contains("kscs_"), "{words}");
 
-    let applied = apply(&[])?;
-    ensure!(applied.pointer("/secrets/new").is_some(), "no secret of the new client");
+    let homeless = home.command(&["apply", "less.toml", "--prune", "--json"])?;
+    ensure!(homeless.code() == Some(1) && homeless.stdout.is_empty(), "{}", homeless.stdout);
+    ensure!(homeless.stderr.contains("--secrets DIR"), "{}", homeless.stderr);
+    assert_eq!(apply(&["--dry-run"])?, planned, "a refused run changed something");
+    let applied = apply(&["--secrets", "secrets"])?;
+    assert_eq!(applied.pointer("/secrets"), Some(&json!({})));
+    assert_eq!(applied.pointer("/secret_files/new"), Some(&json!("secrets/new.secret")));
+    let secret = fs::read_to_string(home.directory.join("secrets/new.secret"))?;
+    issuer.tokens(&issuer.client_grant("new", secret.trim()))?;
     let plan = planned.as_object_mut().context("no plan")?;
     for (member, value) in
-        plan.iter().filter(|(member, _)| !["dry_run", "secrets"].contains(&member.as_str()))
+        plan.iter().filter(|(member, _)| !["dry_run", "secrets", "secret_files"].contains(&member.as_str()))
     {
         assert_eq!(Some(value), applied.get(member), "{member}");
     }
@@ -160,6 +167,10 @@ fn rehearse_and_apply(home: &Home) -> Result<()> {
     let wrong = home.command(&["apply", "wrong.toml", "--prune"])?;
     assert_eq!(wrong.code(), Some(1));
     ensure!(wrong.stderr.contains("wrong.toml: role `x` names the scope `gone`"), "{}", wrong.stderr);
+    let piped = home.command_reading(&["apply", "-", "--prune", "--dry-run"], LESS)?.succeeded()?;
+    assert_eq!(piped, "everything is as declared\n");
+    let wrong = home.command_reading(&["apply", "-"], "[[roles]]\nnam = 1\n")?;
+    ensure!(wrong.stderr.contains("standard input: line 2: unknown field `nam`"), "{}", wrong.stderr);
     Ok(())
 }
 

@@ -165,7 +165,7 @@ impl<'a> Bench<'a> {
     /// The cast's scopes, roles and clients; the answer is the secret of `demo-setup`.
     fn apply(&self, launch: &Launch) -> Result<String> {
         fs::write(self.home.join("apply.toml"), cast::orders("https://localhost:8443"))?;
-        let args = ["apply", "apply.toml", "--json"].map(str::to_owned).to_vec();
+        let args = ["apply", "apply.toml", "--json", "--show-secrets"].map(str::to_owned).to_vec();
         let applied: Value = serde_json::from_str(&self.run(&Launch { args, ..launch.clone() })?)?;
         for secret in
             applied.pointer("/secrets").and_then(Value::as_object).into_iter().flat_map(|all| all.values())

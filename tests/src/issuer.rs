@@ -82,7 +82,7 @@ impl Home {
     /// Scopes, roles and clients from TOML: `{"created", "updated", "secrets"}`.
     pub fn apply(&self, wanted: &str) -> Result<Value> {
         fs::write(self.directory.join("apply.toml"), wanted)?;
-        let said = self.command(&["apply", "apply.toml", "--json"])?.succeeded()?;
+        let said = self.command(&["apply", "apply.toml", "--json", "--show-secrets"])?.succeeded()?;
         let done: Value = serde_json::from_str(&said).context("apply said something that is not JSON")?;
         for secret in
             done.get("secrets").and_then(Value::as_object).into_iter().flat_map(|secrets| secrets.values())

@@ -1,21 +1,25 @@
 //! `keystone apply`: brings scopes, roles and clients to what a file says, in one transaction.
 
+mod new_secrets;
+
 use std::collections::BTreeMap;
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use self::new_secrets::NewSecrets;
 use super::Failure;
 use super::open::{self, Schema};
 use crate::clock::World;
 use crate::config::Config;
 use crate::declaration::File;
-use crate::secret::Secret;
 use crate::secrets::Secrets;
-use crate::store::{Actor, Applied, Store};
+use crate::store::{Actor, Applied, Declaration, Store};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
+    /// What to declare, in TOML; `-` reads standard input
     file: PathBuf,
     /// Say what would be done, and change nothing
     #[arg(long)]
@@ -26,6 +30,12 @@ pub(super) struct Arguments {
     /// Print one line of JSON
     #[arg(long)]
     json: bool,
+    /// Take the secret of each new client from DIR/CLIENT_ID.secret; a file that is missing is made, for its owner only
+    #[arg(long, value_name = "DIR")]
+    secrets: Option<PathBuf>,
+    /// Print the secrets of new clients even where the output is no terminal, and may be kept
+    #[arg(long, conflicts_with = "secrets")]
+    show_secrets: bool,
 }
 
 /// What is printed. The secrets are shown here and never again.
@@ -36,37 +46,77 @@ struct Report<'a> {
     #[serde(flatten)]
     applied: &'a Applied,
     secrets: BTreeMap<&'a str, &'a str>,
+    secret_files: BTreeMap<String, PathBuf>,
 }
 
 pub(super) async fn run(config: &Config, world: &World, arguments: &Arguments) -> Result<String, Failure> {
-    let Arguments { file, dry_run, prune, json } = arguments;
-    let declared = read(file)?;
-    let wrong = |error| Failure::new(format!("{}: {error}", file.display()));
-    let mut fresh = BTreeMap::new();
-    let applied = if *dry_run {
-        let store = open::store(config, Schema::Untouched).await?;
-        let declaration = declared.declare_without_secrets().pruning(*prune);
-        store.rehearse(&Actor::Operator, &declaration).await
-    } else {
-        let store = open::store(config, Schema::Check).await?;
-        let secrets = secrets(config, world, &*store).await?;
-        let (declaration, made) = declared.declare(&secrets, world);
-        fresh = made;
-        store.apply(&Actor::Operator, &declaration.pruning(*prune)).await
-    };
-    let applied = applied.map_err(open::failed)?.map_err(wrong)?;
+    let declared = read(&arguments.file)?;
+    let wrong = |error| Failure::new(format!("{}: {error}", shown(&arguments.file)));
+    let schema = if arguments.dry_run { Schema::Untouched } else { Schema::Check };
+    let store = open::store(config, schema).await?;
 
-    let report = Report::new(&applied, *dry_run, &fresh);
-    if *json { serde_json::to_string(&report).map_err(open::failed) } else { Ok(report.in_words()) }
+    let plan = declared.declare_without_secrets().pruning(arguments.prune);
+    let planned = store.rehearse(&Actor::Operator, &plan).await.map_err(open::failed)?.map_err(wrong)?;
+    let mut new = NewSecrets::default();
+    let applied = if arguments.dry_run {
+        planned
+    } else {
+        new = new_secrets(arguments, &planned.secrets_taken, world)?;
+        let declaration = declaration(&declared, &mut new, (config, world, &*store)).await?;
+        let declaration = declaration.pruning(arguments.prune);
+        store.apply(&Actor::Operator, &declaration).await.map_err(open::failed)?.map_err(wrong)?
+    };
+
+    let report = Report {
+        dry_run: arguments.dry_run,
+        changes: applied.changes(),
+        secrets: new.shown(&applied.secrets_taken),
+        secret_files: new.files(&applied.secrets_taken)?,
+        applied: &applied,
+    };
+    if arguments.json { serde_json::to_string(&report).map_err(open::failed) } else { Ok(report.in_words()) }
+}
+
+/// Refuses before anything is changed where secrets would be made and nobody said where they go.
+fn new_secrets(arguments: &Arguments, clients: &[String], world: &World) -> Result<NewSecrets, Failure> {
+    if let Some(directory) = &arguments.secrets {
+        return NewSecrets::in_files(directory, clients, world);
+    }
+    if clients.is_empty() || arguments.show_secrets || io::stdout().is_terminal() {
+        return Ok(NewSecrets::default());
+    }
+    Err(Failure::new(format!(
+        "the secrets of new clients ({}) would be printed, and the output is no terminal: write them into files with \
+         --secrets DIR, or print them with --show-secrets",
+        clients.join(", ")
+    )))
+}
+
+async fn declaration(
+    declared: &File,
+    new: &mut NewSecrets,
+    (config, world, store): (&Config, &World, &dyn Store),
+) -> Result<Declaration, Failure> {
+    let secrets = secrets(config, world, store).await?;
+    Ok(declared.declare_with(|client_id| new.hash(client_id, &secrets, world)))
 }
 
 fn read(path: &Path) -> Result<File, Failure> {
-    let name = path.display();
-    let text = std::fs::read_to_string(path).map_err(|error| Failure::new(format!("{name}: {error}")))?;
+    let name = shown(path);
+    let text = if path == Path::new(STANDARD_INPUT) {
+        io::read_to_string(io::stdin())
+    } else {
+        std::fs::read_to_string(path)
+    };
+    let text = text.map_err(|error| Failure::new(format!("{name}: {error}")))?;
     File::parse(&text).map_err(|mistakes| {
         let lines: Vec<String> = mistakes.to_string().lines().map(|line| format!("{name}: {line}")).collect();
         Failure::new(lines.join("\n"))
     })
+}
+
+fn shown(path: &Path) -> String {
+    if path == Path::new(STANDARD_INPUT) { "standard input".to_owned() } else { path.display().to_string() }
 }
 
 async fn secrets(config: &Config, world: &World, store: &dyn Store) -> Result<Secrets, Failure> {
@@ -74,13 +124,7 @@ async fn secrets(config: &Config, world: &World, store: &dyn Store) -> Result<Se
     Secrets::open(store, &kek, world).await.map_err(open::failed)
 }
 
-impl<'a> Report<'a> {
-    fn new(applied: &'a Applied, dry_run: bool, fresh: &'a BTreeMap<String, Secret>) -> Self {
-        let taken =
-            applied.secrets_taken.iter().filter_map(|id| Some((id.as_str(), fresh.get(id)?.expose())));
-        Self { dry_run, changes: applied.changes(), applied, secrets: taken.collect() }
-    }
-
+impl Report<'_> {
     fn in_words(&self) -> String {
         let Applied { created, updated, deleted, .. } = self.applied;
         let verb = |done, planned| if self.dry_run { planned } else { done };
@@ -101,6 +145,8 @@ impl<'a> Report<'a> {
         lines.extend(
             self.secrets.iter().map(|(id, secret)| format!("secret of client {id}, shown once: {secret}")),
         );
+        let in_file = |(id, path): (_, &PathBuf)| format!("secret of client {id} in {}", path.display());
+        lines.extend(self.secret_files.iter().map(in_file));
         lines.join("\n")
     }
 }
@@ -113,3 +159,5 @@ fn revocations(applied: &Applied) -> impl Iterator<Item = String> {
     };
     users.into_iter().chain(applied.revoked.clients.iter().map(|id| format!("client {id}")))
 }
+
+const STANDARD_INPUT: &str = "-";

@@ -30,7 +30,7 @@ pub(super) fn connect(config: &Config) -> Result<Arc<dyn Store>, Failure> {
             Arc::new(Postgres::connect(url.expose(), config.database.max_connections).map_err(failed)?)
         }
         None => {
-            private_directory(&config.data_dir)?;
+            data_directory(&config.data_dir)?;
             Arc::new(Sqlite::open(&config.data_dir.join(SQLITE_FILE)).map_err(failed)?)
         }
     })
@@ -83,7 +83,7 @@ pub(super) fn key_encryption_key(config: &Config, world: &World) -> Result<KeyEn
     if config.mode == Mode::Production {
         return Err(Failure::new("production needs `key_encryption_key`"));
     }
-    private_directory(&config.data_dir)?;
+    data_directory(&config.data_dir)?;
     let path = development_key_file(config);
     let fresh = KeyEncryptionKey::generate_development(world);
     let text = read_or_create(&path, &fresh)
@@ -124,6 +124,8 @@ fn read_or_create(path: &Path, fresh: &Secret) -> io::Result<String> {
     }
     // Written whole under a name of its own first, so that nobody reads half a key.
     let draft = path.with_extension(format!("key.{}", std::process::id()));
+    // Of a process that was ended while it wrote, or a link that somebody laid there.
+    drop(std::fs::remove_file(&draft));
     write_private(&draft, fresh.expose())?;
     let linked = std::fs::hard_link(&draft, path);
     std::fs::remove_file(&draft)?;
@@ -133,11 +135,12 @@ fn read_or_create(path: &Path, fresh: &Secret) -> io::Result<String> {
     }
 }
 
-fn write_private(path: &Path, text: &str) -> io::Result<()> {
+/// Writes a new file that only its owner reads. A file that is there is kept, a symbolic link is not followed.
+pub(super) fn write_private(path: &Path, text: &str) -> io::Result<()> {
     use std::io::Write as _;
 
     let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path)?;
@@ -145,12 +148,17 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
     file.sync_all()
 }
 
-fn private_directory(path: &Path) -> Result<(), Failure> {
+/// Makes a directory that only its owner reads, where there is none.
+pub(super) fn private_directory(path: &Path) -> io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(|error| Failure::new(format!("`data_dir` {}: {error}", path.display())))
+    builder.create(path)
+}
+
+fn data_directory(path: &Path) -> Result<(), Failure> {
+    private_directory(path).map_err(|error| Failure::new(format!("`data_dir` {}: {error}", path.display())))
 }
 
 const SQLITE_FILE: &str = "keystone.sqlite3";
@@ -170,6 +178,21 @@ mod tests {
 
         assert_eq!((first.trim(), second.trim()), ("one", "one"));
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn no_link_is_followed_to_write_the_key() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, elsewhere) =
+            (directory.path().join("development.key"), directory.path().join("elsewhere"));
+        let draft = directory.path().join(format!("development.key.{}", std::process::id()));
+        std::fs::write(&elsewhere, "kept").unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &draft).unwrap();
+
+        let key = read_or_create(&path, &Secret::new("one")).unwrap();
+
+        assert_eq!((key.trim(), std::fs::read_to_string(&elsewhere).unwrap().as_str()), ("one", "kept"));
     }
 
     #[cfg(unix)]
