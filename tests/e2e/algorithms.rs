@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use keystone_tests::cast;
@@ -35,6 +35,9 @@ fn tokens_of_other_algorithms_are_read_by_other_libraries(lab: &Lab) -> Result<(
         // Keystone's own verifiers stay strict.
         let ours = node.verify(&home.url(), cast::AUDIENCE, &[&alice.access])?;
         assert_eq!(ours.first().and_then(|verdict| verdict.get("code")), Some(&"alg".into()));
+        let explained = home.command_reading(&["explain"], &alice.access)?.succeeded()?;
+        let told = format!("Envoy filter and npm package refuse it: alg ({name}, they accept EdDSA only)");
+        ensure!(explained.contains(&told), "{explained}");
     }
     Ok(())
 }

@@ -28,6 +28,8 @@ pub(crate) const AT_START: &[(&str, Alone)] = promises![
     a_taken_port_is_named,
     a_database_that_is_away_is_named,
     every_typo_in_keystone_toml_is_named_at_once,
+    a_log_level_that_is_none_is_named,
+    a_command_line_without_a_command_gets_help,
     production_mode_refuses_a_development_secret,
     a_typo_in_the_policy_makes_envoy_refuse_to_start_and_names_the_key,
 ];
@@ -173,6 +175,28 @@ fn every_typo_in_keystone_toml_is_named_at_once(lab: &Lab) -> Result<()> {
     for named in ["databse_url", "database_url", "tokens.access_token_lifetime", "acces_token"] {
         ensure!(finished.stderr.contains(named), "does not name {named}: {}", finished.stderr);
     }
+    Ok(())
+}
+
+fn a_log_level_that_is_none_is_named(lab: &Lab) -> Result<()> {
+    let home =
+        lab.issuer_home("log-level", |settings| settings.sections = "log = \"warning\"\n".to_owned())?;
+
+    let finished = home.command(&["serve"])?;
+
+    assert_eq!(finished.code(), Some(2), "{}", finished.stderr);
+    ensure!(finished.stderr.contains("`log` must be off, error, warn, info"), "{}", finished.stderr);
+    Ok(())
+}
+
+fn a_command_line_without_a_command_gets_help(lab: &Lab) -> Result<()> {
+    let home = lab.issuer_home("no-command", |_| ())?;
+
+    let finished = home.command(&[])?;
+
+    assert_eq!(finished.code(), Some(2), "{}", finished.stderr);
+    ensure!(finished.stderr.contains("Usage: keystone"), "{}", finished.stderr);
+    ensure!(!home.directory.join("data").exists(), "something was made in the working directory");
     Ok(())
 }
 

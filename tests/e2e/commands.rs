@@ -23,6 +23,7 @@ pub(crate) const PROMISES: &[(&str, OnStack)] = promises![
 pub(crate) const ALONE: &[(&str, Alone)] = promises![
     apply_says_what_it_would_do_and_then_does_that,
     doctor_changes_nothing_before_the_first_start,
+    doctor_asks_the_issuer_itself_behind_split_dns,
     doctor_says_what_to_do_about_each_thing_that_is_wrong,
 ];
 
@@ -250,6 +251,32 @@ fn doctor_says_what_to_do_about_each_thing_that_is_wrong(lab: &Lab) -> Result<()
     found(&doctor(&crowded, Some(1))?, "listeners", "failed", "another program listens on `listen`")?;
     let typo = home("doctor-typo", &|settings| settings.sections = "lissten = 1".to_owned())?;
     found(&doctor(&typo, Some(1))?, "configuration", "failed", "did you mean `listen`?").map(drop)
+}
+
+fn doctor_asks_the_issuer_itself_behind_split_dns(lab: &Lab) -> Result<()> {
+    let home = |name, jwks_url: &str| {
+        let section = format!("[keys]\njwks_url = \"{jwks_url}\"\n");
+        lab.issuer_home(name, |settings| {
+            settings.issuer = Some("http://127.0.0.1:1".to_owned());
+            settings.sections = section.replace("LISTEN", &settings.listen.to_string());
+        })
+    };
+    let unreachable = home("split-dns", "http://127.0.0.1:1/.well-known/jwks.json")?;
+    let _issuer = unreachable.serve()?;
+    let report = doctor(&unreachable, Some(1))?;
+    found(&report, "issuer URL", "warning", "the issuer on `listen` answers as it should")?;
+    found(&report, "published keys", "failed", "set `keys.jwks_url`")?;
+
+    let set = home("split-dns-set", "http://127.0.0.1:LISTEN/.well-known/jwks.json")?;
+    let _issuer = set.serve()?;
+    let report = doctor(&set, Some(0))?;
+    found(&report, "published keys", "ok", "holds every key")?;
+
+    fs::set_permissions(set.directory.join("data"), fs::Permissions::from_mode(0o777))?;
+    fs::set_permissions(set.directory.join("data/keystone.sqlite3"), fs::Permissions::from_mode(0o666))?;
+    let report = doctor(&set, Some(0))?;
+    found(&report, "data_dir", "warning", "chmod 700 data")?;
+    found(&report, "secret files", "warning", "chmod 600 data/keystone.sqlite3")
 }
 
 fn doctor(home: &Home, code: Option<i32>) -> Result<Value> {

@@ -16,6 +16,8 @@ use crate::lab::{Alone, Lab, promises};
 pub(crate) const PROMISES: &[(&str, Alone)] = promises![
     https_is_answered_and_a_renewed_certificate_needs_no_restart,
     a_key_of_another_certificate_is_refused_at_start,
+    a_key_on_one_line_is_refused_and_not_repeated,
+    sighup_without_a_certificate_ends_nothing,
     production_without_tls_is_refused_at_start,
 ];
 
@@ -60,6 +62,41 @@ fn a_key_of_another_certificate_is_refused_at_start(lab: &Lab) -> Result<()> {
     assert_eq!(finished.code(), Some(1), "{}", finished.stderr);
     let why = "the private key in tls.key is not that of the first certificate in tls.crt";
     ensure!(finished.stderr.contains(why), "{}", finished.stderr);
+    Ok(())
+}
+
+fn a_key_on_one_line_is_refused_and_not_repeated(lab: &Lab) -> Result<()> {
+    let home = secured(lab, "tls-one-line")?;
+    make_pair(&home, "first")?;
+    install(&home, ["first.crt", "first.key"])?;
+    let key = fs::read_to_string(home.directory.join("tls.key"))?;
+    fs::write(home.directory.join("tls.key"), key.replace('\n', ""))?;
+
+    for command in ["serve", "doctor"] {
+        let finished = home.command(&[command])?;
+
+        assert_eq!(finished.code(), Some(1), "{}", finished.stderr);
+        let said = format!("{}{}", finished.stdout, finished.stderr);
+        ensure!(said.contains("tls.key cannot be read as PEM: a line begins with"), "{said}");
+        let secret = key.lines().nth(1).unwrap_or_default();
+        let numbers = format!("{:?}", secret.as_bytes());
+        ensure!(
+            !said.contains(secret) && !said.contains(numbers.trim_matches(['[', ']'])),
+            "repeated the key"
+        );
+    }
+    Ok(())
+}
+
+fn sighup_without_a_certificate_ends_nothing(lab: &Lab) -> Result<()> {
+    let home = lab.issuer_home("sighup", |_| ())?;
+    let issuer = home.serve()?;
+
+    issuer.process.signal(Signal::HUP)?;
+
+    let told = || Ok(!lines_below(&home.directory, "SIGHUP ignored")?.is_empty());
+    wait::until("a word about the signal", PATIENCE, told)?;
+    assert_eq!(issuer.operations.get("/health/ready").send()?.status, 200);
     Ok(())
 }
 

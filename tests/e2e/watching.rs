@@ -1,10 +1,13 @@
 //! What whoever watches an issuer sees: figures at `/metrics`, and lines in the log.
 
 use std::fs;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use keystone_tests::cast;
 use keystone_tests::issuer::Issuer;
+use keystone_tests::ledger::lines_below;
+use keystone_tests::wait;
 use serde_json::Value;
 
 use crate::lab::{Alone, Lab, promises, serving_the_cast};
@@ -13,6 +16,7 @@ pub(crate) const PROMISES: &[(&str, Alone)] = promises![
     metrics_tell_what_happened_and_name_nobody,
     every_line_about_a_request_carries_the_number_its_client_got,
     what_a_client_sends_cannot_forge_a_line,
+    the_log_names_a_refusals_code_and_no_polls,
 ];
 
 fn metrics_tell_what_happened_and_name_nobody(lab: &Lab) -> Result<()> {
@@ -114,4 +118,21 @@ impl Figures {
         let figure = self.0.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
         Ok(figure.unwrap_or("0").parse()?)
     }
+}
+
+fn the_log_names_a_refusals_code_and_no_polls(lab: &Lab) -> Result<()> {
+    let home = lab.issuer_home("polls", |_| ())?;
+    let issuer = serving_the_cast(&home)?;
+    let alice = issuer.login("alice")?;
+
+    issuer.site.get("/.well-known/jwks.json").send()?.expect(200)?;
+    issuer.site.get("/users/me").bearer(&alice.access).send()?;
+    issuer.site.get("/nowhere").send()?.expect(404)?;
+
+    wait::until("the refusal in the log", Duration::from_secs(10), || {
+        Ok(!lines_below(&home.directory, "\"code\":\"not_found\"")?.is_empty())
+    })?;
+    let polls = lines_below(&home.directory, "\"route\":\"/.well-known/")?;
+    ensure!(polls.is_empty(), "{polls:?}");
+    Ok(())
 }

@@ -161,6 +161,46 @@ fn data_directory(path: &Path) -> Result<(), Failure> {
     private_directory(path).map_err(|error| Failure::new(format!("`data_dir` {}: {error}", path.display())))
 }
 
+/// The files of SQLite's database that are there.
+pub(super) fn sqlite_files(config: &Config) -> Vec<PathBuf> {
+    let names = ["", "-wal", "-shm"].map(|ending| format!("{SQLITE_FILE}{ending}"));
+    let files = names.map(|name| config.data_dir.join(name)).into_iter();
+    files.filter(|file| config.database.url.is_none() && file.exists()).collect()
+}
+
+/// Says in the log whose modes let others on this machine at the data. The log's reader may not know that it matters.
+pub(super) fn warn_of_modes(config: &Config) {
+    let development = Some(development_key_file(config)).filter(|_| config.key_encryption_key.is_none());
+    let files = config.secret_files.iter().cloned().chain(development).chain(sqlite_files(config));
+    let is_used = config.database.url.is_none() || config.key_encryption_key.is_none();
+    let directory = Some((config.data_dir.clone(), "700")).filter(|_| is_used);
+    for (path, mode) in files.map(|file| (file, "600")).chain(directory) {
+        if let Some(others) = others_may(&path) {
+            let path = path.display();
+            tracing::warn!(%path, "others on this machine may {others} what should be this user's alone: chmod {mode}");
+        }
+    }
+}
+
+/// What the modes of a file let others do with it. `None`: nothing. A group may read: that is how Kubernetes and systemd
+/// hand secrets to a service.
+#[cfg(unix)]
+pub(super) fn others_may(path: &Path) -> Option<&'static str> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let mode = std::fs::metadata(path).ok()?.permissions().mode();
+    match (mode & 0o022, mode & 0o004) {
+        (0, 0) => None,
+        (0, _) => Some("read"),
+        _ => Some("change"),
+    }
+}
+
+#[cfg(not(unix))]
+pub(super) const fn others_may(_: &Path) -> Option<&'static str> {
+    None
+}
+
 const SQLITE_FILE: &str = "keystone.sqlite3";
 const DEVELOPMENT_KEY_FILE: &str = "development.key";
 

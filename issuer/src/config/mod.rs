@@ -261,6 +261,13 @@ fn inline_or_file(
         }
         (Some(text), None) => (inline_name, text),
         (None, Some(path)) => match (source.read)(path.as_ref()) {
+            Ok(text) if text.starts_with(BYTE_ORDER_MARK) => {
+                reader.mistake::<()>(
+                    file_name,
+                    "names a file that begins with a byte order mark; save it as ASCII",
+                );
+                return Err(Reported);
+            }
             Ok(text) => {
                 reader.secret_files.insert(path.into());
                 (file_name, text)
@@ -278,6 +285,8 @@ fn inline_or_file(
 /// A mistake that the reader remembers already.
 struct Reported;
 
+/// Which some editors write, and nobody sees.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 const DATABASE_URL: [&str; 2] = ["database_url", "database_url_file"];
 const REDIS_URL: [&str; 2] = ["redis_url", "redis_url_file"];
 const KEY: [&str; 2] = ["key_encryption_key", "key_encryption_key_file"];

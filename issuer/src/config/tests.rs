@@ -12,6 +12,7 @@ fn source(text: &str, environment: &[(&str, &str)]) -> Source {
             Some("dev.key") => Ok(format!("kskek_dev_{}\n", "0".repeat(64))),
             Some("database") => Ok("postgres://u:hunter2@db/k\n".to_owned()),
             Some("redis") => Ok("redis://:hunter2@redis\n".to_owned()),
+            Some("marked.key") => Ok(format!("\u{feff}kskek_{}\n", "1".repeat(64))),
             Some("good.key") => Ok(format!("kskek_{}\n", "1".repeat(64))),
             _ => Err(std::io::ErrorKind::NotFound.into()),
         },
@@ -69,6 +70,16 @@ fn every_mistake_is_reported_at_once_with_its_key() {
             "`KEYSTONE_DATABASE_URI` is not a setting; did you mean `KEYSTONE_DATABASE_URL`?",
         ]
     );
+}
+
+#[test]
+fn a_byte_order_mark_is_named() {
+    let mistakes = load("key_encryption_key_file = 'marked.key'", &[]).unwrap_err();
+
+    let says = "`key_encryption_key_file` names a file that begins with a byte order mark; save it as ASCII";
+    assert_eq!(mistakes, [says]);
+    // TOML's own reader passes over one.
+    assert_eq!(load("\u{feff}listen = '127.0.0.1:1'", &[]).unwrap().listen.port(), 1);
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! The one place where errors become answers: status, headers, body; and where they are logged, once.
 
-use axum::Json;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use keystone_verifier::{Code, Refusal};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -55,6 +55,10 @@ pub(super) struct TokenErrorBody {
     error: &'static str,
     error_description: String,
 }
+
+/// The `code` of a problem, with its response, for the log.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ProblemCode(pub(super) &'static str);
 
 /// RFC 9457
 #[derive(Serialize, ToSchema)]
@@ -366,10 +370,10 @@ fn unavailable(detail: &str) -> Response {
     response
 }
 
-fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
+fn problem(status: StatusCode, code: &'static str, detail: &str) -> Response {
     let title = status.canonical_reason().unwrap_or_default();
     let body = ProblemBody { r#type: "about:blank", title, status: status.as_u16(), code, detail };
-    (status, [PROBLEM], Json(body)).into_response()
+    (status, [PROBLEM], Extension(ProblemCode(code)), Json(body)).into_response()
 }
 
 /// `error_description` holds %x20-21 / %x23-5B / %x5D-7E only (RFC 6749 §5.2).

@@ -22,7 +22,9 @@ use tracing::{Instrument as _, Span};
 use super::App;
 use super::address::{Peer, came_over_tls};
 use super::cors;
-use super::error::{Problem, TokenError};
+use super::error::{Problem, ProblemCode, TokenError};
+use super::feed;
+use super::published::{JWKS, METADATA};
 use crate::grant::GrantError;
 use crate::hex;
 use crate::metrics::Asked;
@@ -155,6 +157,7 @@ fn answered(
             Err(refusal) => refusal,
         };
         entry.status = response.status().as_u16();
+        entry.code = response.extensions_mut().remove::<ProblemCode>();
         drop(entry);
         let headers = response.headers_mut();
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -184,6 +187,8 @@ struct Entry {
     asked: Asked,
     begun: OffsetDateTime,
     status: u16,
+    /// Of the problem that the answer tells of.
+    code: Option<ProblemCode>,
 }
 
 impl Entry {
@@ -192,7 +197,7 @@ impl Entry {
         let asked = Asked { method: known(request.method()), endpoint: route.to_owned() };
         let span = tracing::info_span!(REQUEST, id, method = asked.method, route, trace_id = Empty);
         telemetry::link(&span, trace_parent(&app, request));
-        Self { begun: app.issuer.world.now(), app, span, asked, status: HUNG_UP }
+        Self { begun: app.issuer.world.now(), app, span, asked, status: HUNG_UP, code: None }
     }
 }
 
@@ -203,7 +208,14 @@ impl Drop for Entry {
         let (status, milliseconds) = (self.status, (seconds * 1e6).round() / 1e3);
         self.span.in_scope(|| match status {
             HUNG_UP => tracing::info!(milliseconds, "the client hung up"),
-            _ => tracing::info!(status, milliseconds, "answered"),
+            // Every verifier polls these, this issuer among them: their lines would be most of the log.
+            200 | 304 if POLLED.contains(&self.asked.endpoint.as_str()) => {
+                tracing::debug!(status, milliseconds, "answered");
+            }
+            _ => {
+                let code = self.code.map(|ProblemCode(code)| code);
+                tracing::info!(status, code, milliseconds, "answered");
+            }
         });
         telemetry::answered(&self.span, status);
         let asked = std::mem::take(&mut self.asked);
@@ -225,6 +237,8 @@ fn known(method: &Method) -> &'static str {
     KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
 }
 
+/// Public documents.
+const POLLED: [&str; 4] = [JWKS, METADATA, feed::REVOCATIONS, feed::KEYS];
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// As nginx calls it: nobody was left to answer.

@@ -70,6 +70,11 @@ impl Lookout {
         .await
     }
 
+    /// What a server at this address answers, wherever the name leads.
+    pub async fn read_from(&self, address: SocketAddr) -> Result<Bytes, LookError> {
+        outbound::bounded(self.fetch(address)).await
+    }
+
     /// Read as a verifier reads it: what it would not use was not seen.
     async fn copy(&self, address: SocketAddr) -> Result<KeySet, LookError> {
         let body = self.fetch(address).await?;

@@ -58,7 +58,8 @@ pub(super) async fn issuer(config: &Config, runs: bool, report: &mut Report) {
     let url = format!("{}{}", config.issuer, http::METADATA);
     let body = match read(&url).await {
         Ok(body) => body,
-        Err(why) => return unreachable(ISSUER, (&url, &why), (runs, report)),
+        Err(why) if runs => return unreached_issuer(config, (&url, &why), report).await,
+        Err(why) => return not_started(ISSUER, (&url, &why), report),
     };
     if body == http::metadata(&config.issuer).body.as_bytes() {
         return report.ok(ISSUER, format!("{url} answers as it should"));
@@ -86,7 +87,14 @@ pub(super) async fn key_set(
         Err(error) => return report.failed(KEY_SET, error.to_string()),
         Ok(lookout) => match lookout.look().await {
             Ok(seen) => seen,
-            Err(error) => return unreachable(KEY_SET, (url, &error.to_string()), (runs, report)),
+            Err(error) if runs => {
+                let says = format!(
+                    "{url} is not reached from here ({error}), so no rotation of keys begins: set `keys.jwks_url` to an \
+                     address of the key set that this machine reaches"
+                );
+                return report.failed(KEY_SET, says);
+            }
+            Err(error) => return not_started(KEY_SET, (url, &error.to_string()), report),
         },
     };
     let Some(history) = history else {
@@ -111,14 +119,26 @@ pub(super) async fn key_set(
 }
 
 /// Before the first start this is as it should be.
-fn unreachable(check: &'static str, (url, why): (&str, &str), (runs, report): (bool, &mut Report)) {
-    if runs {
-        report.failed(
-            check,
-            format!("an issuer runs here, and {url} is not reached from here ({why}): correct `issuer`, the name, the certificate or the proxy"),
-        );
-    } else {
-        report.warning(check, format!("{url} is not reached ({why}): start an issuer with `keystone serve`"));
+fn not_started(check: &'static str, (url, why): (&str, &str), report: &mut Report) {
+    report.warning(check, format!("{url} is not reached ({why}): start an issuer with `keystone serve`"));
+}
+
+/// The public name may mean nothing on the machine that serves it (split DNS, a proxy elsewhere), so the issuer that runs
+/// here is asked itself.
+async fn unreached_issuer(config: &Config, (url, why): (&str, &str), report: &mut Report) {
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let direct = url.split_once("://").map(|(_, rest)| format!("{scheme}://{rest}"));
+    let says = format!("{url} is not reached from here ({why})");
+    match read_from(reachable(config.listen), &direct.unwrap_or_default()).await {
+        Ok(body) if body == http::metadata(&config.issuer).body.as_bytes() => report.warning(
+            ISSUER,
+            format!(
+                "{says}; the issuer on `listen` answers as it should. If clients do not reach it either, correct \
+                 `issuer`, the name, the certificate or the proxy"
+            ),
+        ),
+        Ok(_) => report.failed(ISSUER, format!("{says}, and `listen` answers with another metadata: is another version serving?")),
+        Err(direct) => report.failed(ISSUER, format!("{says}, and `listen` neither ({direct})")),
     }
 }
 
@@ -131,6 +151,11 @@ fn member(body: &[u8], name: &str) -> Option<String> {
 async fn read(url: &str) -> Result<Vec<u8>, String> {
     let lookout = Lookout::new(url).map_err(|error| error.to_string())?;
     lookout.read().await.map(|body| body.to_vec()).map_err(|error| error.to_string())
+}
+
+async fn read_from(address: SocketAddr, url: &str) -> Result<Vec<u8>, String> {
+    let lookout = Lookout::new(url).map_err(|error| error.to_string())?;
+    lookout.read_from(address).await.map(|body| body.to_vec()).map_err(|error| error.to_string())
 }
 
 /// An address to listen on is not always one to connect to.

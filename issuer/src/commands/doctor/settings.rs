@@ -108,11 +108,17 @@ pub(super) fn certificate(config: &Config, world: &World, report: &mut Report) {
 pub(super) fn secret_files(config: &Config, report: &mut Report) {
     let development = open::development_key_file(config);
     let development = Some(&development).filter(|path| config.key_encryption_key.is_none() && path.exists());
-    let files: Vec<&Path> =
-        config.secret_files.iter().chain(development).map(std::path::PathBuf::as_path).collect();
+    let database = open::sqlite_files(config);
+    let files: Vec<&Path> = config
+        .secret_files
+        .iter()
+        .chain(development)
+        .chain(&database)
+        .map(std::path::PathBuf::as_path)
+        .collect();
     let mut open_to_others = false;
     for file in &files {
-        if let Some(others) = others_may(file) {
+        if let Some(others) = open::others_may(file) {
             open_to_others = true;
             let file = file.display();
             report.warning(
@@ -130,24 +136,6 @@ pub(super) fn secret_files(config: &Config, report: &mut Report) {
         count => report
             .ok("secret files", format!("{count} files hold secrets, and only owners and groups read them")),
     }
-}
-
-/// A group may read: that is how Kubernetes and systemd hand secrets to a service.
-#[cfg(unix)]
-fn others_may(path: &Path) -> Option<&'static str> {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    let mode = std::fs::metadata(path).ok()?.permissions().mode();
-    match (mode & 0o022, mode & 0o004) {
-        (0, 0) => None,
-        (0, _) => Some("read"),
-        _ => Some("change"),
-    }
-}
-
-#[cfg(not(unix))]
-const fn others_may(_: &Path) -> Option<&'static str> {
-    None
 }
 
 pub(super) fn data_directory(config: &Config, report: &mut Report) {
@@ -170,7 +158,7 @@ pub(super) fn data_directory(config: &Config, report: &mut Report) {
                 "{path} cannot be written to by the user who asks; give it to the user who runs Keystone"
             ),
         ),
-        Ok(_) => match others_may(&config.data_dir) {
+        Ok(_) => match open::others_may(&config.data_dir) {
             Some(others) => {
                 let says = format!("others on this machine may {others} {path}: chmod 700 {path}");
                 report.warning(DATA_DIR, says);
@@ -239,7 +227,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let others = |mode| {
             std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode)).unwrap();
-            others_may(file.path())
+            open::others_may(file.path())
         };
 
         assert_eq!(

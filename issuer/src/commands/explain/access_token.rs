@@ -11,7 +11,7 @@ use super::{Case, Explanation, Failure, holder};
 use crate::access;
 use crate::commands::open;
 use crate::commands::times::{date, relative, span};
-use crate::keys::public_keys;
+use crate::keys::{Algorithm, public_keys};
 use crate::secret::Secret;
 use crate::store::KeyHistory;
 
@@ -31,6 +31,7 @@ pub(super) async fn explain(
         Some(token) => access::standing(case.store, token).await.map_err(open::failed)?,
         None => None,
     };
+    explanation.refused_elsewhere = facts.refused_elsewhere();
     // Whose it claims to be is of interest only where we made it.
     let made_here = |step: &Step| step.check == Check::Signature && step.outcome == verifier::Outcome::Passed;
     if checked.steps().iter().any(made_here) {
@@ -92,6 +93,14 @@ impl Facts {
 
     fn date(&self, name: &str) -> Option<OffsetDateTime> {
         OffsetDateTime::from_unix_timestamp(self.claim(name)?.as_i64()?).ok()
+    }
+
+    /// The issuer may sign with an algorithm that not every verifier accepts.
+    fn refused_elsewhere(&self) -> Option<String> {
+        let alg = self.header.as_ref()?.get("alg")?.as_str()?;
+        let says =
+            format!("Keystone's Envoy filter and npm package refuse it: alg ({alg}, they accept EdDSA only)");
+        (alg != Algorithm::EdDsa.as_str()).then_some(says)
     }
 
     fn kid(&self) -> &str {

@@ -17,6 +17,9 @@ pub(super) struct Explanation {
     /// The same as a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reason: Option<String>,
+    /// Which of Keystone's own verifiers refuse what the issuer accepts, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) refused_elsewhere: Option<String>,
     checks: Vec<Check>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) header: Option<Value>,
@@ -57,6 +60,7 @@ impl Explanation {
             accepted: false,
             code: None,
             reason: None,
+            refused_elsewhere: None,
             checks: Vec::new(),
             header: None,
             claims: None,
@@ -96,8 +100,9 @@ impl fmt::Display for Explanation {
         for Check { check, outcome, says } in &self.checks {
             writeln!(f, "{outcome:<11}  {check:<14}  {says}")?;
         }
-        match (self.code, &self.reason) {
-            (None, _) => write!(f, "the {} is accepted", self.kind),
+        match (self.code, self.reason.as_ref().or(self.refused_elsewhere.as_ref())) {
+            (None, Some(elsewhere)) => write!(f, "the {} is accepted by the issuer; {elsewhere}", self.kind),
+            (None, None) => write!(f, "the {} is accepted", self.kind),
             (Some(code), None) => write!(f, "the {} is refused: {code}", self.kind),
             (Some(code), Some(reason)) => write!(f, "the {} is refused: {code} ({reason})", self.kind),
         }
