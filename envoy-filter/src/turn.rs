@@ -89,12 +89,14 @@ impl Turn {
     pub(crate) fn renew(&mut self, host: &impl Host) -> bool {
         let Some(flight) = self.flight else { return true };
         let now = host.now();
-        if now.saturating_sub(flight.since) > LOST_AFTER {
+        // A fetch that began after now did so by a clock that was ahead.
+        let since = flight.since.min(now);
+        if now.saturating_sub(since) > LOST_AFTER {
             return false;
         }
         let lease = flight.lease.map(|own| own.held(now));
         self.hand_on(host, flight.lease.zip(lease));
-        self.flight = Some(Flight { lease, ..flight });
+        self.flight = Some(Flight { lease, since, ..flight });
         true
     }
 

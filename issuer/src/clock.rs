@@ -81,6 +81,10 @@ pub(crate) mod testing {
         pub(crate) fn advance(&self, by: std::time::Duration) {
             *self.0.lock().unwrap() += by;
         }
+
+        pub(crate) fn set_back(&self, by: std::time::Duration) {
+            *self.0.lock().unwrap() -= by;
+        }
     }
 
     impl Clock for TestClock {

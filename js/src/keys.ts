@@ -54,7 +54,8 @@ export class Keys {
   #wanted = false;
   #flight: Promise<void> | undefined;
   #failure: Error | undefined;
-  #nextLook = 0;
+  #lookedAt = 0;
+  #interval = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** `replaced` is called after every set that was handed to the engine. */
@@ -90,7 +91,8 @@ export class Keys {
 
   /** Asks the engine, at most once per interval: verifying need not wait for a timer, nor pay for the question. */
   lookIfDue(now: number): void {
-    if (now >= this.#nextLook) this.look(now);
+    // Before the last look: the clock was ahead then, and must not keep the next one away for as long as it was.
+    if (now < this.#lookedAt || now >= this.#lookedAt + this.#interval) this.look(now);
   }
 
   /** Starts a fetch if the engine wants one. There is never more than one under way. */
@@ -126,6 +128,8 @@ export class Keys {
     if (bytes instanceof Error) {
       this.#failure = bytes;
       this.#holder.fetchFailed(this.#now(), bytes);
+      // Keys that a clock which was ahead made young are so no longer.
+      this.#replaced();
     } else {
       // As old as the question, not as the answer: what a slow network delivers is not fresh.
       const fault = this.#holder.replaceKeys(bytes, startedAt);
@@ -143,7 +147,8 @@ export class Keys {
     const { lookEvery } = this.#fetched;
     const soon = this.#wanted || this.#failure;
     const interval = (soon ? Math.min(LOOK_SOON, lookEvery) : lookEvery) * (0.5 + this.#jitter());
-    this.#nextLook = now + interval;
+    this.#lookedAt = now;
+    this.#interval = interval;
     clearTimeout(this.#timer);
     if (this.#closed) return;
     this.#timer = unref(setTimeout(() => this.look(this.#now()), interval * 1000));

@@ -205,6 +205,27 @@ test("a strict verifier answers 503 from a minute after the feed's last word on,
   assert.equal((await verifier.verifyAsync(token)).subject, "alice");
 });
 
+test("a clock that was two hours ahead delays neither keys nor revocations", async (t) => {
+  let ahead = 0;
+  const { issuer, network, options } = await issuerWith();
+  const verifier = await createVerifier({ ...options, now: () => issuer.now() + ahead });
+  t.after(() => verifier.close());
+  const token = await issuer.token({ jti: "taken back" });
+  ahead = 2 * 3600 * 1000;
+  for (let passed = 0; passed < 4; passed += 1) {
+    issuer.pass(1);
+    codeOf(verifier, "a.b");
+    await settled();
+  }
+
+  ahead = 0;
+  const keys = network.asked.filter((path) => path === "/.well-known/jwks.json").length;
+  issuer.revoke({ jti: "taken back" });
+  await second(issuer, verifier, network);
+  assert.equal(codeOf(verifier, token), "revoked");
+  assert.ok(network.asked.filter((path) => path === "/.well-known/jwks.json").length > keys);
+});
+
 test("a verifier starts while the feed is away: strict with 503, else as if there were none", async (t) => {
   const strict = await start(t, { instead: away, revocation: "strict" });
   assert.equal(codeOf(strict.verifier, await strict.issuer.token()), "revocations_stale");

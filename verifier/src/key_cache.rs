@@ -6,6 +6,7 @@
 
 use crate::Seconds;
 use crate::keys::{KeySet, KeySetError, STRICT};
+use crate::pause::Pause;
 use crate::signature::Algorithm;
 
 mod snapshot;
@@ -53,10 +54,12 @@ pub enum NeedKeys {
 pub struct KeyCache {
     keys: Option<KeySet>,
     fetched_at: Seconds,
-    next_fetch: Seconds,
+    /// Before the next fetch.
+    pause: Pause,
     /// Seconds to wait after the next failure.
     back_off: Seconds,
-    missed_at: Option<Seconds>,
+    /// Before an unknown `kid` may ask for the next fetch.
+    miss_pause: Pause,
     pinned: bool,
     accepted: &'static [Algorithm],
     epoch: u64,
@@ -87,9 +90,9 @@ impl KeyCache {
         Self {
             keys: None,
             fetched_at: 0,
-            next_fetch: 0,
+            pause: Pause::NONE,
             back_off: 1,
-            missed_at: None,
+            miss_pause: Pause::NONE,
             pinned: false,
             accepted,
             epoch: 0,
@@ -141,6 +144,8 @@ impl KeyCache {
         let reason = match self.state(now) {
             KeyState::Missing | KeyState::Expired => NeedKeys::Unavailable,
             KeyState::Usable => NeedKeys::Due,
+            // Fetched by a clock that was ahead: how old the keys are is not known.
+            KeyState::Fresh if now < self.fetched_at => NeedKeys::Due,
             KeyState::Fresh => NeedKeys::UnknownKid,
         };
         self.wants_fetch(now).then_some(reason)
@@ -148,12 +153,13 @@ impl KeyCache {
 
     /// Whether a fetch is due.
     pub const fn wants_fetch(&self, now: Seconds) -> bool {
-        !self.pinned && now >= self.next_fetch
+        !self.pinned && self.pause.is_over(now)
     }
 
     /// A fetch is under way: none other is due until it ends or times out.
-    pub const fn started(&mut self, now: Seconds) {
-        self.next_fetch = now.saturating_add(FETCH_TIMEOUT);
+    pub fn started(&mut self, now: Seconds) {
+        self.age_from(now);
+        self.pause = Pause::of(FETCH_TIMEOUT, now);
     }
 
     /// Takes the fetched set. A bad one changes nothing but the time of the next try.
@@ -168,23 +174,28 @@ impl KeyCache {
         }
         self.keys = Some(keys);
         self.fetched_at = fetched_at;
-        self.next_fetch = fetched_at.saturating_add(self.fresh);
+        self.pause = Pause::of(self.fresh, fetched_at);
         self.back_off = 1;
     }
 
     /// A fetch failed: the next try waits twice as long, up to a minute.
     pub fn failed(&mut self, now: Seconds) {
-        self.next_fetch = now.saturating_add(self.back_off);
+        self.age_from(now);
+        self.pause = Pause::of(self.back_off, now);
         self.back_off = (self.back_off * 2).min(self.fresh).min(MAX_BACK_OFF);
     }
 
     /// A token named a key that is not here. Asks for a fetch, at most once in 30 seconds whatever the tokens say.
     pub fn missed(&mut self, now: Seconds) {
-        let budget = self.missed_at.is_none_or(|at| now >= at.saturating_add(MISS_INTERVAL));
-        if budget && !self.pinned && self.keys.is_some() {
-            self.missed_at = Some(now);
-            self.next_fetch = self.next_fetch.min(now);
+        if self.miss_pause.is_over(now) && !self.pinned && self.keys.is_some() {
+            self.miss_pause = Pause::of(MISS_INTERVAL, now);
+            self.pause = Pause::NONE;
         }
+    }
+
+    /// Keys that were fetched after `now` were so by a clock that was ahead. From here on they age as if they were new.
+    fn age_from(&mut self, now: Seconds) {
+        self.fetched_at = self.fetched_at.min(now);
     }
 
     /// A `kid` is the thumbprint of its key: another key under the same name is an attack or a broken deployment.

@@ -53,6 +53,7 @@ mod keys;
 #[cfg(feature = "tower")]
 pub mod layer;
 mod path;
+mod pause;
 mod policy;
 mod record;
 mod revocations;

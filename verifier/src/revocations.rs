@@ -10,6 +10,7 @@ use core::fmt;
 use crate::Seconds;
 use crate::error::{Code, Refusal};
 use crate::key_cache::KeyCache;
+use crate::pause::Pause;
 use crate::text::text;
 use crate::verify::Verified;
 
@@ -60,7 +61,8 @@ pub struct Revocations {
     signed_at: Seconds,
     /// The same of the newest page after which there was no other.
     complete_at: Option<Seconds>,
-    next_page: Seconds,
+    /// Before the next page.
+    pause: Pause,
     /// Seconds to wait after the next failure.
     back_off: Seconds,
     epoch: u64,
@@ -79,7 +81,7 @@ impl Revocations {
             cursor: String::new(),
             signed_at: 0,
             complete_at: None,
-            next_page: 0,
+            pause: Pause::NONE,
             back_off: 1,
             epoch: 0,
         }
@@ -97,18 +99,27 @@ impl Revocations {
 
     /// Whether a page is due: every second.
     pub const fn wants_page(&self, now: Seconds) -> bool {
-        now >= self.next_page
+        self.pause.is_over(now)
     }
 
     /// A page is being fetched: no other is due until that ends or times out.
-    pub const fn started(&mut self, now: Seconds) {
-        self.next_page = now.saturating_add(FETCH_TIMEOUT);
+    pub fn started(&mut self, now: Seconds) {
+        self.age_from(now);
+        self.pause = Pause::of(FETCH_TIMEOUT, now);
     }
 
     /// A fetch failed: the next try waits twice as long, up to 8 seconds.
     pub fn failed(&mut self, now: Seconds) {
-        self.next_page = now.saturating_add(self.back_off);
+        self.age_from(now);
+        self.pause = Pause::of(self.back_off, now);
         self.back_off = (self.back_off * 2).min(MAX_BACK_OFF);
+    }
+
+    /// A page that was signed after `now` is the word of a clock that is ahead, or was. It must neither stay young for as long
+    /// as that, nor make every later page an older one.
+    fn age_from(&mut self, now: Seconds) {
+        self.signed_at = self.signed_at.min(now);
+        self.complete_at = self.complete_at.map(|at| at.min(now));
     }
 
     /// The issuer does not know the cursor (409): reads from the beginning. What is known counts until that is done.
@@ -153,6 +164,7 @@ impl Revocations {
     }
 
     fn apply(&mut self, page: Page, now: Seconds) -> Result<(), PageError> {
+        self.age_from(now);
         // A page that was held back would make old revocations look fresh.
         if page.issued_at < self.signed_at {
             return Err(PageError::Replayed);
@@ -172,7 +184,7 @@ impl Revocations {
         self.cursor = page.to;
         self.signed_at = page.issued_at;
         self.back_off = 1;
-        self.next_page = now + u64::from(!page.more);
+        self.pause = Pause::of(u64::from(!page.more), now);
         if page.more {
             self.epoch += u64::from(changed);
             return Ok(());

@@ -212,6 +212,24 @@ fn an_answer_that_never_comes_is_given_up() {
 }
 
 #[test]
+fn an_answer_lost_under_a_clock_that_was_ahead_is_given_up() {
+    let process = Process::start();
+    let mut worker = Worker::new(&process, &policy(REMOTE, "{}"));
+    let ahead = Duration::from_secs(7200);
+    process.wait(ahead);
+    worker.tick();
+    process.set_back(ahead);
+
+    for _ in 0..15 {
+        process.wait(TICK);
+        worker.tick();
+    }
+
+    assert!(worker.host.log.borrow().iter().any(|(_, line)| line.contains("got lost")));
+    assert_eq!(worker.host.fetches.borrow().len(), 2);
+}
+
+#[test]
 fn envoys_statistics_tell_the_age_of_the_keys_and_how_fetches_ended() {
     let process = Process::start();
     let mut workers = workers(&process);

@@ -55,7 +55,7 @@ impl Cache for MemoryCache {
 
     async fn has(&self, bucket: &str) -> bool {
         let now = self.clock.now();
-        self.buckets().running.get(bucket).is_some_and(|bucket| bucket.ends > now)
+        self.buckets().running.get(bucket).is_some_and(|bucket| bucket.is_running(now))
     }
 
     async fn forget(&self, bucket: &str) {
@@ -80,12 +80,20 @@ struct Bucket {
     id: u64,
     count: u64,
     ends: OffsetDateTime,
+    window: Duration,
+}
+
+impl Bucket {
+    /// An end further away than the window was written by a clock that was ahead: it must not count for as long as that.
+    fn is_running(&self, now: OffsetDateTime) -> bool {
+        self.ends > now && self.ends - now <= self.window
+    }
 }
 
 impl Buckets {
     fn hit(&mut self, name: &str, window: Duration, now: OffsetDateTime) -> (u64, Duration) {
         if let Some(bucket) = self.running.get_mut(name)
-            && bucket.ends > now
+            && bucket.is_running(now)
         {
             bucket.count = bucket.count.saturating_add(1);
             return (bucket.count, (bucket.ends - now).unsigned_abs());
@@ -102,7 +110,7 @@ impl Buckets {
         self.next = self.next.wrapping_add(1);
         let name: Arc<str> = Arc::from(name);
         self.by_age.push_back((id, Arc::clone(&name)));
-        self.running.insert(name, Bucket { id, count: 1, ends: now + window });
+        self.running.insert(name, Bucket { id, count: 1, ends: now + window, window });
     }
 
     /// Drops from the old end: what is gone, what is over, and what does not fit any more.
@@ -111,7 +119,7 @@ impl Buckets {
             let is_current = self.running.get(name).filter(|bucket| bucket.id == *id);
             let is_full = self.running.len() >= self.capacity || self.by_age.len() >= 2 * self.capacity;
             match is_current {
-                Some(bucket) if bucket.ends > now && !is_full => return,
+                Some(bucket) if bucket.is_running(now) && !is_full => return,
                 Some(_) => drop(self.running.remove(name)),
                 None => {}
             }
@@ -129,6 +137,21 @@ mod tests {
     use crate::clock::testing::world;
 
     const MINUTE: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn a_window_of_a_clock_that_was_ahead_does_not_go_on() {
+        let (_, clock) = world();
+        let cache = MemoryCache::new(clock.clone(), 1);
+        let ahead = Duration::from_secs(7200);
+
+        clock.advance(ahead);
+        cache.hit("a", MINUTE).await;
+        assert_eq!(cache.hit("a", MINUTE).await.count, 2);
+        clock.set_back(ahead);
+
+        assert!(!cache.has("a").await);
+        assert_eq!(cache.hit("a", MINUTE).await, Hits { count: 1, step: 1, remaining: MINUTE });
+    }
 
     #[tokio::test]
     async fn a_window_ends_and_a_new_one_starts() {

@@ -170,7 +170,8 @@ impl Reporter {
     fn is_due(&self, message: &str) -> bool {
         let now = self.world.now();
         let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
-        reported.retain(|_, at| now - *at < AGAIN);
+        // Nothing is later than now, unless the clock was ahead: that must not silence an error for as long as it was.
+        reported.retain(|_, at| (*at..*at + AGAIN).contains(&now));
         match reported.get(message) {
             Some(_) => false,
             None => reported.insert(message.to_owned(), now).is_none(),
@@ -285,6 +286,19 @@ mod tests {
                 request(500, || ());
             }
             clock.advance(Duration::from_secs(60));
+            request(500, || ());
+        });
+
+        assert_eq!(events.len(), 2);
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_silences_no_error() {
+        let ahead = Duration::from_secs(7200);
+        let events = reported(|clock| {
+            clock.advance(ahead);
+            request(500, || ());
+            clock.set_back(ahead);
             request(500, || ());
         });
 

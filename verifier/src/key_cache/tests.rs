@@ -193,3 +193,43 @@ fn the_epoch_changes_with_the_keys_and_with_nothing_else() {
     cache.replace(SET, 1304).unwrap();
     assert!(![first, second].contains(&cache.epoch()));
 }
+
+/// By how much the clock was ahead when the keys were fetched.
+const AHEAD: Seconds = 7200;
+
+#[test]
+fn a_clock_that_was_ahead_delays_no_fetch() {
+    let mut fetched = loaded(1000 + AHEAD);
+    assert!(fetched.wants_fetch(1000) && !fetched.wants_fetch(1000 + AHEAD));
+    assert_eq!(fetched.needs_keys(1000), Some(NeedKeys::Due));
+    fetched.started(1000);
+    assert!(!fetched.wants_fetch(1009) && fetched.wants_fetch(1010));
+
+    let mut failed = loaded(1000);
+    failed.failed(1300 + AHEAD);
+    assert!(failed.wants_fetch(1301));
+    let mut started = KeyCache::remote();
+    started.started(1000 + AHEAD);
+    assert!(started.wants_fetch(1000));
+}
+
+#[test]
+fn a_clock_that_was_ahead_uses_up_no_turn_of_an_unknown_kid() {
+    let mut cache = loaded(1000);
+    cache.missed(1001 + AHEAD);
+    cache.replace(SET, 1001).unwrap();
+
+    cache.missed(1002);
+    assert!(cache.wants_fetch(1002));
+}
+
+#[test]
+fn keys_of_a_clock_that_was_ahead_are_used_no_longer_than_new_ones() {
+    for stays_away in [KeyCache::started, KeyCache::failed] {
+        let mut cache = loaded(1000 + AHEAD);
+        stays_away(&mut cache, 1000);
+
+        assert!(cache.current(1599).is_some() && cache.current(1600).is_none());
+        assert_eq!((cache.usable_until(), cache.age(1010)), (1600, Some(10)));
+    }
+}

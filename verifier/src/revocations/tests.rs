@@ -311,6 +311,49 @@ fn more_revocations_than_fit_are_refused_and_none_is_dropped_but_those_that_ende
     assert_eq!(feed.len(), 1000);
 }
 
+/// By how much the clocks were ahead when a page was taken.
+const AHEAD: Seconds = 7200;
+
+/// A feed whose last page was taken while the issuer's clock and this one were ahead.
+fn read_ahead() -> Revocations {
+    let mut feed = feed();
+    let later = NOW + AHEAD;
+    feed.keys().replace(jwks().as_bytes(), later).unwrap();
+    feed.take(page(("", "1.1"), "", later).as_bytes(), later).unwrap();
+    feed
+}
+
+#[test]
+fn a_clock_that_was_ahead_delays_no_page_and_makes_none_look_old() {
+    let mut feed = read_ahead();
+    assert!(feed.wants_page(NOW));
+    feed.started(NOW);
+    assert!(!feed.wants_page(NOW + 9) && feed.wants_page(NOW + 10));
+
+    feed.take(page(("1.1", "2.1"), &event("jti", "j1", "null"), NOW).as_bytes(), NOW).unwrap();
+    assert!(feed.revokes(&token(&[]), NOW));
+    assert_eq!(feed.age(NOW + 5), Some(5));
+    // Pages of an issuer that is ahead by what clocks may differ are taken as before.
+    feed.take(page(("2.1", "2.1"), "", NOW + 20).as_bytes(), NOW).unwrap();
+    feed.take(page(("2.1", "2.1"), "", NOW + 21).as_bytes(), NOW + 1).unwrap();
+
+    let mut other = read_ahead();
+    other.adopt(page(("1.1", "2.1"), &event("jti", "j1", "null"), NOW).as_bytes(), NOW).unwrap();
+    assert!(other.revokes(&token(&[]), NOW));
+    let mut failed = feed;
+    failed.failed(NOW + AHEAD);
+    assert!(failed.wants_page(NOW + 1));
+}
+
+#[test]
+fn a_word_of_a_clock_that_was_ahead_grows_old_from_now_on() {
+    let mut feed = read_ahead();
+    feed.failed(NOW);
+
+    assert!(feed.is_usable(NOW + 60) && !feed.is_usable(NOW + 61));
+    assert_eq!(feed.usable_until(), NOW + 61);
+}
+
 /// However pages are lost, repeated and mixed up, what was read is what the issuer wrote up to the cursor.
 #[test]
 fn a_token_is_refused_exactly_when_the_issuer_revoked_it_up_to_where_the_feed_was_read() {
