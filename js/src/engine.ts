@@ -27,6 +27,8 @@ export interface Engine extends FeedHolder, Lease, Omit<KeyHolder, keyof FeedHol
 
 /** A policy with the rules and keys of its issuers. */
 export interface GateEngine {
+  /** Whether the policy says that the service compares paths byte by byte. */
+  readonly exactPaths: boolean;
   /** For each issuer the address of its keys; empty where they stand in the policy. */
   issuers(): string[];
   wantsFetch(issuer: number, now: number, what?: number): boolean;

@@ -28,17 +28,17 @@ export class Gate implements Guard {
   readonly #tokens = new Generations<Token>(REMEMBERED);
   #open = true;
 
-  /** @internal A path of the policy with a capital letter outside of braces. */
-  readonly mixedCase: string | undefined;
+  /** @internal Whether the policy says that the service compares paths byte by byte. */
+  readonly exactPaths: boolean;
 
   /** @internal */
-  constructor(engine: GateEngine, { keys, feeds }: Followed, now: () => number, policy: Uint8Array) {
+  constructor(engine: GateEngine, { keys, feeds }: Followed, now: () => number) {
     this.#engine = engine;
     this.#keys = keys;
     this.#feeds = feeds;
     this.#fetched = [...keys, ...feeds.map(({ pages }) => pages)];
     this.#now = now;
-    this.mixedCase = firstMixedCase(policy);
+    this.exactPaths = engine.exactPaths;
   }
 
   /** Decides on a request. What no route of the policy allows is denied. */
@@ -143,7 +143,7 @@ export async function createGateOn(options: GateOptions, platform: Platform): Pr
     ...followed.keys.map(({ flight }) => flight),
     ...followed.feeds.map(({ pages }) => pages.flight && waited(pages.flight)),
   ]);
-  return new Gate(engine, followed, around.now, policy);
+  return new Gate(engine, followed, around.now);
 }
 
 /** What the policy names, its addresses checked. */
@@ -169,10 +169,4 @@ function follow(engine: GateEngine, around: Surroundings): Followed {
     feeds.push(new Feed(new IssuerOfGate(engine, issuer), { url, keysUrl }, around));
   }
   return { keys, feeds };
-}
-
-// The engine has read the policy before, and more strictly.
-function firstMixedCase(policy: Uint8Array): string | undefined {
-  const { routes } = JSON.parse(new TextDecoder().decode(policy)) as { routes: { path: string }[] };
-  return routes.map(({ path }) => path).find((path) => /[A-Z]/.test(path.replaceAll(/\{[^}]*\}/g, "")));
 }

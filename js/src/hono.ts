@@ -25,7 +25,8 @@ export function protect(gate: Lazy<Gate>): MiddlewareHandler<Judged>;
 export function protect(source: Lazy<Verifier | Gate>, requirement?: Requirement): MiddlewareHandler {
   const guard = new Source(source, requirement);
   return async (context, next) => {
-    const { outcome, token, error } = await guard.decide(partsOfHono(context));
+    const parts = partsOf(context.req.raw);
+    const { outcome, token, error } = await (isLenient(context, parts) ? guard.decideLeniently(parts) : guard.decide(parts));
     if (outcome === "deny") return error.toResponse();
     context.set("token", token);
     return next();
@@ -33,9 +34,6 @@ export function protect(source: Lazy<Verifier | Gate>, requirement?: Requirement
 }
 
 // `new Hono({ strict: false })` sends `/admin/` to the handler of `/admin`.
-function partsOfHono({ req }: Context): RequestParts {
-  const parts = partsOf(req.raw);
-  const [path = "", ...query] = parts.path.split("?");
-  if (req.path.endsWith("/") || !path.endsWith("/")) return parts;
-  return { ...parts, path: [path.slice(0, -1), ...query].join("?") };
+function isLenient({ req }: Context, { path }: RequestParts): boolean {
+  return path.split("?", 1)[0]?.endsWith("/") === true && !req.path.endsWith("/");
 }

@@ -1,6 +1,6 @@
 //! A policy with the keys of its issuers: one request in, one answer out.
 
-use keystone_verifier::{Decision, KeyCache, KeySource, Policy, RequestView, Verified, text};
+use keystone_verifier::{Decision, KeyCache, KeySource, PathComparison, Policy, RequestView, Verified, text};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::{FRESH, PAGE, array, bytes, feed, refused, seconds, taken};
@@ -25,6 +25,12 @@ impl Gate {
             }
         }
         Ok(Self(gate))
+    }
+
+    /// Whether the policy says that the service compares paths byte by byte.
+    #[wasm_bindgen(getter, js_name = exactPaths)]
+    pub fn exact_paths(&self) -> bool {
+        self.0.policy().path_comparison() == PathComparison::Exact
     }
 
     /// For each issuer the address of its keys; empty where they stand in the policy.
@@ -196,6 +202,14 @@ mod tests {
         assert_eq!(decide("/about"), "public");
         assert!(decide("/me").starts_with("no_credentials\n401\n"), "{}", decide("/me"));
         assert!(decide("/other").starts_with("no_route\n403\n"));
+    }
+
+    #[test]
+    fn a_policy_says_how_its_service_compares_paths() {
+        let policy = String::from_utf8(POLICY.to_vec()).unwrap();
+        let exact = policy.replacen('{', r#"{"path_comparison":"exact","#, 1);
+
+        assert!(!gate().exact_paths() && Gate::new(exact.as_bytes()).unwrap().exact_paths());
     }
 
     #[test]

@@ -121,13 +121,19 @@ impl Engine {
         self.answer(token, None, seconds(now))
     }
 
-    /// Numbers what requests may need: every scope of `all`, one of `any`, one of `roles`. The same has one number.
-    pub fn requirement(&mut self, all: Vec<String>, any: Vec<String>, roles: Vec<String>) -> usize {
-        let access = Access::Token { all, any, roles };
-        self.required.iter().position(|known| *known == access).unwrap_or_else(|| {
+    /// Numbers what requests may need: every scope of `all`, one of `any`, one of `roles`. The same has one number. What is no
+    /// scope is refused by name.
+    pub fn requirement(
+        &mut self,
+        all: Vec<String>,
+        any: Vec<String>,
+        roles: Vec<String>,
+    ) -> Result<usize, String> {
+        let access = Access::token(all, any, roles).map_err(|error| text!("{error}"))?;
+        Ok(self.required.iter().position(|known| *known == access).unwrap_or_else(|| {
             self.required.push(access);
             self.required.len() - 1
-        })
+        }))
     }
 
     /// The verdict on the token in the values of `Authorization`, which must hold what `requirement` numbered so.
@@ -281,10 +287,11 @@ mod tests {
     #[test]
     fn the_same_requirement_has_one_number_and_an_unknown_number_lets_nobody_in() {
         let mut engine = Engine::new("https://as.example".into(), vec!["orders".into()], None, None);
-        let mut require = |scope: &str| engine.requirement(vec![scope.to_owned()], vec![], vec![]);
+        let mut require = |scope: &str| engine.requirement(vec![scope.to_owned()], vec![], vec![]).unwrap();
 
         assert_eq!([require("a"), require("b"), require("a")], [0, 1, 0]);
         assert!(!engine.authorize(vec!["Bearer a.b.c".to_owned()], 2, 0.0).starts_with('['));
+        assert!(engine.requirement(vec![], vec!["a\"".to_owned()], vec![]).is_err());
     }
 
     #[test]

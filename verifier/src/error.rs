@@ -6,8 +6,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::claims::is_scope_token;
 use crate::json::write_string;
-use crate::text::text;
+use crate::text::{joined, text};
 
 macro_rules! codes {
     ($($(#[$doc:meta])+ $variant:ident $name:literal $status:literal $sentence:literal;)+) => {
@@ -81,7 +82,7 @@ codes! {
     Issuer "issuer" 401 "the token is from another issuer";
     /// Another audience.
     Audience "audience" 401 "the token is for another audience";
-    /// `exp` has passed.
+    /// `exp` has passed, or had before `iat` or `nbf` came.
     Expired "expired" 401 "the token has expired";
     /// `nbf` has not come.
     NotYetValid "not_yet_valid" 401 "the token is not valid yet";
@@ -132,8 +133,10 @@ impl Refusal {
         Self { code, claim: Some(claim), scope: None }
     }
 
-    pub(crate) const fn scope(required: Box<str>) -> Self {
-        Self { code: Code::InsufficientScope, claim: None, scope: Some(required) }
+    /// What is no scope is left out: nothing else may stand in a header.
+    pub(crate) fn scope<'a>(required: impl IntoIterator<Item = &'a String>) -> Self {
+        let scopes = required.into_iter().filter(|scope| is_scope_token(scope));
+        Self { code: Code::InsufficientScope, claim: None, scope: Some(joined(scopes, " ").into()) }
     }
 
     /// The reason.
@@ -252,13 +255,22 @@ mod tests {
 
     #[test]
     fn a_missing_scope_is_named_in_the_challenge_and_the_body() {
-        let refusal = Refusal::scope("orders:read orders:write".into());
+        let refusal = Refusal::scope(&["orders:read".to_owned(), "orders:write".to_owned()]);
 
         assert_eq!(refusal.status(), 403);
         let challenge = refusal.challenge().unwrap();
         assert!(challenge.contains("error=\"insufficient_scope\""), "{challenge}");
         assert!(challenge.ends_with("scope=\"orders:read orders:write\""), "{challenge}");
         assert!(refusal.problem().contains("\"scope\":\"orders:read orders:write\""));
+    }
+
+    #[test]
+    fn nothing_but_scopes_stands_in_a_challenge() {
+        let names = ["a\", realm=\"evil", "orders:read", "b\r\nset-cookie: c", ""].map(ToOwned::to_owned);
+        let refusal = Refusal::scope(&names);
+
+        assert_eq!(refusal.required_scope(), Some("orders:read"));
+        assert!(refusal.challenge().unwrap().ends_with(", scope=\"orders:read\""));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::error::{Code, Refusal};
 use crate::header::{Expected, Unverified};
 use crate::key_cache::KeyCache;
 use crate::path::Path;
-use crate::policy::{Access, IssuerPolicy, Policy, Route};
+use crate::policy::{Access, Deciding, IssuerPolicy, Policy, Route};
 use crate::revocations::Revocations;
 use crate::text::{joined, quoted, quoted_list, shown, text};
 use crate::verdicts::Under;
@@ -69,8 +69,8 @@ impl Judge<'_> {
         watch: &mut impl Watch,
         memory: &mut impl Memory,
     ) -> Result<Option<Verified>, Refusal> {
-        let Route { access, strict, .. } = self.route(request, watch)?;
-        if *access == Access::Public {
+        let deciding = self.routes(request, watch)?;
+        if deciding.all().all(|route| route.access == Access::Public) {
             return Ok(None);
         }
         watch.at(Check::Credentials);
@@ -81,23 +81,27 @@ impl Judge<'_> {
             None => self.verify(token, watch, memory)?,
         };
         // The last check was whether the issuer took it back, and this belongs to it.
-        if *strict && !self.source(at).is_some_and(|source| source.is_fresh(self.now)) {
+        if deciding.all().any(|route| route.strict)
+            && !self.source(at).is_some_and(|source| source.is_fresh(self.now))
+        {
             return Err(Code::RevocationsStale.into());
         }
-        authorize(access, &verified, watch)?;
+        authorize(deciding.all().map(Route::access), &verified, watch)?;
         Ok(Some(verified))
     }
 
-    fn route(&self, request: &RequestView<'_>, watch: &mut impl Watch) -> Result<&Route, Refusal> {
+    fn routes(&self, request: &RequestView<'_>, watch: &mut impl Watch) -> Result<Deciding<'_>, Refusal> {
         watch.at(Check::Path);
         // A query may hold secrets, and no route looks at it.
         watch.saw(|| shown(request.path.split(|&byte| byte == b'?').next().unwrap_or_default()));
         let path = Path::parse(request.path).ok_or(Code::BadPath)?;
         watch.at(Check::Route);
         watch.saw(|| shown(request.method));
-        let route = self.policy.route(request.method, path).ok_or(Code::NoRoute)?;
-        watch.saw(|| text!("{route}: {}", route.access));
-        Ok(route)
+        let deciding = self.policy.deciding(request.method, path).ok_or(Code::NoRoute)?;
+        watch.saw(|| {
+            joined(deciding.all().map(|route| text!("{route}: {}", route.access)), "; in another reading ")
+        });
+        Ok(deciding)
     }
 
     /// Dispatches on the exact `iss`, so that one issuer's key never vouches for another's token.
@@ -166,23 +170,33 @@ impl Judge<'_> {
 impl Access {
     /// Whether `token` holds what this asks for, for a host that has no policy file. `Err` is the answer to the client.
     pub fn authorize(&self, token: &Verified) -> Result<(), Refusal> {
-        authorize(self, token, &mut Unwatched)
+        authorize(core::iter::once(self), token, &mut Unwatched)
     }
 }
 
-fn authorize(access: &Access, token: &Verified, watch: &mut impl Watch) -> Result<(), Refusal> {
-    let Access::Token { all, any, roles } = access else { return Ok(()) };
+/// All of `accesses` must be met.
+fn authorize<'a>(
+    accesses: impl Iterator<Item = &'a Access> + Clone,
+    token: &Verified,
+    watch: &mut impl Watch,
+) -> Result<(), Refusal> {
     watch.at(Check::Scopes);
     watch.saw(|| text!("holds {}", quoted(token.scope())));
-    let all_held = all.iter().all(|scope| token.has(scope));
-    let any_held = any.is_empty() || any.iter().any(|scope| token.has(scope));
-    if !all_held || !any_held {
-        return Err(Refusal::scope(joined(all.iter().chain(any), " ").into()));
+    for access in accesses.clone() {
+        let Access::Token { all, any, .. } = access else { continue };
+        let all_held = all.iter().all(|scope| token.has(scope));
+        let any_held = any.is_empty() || any.iter().any(|scope| token.has(scope));
+        if !all_held || !any_held {
+            return Err(Refusal::scope(all.iter().chain(any)));
+        }
     }
     watch.at(Check::Roles);
     watch.saw(|| text!("holds {}", quoted_list(token.roles())));
-    if !roles.is_empty() && !token.roles().any(|held| roles.iter().any(|role| role == held)) {
-        return Err(Code::InsufficientRole.into());
+    for access in accesses {
+        let Access::Token { roles, .. } = access else { continue };
+        if !roles.is_empty() && !token.roles().any(|held| roles.iter().any(|role| role == held)) {
+            return Err(Code::InsufficientRole.into());
+        }
     }
     Ok(())
 }
@@ -207,7 +221,7 @@ mod tests {
         let token = crate::verify(token.as_bytes(), &rules(), &keys(), NOW).unwrap();
         let names = |text: &str| text.split_whitespace().map(String::from).collect();
         let asked = |all, any, roles| {
-            let access = Access::Token { all: names(all), any: names(any), roles: names(roles) };
+            let access = Access::token(names(all), names(any), names(roles)).unwrap();
             access.authorize(&token).map_err(|refusal| refusal.code())
         };
 

@@ -5,6 +5,9 @@
 //! the challenge and the body that Envoy and Node give (RFC 6750 §3, RFC 9457); the response carries the [`Refusal`] in its
 //! extensions, for logs and metrics.
 //!
+//! Where the policy has `cors`, preflights of its origins are answered, and their pages may read a refusal, as in Envoy. What
+//! the service itself answers to them is the service's matter.
+//!
 //! The policy reads the path that the client sent, so the layer belongs around the whole router, not into a nested one. Keys
 //! and pages of the revocation feed are fetched by the host, which hands them to the gate that it shares with the layer.
 //!
@@ -26,7 +29,7 @@
 //!     "routes": [{ "methods": ["GET"], "path": "/orders", "authenticated": true }] }"#)?;
 //! let gate = Arc::new(Mutex::new(Gate::new(policy)));
 //! let now = || SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs());
-//! let read = ScopesLayer::all(&["orders:read"]).ok_or("not a scope")?;
+//! let read = ScopesLayer::all(&["orders:read"])?;
 //! let app = Router::<()>::new()
 //!     .route("/orders", get(orders).layer(read))
 //!     .layer(GuardLayer::new(gate.clone(), now));
@@ -46,14 +49,13 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 use std::sync::{Mutex, PoisonError};
 
-use http::header::AUTHORIZATION;
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, ORIGIN};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::claims::is_scope_token;
-use crate::{Code, Decision, Gate, Refusal, RequestView, Seconds, Verified};
+use crate::{Code, Decision, Gate, Preflight, Refusal, RequestView, ScopeError, Seconds, Verified};
 
 /// Decides on every request by the policy of a gate.
 #[derive(Clone, Debug)]
@@ -99,19 +101,35 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        match self.layer.decide(&request) {
-            Decision::Public => {}
-            Decision::Allow(token) => {
+        let (judged, readable) = self.layer.judge(&request);
+        match judged {
+            Judged::Preflight(allowed) => return GuardFuture::answered(preflight_answer(&allowed)),
+            Judged::Decided(Decision::Deny(refusal)) => {
+                let mut response = answer(&refusal);
+                set(response.headers_mut(), &readable);
+                return GuardFuture::answered(response);
+            }
+            Judged::Decided(Decision::Public) => {}
+            Judged::Decided(Decision::Allow(token)) => {
                 request.extensions_mut().insert(token);
             }
-            Decision::Deny(refusal) => return GuardFuture::answered(refusal),
         }
-        GuardFuture::passed(self.inner.call(request))
+        GuardFuture { readable, ..GuardFuture::passed(self.inner.call(request)) }
     }
 }
 
+/// What becomes of a request.
+enum Judged {
+    /// Answered with these headers.
+    Preflight(Headers),
+    Decided(Decision),
+}
+
+type Headers = Vec<(&'static str, String)>;
+
 impl<C: Fn() -> Seconds> GuardLayer<C> {
-    fn decide<B>(&self, request: &Request<B>) -> Decision {
+    /// With the headers by which the page that asks may read a refusal.
+    fn judge<B>(&self, request: &Request<B>) -> (Judged, Headers) {
         let authorization = request.headers().get_all(AUTHORIZATION);
         let authorization: Vec<&[u8]> = authorization.iter().map(HeaderValue::as_bytes).collect();
         let target = request.uri().path_and_query();
@@ -122,7 +140,43 @@ impl<C: Fn() -> Seconds> GuardLayer<C> {
         };
         let now = (self.clock)();
         // Whoever panicked with the lock left verdicts and keys, each of them whole.
-        self.gate.lock().unwrap_or_else(PoisonError::into_inner).decide(&view, now)
+        let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(cors) = gate.policy().cors() else {
+            return (Judged::Decided(gate.decide(&view, now)), Headers::new());
+        };
+        let origin = single(request.headers(), &ORIGIN);
+        let readable = origin.map(|origin| cors.readable(origin)).unwrap_or_default();
+        let wanted = single(request.headers(), &ACCESS_CONTROL_REQUEST_METHOD);
+        let preflight = (request.method() == Method::OPTIONS).then_some(origin.zip(wanted)).flatten();
+        let allowed = preflight.and_then(|(origin, method)| {
+            gate.policy().preflight(&Preflight { path: view.path, origin, method })
+        });
+        let judged = match allowed {
+            Some(allowed) => Judged::Preflight(allowed),
+            None => Judged::Decided(gate.decide(&view, now)),
+        };
+        (judged, readable)
+    }
+}
+
+/// The value of a header that stands there once.
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
+    let mut values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    values.next().filter(|_| values.next().is_none())
+}
+
+fn preflight_answer<R: From<String>>(allowed: &Headers) -> Response<R> {
+    let mut response = Response::new(R::from(String::new()));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    set(response.headers_mut(), allowed);
+    response
+}
+
+fn set(headers: &mut HeaderMap, values: &[(&'static str, String)]) {
+    for (name, value) in values {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
     }
 }
 
@@ -133,16 +187,16 @@ pub struct ScopesLayer {
 }
 
 impl ScopesLayer {
-    /// `None`: one of them is not a scope token (RFC 6749 §3.3), so no token could hold it.
-    pub fn all(scopes: &[&str]) -> Option<Self> {
-        let all = scopes.iter().map(|scope| String::from(*scope)).collect();
-        scopes.iter().all(|scope| is_scope_token(scope)).then_some(Self { all })
+    /// `Err` names the first that is no scope, which no token could hold.
+    pub fn all(scopes: &[&str]) -> Result<Self, ScopeError> {
+        ScopeError::check(scopes)?;
+        Ok(Self { all: scopes.iter().map(|scope| String::from(*scope)).collect() })
     }
 
     fn refusal(&self, token: Option<&Verified>) -> Option<Refusal> {
         let Some(token) = token else { return Some(Code::NoCredentials.into()) };
         let holds_all = self.all.iter().all(|scope| token.has(scope));
-        (!holds_all).then(|| Refusal::scope(self.all.join(" ").into()))
+        (!holds_all).then(|| Refusal::scope(self.all.iter()))
     }
 }
 
@@ -176,7 +230,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match self.layer.refusal(request.extensions().get()) {
-            Some(refusal) => GuardFuture::answered(refusal),
+            Some(refusal) => GuardFuture::answered(answer(&refusal)),
             None => GuardFuture::passed(self.inner.call(request)),
         }
     }
@@ -186,32 +240,30 @@ where
 pub fn answer<R: From<String>>(refusal: &Refusal) -> Response<R> {
     let mut response = Response::new(R::from(refusal.problem()));
     *response.status_mut() = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::FORBIDDEN);
-    for (name, value) in refusal.headers() {
-        if let Ok(value) = HeaderValue::try_from(value) {
-            response.headers_mut().insert(HeaderName::from_static(name), value);
-        }
-    }
+    set(response.headers_mut(), &refusal.headers());
     response.extensions_mut().insert(refusal.clone());
     response
 }
 
 pin_project! {
-    /// The answer of the guarded service, or the refusal.
+    /// The answer of the guarded service, or that of the layer.
     #[derive(Debug)]
     pub struct GuardFuture<F, R> {
         #[pin]
         passed: Option<F>,
         answered: Option<Response<R>>,
+        // By which a page may read a refusal that comes from within, as a `ScopesLayer` gives it.
+        readable: Headers,
     }
 }
 
-impl<F, R: From<String>> GuardFuture<F, R> {
+impl<F, R> GuardFuture<F, R> {
     const fn passed(future: F) -> Self {
-        Self { passed: Some(future), answered: None }
+        Self { passed: Some(future), answered: None, readable: Headers::new() }
     }
 
-    fn answered(refusal: Refusal) -> Self {
-        Self { passed: None, answered: Some(answer(&refusal)) }
+    const fn answered(response: Response<R>) -> Self {
+        Self { passed: None, answered: Some(response), readable: Headers::new() }
     }
 }
 
@@ -224,7 +276,12 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         match (this.passed.as_pin_mut(), this.answered.take()) {
-            (Some(future), _) => future.poll(context),
+            (Some(future), _) => future.poll(context).map_ok(|mut response| {
+                if response.extensions().get::<Refusal>().is_some() {
+                    set(response.headers_mut(), this.readable);
+                }
+                response
+            }),
             (None, Some(response)) => Poll::Ready(Ok(response)),
             // Polled after its end, which no caller may do.
             (None, None) => Poll::Pending,

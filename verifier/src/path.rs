@@ -9,6 +9,10 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::fmt;
 
+mod reading;
+
+pub(crate) use reading::Reading;
+
 /// A path with one reading, still percent-encoded; the query and the first `/` are gone.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Path<'a>(&'a str);

@@ -9,22 +9,28 @@ use core::fmt;
 use crate::Seconds;
 use crate::json;
 use crate::keys::KeySet;
-use crate::path::{Path, Template};
+use crate::path::Template;
 use crate::text::joined;
 use crate::verify::Rules;
 
+mod access;
 mod bundle;
 mod cors;
 mod error;
 mod lint;
 mod merge;
+mod paths;
 mod read;
 
+pub use access::{Access, ScopeError};
 pub use bundle::Bundle;
 pub use cors::{Cors, Preflight};
 pub use error::PolicyError;
-pub use lint::Shadowed;
+pub use lint::{Respelled, Shadowed};
 pub use merge::MergeError;
+pub(crate) use paths::Deciding;
+pub use paths::PathComparison;
+use paths::Rivals;
 use read::Member;
 
 /// A policy that holds no contradiction.
@@ -33,6 +39,10 @@ pub struct Policy {
     issuers: Vec<IssuerPolicy>,
     /// The most specific first.
     routes: Vec<Route>,
+    /// One for each route.
+    rivals: Vec<Rivals>,
+    /// `None`: the file does not say.
+    paths: Option<PathComparison>,
     identity_headers: Vec<(IdentityField, String)>,
     cors: Option<Cors>,
     envoy: EnvoySettings,
@@ -63,14 +73,6 @@ impl Policy {
     /// What only the Envoy filter can do; every other host ignores it.
     pub const fn envoy(&self) -> &EnvoySettings {
         &self.envoy
-    }
-
-    /// The most specific route that matches.
-    pub(crate) fn route(&self, method: &[u8], path: Path<'_>) -> Option<&Route> {
-        let allows = |route: &&Route| {
-            route.methods.iter().any(|allowed| allowed.as_bytes() == method) && route.path.matches(path)
-        };
-        self.routes.iter().find(allows)
     }
 }
 
@@ -127,41 +129,25 @@ impl Route {
     pub const fn access(&self) -> &Access {
         &self.access
     }
+
+    fn allows(&self, method: &[u8]) -> bool {
+        self.methods.iter().any(|allowed| allowed.as_bytes() == method)
+    }
+
+    /// Whether it asks for something else.
+    fn differs(&self, other: &Self) -> bool {
+        (&self.access, self.strict) != (&other.access, other.strict)
+    }
+
+    fn shares_a_method(&self, other: &Self) -> bool {
+        self.methods.iter().any(|method| other.methods.contains(method))
+    }
 }
 
 /// Methods and path template, as `GET,POST /orders/{id}`.
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", joined(&self.methods, ","), self.path)
-    }
-}
-
-/// What a route asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// Nothing.
-    Public,
-    /// A valid token, and more where the lists are not empty.
-    Token {
-        /// Every one of these scopes.
-        all: Vec<String>,
-        /// At least one of these scopes.
-        any: Vec<String>,
-        /// At least one of these roles.
-        roles: Vec<String>,
-    },
-}
-
-impl fmt::Display for Access {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Token { all, any, roles } = self else { return f.write_str("public") };
-        f.write_str("a valid token")?;
-        for (which, needed) in [("all of", all), ("one of", any), ("one of the roles", roles)] {
-            if !needed.is_empty() {
-                write!(f, ", {which} {}", joined(needed, " "))?;
-            }
-        }
-        Ok(())
     }
 }
 

@@ -8,9 +8,6 @@ import type { Verifier } from "../verifier.js";
 /** There already, on its way, or made by the first request (where a platform fetches nothing before). */
 export type Lazy<Value> = Value | Promise<Value> | (() => Value | Promise<Value>);
 
-/** How a framework finds the handler of a path: "exact" as a policy does, "lenient" without case and last slash. */
-export type Routing = "exact" | "lenient";
-
 /** Decides on requests that reach one middleware. */
 export class Source {
   readonly #source: Lazy<Verifier | Gate>;
@@ -28,19 +25,14 @@ export class Source {
     return (await this.#ready()).decideAsync(request);
   }
 
-  /** For a framework that would send `/ADMIN` and `/admin/` to the handler of `/admin`: both readings must be allowed. */
+  /** For a framework that would send `/ADMIN` or `/admin/` to the handler of `/admin`: a policy must not deny that. */
   async decideLeniently(request: RequestParts): Promise<Decision> {
     const guard = await this.#ready();
     // A verifier's guard looks at no path.
-    if (!("mixedCase" in guard)) return guard.decideAsync(request);
-    if (guard.mixedCase !== undefined) {
-      throw new TypeError(`policy: ${guard.mixedCase}: this framework matches paths without case; write them in lower case`);
+    if ("exactPaths" in guard && guard.exactPaths) {
+      throw new TypeError('policy: path_comparison: this framework takes several spellings of a path for one; write "lenient"');
     }
-    const decision = await guard.decideAsync(request);
-    const path = asRouted(request.path);
-    if (decision.outcome === "deny" || path === request.path) return decision;
-    const other = await guard.decideAsync({ ...request, path });
-    return other.outcome === "public" ? decision : other;
+    return guard.decideAsync(request);
   }
 
   #ready(): Promise<Guard> {
@@ -64,10 +56,4 @@ function guardOf(source: Verifier | Gate, requirement: Requirement | undefined):
   }
   if (requirement === undefined) return source;
   throw new TypeError("protect: a gate's policy says what requests need; leave the requirement out");
-}
-
-function asRouted(target: string): string {
-  const query = target.indexOf("?");
-  const path = query < 0 ? target : target.slice(0, query);
-  return `${path.replace(/(?<=.)\/$/, "").toLowerCase()}${target.slice(path.length)}`;
 }

@@ -74,7 +74,7 @@ fn what_a_page_revokes_is_refused_from_then_on_and_nothing_else() {
     assert!(engine.epoch() > before);
     assert_eq!(word(&engine.verify(&token("s1"), NOW)), "revoked");
     assert_eq!(word(&engine.verify(&token("s2"), NOW)), "accepted");
-    let everybody = engine.requirement(vec![], vec![], vec![]);
+    let everybody = engine.requirement(vec![], vec![], vec![]).unwrap();
     let bearer = format!("Bearer {}", String::from_utf8(token("s1")).unwrap());
     assert_eq!(word(&engine.authorize(vec![bearer], everybody, NOW)), "revoked");
 }

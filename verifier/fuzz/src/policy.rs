@@ -73,7 +73,16 @@ fn requests(document: &Value) -> Vec<Request> {
             _ => segment,
         });
         let path = segments.collect::<Vec<_>>().join("/");
-        let paths = [format!("{path}?a"), format!("{path}/c"), path.replace('a', "b"), path];
+        let paths = [
+            format!("{path}?a"),
+            format!("{path}/c"),
+            format!("{path}/"),
+            path.replace('a', "b"),
+            path.to_ascii_uppercase(),
+            path.replace('@', "%40").replace(':', "%3a"),
+            path.strip_suffix("/a/b").unwrap_or_default().to_owned(),
+            path,
+        ];
         for method in texts(route, "methods").iter().take(2).map(String::as_str).chain(["BREW"]) {
             requests.extend(paths.iter().map(|path| (method.to_owned(), path.clone())));
         }
@@ -95,14 +104,25 @@ fn decides_as_written(policy: &Policy, document: &Value) {
 /// What the document says of a request without a token, and with the one below.
 fn as_written(document: &Value, (method, target): &Request) -> (&'static str, &'static str) {
     let path = target.split_once('?').map_or(target.as_str(), |(path, _)| path);
-    let fits = list(document, "routes").iter().filter(|route| texts(route, "methods").contains(method));
-    let fits = fits.filter_map(|route| Some((routes::fit(route.get("path")?.as_str()?, path)?, route)));
-    let best = fits.min_by_key(|(fit, _)| fit.clone()).map(|(_, route)| route);
-    match best.and_then(Value::as_object) {
-        _ if !routes::has_one_reading(target.as_bytes()) => ("bad_path", "bad_path"),
-        None => ("no_route", "no_route"),
-        Some(route) if route.contains_key("public") => ("public", "public"),
-        Some(route) => ("no_credentials", lacking(route).unwrap_or("allow")),
+    if !routes::has_one_reading(target.as_bytes()) {
+        return ("bad_path", "bad_path");
+    }
+    let routes = list(document, "routes").iter().filter(|route| texts(route, "methods").contains(method));
+    let (templates, routes): (Vec<_>, Vec<_>) =
+        routes.filter_map(|route| Some((route.get("path")?.as_str()?, route.as_object()?))).unzip();
+    let mut deciding = routes::deciding(&templates, path);
+    if document.get("path_comparison") == Some(&"exact".into()) {
+        deciding.truncate(1);
+    }
+    let deciding: Vec<_> = deciding.iter().filter_map(|place| routes.get(*place)).collect();
+    if deciding.is_empty() {
+        ("no_route", "no_route")
+    } else if deciding.iter().all(|route| route.contains_key("public")) {
+        ("public", "public")
+    } else {
+        // No scope and no role is asked for where a route is public. Scopes come before roles.
+        let lacking = deciding.iter().filter_map(|route| lacking(route));
+        ("no_credentials", lacking.max().unwrap_or("allow"))
     }
 }
 

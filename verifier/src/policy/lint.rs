@@ -1,10 +1,15 @@
-//! What a reader of a policy should know and may overlook: what is public, and which rule yields to which.
+//! What a reader of a policy should know and may overlook: what is public, which rule yields to which, and which is open to
+//! another spelling of its path.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
 use super::{Access, Policy, Route};
+
+mod respelled;
+
+pub use respelled::Respelled;
 
 /// Two routes that match the same requests. Both are reached: neither matches nothing else.
 #[derive(Clone, Copy, Debug)]
@@ -17,7 +22,13 @@ pub struct Shadowed<'a> {
 
 impl Shadowed<'_> {
     /// Whether the winner asks for less than the loser: for no token where one is needed, or without a scope or role.
+    ///
+    /// A winner that is not strict about revocations, where the loser is, asks for less too.
     pub fn is_looser(&self) -> bool {
+        self.loser.strict && !self.winner.strict || self.asks_for_less()
+    }
+
+    fn asks_for_less(&self) -> bool {
         match (&self.winner.access, &self.loser.access) {
             (_, Access::Public) => false,
             (Access::Public, Access::Token { .. }) => true,
@@ -59,9 +70,7 @@ impl Policy {
             self.routes.iter().skip(at + 1).map(move |loser| Shadowed { winner, loser })
         });
         let clash = |Shadowed { winner, loser }: &Shadowed<'_>| {
-            winner.methods.iter().any(|method| loser.methods.contains(method))
-                && winner.access != loser.access
-                && winner.path.overlaps(&loser.path)
+            winner.shares_a_method(loser) && winner.differs(loser) && winner.path.overlaps(&loser.path)
         };
         pairs.filter(clash).collect()
     }

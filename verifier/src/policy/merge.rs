@@ -4,7 +4,7 @@ use alloc::string::String;
 use core::fmt;
 
 use super::read::insert;
-use super::{EnvoySettings, IssuerPolicy, KeySource, Policy, Route};
+use super::{EnvoySettings, IssuerPolicy, KeySource, PathComparison, Policy, Route, paths};
 use crate::text::text;
 
 /// Two policies that contradict each other, and in what.
@@ -39,12 +39,19 @@ impl Policy {
                 }
             }
         }
+        if addition.paths.is_some_and(|paths| paths != self.path_comparison()) {
+            return Err(MergeError {
+                member: "path_comparison".into(),
+                problem: "contradicts the policy".into(),
+            });
+        }
         let old = self.routes.clone();
+        let is_lenient = self.path_comparison() == PathComparison::Lenient;
         for route in addition.routes {
             if old.iter().any(|old| old.includes(&route)) {
                 continue;
             }
-            if let Some(overridden) = old.iter().find(|old| route.overrides(old)) {
+            if let Some(overridden) = old.iter().find(|old| route.overrides(old, is_lenient)) {
                 let problem = text!("would decide requests that {overridden} decides now");
                 return Err(MergeError { member: text!("routes {route}"), problem });
             }
@@ -75,23 +82,23 @@ impl Policy {
         if addition.envoy != self.envoy && addition.envoy != EnvoySettings::default() {
             return Err(MergeError { member: "envoy".into(), problem: "contradicts the policy".into() });
         }
+        self.rivals = paths::rivals(&self.routes);
         Ok(self)
     }
 }
 
 impl Route {
     /// Whether a request that `other` would decide is decided by this route instead, and otherwise.
-    fn overrides(&self, other: &Self) -> bool {
-        let shares_a_method = self.methods.iter().any(|method| other.methods.contains(method));
-        let comes_first = self.path.by_precedence(&other.path).is_le();
-        let differs = (&self.access, self.strict) != (&other.access, other.strict);
-        shares_a_method && comes_first && differs && self.path.overlaps(&other.path)
+    fn overrides(&self, other: &Self, is_lenient: bool) -> bool {
+        let comes_first = self.path.by_precedence(&other.path).is_le() && self.path.overlaps(&other.path);
+        let comes_along = is_lenient && self.path.may_precede(&other.path);
+        self.shares_a_method(other) && self.differs(other) && (comes_first || comes_along)
     }
 
     /// Whether this route says all that `other` says.
     fn includes(&self, other: &Self) -> bool {
         self.path == other.path
-            && (&self.access, self.strict) == (&other.access, other.strict)
+            && !self.differs(other)
             && other.methods.iter().all(|method| self.methods.contains(method))
     }
 }

@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 
 use super::error::Fault;
 use super::{
-    Access, Cors, EnvoySettings, IdentityField, IssuerPolicy, KeySource, Policy, RevocationSource, Route,
+    Access, Cors, EnvoySettings, IdentityField, IssuerPolicy, KeySource, PathComparison, Policy,
+    RevocationSource, Route, paths,
 };
 use crate::claims::is_scope_token;
 use crate::json::{Node, Value};
@@ -18,7 +19,16 @@ use crate::verify::Rules;
 type Result<T> = core::result::Result<T, Fault>;
 
 pub(super) fn policy(root: &Member<'_, '_>) -> Result<Policy> {
-    root.members(&["$schema", "version", "issuers", "routes", "identity_headers", "cors", "envoy"])?;
+    root.members(&[
+        "$schema",
+        "version",
+        "issuers",
+        "routes",
+        "identity_headers",
+        "cors",
+        "envoy",
+        "path_comparison",
+    ])?;
     if let Some(schema) = root.get("$schema").filter(|schema| schema.node.value.as_str().is_none()) {
         return Err(schema.fault("must be a text"));
     }
@@ -27,8 +37,11 @@ pub(super) fn policy(root: &Member<'_, '_>) -> Result<Policy> {
     }
     let issuers = issuers(&root.need("issuers")?)?;
     let feeds = issuers.iter().all(|issuer| issuer.revocations.is_some());
+    let routes = routes(&root.need("routes")?, feeds)?;
     Ok(Policy {
-        routes: routes(&root.need("routes")?, feeds)?,
+        rivals: paths::rivals(&routes),
+        routes,
+        paths: root.get("path_comparison").map(|member| path_comparison(&member)).transpose()?,
         issuers,
         identity_headers: root
             .get("identity_headers")
@@ -216,6 +229,11 @@ fn identity_headers(member: &Member<'_, '_>) -> Result<Vec<(IdentityField, Strin
         headers.push((field, text));
     }
     Ok(headers)
+}
+
+fn path_comparison(member: &Member<'_, '_>) -> Result<PathComparison> {
+    let named = member.node.value.as_str().and_then(PathComparison::named);
+    named.ok_or_else(|| member.fault("must be `lenient` or `exact`"))
 }
 
 fn envoy(member: Option<Member<'_, '_>>) -> Result<EnvoySettings> {

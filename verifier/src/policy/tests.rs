@@ -2,6 +2,7 @@ use alloc::format;
 use alloc::string::ToString;
 
 use super::*;
+use crate::path::Path;
 
 const POLICY: &str = r#"{
   "version": 1,
@@ -25,7 +26,7 @@ fn problem(text: &str, with: &str) -> String {
 fn the_most_specific_route_decides_whatever_the_order() {
     let policy = Policy::parse(POLICY.as_bytes()).unwrap();
     let path = |text: &'static str| Path::parse(text.as_bytes()).unwrap();
-    let access = |method: &[u8], path| policy.route(method, path).map(|route| &route.access);
+    let access = |method: &[u8], path| policy.deciding(method, path).map(|deciding| &deciding.route.access);
 
     assert_eq!(access(b"GET", path("/about")), Some(&Access::Public));
     assert!(matches!(access(b"GET", path("/orders/7")), Some(Access::Token { .. })));
@@ -129,6 +130,11 @@ fn mistakes_name_the_line_the_member_and_what_would_be_right() {
             "line 5, issuers[0].keys.inline: the key set holds no",
         ),
         ("\"version\": 1", "\"version\": 2", "line 2, version: must be 1"),
+        (
+            "\"version\": 1",
+            "\"path_comparison\": \"strict\", \"version\": 1",
+            "line 2, path_comparison: must be `lenient` or `exact`",
+        ),
         ("\"version\": 1", "\"version\": 1.5", "line 2, version: must be 1"),
         ("\"version\": 1", "\"$schema\": 1, \"version\": 1", "line 2, $schema: must be a text"),
         ("\"version\": 1,", "", "line 1: the member `version` is missing"),
@@ -169,9 +175,14 @@ fn identity_headers_do_not_share_a_name() {
 
 /// A policy with these routes, that believes `https://as.example`.
 fn routes(routes: &[&str]) -> Policy {
+    compared("", routes)
+}
+
+/// The same, with other members before it.
+fn compared(members: &str, routes: &[&str]) -> Policy {
     let routes = routes.join(",");
     let text = format!(
-        r#"{{"version":1,"issuers":[{{"issuer":"https://as.example","audiences":["orders"],
+        r#"{{{members}"version":1,"issuers":[{{"issuer":"https://as.example","audiences":["orders"],
         "keys":{{"url":"https://as.example/jwks"}}}}],"routes":[{routes}]}}"#
     );
     Policy::parse(text.as_bytes()).unwrap()
@@ -183,64 +194,6 @@ const ABOUT: &str = r#"{"methods":["GET"],"path":"/about","public":true}"#;
 
 fn said(policy: &Policy) -> Vec<String> {
     policy.routes().iter().map(|route| format!("{route}: {}", route.access())).collect()
-}
-
-#[test]
-fn every_public_route_and_every_pair_that_overlaps_is_told() {
-    let policy = routes(&[ADMIN, LOGO, ABOUT]);
-
-    assert_eq!(
-        policy.public_routes().map(ToString::to_string).collect::<Vec<_>>(),
-        ["GET /about", "GET /admin/logo"]
-    );
-    let shadowed = policy.shadowed_routes();
-    assert_eq!(
-        shadowed.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        ["GET /admin/logo decides before GET,PUT /admin/{*rest}, where both match"]
-    );
-    assert!(shadowed[0].is_looser());
-}
-
-#[test]
-fn looser_is_what_lets_somebody_through_whom_the_other_stops() {
-    let looser = |winner: &str, loser: &str| {
-        let route = |path: &str, access: &str| format!(r#"{{"methods":["GET"],"path":"{path}",{access}}}"#);
-        let policy = routes(&[&route("/{*rest}", loser), &route("/a", winner)]);
-        policy.shadowed_routes()[0].is_looser()
-    };
-    let (public, any_token) = (r#""public":true"#, r#""authenticated":true"#);
-    let (a, ab, a_or_b) =
-        (r#""require":{"all":["a"]}"#, r#""require":{"all":["a","b"]}"#, r#""require":{"any":["a","b"]}"#);
-    let clerk = r#""authenticated":true,"roles":["clerk"]"#;
-    let clerk_or_chief = r#""authenticated":true,"roles":["clerk","chief"]"#;
-    let a_or_nothing_else = r#""require":{"any":["a"]}"#;
-    let a_or_b_or_c = r#""require":{"any":["a","b","c"]}"#;
-
-    for (winner, loser) in [
-        (public, any_token),
-        (any_token, a),
-        (a, ab),
-        (a_or_b, a),
-        (any_token, clerk),
-        (clerk_or_chief, clerk),
-        (a, clerk),
-        (any_token, a_or_b),
-        (a_or_b_or_c, a_or_b),
-    ] {
-        assert!(looser(winner, loser), "{winner} instead of {loser}");
-    }
-    for (winner, loser) in [
-        (any_token, public),
-        (a, any_token),
-        (ab, a),
-        (a, a_or_b),
-        (a_or_b, a_or_b_or_c),
-        (clerk, clerk_or_chief),
-        (a_or_nothing_else, a),
-        (a, a_or_nothing_else),
-    ] {
-        assert!(!looser(winner, loser), "{winner} instead of {loser}");
-    }
 }
 
 #[test]
@@ -262,4 +215,6 @@ fn what_only_envoy_does_is_the_usual_unless_the_policy_says_otherwise() {
     );
 }
 
+mod lint;
 mod merge;
+mod paths;

@@ -1,4 +1,4 @@
-//! `keystone policy lint`: what is public and which rule yields to which. What does not load is refused by name.
+//! `keystone policy lint`: what is public, which rule yields to which, and which is open to another spelling. What does not load is refused by name.
 
 use std::path::{Path, PathBuf};
 
@@ -41,6 +41,7 @@ fn text(policy: &Policy) -> String {
         let word = if pair.is_looser() { "LOOSER" } else { "shadowed" };
         format!("{word:<8}  {pair}")
     }));
+    lines.extend(policy.respelled_routes().iter().map(|open| format!("OPEN      {open}")));
     lines.join("\n")
 }
 
@@ -53,9 +54,18 @@ fn data(policy: &Policy) -> String {
             "looser": pair.is_looser(),
         })
     });
+    let respelled = policy.respelled_routes();
+    let respelled = respelled.iter().map(|open| {
+        json!({
+            "path": open.path,
+            "deciding": open.deciding.to_string(),
+            "avoided": open.avoided.to_string(),
+        })
+    });
     json!({
         "public": policy.public_routes().map(ToString::to_string).collect::<Vec<_>>(),
         "shadowed": shadowed.collect::<Vec<_>>(),
+        "respelled": respelled.collect::<Vec<_>>(),
     })
     .to_string()
 }
@@ -92,8 +102,27 @@ mod tests {
         );
         assert_eq!(
             lint(&[BASE], true).unwrap(),
-            r#"{"public":["GET /orders/logo"],"shadowed":[{"looser":true,"loser":"GET /orders/{*rest}","winner":"GET /orders/logo"}]}"#
+            r#"{"public":["GET /orders/logo"],"respelled":[],"shadowed":[{"looser":true,"loser":"GET /orders/{*rest}","winner":"GET /orders/logo"}]}"#
         );
+    }
+
+    #[test]
+    fn a_route_that_another_spelling_gets_around_is_listed() {
+        let exact = BASE.replace("\"version\":1", "\"version\":1,\"path_comparison\":\"exact\"");
+        let open = exact.replace("/orders/logo", "/{*all}");
+
+        assert!(!lint(&[&BASE.replace("/orders/logo", "/{*all}")], false).unwrap().contains("OPEN"));
+        let said = lint(&[&open], false).unwrap();
+        assert!(
+            said.ends_with(
+                "\nOPEN      /ORDERS/~ is decided by GET /{*all}, not by GET /orders/{*rest}, where the service takes both \
+                 paths for one"
+            ),
+            "{said}"
+        );
+        assert!(lint(&[&open], true).unwrap().contains(
+            r#""respelled":[{"avoided":"GET /orders/{*rest}","deciding":"GET /{*all}","path":"/ORDERS/~"}]"#
+        ));
     }
 
     #[test]

@@ -140,3 +140,40 @@ fn inline_keys_are_compared_by_name_and_key() {
     assert!(with(&more).merge(with(&jwks)).is_err());
     assert!(with(&jwks).merge(with(&jwks.replace("k1", "k2"))).is_err());
 }
+
+#[test]
+fn an_addition_does_not_change_how_paths_are_compared() {
+    let policy = |members: &str, path: &str| {
+        compared(members, &[&format!(r#"{{"methods":["GET"],"path":"{path}","public":true}}"#)])
+    };
+    let (exact, lenient) = (r#""path_comparison":"exact","#, r#""path_comparison":"lenient","#);
+
+    for (base, addition) in [(exact, ""), (exact, exact), (lenient, ""), ("", lenient), ("", "")] {
+        let merged = policy(base, "/a").merge(policy(addition, "/b")).unwrap();
+        assert_eq!(merged.path_comparison(), policy(base, "/a").path_comparison(), "{base} {addition}");
+    }
+    for (base, addition) in [("", exact), (lenient, exact), (exact, lenient)] {
+        let error = policy(base, "/a").merge(policy(addition, "/b")).unwrap_err().to_string();
+        assert_eq!(error, "path_comparison: contradicts the policy");
+    }
+}
+
+#[test]
+fn an_addition_for_another_spelling_changes_no_decision_either() {
+    let about = r#"{"methods":["GET"],"path":"/ABOUT/","authenticated":true}"#;
+    let exact = r#""path_comparison":"exact","#;
+
+    let error = routes(&[ABOUT]).merge(routes(&[about])).unwrap_err().to_string();
+    assert_eq!(error, "routes GET /ABOUT/: would decide requests that GET /about decides now");
+    assert_eq!(compared(exact, &[ABOUT]).merge(routes(&[about])).unwrap().routes().len(), 2);
+}
+
+#[test]
+fn an_added_route_is_asked_about_other_spellings_of_its_path() {
+    let base = routes(&[r#"{"methods":["GET"],"path":"/a","public":true}"#]);
+    let all = r#"{"methods":["GET"],"path":"/{*all}","authenticated":true}"#;
+    let merged = base.merge(routes(&[all])).unwrap();
+
+    let path = Path::parse(b"/A").unwrap();
+    assert_eq!(merged.deciding(b"GET", path).unwrap().all().count(), 2);
+}

@@ -1,0 +1,119 @@
+//! How the service behind compares paths, and which routes decide on one that it may take for another.
+
+use alloc::vec::Vec;
+
+use super::{Policy, Route};
+use crate::path::{Path, Reading};
+
+/// How the service behind compares a path with those of its handlers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PathComparison {
+    /// Perhaps without case, without a last slash, or decoded: it may take `/ADMIN` and `/admin/` for `/admin`. A request must be
+    /// allowed by the routes of all the paths that it may be taken for.
+    #[default]
+    Lenient,
+    /// Byte by byte: a request needs what the route of its path asks for.
+    Exact,
+}
+
+impl PathComparison {
+    pub(super) fn named(name: &str) -> Option<Self> {
+        match name {
+            "lenient" => Some(Self::Lenient),
+            "exact" => Some(Self::Exact),
+            _ => None,
+        }
+    }
+}
+
+/// The routes that decide on a request: every one of them must allow it.
+#[derive(Clone, Debug)]
+pub(crate) struct Deciding<'a> {
+    /// The most specific that matches the path as it is.
+    pub(crate) route: &'a Route,
+    /// Those of the paths that the service may take it for.
+    pub(crate) others: Vec<&'a Route>,
+}
+
+impl<'a> Deciding<'a> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &'a Route> + Clone {
+        core::iter::once(self.route).chain(self.others.iter().copied())
+    }
+}
+
+/// The routes that may decide on a request besides the one that matches its path, by their places in the policy. Worked out
+/// once: of most routes there are none.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rivals {
+    /// Those that may match any path in another reading.
+    of_any: Vec<usize>,
+    /// Those that do so only with a path that has other readings.
+    of_respelled: Vec<usize>,
+}
+
+/// One for each route.
+pub(super) fn rivals(routes: &[Route]) -> Vec<Rivals> {
+    let of = |(at, route): (usize, &Route)| {
+        let mut rivals = Rivals::default();
+        for (place, rival) in routes.iter().enumerate() {
+            if place != at && rival.shares_a_method(route) && rival.path.may_precede(&route.path) {
+                let kind = if rival.path.is_plain() { &mut rivals.of_respelled } else { &mut rivals.of_any };
+                kind.push(place);
+            }
+        }
+        rivals
+    };
+    routes.iter().enumerate().map(of).collect()
+}
+
+impl Policy {
+    /// How the service behind compares paths.
+    pub fn path_comparison(&self) -> PathComparison {
+        self.paths.unwrap_or_default()
+    }
+
+    /// `None`: no route allows this path, in whatever way it may be read.
+    pub(crate) fn deciding(&self, method: &[u8], path: Path<'_>) -> Option<Deciding<'_>> {
+        let fits = |route: &Route| route.allows(method) && route.path.matches(path);
+        let at = self.routes.iter().position(fits)?;
+        let route = self.routes.get(at)?;
+        let others = match self.path_comparison() {
+            PathComparison::Exact => Vec::new(),
+            PathComparison::Lenient => self.others((at, route), method, path),
+        };
+        Some(Deciding { route, others })
+    }
+
+    fn others(&self, (at, route): (usize, &Route), method: &[u8], path: Path<'_>) -> Vec<&Route> {
+        let Some(Rivals { of_any, of_respelled }) = self.rivals.get(at) else { return Vec::new() };
+        let respelled = if path.is_plain() { &[] } else { of_respelled.as_slice() };
+        if of_any.is_empty() && respelled.is_empty() {
+            return Vec::new();
+        }
+        let read = path.read_as(Reading::LOOSEST);
+        let rivals: Vec<&Route> = of_any
+            .iter()
+            .chain(respelled)
+            .filter_map(|place| self.routes.get(*place))
+            .filter(|rival| rival.allows(method) && rival.path.matches_as(&read, Reading::LOOSEST))
+            .collect();
+        if rivals.is_empty() { rivals } else { winners(route, &rivals, path) }
+    }
+}
+
+/// Those of `rivals` that are the most specific in some reading, each once.
+fn winners<'a>(route: &Route, rivals: &[&'a Route], path: Path<'_>) -> Vec<&'a Route> {
+    let mut winners: Vec<&Route> = Vec::new();
+    for reading in Reading::all() {
+        let read = path.read_as(reading);
+        let matching = || rivals.iter().filter(|rival| rival.path.matches_as(&read, reading));
+        for rival in matching() {
+            let yields_to = |other: &Route| other.path.by_precedence_as(&rival.path, reading).is_lt();
+            let is_first = !yields_to(route) && !matching().any(|other| yields_to(other));
+            if is_first && !winners.iter().any(|known| core::ptr::eq(*known, *rival)) {
+                winners.push(rival);
+            }
+        }
+    }
+    winners
+}
