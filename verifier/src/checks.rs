@@ -61,7 +61,7 @@ checks! {
     Issuer "issuer";
     /// `aud` names the audience (RFC 7519 §4.1.3).
     Audience "audience";
-    /// `exp` has not passed (RFC 7519 §4.1.4).
+    /// `exp` has not passed, and comes after `iat` and `nbf` (RFC 7519 §4.1.4).
     Exp "exp";
     /// `nbf` has come (RFC 7519 §4.1.5).
     Nbf "nbf";

@@ -164,7 +164,8 @@ impl KeyCache {
 
     /// Takes the fetched set. A bad one changes nothing but the time of the next try.
     pub fn replace(&mut self, jwks: &[u8], now: Seconds) -> Result<(), KeySetError> {
-        let checked = KeySet::accepting(self.accepted, jwks).and_then(|new| self.refuse_changed_key(new));
+        let checked =
+            KeySet::accepting(self.accepted, jwks).and_then(|new| self.refuse_changed_key(new, now));
         checked.map(|new| self.take(new, now)).inspect_err(|_| self.failed(now))
     }
 
@@ -198,9 +199,10 @@ impl KeyCache {
         self.fetched_at = self.fetched_at.min(now);
     }
 
-    /// A `kid` is the thumbprint of its key: another key under the same name is an attack or a broken deployment.
-    fn refuse_changed_key(&self, new: KeySet) -> Result<KeySet, KeySetError> {
-        let Some(old) = &self.keys else { return Ok(new) };
+    /// A `kid` is the thumbprint of its key: another key under the same name is an attack or a broken deployment, as long as
+    /// the old one is in use. Later it only would keep the issuer away for ever.
+    fn refuse_changed_key(&self, new: KeySet, now: Seconds) -> Result<KeySet, KeySetError> {
+        let Some(old) = self.current(now) else { return Ok(new) };
         match old.conflict(&new) {
             Some(kid) => Err(KeySetError::ChangedKey(kid.into())),
             None => Ok(new.continuing(old)),

@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pause_lasts_its_seconds_and_ends_when_the_clock_is_set_back() {
+    fn a_pause_ends_with_its_seconds_or_when_the_clock_is_set_back() {
         let pause = Pause::of(10, 1000);
 
         assert_eq!(

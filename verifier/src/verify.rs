@@ -229,13 +229,20 @@ impl Standard<'_> {
     }
 }
 
-/// RFC 7519 §4.1.4 to §4.1.6: `exp` is exclusive; nothing comes from the future; nothing lives for ever.
+/// RFC 7519 §4.1.4 to §4.1.6: `exp` is exclusive and comes after all else; nothing comes from the future; nothing lives for
+/// ever.
 fn check_times(claims: &Claims, rules: &Rules, now: Seconds, watch: &mut impl Watch) -> Result<(), Refusal> {
     let Rules { leeway, max_lifetime, .. } = *rules;
     let latest = now.saturating_add(leeway);
     watch.at(Check::Exp);
-    watch.saw(|| text!("{}, it is {now}, leeway {leeway}", claims.expires_at));
-    if claims.expires_at.saturating_add(leeway) <= now {
+    // The leeway is for clocks that differ. It must not let a token pass that no clock ever found valid.
+    let begins = claims.issued_at.max(claims.not_before.unwrap_or_default());
+    let is_never_valid = claims.expires_at <= begins;
+    watch.saw(|| {
+        let never = if is_never_valid { text!(", begins at {begins} only") } else { String::new() };
+        text!("{}, it is {now}, leeway {leeway}{never}", claims.expires_at)
+    });
+    if is_never_valid || claims.expires_at.saturating_add(leeway) <= now {
         return Err(Code::Expired.into());
     }
     watch.at(Check::Nbf);

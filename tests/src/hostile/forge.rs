@@ -101,6 +101,12 @@ pub(super) fn policy(keys: &[Value]) -> Value {
                 "require": { "all": ["orders:read"], "any": ["orders:admin", "orders:write"] },
             },
             { "methods": ["GET"], "path": "/admin", "require": { "all": ["admin"] } },
+            { "methods": ["GET"], "path": "/site/{*rest}", "public": true },
+            { "methods": ["GET"], "path": "/site/admin", "require": { "all": ["admin"] } },
+            { "methods": ["GET"], "path": "/site/admin/{*rest}", "require": { "all": ["admin"] } },
+            { "methods": ["GET"], "path": "/site/@keys", "authenticated": true },
+            { "methods": ["GET"], "path": "/site/Files/", "authenticated": true },
+            { "methods": ["GET"], "path": "/site/shut/{*rest}", "authenticated": true, "roles": ["clerk"] },
         ],
     })
 }

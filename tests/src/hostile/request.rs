@@ -4,7 +4,7 @@ use super::Case;
 use super::forge::{valid, with_claims};
 
 pub(super) fn cases() -> Vec<Case> {
-    let all = [absent(), several(), schemes(), paths()];
+    let all = [absent(), several(), schemes(), paths(), spellings()];
     all.into_iter().flatten().map(|case| case.in_group('G')).collect()
 }
 
@@ -156,6 +156,65 @@ fn paths() -> Vec<Case> {
             .map(|path| on("GET", path).is("public")),
     );
     cases.push(on("PUT", "/orders/a%20b"));
+    cases
+}
+
+/// Services that compare without case, without a last slash or decoded answer these as the path that the policy names, and a
+/// wider route is looser.
+fn spellings() -> Vec<Case> {
+    let token = |scope: &str| format!("Bearer {}", with_claims(&[("scope", &format!("\"{scope}\""))]));
+    let (admin, other) = (token("admin"), token("orders:read"));
+    let mut cases = Vec::new();
+    let mut ask = |path: &str, verdicts: [&'static str; 3]| {
+        let sent: [(&str, &[&str]); 3] =
+            [("nobody", &[]), ("somebody", &[other.as_str()]), ("an administrator", &[admin.as_str()])];
+        for ((who, authorization), verdict) in sent.into_iter().zip(verdicts) {
+            let name = format!("{path} by {who}");
+            cases.push(
+                Case::request(name, "two readers of one path", ("GET", path), authorization).is(verdict),
+            );
+        }
+    };
+    for path in [
+        "/site/admin",
+        "/site/ADMIN",
+        "/site/Admin",
+        "/site/admiN?x=/site/about",
+        "/site/admin/",
+        "/site/ADMIN/",
+        "/site/adm%C4%B1n",
+        "/site/ADM%c4%b0N/",
+        "/site/admin/users",
+        "/site/Admin/users",
+        "/site/ADMIN/a/b/",
+    ] {
+        ask(path, ["no_credentials", "insufficient_scope", "allow"]);
+    }
+    for path in [
+        "/site/@keys",
+        "/site/%40keys",
+        "/site/@KEYS",
+        "/site/@keys/",
+        "/site/%40Keys/",
+        "/site/@%E2%84%AAeys",
+        "/site/@key%C5%BF",
+        "/site/files",
+        "/site/Files",
+        "/site/FILES/",
+    ] {
+        ask(path, ["no_credentials", "allow", "allow"]);
+    }
+    for path in ["/site/shut", "/site/SHUT", "/site/shut/", "/site/Shut/it"] {
+        ask(path, ["no_credentials", "insufficient_role", "insufficient_role"]);
+    }
+    for path in
+        ["/site/", "/site/About", "/site/administrator", "/site/admin.json", "/site/keys", "/site/A/Admin/"]
+    {
+        ask(path, ["public", "public", "public"]);
+    }
+    for path in ["/SITE/admin", "/site", "/Site/about", "/ADMIN", "/admin/", "/ORDERS", "/orders/", "/me/"] {
+        ask(path, ["no_route"; 3]);
+    }
     cases
 }
 

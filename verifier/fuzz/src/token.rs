@@ -96,7 +96,8 @@ fn are_sound_claims(claims: &[u8], read: fn(f64) -> f64) -> bool {
         && exp.saturating_add(30) > NOW
         && iat <= NOW + 30
         && date("nbf").is_none_or(|nbf| nbf <= NOW + 30)
-        && exp.saturating_sub(iat) <= 86_400
+        && exp > iat.max(date("nbf").unwrap_or_default())
+        && exp - iat <= 86_400
 }
 
 /// RFC 6749 §3.3, and the forms that other gateways read.

@@ -74,7 +74,7 @@ impl KeyCache {
             return Err(SnapshotError::NotNewer);
         }
         let keys = KeySet::from_json(self.accepted, &document.value)
-            .and_then(|keys| self.refuse_changed_key(keys))
+            .and_then(|keys| self.refuse_changed_key(keys, now))
             .map_err(SnapshotError::Keys)?;
         self.take(keys, fetched_at);
         Ok(())

@@ -69,6 +69,20 @@ fn a_bad_set_never_replaces_a_good_one() {
 }
 
 #[test]
+fn a_name_may_mean_another_key_once_the_old_one_is_past_its_use() {
+    let mut cache = loaded(1000);
+    let epoch = cache.epoch();
+
+    assert_eq!(cache.replace(CHANGED, 1599), Err(KeySetError::ChangedKey("k1".into())));
+    assert_eq!(cache.replace(CHANGED, 1600), Ok(()));
+    assert_ne!(cache.epoch(), epoch);
+    assert!(cache.current(1600).unwrap().is_same(&KeySet::parse(CHANGED).unwrap()));
+    let snapshot = cache.snapshot("a").unwrap();
+    let mut restored = loaded(1000);
+    assert_eq!(restored.restore(snapshot.as_bytes(), "a", 1600), Ok(()));
+}
+
+#[test]
 fn an_unknown_kid_brings_one_fetch_in_30_seconds() {
     let mut cache = loaded(1000);
     cache.missed(1001);
@@ -224,7 +238,7 @@ fn a_clock_that_was_ahead_uses_up_no_turn_of_an_unknown_kid() {
 }
 
 #[test]
-fn keys_of_a_clock_that_was_ahead_are_used_no_longer_than_new_ones() {
+fn keys_of_a_clock_that_was_ahead_last_no_longer_than_new_ones() {
     for stays_away in [KeyCache::started, KeyCache::failed] {
         let mut cache = loaded(1000 + AHEAD);
         stays_away(&mut cache, 1000);

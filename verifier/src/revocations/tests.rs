@@ -324,7 +324,7 @@ fn read_ahead() -> Revocations {
 }
 
 #[test]
-fn a_clock_that_was_ahead_delays_no_page_and_makes_none_look_old() {
+fn a_clock_that_was_ahead_delays_no_page_and_makes_none_old() {
     let mut feed = read_ahead();
     assert!(feed.wants_page(NOW));
     feed.started(NOW);

@@ -285,10 +285,9 @@ fn the_audience_must_hold_one_of_ours() {
 fn times_are_bounded_on_both_sides() {
     let at = |name, seconds: Seconds| with_claim(name, &format!("{seconds}"));
 
-    assert_eq!(at("exp", NOW - 31), Some(Code::Expired));
-    assert_eq!(at("exp", NOW - 30), Some(Code::Expired));
-    assert_eq!(at("exp", NOW - 29), None);
-    assert_eq!(at("exp", NOW), None);
+    for (exp, code) in [(NOW - 30, Some(Code::Expired)), (NOW - 29, None), (NOW, None)] {
+        assert_eq!(with_claims(&[("exp", exp), ("iat", NOW - 300)]), code, "{exp}");
+    }
     assert_eq!(with_claim("exp", &format!("{}.5", NOW + 300)), None);
     assert_eq!(at("nbf", NOW + 30), None);
     assert_eq!(at("nbf", NOW + 31), Some(Code::NotYetValid));
@@ -308,6 +307,33 @@ fn times_are_bounded_on_both_sides() {
     let token = sign(HEADER, &claims(&[]));
     assert!(verify(token.as_bytes(), &rules(), &keys(), 0).is_err());
     assert!(verify(token.as_bytes(), &rules(), &keys(), u64::MAX).is_err());
+}
+
+/// What is said of a token with these times.
+fn with_claims(times: &[(&str, Seconds)]) -> Option<Code> {
+    let times: Vec<_> = times.iter().map(|(name, seconds)| (*name, format!("{seconds}"))).collect();
+    let times: Vec<_> = times.iter().map(|(name, json)| (*name, json.as_str())).collect();
+    let verdict = verify(sign(HEADER, &claims(&times)).as_bytes(), &rules(), &keys(), NOW);
+    verdict.err().map(|refusal| refusal.code())
+}
+
+#[test]
+fn the_leeway_makes_no_token_valid_that_never_was() {
+    for (begins, exp, code) in [
+        (NOW + 25, NOW - 20, Some(Code::Expired)),
+        (NOW + 25, NOW + 20, Some(Code::Expired)),
+        (NOW + 25, NOW + 25, Some(Code::Expired)),
+        (NOW - 10, NOW - 20, Some(Code::Expired)),
+        (NOW + 25, NOW + 26, None),
+        (NOW - 20, NOW - 19, None),
+    ] {
+        assert_eq!(
+            with_claims(&[("nbf", begins), ("iat", NOW - 300), ("exp", exp)]),
+            code,
+            "nbf {begins} {exp}"
+        );
+        assert_eq!(with_claims(&[("iat", begins), ("exp", exp)]), code, "iat {begins} {exp}");
+    }
 }
 
 #[test]

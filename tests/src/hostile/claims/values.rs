@@ -3,6 +3,33 @@
 use super::super::Case;
 use super::super::forge::{NOW, with_claims};
 
+/// A token that begins then, by one of its claims, and has this `exp`.
+fn lived((name, begins): (&str, u64), exp: u64) -> String {
+    let (issued, begins, exp) = ((NOW - 300).to_string(), begins.to_string(), exp.to_string());
+    let earlier = (name != "iat").then_some(("iat", issued.as_str()));
+    with_claims(
+        &earlier.into_iter().chain([(name, begins.as_str()), ("exp", exp.as_str())]).collect::<Vec<_>>(),
+    )
+}
+
+/// The leeway is for clocks that differ, not for tokens that no clock ever found valid.
+fn never_valid() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (name, rule) in [("nbf", "RFC 7519 §4.1.4 and §4.1.5"), ("iat", "RFC 7519 §4.1.4 and §4.1.6")] {
+        for (what, begins, exp, verdict) in [
+            ("comes after exp, both within the leeway", NOW + 25, NOW - 20, "expired"),
+            ("comes after exp, both to come", NOW + 25, NOW + 20, "expired"),
+            ("comes after exp, both past", NOW - 10, NOW - 20, "expired"),
+            ("is exp", NOW + 20, NOW + 20, "expired"),
+            ("comes a second before exp, both to come", NOW + 20, NOW + 21, "allow"),
+            ("comes a second before exp, both past", NOW - 20, NOW - 19, "allow"),
+        ] {
+            cases.push(Case::token(format!("{name} {what}"), rule, lived((name, begins), exp)).is(verdict));
+        }
+    }
+    cases
+}
+
 pub(super) fn times() -> Vec<Case> {
     let dated = |name: &str, value: String| with_claims(&[(name, &value)]);
     let mut cases = vec![
@@ -14,8 +41,8 @@ pub(super) fn times() -> Vec<Case> {
             dated("exp", (NOW - 30).to_string()),
         )
         .is("expired"),
-        Case::token("expired within the leeway", "RFC 7519 §4.1.4", dated("exp", (NOW - 29).to_string())),
-        Case::token("expires now", "RFC 7519 §4.1.4", dated("exp", NOW.to_string())),
+        Case::token("expired within the leeway", "RFC 7519 §4.1.4", lived(("iat", NOW - 300), NOW - 29)),
+        Case::token("expires now", "RFC 7519 §4.1.4", lived(("iat", NOW - 300), NOW)),
         Case::token("expires between two seconds", "RFC 7519 §2", dated("exp", format!("{}.5", NOW + 300))),
         Case::token(
             "expires at a number with an exponent",
@@ -83,6 +110,7 @@ pub(super) fn times() -> Vec<Case> {
     ] {
         cases.push(Case::token(what, "clocks that jump", &valid).at(now).is(verdict));
     }
+    cases.extend(never_valid());
     let far = [("iat", "4294967296"), ("exp", "4294967596")];
     cases.push(
         Case::token("a token of the year 2106 in that year", "RFC 7519 §2", with_claims(&far))
