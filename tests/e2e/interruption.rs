@@ -133,7 +133,7 @@ fn goes_on(issuer: &Issuer, token: &str) -> Result<String> {
 
 /// How often the one session was refreshed.
 fn generation(home: &Home) -> Result<u32> {
-    let said = home.ask("SELECT generation FROM refresh_tokens")?;
+    let said = home.ask("SELECT generation FROM refresh_tokens WHERE ended_at IS NULL")?;
     said.parse().with_context(|| format!("not one session: {said}"))
 }
 

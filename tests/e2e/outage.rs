@@ -13,6 +13,8 @@ use crate::lab::{Alone, Lab, promises, serving_the_cast};
 pub(crate) const PROMISES: &[(&str, Alone)] = promises![
     a_frozen_database_means_503_until_it_thaws,
     a_stopped_database_means_503,
+    a_lost_answer_is_given_again_after_a_longer_outage,
+    a_lost_answer_is_given_again_after_a_longer_stop,
     logins_and_refreshes_survive_the_loss_of_redis,
     keys_out_of_reach_mean_503_not_401,
 ];
@@ -41,6 +43,47 @@ fn a_stopped_database_means_503(lab: &Lab) -> Result<()> {
     issuer.operations.get("/health/live").send()?.expect(200)?;
     let ready = || Ok(issuer.operations.get("/health/ready").send()?.status == 503);
     wait::until("the issuer to say that it is not ready", Duration::from_secs(30), ready)
+}
+
+/// The answer to a refresh is lost, and the database is away for longer than `sessions.grace`.
+fn a_lost_answer_is_given_again_after_a_longer_outage(lab: &Lab) -> Result<()> {
+    let (backends, issuer) = on_postgres(lab, "lost-answer", "[sessions]\ngrace = 1")?;
+    let alice = issuer.login("alice")?;
+    let lost = issuer.tokens(&issuer.refresh_grant(alice.refresh()?))?;
+
+    backends.postgres.process.freeze()?;
+    // Two requests, each given up after two seconds.
+    unavailable(&issuer, alice.refresh()?)?;
+    backends.postgres.process.thaw()?;
+
+    let mut answer = issuer.refresh_grant(alice.refresh()?).send()?;
+    wait::until("refreshes after the database thawed", Duration::from_secs(30), || {
+        answer = issuer.refresh_grant(alice.refresh()?).send()?;
+        Ok(answer.status != 503)
+    })?;
+    let again = issuer.received(&answer.expect(200)?)?;
+    ensure!(again.refresh()? == lost.refresh()?, "another successor");
+    issuer.tokens(&issuer.refresh_grant(again.refresh()?)).map(drop)
+}
+
+/// The same where the only issuer was away: what is known about that must outlive it.
+fn a_lost_answer_is_given_again_after_a_longer_stop(lab: &Lab) -> Result<()> {
+    let home = lab.issuer_home("long-stop", |_| ())?;
+    let mut issuer = serving_the_cast(&home)?;
+    let alice = issuer.login("alice")?;
+    let lost = issuer.tokens(&issuer.refresh_grant(alice.refresh()?))?;
+
+    issuer.process.kill()?;
+    // Ten minutes.
+    home.ask(
+        "UPDATE refresh_tokens SET rotated_at = rotated_at - 600000, last_used_at = last_used_at - 600000",
+    )?;
+    home.ask("UPDATE liveness SET reported_at = reported_at - 600000, due_at = due_at - 600000")?;
+    let issuer = home.serve()?;
+
+    let again = issuer.tokens(&issuer.refresh_grant(alice.refresh()?))?;
+    ensure!(again.refresh()? == lost.refresh()?, "another successor");
+    issuer.tokens(&issuer.refresh_grant(again.refresh()?)).map(drop)
 }
 
 /// B-14

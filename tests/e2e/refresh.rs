@@ -66,8 +66,11 @@ fn of_sixty_four_refreshes_at_once_all_get_the_one_successor(stack: &Stack) -> R
 
     let successor = one_successor(&[&stack.issuer], first.refresh()?)?;
 
-    let sql =
-        "SELECT generation FROM refresh_tokens JOIN users ON users.id = user_id WHERE username = 'dora'";
+    let sql = "
+        SELECT generation
+        FROM refresh_tokens
+        JOIN users ON users.id = user_id
+        WHERE username = 'dora' AND ended_at IS NULL";
     assert_eq!(stack.home.ask(sql)?, "1");
     stack.issuer.tokens(&stack.issuer.refresh_grant(&successor))?;
     stack.issuer.refresh_grant(first.refresh()?).send()?.expect(400).map(drop)

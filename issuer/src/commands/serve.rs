@@ -46,6 +46,7 @@ pub(super) async fn run(config: Config, world: World, migrate: bool) -> Result<(
     let stop = Stop::new(stop_signal()?, issuer.config.drain);
     tokio::spawn(watch_keys(issuer.clone()));
     tokio::spawn(sweep_always(issuer.clone()));
+    tokio::spawn(report_alive(issuer.clone()));
     tokio::spawn(watch_published_keys(issuer.clone(), lookout));
     // Taken without a certificate too: the signal would end the process.
     let hangup = Hangup::new()?;
@@ -140,6 +141,26 @@ async fn watch_published_keys(issuer: Arc<Issuer>, lookout: Lookout) {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
         }
+    }
+}
+
+/// Every replica that could answer a refresh says so, so that the times in which none could are known afterwards.
+async fn report_alive(issuer: Arc<Issuer>) {
+    let grace = issuer.config.sessions.grace;
+    // Where no predecessor is answered, nobody asks.
+    while !grace.is_zero() {
+        if issuer.keys.signing(issuer.world.now()).is_ok() {
+            // One sign of life may be late, or get lost, without an outage.
+            match issuer.store.report_alive(grace / 2).await {
+                Ok(Some(outage)) => tracing::warn!(
+                    seconds = outage.as_secs(),
+                    "no issuer could answer; refresh tokens that were used shortly before get their successor again"
+                ),
+                Ok(None) => {}
+                Err(error) => tracing::debug!(%error, "no sign of life could be written"),
+            }
+        }
+        tokio::time::sleep(grace / 4).await;
     }
 }
 

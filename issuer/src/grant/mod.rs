@@ -25,8 +25,9 @@ pub struct TokenRequest {
     /// Who asks, authenticated.
     pub client: Arc<Client>,
     pub grant: GrantRequest,
-    /// `None`: the client's default scopes (RFC 6749 §3.3).
-    pub scope: Option<BTreeSet<String>>,
+    /// `None`: the client's default scopes (RFC 6749 §3.3). What cannot be granted is refused by the grant: a refresh token
+    /// is judged first, so that no scope hides its reuse.
+    pub scope: Result<Option<BTreeSet<String>>, ScopeFault>,
     /// Where from, for the limits.
     pub address: IpAddr,
 }
@@ -54,7 +55,7 @@ pub struct Granted {
 struct Authorised<'a> {
     issuer: &'a Arc<Issuer>,
     client: Arc<Client>,
-    asked: Option<BTreeSet<String>>,
+    asked: Result<Option<BTreeSet<String>>, ScopeFault>,
     address: IpAddr,
 }
 
@@ -70,16 +71,17 @@ pub async fn answer(issuer: &Arc<Issuer>, request: TokenRequest) -> Result<Grant
     let beyond = |asked: &BTreeSet<String>| {
         asked.iter().any(|name| client.scopes.iter().all(|scope| scope.name != *name))
     };
-    if asked.as_ref().is_some_and(beyond) {
-        return Err(GrantError::InvalidScope(ScopeFault::BeyondClient));
-    }
+    let asked = match asked {
+        Ok(Some(asked)) if beyond(&asked) => Err(ScopeFault::BeyondClient),
+        asked => asked,
+    };
     let request = Authorised { issuer, client, asked, address };
     // What a login keeps at hand is large: boxed, so that the grant that is asked for most need not carry it along.
     match grant {
         GrantRequest::Password { username, password } => {
             Box::pin(password::grant(request, username, password)).await
         }
-        GrantRequest::ClientCredentials => client_credentials::grant(&request),
+        GrantRequest::ClientCredentials => client_credentials::grant(request),
         GrantRequest::RefreshToken(token) => Box::pin(refresh_token::grant(request, token)).await,
     }
 }

@@ -24,6 +24,7 @@ pub(super) async fn grant(
     password: Secret,
 ) -> Result<Granted, GrantError> {
     let Authorised { issuer, client, asked, address } = request;
+    let asked = asked?;
     // First of all: a login that cannot be answered in time must not wait for anything to hear so.
     let mut turn = Some(issuer.passwords.enter()?);
     let key = identifier::username_key(&username);

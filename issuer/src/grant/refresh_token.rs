@@ -10,7 +10,7 @@ use crate::issuer::Issuer;
 use crate::rbac;
 use crate::secret::Secret;
 use crate::session::{self, Presented};
-use crate::store::{Client, Rotate, Rotation};
+use crate::store::{AskedScope, Client, Rotate, Rotation, RotationRefusal};
 
 pub(super) async fn grant(request: Authorised<'_>, token: Secret) -> Result<Granted, GrantError> {
     let Authorised { issuer, client, asked, address } = request;
@@ -18,13 +18,6 @@ pub(super) async fn grant(request: Authorised<'_>, token: Secret) -> Result<Gran
         issuer.attempts.failed(&issuer.secrets, address).await?;
         return Err(GrantError::RefreshToken);
     };
-    // Before the rotation: a request that cannot succeed must not use up the token.
-    if let Some(asked) = &asked {
-        let granted = issuer.store.session_scope(presented.session).await?;
-        if granted.is_none_or(|granted| !asked.is_subset(&granted)) {
-            return Err(ScopeFault::BeyondSession.into());
-        }
-    }
     // In a task of its own: a client that hangs up must not stop a rotation between its commit and its answer.
     let rotation = rotate(issuer.clone(), client, presented, asked).in_current_span();
     tokio::spawn(rotation).await.unwrap_or(Err(GrantError::Internal("the rotation ended early")))
@@ -34,7 +27,7 @@ async fn rotate(
     issuer: Arc<Issuer>,
     client: Arc<Client>,
     presented: Presented,
-    asked: Option<BTreeSet<String>>,
+    asked: Result<Option<BTreeSet<String>>, ScopeFault>,
 ) -> Result<Granted, GrantError> {
     let settings = &issuer.config.sessions;
     let rotate = Rotate {
@@ -43,11 +36,19 @@ async fn rotate(
         client_id: client.client_id.clone(),
         grace: settings.grace,
         inactivity: settings.inactivity,
+        scope: match &asked {
+            Ok(None) => AskedScope::All,
+            Ok(Some(asked)) => AskedScope::Only(asked.clone()),
+            Err(_) => AskedScope::Ungrantable,
+        },
     };
     let rotation = issuer.store.rotate(&rotate).await?;
     issuer.world.metrics.refreshes.count(rotation.as_str());
     let session = match rotation {
         Rotation::Rotated(session) | Rotation::Repeated(session) => session,
+        Rotation::Refused(RotationRefusal::BeyondScope) => {
+            return Err(asked.err().unwrap_or(ScopeFault::BeyondSession).into());
+        }
         Rotation::Refused(why) => {
             tracing::info!(session = %presented.session, generation = presented.generation, ?why, "refresh refused");
             return Err(GrantError::RefreshToken);
@@ -57,7 +58,7 @@ async fn rotate(
         // The user's roles were taken away: nothing will ever come of this session.
         return Err(GrantError::RefreshToken);
     }
-    let scopes = match asked {
+    let scopes = match asked? {
         None => session.scopes.clone(),
         Some(asked) => rbac::narrowed(session.scopes.clone(), &asked),
     };

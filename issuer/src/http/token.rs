@@ -59,8 +59,8 @@ async fn judge(
     let mut parameters = Parameters::read(headers, body).await?;
     let client = presented(headers, &mut parameters)?;
     let scope = match parameters.take("scope") {
-        Some(text) => Some(rbac::parse_scope(&text).ok_or(GrantError::InvalidScope(ScopeFault::Malformed))?),
-        None => None,
+        Some(text) => rbac::parse_scope(&text).map(Some).ok_or(ScopeFault::Malformed),
+        None => Ok(None),
     };
     let grant = grant_request(&mut parameters)?;
     let client = grant::authenticate(issuer, client, address).await?;

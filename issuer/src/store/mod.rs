@@ -23,6 +23,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use time::OffsetDateTime;
@@ -38,7 +39,7 @@ pub use key_life::{
 };
 pub use revocation::{EndReason, EndSession, Holder, IssuedToken, LiveSession, Revocations, Standing};
 pub use types::{
-    Actor, ApplyError, Bootstrap, Client, Credential, Declaration, DeclaredClient, DeclaredRole,
+    Actor, ApplyError, AskedScope, Bootstrap, Client, Credential, Declaration, DeclaredClient, DeclaredRole,
     DeclaredScope, GrantType, Lifetimes, NewSession, NewSigningKey, NewUser, PasswordChange, PoolUse, Rotate,
     Rotation, RotationRefusal, Scope, Session, SessionId, SigningKey, Swept, UserConflict,
 };
@@ -78,10 +79,11 @@ pub trait Store: Administration + Evidence + KeyLife + Revocations + Send + Sync
     /// The salt of a session's refresh tokens, which never changes. `None`: there is no such session; one that is no more
     /// may be remembered.
     async fn session_salt(&self, id: SessionId) -> Result<Option<[u8; 16]>>;
-    /// The scopes a session may ever hold. `None`: there is no such session.
-    async fn session_scope(&self, id: SessionId) -> Result<Option<BTreeSet<String>>>;
     /// Moves a session from the presented generation to the next, or says why not. Reuse ends the session here.
     async fn rotate(&self, rotate: &Rotate) -> Result<Rotation>;
+    /// Writes down that an issuer can answer, and will say so again within `due`. Returns how long none could, if that has
+    /// just ended.
+    async fn report_alive(&self, due: Duration) -> Result<Option<Duration>>;
 
     /// Replaces a hash made with other parameters, if it is still the stored one. After `open_session`, which asks for the hash
     /// that was checked.

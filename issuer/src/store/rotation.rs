@@ -1,5 +1,8 @@
 //! Why a refresh token was not the current one, and what follows (RFC 9700 §4.14.2).
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use super::{Rotate, RotationRefusal};
 
 /// A session's row, read under its lock after the rotation found nothing to rotate.
@@ -10,10 +13,24 @@ pub(super) struct Stored {
     pub(super) ended: bool,
     /// By absolute or by inactivity lifetime.
     pub(super) expired: bool,
-    /// The last rotation is younger than the grace window.
-    pub(super) in_grace: bool,
+    /// Seconds since the last rotation, below zero where the clock was set back. `None`: there was none.
+    pub(super) since_rotation: Option<f64>,
+    /// How many of these no issuer could answer in.
+    pub(super) unanswerable: f64,
     /// User and client both are.
     pub(super) enabled: bool,
+    /// What the session may ever hold.
+    pub(super) scope: BTreeSet<String>,
+}
+
+impl Stored {
+    /// Whether a client whose answer was lost may still be about to try again.
+    fn is_in_grace(&self, grace: Duration) -> bool {
+        let grace = grace.as_secs_f64();
+        // Set back by more, a clock would make the window as much longer.
+        let is_open = |since: f64| since >= -grace && since - self.unanswerable < grace;
+        self.since_rotation.is_some_and(is_open)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +43,7 @@ pub(super) enum Verdict {
 }
 
 pub(super) fn judge(stored: &Stored, rotate: &Rotate) -> Verdict {
-    use RotationRefusal::{Ended, Expired, ForeignClient, Reused, Unknown};
+    use RotationRefusal::{BeyondScope, Ended, Expired, ForeignClient, Reused, Unknown};
     // Only the immediate predecessor has a grace window; anything older was copied.
     let is_predecessor = rotate.presented.checked_add(1) == Some(stored.generation);
 
@@ -36,12 +53,15 @@ pub(super) fn judge(stored: &Stored, rotate: &Rotate) -> Verdict {
         Verdict::Refuse(ForeignClient)
     } else if rotate.presented > stored.generation {
         Verdict::Refuse(Unknown)
-    } else if rotate.presented < stored.generation && !(is_predecessor && stored.in_grace) {
+    } else if rotate.presented < stored.generation && !(is_predecessor && stored.is_in_grace(rotate.grace)) {
         Verdict::Refuse(Reused)
     } else if stored.expired {
         Verdict::Refuse(Expired)
     } else if !stored.enabled {
         Verdict::Refuse(Ended)
+    } else if !rotate.scope.is_within(&stored.scope) {
+        // After everything that ends a session: nobody may hide reuse behind a scope, nor ask for free what it holds.
+        Verdict::Refuse(BeyondScope)
     } else if is_predecessor {
         Verdict::Repeat
     } else {
@@ -63,16 +83,17 @@ pub(super) fn end_reason(refusal: RotationRefusal) -> Option<&'static str> {
     match refusal {
         RotationRefusal::Reused => Some("reused"),
         RotationRefusal::ForeignClient => Some("foreign_client"),
-        RotationRefusal::Unknown | RotationRefusal::Ended | RotationRefusal::Expired => None,
+        RotationRefusal::Unknown
+        | RotationRefusal::Ended
+        | RotationRefusal::Expired
+        | RotationRefusal::BeyondScope => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::store::SessionId;
+    use crate::store::{AskedScope, SessionId};
 
     fn stored() -> Stored {
         Stored {
@@ -80,8 +101,10 @@ mod tests {
             client_id: "app".to_owned(),
             ended: false,
             expired: false,
-            in_grace: true,
+            since_rotation: Some(5.0),
+            unanswerable: 0.0,
             enabled: true,
+            scope: BTreeSet::from(["read".to_owned()]),
         }
     }
 
@@ -92,6 +115,7 @@ mod tests {
             client_id: "app".to_owned(),
             grace: Duration::from_secs(10),
             inactivity: Duration::from_secs(60),
+            scope: AskedScope::All,
         }
     }
 
@@ -113,9 +137,47 @@ mod tests {
 
     #[test]
     fn the_predecessor_is_reuse_once_the_grace_window_is_over() {
-        let late = Stored { in_grace: false, ..stored() };
+        let reuse = Verdict::Refuse(RotationRefusal::Reused);
 
-        assert_eq!(judge(&late, &presenting(4)), Verdict::Refuse(RotationRefusal::Reused));
+        for (since_rotation, unanswerable, verdict) in [
+            (9.9, 0.0, Verdict::Repeat),
+            (10.0, 0.0, reuse),
+            // Nobody could answer for most of the time.
+            (3_600.0, 3_595.0, Verdict::Repeat),
+            (3_600.0, 3_590.0, reuse),
+            // The clock was set back, a little or an hour.
+            (-0.01, 0.0, Verdict::Repeat),
+            (-3_600.0, 0.0, reuse),
+        ] {
+            let stored = Stored { since_rotation: Some(since_rotation), unanswerable, ..stored() };
+            assert_eq!(judge(&stored, &presenting(4)), verdict, "{since_rotation} {unanswerable}");
+            assert_eq!(judge(&stored, &presenting(3)), reuse);
+        }
+    }
+
+    #[test]
+    fn a_scope_hides_neither_reuse_nor_theft_nor_the_end() {
+        let beyond = |presented| Rotate {
+            scope: AskedScope::Only(BTreeSet::from(["write".to_owned()])),
+            ..presenting(presented)
+        };
+        let ungrantable = Rotate { scope: AskedScope::Ungrantable, ..presenting(5) };
+        let within = Rotate { scope: AskedScope::Only(BTreeSet::from(["read".to_owned()])), ..presenting(5) };
+
+        for (presented, refusal) in [
+            (3, RotationRefusal::Reused),
+            (4, RotationRefusal::BeyondScope),
+            (5, RotationRefusal::BeyondScope),
+            (6, RotationRefusal::Unknown),
+        ] {
+            assert_eq!(judge(&stored(), &beyond(presented)), Verdict::Refuse(refusal), "{presented}");
+        }
+        assert_eq!(judge(&stored(), &ungrantable), Verdict::Refuse(RotationRefusal::BeyondScope));
+        assert_eq!(judge(&stored(), &within), Verdict::Rotate);
+        let foreign = Rotate { client_id: "other".to_owned(), ..ungrantable.clone() };
+        assert_eq!(judge(&stored(), &foreign), Verdict::Refuse(RotationRefusal::ForeignClient));
+        let ended = Stored { ended: true, ..stored() };
+        assert_eq!(judge(&ended, &ungrantable), Verdict::Refuse(RotationRefusal::Ended));
     }
 
     #[test]

@@ -66,6 +66,8 @@ promises! {
         a_used_session_expires_at_last,
         a_disabled_user_or_client_refreshes_nothing,
         a_refresh_holds_what_the_user_holds_now_and_never_more_than_at_the_login,
+        a_scope_beyond_the_session_uses_nothing_up_and_hides_nothing,
+        time_in_which_nobody_could_answer_does_not_count,
         an_unknown_session_is_unknown;
     revocation:
         a_session_ends_once_with_its_event_and_its_audit_row,

@@ -171,9 +171,39 @@ pub struct Rotate {
     pub id: SessionId,
     pub presented: u32,
     pub client_id: String,
-    /// How long the predecessor of an unused token still gets that same token.
+    /// How long the predecessor of an unused token still gets that same token. Time in which no issuer could answer does
+    /// not count.
     pub grace: Duration,
     pub inactivity: Duration,
+    pub scope: AskedScope,
+}
+
+/// The scopes that a refresh asks for.
+#[derive(Clone, Debug)]
+pub enum AskedScope {
+    /// Whatever the session holds.
+    All,
+    Only(BTreeSet<String>),
+    /// What no session holds: the refresh is refused, after the token was judged.
+    Ungrantable,
+}
+
+impl AskedScope {
+    pub(super) fn is_within(&self, held: &BTreeSet<String>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(asked) => asked.is_subset(held),
+            Self::Ungrantable => false,
+        }
+    }
+
+    /// For the condition of a rotation. `None`: there is none.
+    pub(super) fn only(&self) -> Option<&BTreeSet<String>> {
+        match self {
+            Self::Only(asked) => Some(asked),
+            Self::All | Self::Ungrantable => None,
+        }
+    }
 }
 
 /// The connections of one pool.
@@ -212,6 +242,7 @@ impl Rotation {
             Self::Refused(RotationRefusal::Expired) => "expired",
             Self::Refused(RotationRefusal::Reused) => "reused",
             Self::Refused(RotationRefusal::ForeignClient) => "foreign_client",
+            Self::Refused(RotationRefusal::BeyondScope) => "beyond_scope",
         }
     }
 }
@@ -227,6 +258,8 @@ pub enum RotationRefusal {
     Reused,
     /// Another client's token; the session was ended now.
     ForeignClient,
+    /// More was asked for than the session holds. The token is good, and was not used up.
+    BeyondScope,
 }
 
 #[derive(Clone, Debug)]

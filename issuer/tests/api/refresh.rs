@@ -177,6 +177,48 @@ async fn a_broader_scope_is_refused_and_costs_no_rotation() {
     test.refresh("app", &first).await.success();
 }
 
+/// Cheap checks wait for those that must always happen.
+#[tokio::test]
+async fn a_scope_hides_no_reuse_no_theft_and_no_end() {
+    let scopes = ["bills:read", "keystone:keys:write", "a  b"];
+    for scope in scopes {
+        let test = TestIssuer::start().await;
+        let [used, stolen, ended] = [session(&test).await.1, session(&test).await.1, session(&test).await.1];
+        let second = test.refresh("app", &used).await.success().text("refresh_token");
+        let third = test.refresh("app", &second).await.success().text("refresh_token");
+        test.form_to("/auth/revoke", &[], format!("client_id=app&token={ended}")).await;
+        let asking = |client: &'static str, token: &str| {
+            let body = format!("grant_type=refresh_token&refresh_token={token}&scope={scope}");
+            let test = &test;
+            async move {
+                match client {
+                    "shop" => test.form_with(&[test.basic("shop")], body).await,
+                    _ => test.form(format!("{body}&client_id=app")).await,
+                }
+            }
+        };
+
+        asking("app", &ended).await.refused(400, "invalid_grant");
+        asking("app", &used).await.refused(400, "invalid_grant");
+        test.refresh("app", &third).await.refused(400, "invalid_grant");
+        asking("shop", &stolen).await.refused(400, "invalid_grant");
+        test.refresh("app", &stolen).await.refused(400, "invalid_grant");
+    }
+}
+
+#[tokio::test]
+async fn a_forged_refresh_token_is_counted_whatever_it_asks_for() {
+    for scope in ["bills:read", "keystone:keys:write", "a  b"] {
+        let test = TestIssuer::start_with("[limits]\naddress_attempts = 2").await;
+        let forged = format!("grant_type=refresh_token&client_id=app&refresh_token=ksrt_x&scope={scope}");
+
+        for _ in 0..2 {
+            test.form(forged.clone()).await.refused(400, "invalid_grant");
+        }
+        test.form(forged).await.refused(429, "temporarily_unavailable");
+    }
+}
+
 /// L-20, R-11
 #[tokio::test]
 async fn a_change_of_password_ends_the_other_sessions() {

@@ -6,7 +6,7 @@ use crate::commands::open;
 use crate::commands::times::{date, relative, span};
 use crate::secret::Secret;
 use crate::session::Presented;
-use crate::store::{Rotate, RotationRefusal, SessionRecord};
+use crate::store::{AskedScope, Rotate, RotationRefusal, SessionRecord};
 
 pub(super) async fn explain(case: &Case<'_>, text: &Secret) -> Result<Explanation, Failure> {
     let mut explanation = Explanation::of("refresh token");
@@ -43,6 +43,7 @@ pub(super) async fn explain(case: &Case<'_>, text: &Secret) -> Result<Explanatio
         client_id: record.client_id.clone(),
         grace: case.config.sessions.grace,
         inactivity: case.config.sessions.inactivity,
+        scope: AskedScope::All,
     };
     let refusal = case.store.rotation_refusal(&rotate).await.map_err(open::failed)?;
     generation(&rotate, (&record, refusal), &mut explanation);
@@ -123,5 +124,6 @@ const fn word(refusal: RotationRefusal) -> &'static str {
         RotationRefusal::Expired => "expired",
         RotationRefusal::Reused => "reused",
         RotationRefusal::ForeignClient => "foreign_client",
+        RotationRefusal::BeyondScope => "beyond_scope",
     }
 }

@@ -8,6 +8,7 @@ mod feed;
 mod key_life;
 mod keys;
 mod ledger;
+mod outages;
 mod passwords;
 mod pool;
 mod reseal;
@@ -140,12 +141,12 @@ impl Store for Postgres {
         Ok(salt)
     }
 
-    async fn session_scope(&self, id: SessionId) -> Result<Option<BTreeSet<String>>> {
-        self.bounded(sessions::scope(&self.pool, id)).await
-    }
-
     async fn rotate(&self, rotate: &Rotate) -> Result<Rotation> {
         self.bounded(sessions::rotate(&self.pool, rotate)).await
+    }
+
+    async fn report_alive(&self, due: Duration) -> Result<Option<Duration>> {
+        self.bounded(outages::report(&self.pool, due)).await
     }
 
     async fn rehash_password(&self, user_id: Uuid, old: &str, new: &str) -> Result<()> {

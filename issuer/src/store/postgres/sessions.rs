@@ -12,7 +12,8 @@ use super::{ledger, revocation};
 use crate::store::ledger::{Entry, Event};
 use crate::store::rotation::{self, Stored, Verdict};
 use crate::store::{
-    Actor, NewSession, Result, Rotate, Rotation, RotationRefusal, Scope, Session, SessionId, StoreError, rows,
+    Actor, AskedScope, NewSession, Result, Rotate, Rotation, RotationRefusal, Scope, Session, SessionId,
+    StoreError, rows,
 };
 
 /// A live session with its subject, all as of one snapshot: roles, scopes and the epochs that revoke them agree.
@@ -128,17 +129,6 @@ pub(super) async fn salt(pool: &PgPool, id: SessionId) -> Result<Option<[u8; 16]
     salt.map(|salt| rows::bytes("a salt", &salt)).transpose()
 }
 
-const SCOPE: &str = "
-    SELECT scope
-    FROM refresh_tokens
-    WHERE id = $1";
-
-pub(super) async fn scope(pool: &PgPool, id: SessionId) -> Result<Option<BTreeSet<String>>> {
-    let scope: Option<Vec<String>> =
-        sqlx::query_scalar(SCOPE).bind(Uuid::from_bytes(id.0)).fetch_optional(pool).await?;
-    Ok(scope.map(BTreeSet::from_iter))
-}
-
 /// One statement, one commit: the whole of a refresh that goes well.
 const ROTATE: &str = with_subject!(
     "live AS (
@@ -154,6 +144,7 @@ const ROTATE: &str = with_subject!(
             AND t.ended_at IS NULL
             AND t.expires_at > now()
             AND t.last_used_at + make_interval(secs => $4) > now()
+            AND ($5::text[] IS NULL OR $5 <@ t.scope)
             AND u.id = t.user_id
             AND u.enabled
             AND c.client_id = t.client_id
@@ -163,11 +154,15 @@ const ROTATE: &str = with_subject!(
 );
 
 async fn advance(executor: impl sqlx::PgExecutor<'_>, rotate: &Rotate) -> Result<Option<Session>> {
+    if matches!(rotate.scope, AskedScope::Ungrantable) {
+        return Ok(None);
+    }
     let row: Option<Row> = sqlx::query_as(ROTATE)
         .bind(Uuid::from_bytes(rotate.id.0))
         .bind(i64::from(rotate.presented))
         .bind(&rotate.client_id)
         .bind(rotate.inactivity.as_secs_f64())
+        .bind(rotate.scope.only().map(|asked| asked.iter().collect::<Vec<_>>()))
         .fetch_optional(executor)
         .await?;
     row.map(Session::try_from).transpose()
@@ -206,8 +201,18 @@ macro_rules! stored {
         t.client_id,
         t.ended_at IS NOT NULL AS ended,
         t.expires_at <= now() OR t.last_used_at + make_interval(secs => $2) <= now() AS expired,
-        coalesce(t.rotated_at + make_interval(secs => $3) > now(), false) AS in_grace,
-        u.enabled AND c.enabled AS enabled
+        extract(epoch FROM now() - t.rotated_at)::float8 AS since_rotation,
+        coalesce((
+            SELECT sum(extract(epoch FROM o.ended_at - greatest(o.started_at, t.rotated_at)))
+            FROM (
+                SELECT started_at, ended_at FROM outages
+                UNION ALL
+                SELECT reported_at, now() FROM liveness WHERE due_at < now()
+            ) AS o
+            WHERE o.ended_at > t.rotated_at
+        ), 0)::float8 AS unanswerable,
+        u.enabled AND c.enabled AS enabled,
+        t.scope
     FROM refresh_tokens AS t
     JOIN users AS u ON u.id = t.user_id
     JOIN service_clients AS c ON c.client_id = t.client_id
@@ -234,17 +239,41 @@ async fn stored(
     rotate: &Rotate,
     question: &'static str,
 ) -> Result<Option<Stored>> {
-    let row: Option<(i64, String, bool, bool, bool, bool)> = sqlx::query_as(question)
+    let row: Option<StoredRow> = sqlx::query_as(question)
         .bind(Uuid::from_bytes(rotate.id.0))
         .bind(rotate.inactivity.as_secs_f64())
-        .bind(rotate.grace.as_secs_f64())
         .fetch_optional(connection)
         .await?;
-    row.map(|(generation, client_id, ended, expired, in_grace, enabled)| {
-        let generation = rows::generation(generation)?;
-        Ok(Stored { generation, client_id, ended, expired, in_grace, enabled })
-    })
-    .transpose()
+    row.map(Stored::try_from).transpose()
+}
+
+#[derive(sqlx::FromRow)]
+struct StoredRow {
+    generation: i64,
+    client_id: String,
+    ended: bool,
+    expired: bool,
+    since_rotation: Option<f64>,
+    unanswerable: f64,
+    enabled: bool,
+    scope: Vec<String>,
+}
+
+impl TryFrom<StoredRow> for Stored {
+    type Error = StoreError;
+
+    fn try_from(row: StoredRow) -> Result<Self> {
+        Ok(Self {
+            generation: rows::generation(row.generation)?,
+            client_id: row.client_id,
+            ended: row.ended,
+            expired: row.expired,
+            since_rotation: row.since_rotation,
+            unanswerable: row.unanswerable,
+            enabled: row.enabled,
+            scope: BTreeSet::from_iter(row.scope),
+        })
+    }
 }
 
 const CURRENT: &str = with_subject!(

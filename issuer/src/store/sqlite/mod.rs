@@ -9,6 +9,7 @@ mod feed;
 mod key_life;
 mod keys;
 mod ledger;
+mod outages;
 mod passwords;
 mod pool;
 mod reseal;
@@ -114,12 +115,12 @@ impl Store for Sqlite {
         sessions::salt(&self.pools, id).await
     }
 
-    async fn session_scope(&self, id: SessionId) -> Result<Option<BTreeSet<String>>> {
-        sessions::scope(&self.pools, id).await
-    }
-
     async fn rotate(&self, rotate: &Rotate) -> Result<Rotation> {
         sessions::rotate(&self.pools, rotate).await
+    }
+
+    async fn report_alive(&self, due: Duration) -> Result<Option<Duration>> {
+        outages::report(&self.pools, due).await
     }
 
     async fn rehash_password(&self, user_id: Uuid, old: &str, new: &str) -> Result<()> {

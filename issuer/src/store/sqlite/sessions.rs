@@ -12,7 +12,8 @@ use super::{clock, ledger, revocation};
 use crate::store::ledger::{Entry, Event};
 use crate::store::rotation::{self, Stored, Verdict};
 use crate::store::{
-    Actor, NewSession, Result, Rotate, Rotation, RotationRefusal, Scope, Session, SessionId, StoreError, rows,
+    Actor, AskedScope, NewSession, Result, Rotate, Rotation, RotationRefusal, Scope, Session, SessionId,
+    StoreError, rows,
 };
 
 /// The conditional update is what makes two logins with one one-time password one session.
@@ -88,17 +89,6 @@ pub(super) async fn salt(pools: &Pools, id: SessionId) -> Result<Option<[u8; 16]
     salt.map(|salt| rows::bytes("a salt", &salt)).transpose()
 }
 
-const SCOPE: &str = "
-    SELECT scope
-    FROM refresh_tokens
-    WHERE id = $1";
-
-pub(super) async fn scope(pools: &Pools, id: SessionId) -> Result<Option<BTreeSet<String>>> {
-    let scope: Option<Json<BTreeSet<String>>> =
-        sqlx::query_scalar(SCOPE).bind(Uuid::from_bytes(id.0)).fetch_optional(pools.reader()).await?;
-    Ok(scope.map(|Json(scope)| scope))
-}
-
 const ROTATE: &str = "
     UPDATE refresh_tokens AS t
     SET
@@ -112,26 +102,40 @@ const ROTATE: &str = "
         AND t.ended_at IS NULL
         AND t.expires_at > $4
         AND t.last_used_at > $5
+        AND NOT EXISTS (
+            SELECT 1
+            FROM json_each($6) AS asked
+            WHERE asked.value NOT IN (SELECT held.value FROM json_each(t.scope) AS held)
+        )
         AND u.id = t.user_id
         AND u.enabled
         AND c.client_id = t.client_id
         AND c.enabled";
 
-pub(super) async fn rotate(pools: &Pools, rotate: &Rotate) -> Result<Rotation> {
-    let mut transaction = pools.write().await?;
-    let now = clock::now(&mut transaction).await?;
+/// Whether the session moved on.
+async fn advance(connection: &mut SqliteConnection, rotate: &Rotate, now: i64) -> Result<bool> {
+    if matches!(rotate.scope, AskedScope::Ungrantable) {
+        return Ok(false);
+    }
     let rotated = sqlx::query(ROTATE)
         .bind(Uuid::from_bytes(rotate.id.0))
         .bind(i64::from(rotate.presented))
         .bind(&rotate.client_id)
         .bind(now)
         .bind(clock::before(now, rotate.inactivity))
-        .execute(&mut *transaction)
-        .await?
-        .rows_affected();
+        .bind(rotate.scope.only().map(Json))
+        .execute(connection)
+        .await?;
+    Ok(rotated.rows_affected() > 0)
+}
+
+pub(super) async fn rotate(pools: &Pools, rotate: &Rotate) -> Result<Rotation> {
+    let mut transaction = pools.write().await?;
+    let now = clock::now(&mut transaction).await?;
+    let rotated = advance(&mut transaction, rotate, now).await?;
     let verdict = match rotated {
-        0 => verdict(&mut transaction, rotate, now).await?,
-        _ => Verdict::Rotate,
+        false => verdict(&mut transaction, rotate, now).await?,
+        true => Verdict::Rotate,
     };
 
     let rotation = match verdict {
@@ -154,26 +158,60 @@ const STORED: &str = "
         t.client_id,
         t.ended_at IS NOT NULL AS ended,
         t.expires_at <= $2 OR t.last_used_at <= $3 AS expired,
-        coalesce(t.rotated_at > $4, 0) AS in_grace,
-        u.enabled AND c.enabled AS enabled
+        ($2 - t.rotated_at) / 1000.0 AS since_rotation,
+        coalesce((
+            SELECT sum(o.ended_at - max(o.started_at, t.rotated_at))
+            FROM (
+                SELECT started_at, ended_at FROM outages
+                UNION ALL
+                SELECT reported_at, $2 FROM liveness WHERE due_at < $2
+            ) AS o
+            WHERE o.ended_at > t.rotated_at
+        ), 0) / 1000.0 AS unanswerable,
+        u.enabled AND c.enabled AS enabled,
+        t.scope
     FROM refresh_tokens AS t
     JOIN users AS u ON u.id = t.user_id
     JOIN service_clients AS c ON c.client_id = t.client_id
     WHERE t.id = $1";
 
 async fn stored(connection: &mut SqliteConnection, rotate: &Rotate, now: i64) -> Result<Option<Stored>> {
-    let row: Option<(i64, String, bool, bool, bool, bool)> = sqlx::query_as(STORED)
+    let row: Option<StoredRow> = sqlx::query_as(STORED)
         .bind(Uuid::from_bytes(rotate.id.0))
         .bind(now)
         .bind(clock::before(now, rotate.inactivity))
-        .bind(clock::before(now, rotate.grace))
         .fetch_optional(connection)
         .await?;
-    row.map(|(generation, client_id, ended, expired, in_grace, enabled)| {
-        let generation = rows::generation(generation)?;
-        Ok(Stored { generation, client_id, ended, expired, in_grace, enabled })
-    })
-    .transpose()
+    row.map(Stored::try_from).transpose()
+}
+
+#[derive(sqlx::FromRow)]
+struct StoredRow {
+    generation: i64,
+    client_id: String,
+    ended: bool,
+    expired: bool,
+    since_rotation: Option<f64>,
+    unanswerable: f64,
+    enabled: bool,
+    scope: Json<BTreeSet<String>>,
+}
+
+impl TryFrom<StoredRow> for Stored {
+    type Error = StoreError;
+
+    fn try_from(row: StoredRow) -> Result<Self> {
+        Ok(Self {
+            generation: rows::generation(row.generation)?,
+            client_id: row.client_id,
+            ended: row.ended,
+            expired: row.expired,
+            since_rotation: row.since_rotation,
+            unanswerable: row.unanswerable,
+            enabled: row.enabled,
+            scope: row.scope.0,
+        })
+    }
 }
 
 pub(super) async fn foretell(pools: &Pools, rotate: &Rotate) -> Result<Option<RotationRefusal>> {

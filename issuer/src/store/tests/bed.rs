@@ -177,7 +177,9 @@ impl Bed {
     }
 }
 
-const TIMES: [(&str, &[&str]); 3] = [
+const TIMES: [(&str, &[&str]); 5] = [
+    ("liveness", &["reported_at", "due_at"]),
+    ("outages", &["started_at", "ended_at"]),
     ("refresh_tokens", &["auth_time", "rotated_at", "last_used_at", "expires_at", "ended_at"]),
     ("revocation_events", &["at", "drop_after"]),
     ("users", &["one_time_until"]),

@@ -59,13 +59,15 @@ pub(super) async fn the_schema_is_the_documented_one(bed: &Bed) {
 }
 
 /// Sorted, columns too.
-const SCHEMA: [&str; 16] = [
+const SCHEMA: [&str; 18] = [
     "audit_log: action actor at id target",
     "bootstrap_done: administrator at once",
     "client_grants: client_id grant_type",
     "client_origins: client_id origin",
     "client_scopes: client_id is_default scope_name",
     "client_secrets: client_id created_at expires_at hash public slot",
+    "liveness: due_at once reported_at",
+    "outages: ended_at started_at",
     "refresh_tokens: auth_time client_id end_reason ended_at expires_at generation id last_used_at rotated_at salt scope user_id",
     "revocation_events: at drop_after kind min_epoch seq value",
     "role_scopes: role_name scope_name",

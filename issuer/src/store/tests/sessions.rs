@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use super::Bed;
 use super::world::*;
-use crate::store::{NewSession, Rotate, Rotation, RotationRefusal, Scope, SessionId};
+use crate::store::{AskedScope, NewSession, Rotate, Rotation, RotationRefusal, Scope, SessionId};
 
 pub(super) async fn a_login_opens_a_session_with_what_the_user_holds(bed: &Bed) {
     world(bed).await;
@@ -20,7 +20,6 @@ pub(super) async fn a_login_opens_a_session_with_what_the_user_holds(bed: &Bed) 
     assert_eq!(session.scopes, [Scope { name: "orders:read".to_owned(), resource: "orders".to_owned() }]);
     assert_eq!(session.expires_at - session.auth_time, ABSOLUTE);
     assert_eq!(bed.store.session_salt(session.id).await.unwrap(), Some([254; 16]));
-    assert_eq!(bed.store.session_scope(session.id).await.unwrap(), Some(set(&["orders:read"])));
     assert_eq!(bed.count("users WHERE last_login IS NOT NULL").await, 1);
 }
 
@@ -207,10 +206,66 @@ pub(super) async fn a_refresh_holds_what_the_user_holds_now_and_never_more_than_
     assert!(bare.scopes.is_empty() && bare.roles.is_empty());
 }
 
+/// RFC 6749 §6, and the order of RFC 9700 §4.14.2: a scope decides only about a token that is good.
+pub(super) async fn a_scope_beyond_the_session_uses_nothing_up_and_hides_nothing(bed: &Bed) {
+    world(bed).await;
+    for number in 1..=2 {
+        open(bed, number).await;
+    }
+    let asking = |number, presented, scope| Rotate { scope, ..refresh(number, presented) };
+    let only = |name: &str| AskedScope::Only(set(&[name]));
+
+    for scope in [only("orders:write"), only(""), AskedScope::Ungrantable] {
+        assert_eq!(refused(bed, &asking(1, 0, scope.clone())).await, RotationRefusal::BeyondScope);
+    }
+    assert_eq!(rotated(bed, &asking(1, 0, only("orders:read"))).await.generation, 1);
+    assert_eq!(rotated(bed, &asking(1, 0, only("orders:read"))).await.generation, 1);
+    assert_eq!(refused(bed, &asking(1, 0, only("orders:write"))).await, RotationRefusal::BeyondScope);
+    rotated(bed, &refresh(1, 1)).await;
+    assert!(events(bed).await.is_empty());
+
+    assert_eq!(refused(bed, &asking(1, 0, AskedScope::Ungrantable)).await, RotationRefusal::Reused);
+    assert_eq!(refused(bed, &asking(1, 2, only("orders:write"))).await, RotationRefusal::Ended);
+    let foreign = Rotate { client_id: "other".to_owned(), ..asking(2, 0, only("orders:write")) };
+    assert_eq!(refused(bed, &foreign).await, RotationRefusal::ForeignClient);
+    assert_eq!(events(bed).await.len(), 2);
+}
+
+/// The answer was lost, and for ten minutes nobody could give it again.
+pub(super) async fn time_in_which_nobody_could_answer_does_not_count(bed: &Bed) {
+    world(bed).await;
+    let (due, outage) = (Duration::from_secs(5), Duration::from_secs(600));
+    for number in 1..=3 {
+        open(bed, number).await;
+    }
+    assert_eq!(bed.store.report_alive(due).await.unwrap(), None);
+    for number in 1..=3 {
+        rotated(bed, &refresh(number, 0)).await;
+    }
+    rotated(bed, &refresh(3, 1)).await;
+
+    bed.pass(outage).await;
+
+    // Before anybody has said that it is over, and after.
+    assert_eq!(rotated(bed, &refresh(1, 0)).await.generation, 1);
+    let ended = bed.other.report_alive(due).await.unwrap().expect("an outage has ended");
+    assert!((outage..outage + Duration::from_secs(60)).contains(&ended), "{ended:?}");
+    assert_eq!(bed.store.report_alive(due).await.unwrap(), None);
+    assert_eq!(rotated(bed, &refresh(1, 0)).await.generation, 1);
+    // Older than the predecessor: copied, whatever the time.
+    assert_eq!(refused(bed, &refresh(3, 0)).await, RotationRefusal::Reused);
+
+    for _ in 0..4 {
+        bed.pass(Duration::from_secs(3)).await;
+        assert_eq!(bed.store.report_alive(due).await.unwrap(), None);
+    }
+    assert_eq!(refused(bed, &refresh(1, 0)).await, RotationRefusal::Reused);
+    assert_eq!(rotated(bed, &refresh(2, 1)).await.generation, 2);
+}
+
 pub(super) async fn an_unknown_session_is_unknown(bed: &Bed) {
     world(bed).await;
 
     assert_eq!(refused(bed, &refresh(9, 0)).await, RotationRefusal::Unknown);
     assert_eq!(bed.store.session_salt(SessionId([9; 16])).await.unwrap(), None);
-    assert_eq!(bed.store.session_scope(SessionId([9; 16])).await.unwrap(), None);
 }

@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::Bed;
 use crate::store::administration::Authority;
 use crate::store::{
-    Actor, Declaration, DeclaredClient, DeclaredRole, DeclaredScope, GrantType, Lifetimes, NewSession,
-    NewUser, Rotate, Rotation, RotationRefusal, Session, SessionId,
+    Actor, AskedScope, Declaration, DeclaredClient, DeclaredRole, DeclaredScope, GrantType, Lifetimes,
+    NewSession, NewUser, Rotate, Rotation, RotationRefusal, Session, SessionId,
 };
 
 pub(super) const ALICE: Uuid = Uuid::from_u128(0xa11ce);
@@ -120,6 +120,7 @@ pub(super) fn refresh(number: u8, presented: u32) -> Rotate {
         client_id: "app".to_owned(),
         grace: GRACE,
         inactivity: INACTIVITY,
+        scope: AskedScope::All,
     }
 }
 
