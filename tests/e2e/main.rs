@@ -8,6 +8,7 @@ mod algorithms;
 mod bad_input;
 mod bootstrap;
 mod commands;
+mod connections;
 mod deployment;
 mod docs;
 mod gateway;
@@ -112,6 +113,7 @@ fn alone() -> impl Iterator<Item = (&'static str, Alone)> {
         interruption::PROMISES,
         replicas::PROMISES,
         bootstrap::PROMISES,
+        connections::PROMISES,
         commands::ALONE,
         bad_input::AT_START,
         docs::PROMISES,

@@ -98,6 +98,14 @@ impl Home {
         Issuer::ready(process, [self.settings.listen, self.settings.operations], &self.ledger)
     }
 
+    /// The same with no more than so many open files.
+    pub fn serve_with_descriptors(&self, most: u32) -> Result<Issuer> {
+        let limited = format!("ulimit -n {most} && exec \"$0\" serve");
+        let program = Program::new("serve", Path::new("/bin/sh"), &self.directory);
+        let process = program.args(["-c", &limited]).arg(&self.program).start()?;
+        Issuer::ready(process, [self.settings.listen, self.settings.operations], &self.ledger)
+    }
+
     /// What the database answers to its operator, without decoration.
     pub fn ask(&self, sql: &str) -> Result<String> {
         let program = match self.database_url() {

@@ -3,6 +3,7 @@
 mod apply;
 mod bootstrap;
 mod certificate;
+mod descriptors;
 mod doctor;
 mod explain;
 mod keys;

@@ -9,6 +9,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 
 use super::certificate::{self, Hangup};
+use super::descriptors;
 use super::open::{self, Schema};
 use super::{Failure, log};
 use crate::cache::{Cache, MemoryCache, RedisCache};
@@ -16,7 +17,7 @@ use crate::clock::World;
 use crate::config::Config;
 use crate::http::{
     self,
-    server::{self, Stop, Terms},
+    server::{self, Admission, Stop, Terms},
 };
 use crate::issuer::{Issuer, Parts};
 use crate::keys::{Algorithm, Lookout};
@@ -28,6 +29,7 @@ pub(super) async fn run(config: Config, world: World, migrate: bool) -> Result<(
     let (telemetry, watchers) = Telemetry::start(&config, &world).map_err(open::failed)?;
     log::start(&config, &world, watchers);
     leave_no_core();
+    let connections = descriptors::shared_out(config.database.max_connections)?;
     // Taken first: a second start must not touch the data of the first.
     let public = bind("listen", config.listen)?;
     let operations = bind("operations_listen", config.operations_listen)?;
@@ -57,8 +59,21 @@ pub(super) async fn run(config: Config, world: World, migrate: bool) -> Result<(
     announce("public", &public, &issuer);
     announce("operations", &operations, &issuer);
     warn_of_algorithm(issuer.config.keys.algorithm);
-    let public_terms = Terms { routes: http::public(issuer.clone()), tls };
-    let operations_terms = Terms { routes: http::operations(issuer), tls: None };
+    let limits = &issuer.config.limits;
+    let public_terms = Terms {
+        admission: Admission::new(
+            connections.public,
+            limits.connections_per_address,
+            &limits.trusted_proxies,
+        ),
+        routes: http::public(issuer.clone()),
+        tls,
+    };
+    let operations_terms = Terms {
+        admission: Admission::new(connections.operations, connections.operations, &[]),
+        routes: http::operations(issuer),
+        tls: None,
+    };
     // As tasks of their own: what comes from outside the runtime's threads joins the one queue that all of them share, and
     // of many new connections the last would stand there before the first one's answer from the database.
     let serving = [(public, public_terms), (operations, operations_terms)]

@@ -151,6 +151,8 @@ pub struct Limits {
     /// Logins and wrong credentials from one address (IPv6: one /64), whoever for.
     pub address_attempts: u64,
     pub login_window: Duration,
+    /// Connections from one address (IPv6: one /64) at once; proxies may have more.
+    pub connections_per_address: usize,
     /// Issuers on the same database. Where no Redis counts for all, each allows its part.
     pub replicas: u64,
     /// Proxies whose `X-Forwarded-For` is believed.
@@ -165,6 +167,11 @@ impl Limits {
             client_attempts: reader.number("limits.client_attempts", 100, 1..=1_000_000),
             address_attempts: reader.number("limits.address_attempts", 300, 1..=1_000_000),
             login_window: Duration::from_secs(reader.number("limits.login_window", 60, 1..=DAY)),
+            connections_per_address: size(reader.number(
+                "limits.connections_per_address",
+                1024,
+                1..=1_000_000,
+            )),
             replicas: reader.number("limits.replicas", 1, 1..=1000),
             trusted_proxies: Vec::new(),
         };

@@ -2,8 +2,10 @@
 
 mod address;
 mod admin;
+mod admission;
 mod client_authentication;
 mod conditional;
+mod connection;
 mod cors;
 mod decode;
 mod documentation;
@@ -23,7 +25,10 @@ mod routes;
 pub mod server;
 mod sessions;
 mod token;
+mod under_way;
+mod unread;
 mod users;
+mod write_deadline;
 
 use std::future::ready;
 use std::ops::Deref;
@@ -119,6 +124,5 @@ impl Deref for App {
 fn path_of(issuer: &str) -> Option<String> {
     let url = url::Url::parse(issuer).ok()?;
     let path = url.path().trim_end_matches('/');
-    // What the router would take for the name of a part.
-    (!path.is_empty() && !path.contains(['{', '}', '*'])).then(|| path.to_owned())
+    (!path.is_empty()).then(|| path.to_owned())
 }

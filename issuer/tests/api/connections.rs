@@ -3,15 +3,21 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Bytes;
+use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use keystone_issuer::http;
-use keystone_issuer::http::server::{self, Stop, Terms};
+use keystone_issuer::http::server::{self, Admission, Stop, Terms};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::support::TestIssuer;
 
+/// What the public listener holds.
+const CONNECTIONS: usize = 20;
 const JWKS: &str = "GET /.well-known/jwks.json HTTP/1.1\r\nhost: a\r\n";
 
 /// Both listeners of one issuer.
@@ -36,7 +42,8 @@ impl Listening {
         ];
         let addresses = (public.local_addr().unwrap(), operations.local_addr().unwrap());
         let ended = tokio::spawn(async move {
-            let plain = |routes| Terms { routes, tls: None };
+            let admission = Admission::new(CONNECTIONS, 1000, &[]);
+            let plain = |routes| Terms { routes, tls: None, admission: admission.clone() };
             tokio::join!(
                 server::serve(public, plain(http::public(issuer.clone())), stopping.clone()),
                 server::serve(operations, plain(http::operations(issuer)), stopping),
@@ -47,6 +54,23 @@ impl Listening {
 
     async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.public).await.unwrap()
+    }
+
+    /// From an address of this machine, with little room for what is not read.
+    async fn connect_from(&self, address: [u8; 4]) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        socket.bind((address, 0).into()).unwrap();
+        socket.connect(self.public).await.unwrap()
+    }
+
+    /// Over HTTP/2, with room for so much of an answer; and the end of the connection.
+    async fn http2(&self, window: u32) -> (SendRequest<Empty<Bytes>>, JoinHandle<hyper::Result<()>>) {
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder.initial_stream_window_size(window);
+        let stream = TokioIo::new(self.connect().await);
+        let (sender, connection) = builder.handshake(stream).await.unwrap();
+        (sender, tokio::spawn(connection))
     }
 
     /// Everything that comes back until the connection ends.
@@ -154,6 +178,127 @@ async fn bodies_hold_what_they_like() {
         let answer = listening.send(&requests).await;
         assert!(answers(&answer) == 2 && answer.matches("HTTP/1.1 200 ").count() == 2, "{answer}");
     }
+}
+
+/// Their connection goes on, or says that it does not (RFC 9112 §9.6).
+#[tokio::test]
+async fn an_answer_before_the_body_spoils_no_later_request() {
+    let listening = Listening::start(Duration::ZERO).await;
+    let json = "content-type: application/json\r\n";
+    let text = "content-type: text/plain\r\n";
+
+    for (what, head, length, goes_on) in [
+        ("401", "POST /admin/users", json, true),
+        ("404", "POST /nothing", json, true),
+        ("405", "PUT /auth/token", json, true),
+        ("415", "POST /auth/token", text, true),
+        ("413", "POST /auth/token", json, false),
+        ("401", "POST /admin/users", "expect: 100-continue\r\n", false),
+    ]
+    .map(|(what, head, field, goes_on)| {
+        (
+            what,
+            format!("{head} HTTP/1.1\r\nhost: a\r\n{field}"),
+            if what == "413" { 200_000 } else { 1000 },
+            goes_on,
+        )
+    }) {
+        let mut stream = listening.connect().await;
+        stream.write_all(format!("{head}content-length: {length}\r\n\r\n").as_bytes()).await.unwrap();
+        let (mut answers, body) = stream.into_split();
+        let later = tokio::spawn(async move {
+            let mut body = body;
+            // What is sent to a connection that has ended is lost, and that is what it said.
+            drop(body.write_all(&vec![b'x'; length]).await);
+            drop(body.write_all(format!("{JWKS}connection: close\r\n\r\n").as_bytes()).await);
+            body
+        });
+        let mut answer = Vec::new();
+        drop(answers.read_to_end(&mut answer).await);
+        drop(later.await.unwrap());
+        let answer = String::from_utf8_lossy(&answer);
+        let (first, rest) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(first.starts_with(&format!("HTTP/1.1 {what} ")), "{what}: {answer}");
+        assert_eq!(first.contains("connection: close"), !goes_on, "{what}: {answer}");
+        assert_eq!(rest.contains("HTTP/1.1 200 "), goes_on, "{what}: {answer}");
+    }
+}
+
+/// With a clock that jumps to whatever is due next.
+#[tokio::test]
+async fn a_client_that_reads_nothing_is_cut_off() {
+    let listening = Listening::start(Duration::ZERO).await;
+    let mut stream = listening.connect_from([127, 0, 0, 1]).await;
+    let requests = "GET /openapi.json HTTP/1.1\r\nhost: a\r\n\r\n".repeat(100);
+    stream.write_all(requests.as_bytes()).await.unwrap();
+    stream.readable().await.unwrap();
+
+    tokio::time::pause();
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    let answer = said(stream, "").await;
+
+    assert!(answers(&answer) < 100, "{}", answers(&answer));
+}
+
+#[tokio::test]
+async fn a_client_of_http_2_that_takes_no_answer_is_cut_off() {
+    let listening = Listening::start(Duration::ZERO).await;
+    let (mut sender, ended) = listening.http2(0).await;
+    let answer = sender.send_request(get("http://a/openapi.json")).await.unwrap();
+
+    tokio::time::pause();
+    let begun = tokio::time::Instant::now();
+    tokio::time::timeout(Duration::from_secs(120), ended).await.expect("it goes on").unwrap().ok();
+    // Half a minute, at least: nothing else ends it.
+    assert!(begun.elapsed() >= Duration::from_secs(30), "{:?}", begun.elapsed());
+
+    assert!(answer.into_body().collect().await.is_err());
+}
+
+#[tokio::test]
+async fn an_idle_connection_of_http_2_ends() {
+    let listening = Listening::start(Duration::ZERO).await;
+    let (mut sender, ended) = listening.http2(1 << 20).await;
+    let answer = sender.send_request(get("http://a/openapi.json")).await.unwrap();
+    assert!(answer.into_body().collect().await.is_ok());
+
+    tokio::time::pause();
+    let end = tokio::time::timeout(Duration::from_secs(120), ended).await.expect("it goes on").unwrap();
+
+    assert!(end.is_ok(), "{end:?}");
+}
+
+#[tokio::test]
+async fn one_address_leaves_connections_for_others() {
+    let listening = Listening::start(Duration::ZERO).await;
+    let mut held = Vec::new();
+    for _ in 0..2 * CONNECTIONS {
+        held.push(listening.connect_from([127, 0, 0, 1]).await);
+    }
+
+    let other = listening.connect_from([127, 0, 0, 2]).await;
+    let answer = said(other, &format!("{JWKS}connection: close\r\n\r\n")).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let refused = said(held.pop().unwrap(), "").await;
+    assert_eq!(refused, "", "beyond its share");
+}
+
+/// P-20: RFC 9113 §8.3.1.
+#[tokio::test]
+async fn the_authority_of_http_2_is_its_host() {
+    let listening = Listening::start(Duration::ZERO).await;
+    let (mut sender, _) = listening.http2(1 << 20).await;
+
+    for (host, status) in [("a", 200), ("A", 200), ("b", 400), ("a:80", 400)] {
+        let mut request = get("http://a/.well-known/jwks.json");
+        request.headers_mut().insert("host", host.parse().unwrap());
+        let answer = sender.send_request(request).await.unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{host}");
+    }
+}
+
+fn get(url: &str) -> hyper::Request<Empty<Bytes>> {
+    hyper::Request::get(url).body(Empty::new()).unwrap()
 }
 
 /// B-19: whoever began is answered.

@@ -210,7 +210,8 @@ async fn a_flood_of_http_2_frames_ends_its_own_connection_and_no_other() {
 async fn served(test: &TestIssuer) -> std::net::SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let terms = server::Terms { routes: public(test.issuer.clone()), tls: None };
+    let admission = server::Admission::new(1000, 1000, &[]);
+    let terms = server::Terms { routes: public(test.issuer.clone()), tls: None, admission };
     tokio::spawn(server::serve(listener, terms, server::Stop::never()));
     address
 }

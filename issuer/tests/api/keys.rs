@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use keystone_issuer::http;
-use keystone_issuer::http::server::{self, Stop, Terms};
+use keystone_issuer::http::server::{self, Admission, Stop, Terms};
 use keystone_issuer::issuer::{Issuer, Parts};
 use keystone_issuer::keys::{KeyEncryptionKey, KeysError, Lookout, reseal};
 use keystone_issuer::store::{Actor, KeyChange, KeyRefusal, KeyState};
@@ -57,7 +57,11 @@ async fn a_planned_rotation_publishes_the_next_standby_at_once() {
 async fn lookout_at(routes: axum::Router) -> Lookout {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}{JWKS}", listener.local_addr().unwrap());
-    tokio::spawn(server::serve(listener, Terms { routes, tls: None }, Stop::never()));
+    tokio::spawn(server::serve(
+        listener,
+        Terms { routes, tls: None, admission: Admission::new(10, 10, &[]) },
+        Stop::never(),
+    ));
     Lookout::new(&url).unwrap()
 }
 

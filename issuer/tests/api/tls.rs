@@ -12,7 +12,7 @@ use hyper::{Request, Uri};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use keystone_issuer::config::TlsFiles;
 use keystone_issuer::http;
-use keystone_issuer::http::server::{self, Stop, Terms};
+use keystone_issuer::http::server::{self, Admission, Stop, Terms};
 use keystone_issuer::tls::Tls;
 use rcgen::{CertificateParams, KeyPair};
 use tempfile::TempDir;
@@ -51,7 +51,7 @@ impl Listening {
         let address = listener.local_addr().unwrap();
         let test = TestIssuer::start().await;
         let routes = http::public(test.issuer.clone());
-        let terms = Terms { routes, tls: Some(tls.clone()) };
+        let terms = Terms { routes, tls: Some(tls.clone()), admission: Admission::new(100, 100, &[]) };
         tokio::spawn(server::serve(listener, terms, Stop::never()));
         Self { tls, address, certificate, files, _directory: directory, _test: test }
     }
