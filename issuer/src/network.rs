@@ -42,9 +42,20 @@ impl FromStr for Network {
             Some(length) => length.parse().map_err(|_| ())?,
             None => most,
         };
-        if length <= most { Ok(Self { address, length }) } else { Err(()) }
+        match address {
+            _ if length > most => Err(()),
+            // The IPv4 network that it is, which is how addresses are compared.
+            IpAddr::V6(mapped) if length >= MAPPED => match mapped.to_ipv4_mapped() {
+                Some(address) => Ok(Self { address: address.into(), length: length - MAPPED }),
+                None => Ok(Self { address, length }),
+            },
+            _ => Ok(Self { address, length }),
+        }
     }
 }
+
+/// The bits before an IPv4 address in an IPv6 one (RFC 4291 §2.5.5.2).
+const MAPPED: u32 = 96;
 
 /// The part of an address that one subscriber holds: all of an IPv4 address, the /64 of an IPv6 one.
 pub fn subscriber(address: IpAddr) -> String {
@@ -76,6 +87,9 @@ mod tests {
         assert!(contains("0.0.0.0/0", "192.0.2.1"));
         assert!(contains("::/0", "2001:db8::1"));
         assert!(contains("192.0.2.1", "::ffff:192.0.2.1"));
+        assert!(contains("::ffff:10.0.0.1", "10.0.0.1"));
+        assert!(contains("::ffff:10.0.0.0/104", "::ffff:10.1.2.3"));
+        assert!(!contains("::ffff:10.0.0.1", "10.0.0.2"));
         assert!(!contains("10.0.0.0/8", "11.0.0.1"));
         assert!(!contains("2001:db8::/32", "2001:db9::1"));
         assert!(!contains("0.0.0.0/0", "::1"));

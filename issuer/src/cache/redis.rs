@@ -69,12 +69,14 @@ impl fmt::Debug for RedisCache {
     }
 }
 
-/// One step for Redis, so two replicas cannot both start the window; a counter without an end gets one.
+/// One step for Redis, so two replicas cannot both start the window. A counter without an end gets one, and so does a
+/// counter that would outlive its window, whoever wrote it: it would lock an address out for that long.
 const HIT: &str = "
 local count = redis.call('INCR', KEYS[1])
+local window = tonumber(ARGV[1])
 local remaining = redis.call('PTTL', KEYS[1])
-if remaining < 0 then
-    remaining = tonumber(ARGV[1])
+if remaining < 0 or remaining > window then
+    remaining = window
     redis.call('PEXPIRE', KEYS[1], remaining)
 end
 return {count, remaining}";

@@ -123,6 +123,20 @@ async fn a_window_ends_in_redis() {
 
 #[ignore = "needs KEYTEST_REDIS, the path of a redis-server"]
 #[tokio::test]
+async fn no_counter_outlives_its_window() {
+    let server = Server::start(&[]);
+    let cache = connect(&server.url());
+    ready(&cache).await;
+
+    server.admin(redis::cmd("SET").arg("keystone:hits:a").arg(1000).arg("EX").arg(1_000_000_000)).await;
+
+    let hits = cache.hit("a", MINUTE).await;
+    assert_eq!((hits.count, hits.remaining), (1001, MINUTE));
+    assert!(cache.hit("a", MINUTE).await.remaining <= MINUTE);
+}
+
+#[ignore = "needs KEYTEST_REDIS, the path of a redis-server"]
+#[tokio::test]
 async fn an_outage_is_survived_and_its_end_is_noticed() {
     let mut server = Server::start(&[]);
     let cache = connect(&server.url());

@@ -166,6 +166,12 @@ fn issuer(reader: &mut Reader, (mode, tls): (Mode, bool), listen: SocketAddr) ->
         Ok(url) if tls && url.scheme() != "https" => {
             reader.mistake::<()>("issuer", "must begin with https://, as `tls.certificate_file` is set");
         }
+        Ok(url) if !has_servable_path(&url) => {
+            reader.mistake::<()>(
+                "issuer",
+                "must have a path of letters, digits, `-`, `.`, `_` and `~` only, if it has one; other characters have several spellings, and requests for them are refused",
+            );
+        }
         // Compared byte by byte by every verifier, so only the one canonical spelling is taken (RFC 8414 §2).
         Ok(url) if is_canonical(&url, &text) => {}
         _ => {
@@ -176,6 +182,12 @@ fn issuer(reader: &mut Reader, (mode, tls): (Mode, bool), listen: SocketAddr) ->
         }
     }
     text
+}
+
+/// Whether a request for what is published under the path arrives there, whoever passes it on.
+fn has_servable_path(url: &url::Url) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
+    url.path().chars().all(is_plain) && !url.path().contains("//")
 }
 
 fn is_canonical(url: &url::Url, text: &str) -> bool {

@@ -110,6 +110,15 @@ fn an_issuer_has_one_spelling() {
 }
 
 #[test]
+fn an_issuer_has_a_path_that_can_be_served() {
+    for wrong in ["/a%20b", "/a*", "/*", "/{a}", "/:a", "/a//b", "/a;b", "/a@b", "/a,b"] {
+        let mistakes = load(&format!("issuer = 'https://id.example.com{wrong}'"), &[]).unwrap_err();
+        assert!(mistakes.concat().contains("`issuer` must have a path of letters"), "{wrong}: {mistakes:?}");
+    }
+    assert!(load("issuer = 'https://id.example.com/Tenant-1/v1.0_~'", &[]).is_ok());
+}
+
+#[test]
 fn production_accepts_a_complete_set_up() {
     assert_eq!(load(PRODUCTION, &[]).unwrap().mode, Mode::Production);
 }

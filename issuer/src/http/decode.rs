@@ -152,16 +152,23 @@ async fn read(body: Body) -> Result<Bytes, DecodeError> {
     }
 }
 
-/// The media type in lower case. `None`: missing, repeated, or in another charset than UTF-8.
+/// The media type in lower case. `None`: missing, repeated, not well-formed, or in another charset than UTF-8.
 fn content_type(headers: &HeaderMap) -> Option<String> {
     let text = only(headers, &CONTENT_TYPE)?.to_ascii_lowercase();
-    let mut parts = text.split(';').map(str::trim);
+    let mut parts = text.split(';').map(|part| part.trim_matches([' ', '\t']));
     let kind = parts.next()?.to_owned();
-    let utf8 = |part: &str| match part.split_once('=') {
-        Some(("charset", value)) => value.trim_matches('"') == "utf-8",
-        _ => true,
-    };
-    parts.all(utf8).then_some(kind)
+    parts.all(is_acceptable_parameter).then_some(kind)
+}
+
+/// No whitespace stands around the `=` of a parameter (RFC 9110 §5.6.6); a reader that forgives it would find a charset
+/// where others find none.
+fn is_acceptable_parameter(part: &str) -> bool {
+    let is_sign = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    let is_token = |text: &str| !text.is_empty() && text.chars().all(is_sign);
+    let Some((name, value)) = part.split_once('=') else { return part.is_empty() };
+    let unquoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+    let is_value = unquoted.is_some_and(|text| !text.contains(['"', '\\'])) || is_token(value);
+    is_token(name) && is_value && (!name.starts_with("charset") || unquoted.unwrap_or(value) == "utf-8")
 }
 
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
@@ -255,6 +262,37 @@ mod tests {
     fn broken_forms_are_refused() {
         for text in ["a=%", "a=%4", "a=%zz", "a=%ff", "%=1", "a=%+1"] {
             assert_eq!(form(text), Err(DecodeError::Form), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_media_type_is_read_as_it_is_written() {
+        let read =
+            |text: &'static str| content_type(&HeaderMap::from_iter([(CONTENT_TYPE, text.parse().unwrap())]));
+
+        for good in [
+            "application/json",
+            "Application/JSON ; Charset=UTF-8",
+            "application/json;charset=\"utf-8\"",
+            "application/json; q=1;",
+        ] {
+            assert_eq!(read(good).as_deref(), Some(JSON), "{good}");
+        }
+        for bad in [
+            "application/json; charset=utf-16",
+            "application/json; charset =utf-16",
+            "application/json; charset= utf-8",
+            "application/json; charset",
+            "application/json; charset=",
+            "application/json; charset=utf-8; charset=utf-16",
+            "application/json; charset='utf-8'",
+            "application/json; charset*=utf-8''utf-16",
+            "application/json; charset=\"utf-8",
+            "application/json; charset=\"utf\\-8\"",
+            "application/json; =utf-8",
+            "application/json, text/plain; charset=utf-16",
+        ] {
+            assert_eq!(read(bad), None, "{bad}");
         }
     }
 

@@ -154,7 +154,11 @@ impl IntoResponse for Problem {
                 "method_not_allowed",
                 "the methods of this path are in the header Allow",
             ),
-            Self::Hosts => problem(StatusCode::BAD_REQUEST, "invalid_request", "send one Host header"),
+            Self::Hosts => problem(
+                StatusCode::BAD_REQUEST,
+                "invalid_request",
+                "send one Host header, and over HTTP/2 the same as :authority",
+            ),
             Self::Internal => problem(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "the server failed"),
             // Never a redirect: whoever was on the way has read the request, and would read the next one.
             Self::NoTls { issuer } => {

@@ -111,12 +111,13 @@ async fn caught(
     }
 }
 
+/// Both may be kept by a cache unless it is told otherwise (RFC 9110 §15.1), and the path may be a credential's.
 pub(super) async fn not_found() -> Response {
-    Problem::NotFound.into_response()
+    never_stored(Problem::NotFound.into_response())
 }
 
 pub(super) async fn method_not_allowed() -> Response {
-    Problem::MethodNotAllowed.into_response()
+    never_stored(Problem::MethodNotAllowed.into_response())
 }
 
 /// "A server MUST respond with a 400 to any HTTP/1.1 request message that lacks a Host header field and to any
@@ -125,9 +126,20 @@ pub(super) async fn one_host(request: Request, next: Next) -> Response {
     if names_one_host(&request) { next.run(request).await } else { Problem::Hosts.into_response() }
 }
 
+/// HTTP/2 has a name for the host of its own, and "a server SHOULD treat a request as malformed if it contains a Host
+/// header field that identifies an entity that differs" (RFC 9113 §8.3.1). HTTP/1.1 says which one to ignore (RFC 9112
+/// §3.2.2).
 fn names_one_host<B>(request: &http::Request<B>) -> bool {
-    let hosts = request.headers().get_all(HOST).iter().count();
-    hosts == 1 || (hosts == 0 && request.version() != Version::HTTP_11)
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let authority = request.uri().authority().filter(|_| request.version() > Version::HTTP_11);
+    match (hosts.next(), hosts.next(), authority) {
+        (Some(host), None, Some(authority)) => {
+            host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())
+        }
+        (Some(_), None, None) => true,
+        (Some(_), Some(_), _) => false,
+        (None, _, _) => request.version() != Version::HTTP_11,
+    }
 }
 
 /// Answers with credentials, and answers to who sent some (RFC 6749 §5.1).
@@ -264,5 +276,21 @@ mod tests {
         assert!(!request(Version::HTTP_11, &["a", "a"]));
         assert!(request(Version::HTTP_2, &[]) && request(Version::HTTP_10, &[]));
         assert!(!request(Version::HTTP_2, &["a", "b"]));
+    }
+
+    #[test]
+    fn the_host_is_the_authority_of_the_target() {
+        let request = |version, target: &str, host: &str| {
+            names_one_host(
+                &Request::builder().version(version).uri(target).header(HOST, host).body(()).unwrap(),
+            )
+        };
+
+        assert!(request(Version::HTTP_2, "https://a.example/", "A.example"));
+        assert!(request(Version::HTTP_2, "https://a.example:8000/", "a.example:8000"));
+        assert!(!request(Version::HTTP_2, "https://a.example/", "b.example"));
+        assert!(!request(Version::HTTP_2, "https://a.example:8000/", "a.example"));
+        assert!(!request(Version::HTTP_2, "https://u@a.example/", "a.example"));
+        assert!(request(Version::HTTP_11, "http://a.example/", "b.example"));
     }
 }

@@ -105,11 +105,11 @@ fn security(access: Access) -> Option<Vec<SecurityRequirement>> {
 
 /// The statuses that come before a handler, or from what it takes.
 fn implied(operation: &Operation, access: Access) -> BTreeSet<u16> {
-    let mut statuses = BTreeSet::from([WITHOUT_TLS]);
+    let mut statuses = BTreeSet::from([BAD_HOST, WITHOUT_TLS]);
     statuses.extend(match access {
         Access::Anyone => &[][..],
-        Access::Client => &[400, 401, 429, 500, 503],
-        Access::Token | Access::Scope(_) => &[400, 401, 403, 500, 503],
+        Access::Client => &[401, 429, 500, 503],
+        Access::Token | Access::Scope(_) => &[401, 403, 500, 503],
     });
     if operation.request_body.is_some() {
         statuses.extend([400, 408, 413, 415]);
@@ -259,7 +259,8 @@ pub(super) struct TokenBody {
 
 const IF_MATCH: &str = "If-Match";
 const BEARER: &str = "access_token";
-/// Said before anybody knows what the request is.
+/// Both are said before anybody knows what the request is.
+const BAD_HOST: u16 = 400;
 const WITHOUT_TLS: u16 = 421;
 const BASIC: &str = "client_secret_basic";
 const INTRODUCTION: &str = "Users, clients, roles, scopes, sessions and keys, and the tokens that follow from them. \

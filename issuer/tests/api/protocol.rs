@@ -138,6 +138,7 @@ async fn only_post_is_allowed_and_the_query_is_never_read() {
             Request::builder().method(method.clone()).uri("/auth/token").body(Body::empty()).unwrap();
         let answer = test.send(request).await;
         assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, "POST,OPTIONS"), "{method}");
+        assert_eq!(answer.header("cache-control"), "no-store", "{method}");
         let code = if method == Method::HEAD { Value::Null } else { "method_not_allowed".into() };
         assert_eq!(
             (&answer.body["code"], answer.header("content-type")),
@@ -160,6 +161,7 @@ async fn other_content_types_are_refused_before_any_credential_is_looked_at() {
         "text/plain",
         "multipart/form-data; boundary=x",
         "application/x-www-form-urlencoded; charset=utf-16",
+        "application/x-www-form-urlencoded; charset =utf-16",
         "application/jsonp",
         "application/json; charset=latin1",
         "",
