@@ -11,8 +11,8 @@ import { entries } from "./entries.mjs";
 
 // Declarations that no entry names.
 const INTERNAL = [
-  ...["answer", "embedded", "engine", "feed", "generations", "get", "issuer", "keys", "memory", "metadata", "plain"],
-  ...["policy.workerd", "small", "start", "testing/feed", "workerd"],
+  ...["answer", "arguments", "embedded", "engine", "feed", "generations", "get", "issuer", "keys", "memory", "metadata", "plain"],
+  ...["policy.workerd", "small", "start", "testing/feed", "text", "workerd"],
 ];
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -33,12 +33,15 @@ const shared = {
   minify: true,
   // The glue warns about an older way of calling it; a library does not write to its user's console.
   drop: ["console"],
+  inject: ["src/text.ts"],
   legalComments: "none",
   logLevel: "warning",
 };
 for (const entry of entries) {
   const engine =
-    entry === "webcrypto" ? { plugins: [translated()], inject: ["src/plain.ts"] } : { plugins: [inlined()] };
+    entry === "webcrypto"
+      ? { plugins: [translated()], inject: [...shared.inject, "src/plain.ts"] }
+      : { plugins: [inlined()] };
   const source = { ...shared, ...engine, entryPoints: [`src/${entry}.ts`] };
   await build({ ...source, outfile: `dist/${entry}.js`, format: "esm" });
   // The glue's own loader, which asks for import.meta, is never called and falls out of the bundle.

@@ -1,6 +1,6 @@
 // The engine's answers, each of which is one string: every crossing into WebAssembly costs more than its bytes.
 
-import { type Code, KeystoneError } from "./errors.js";
+import { type Code, KeystoneError, type Refusal } from "./errors.js";
 import { Token, type VerifiedClaims } from "./token.js";
 
 /** An accepted token and, in Unix seconds, the times from and until which it need not be verified again. */
@@ -10,7 +10,7 @@ export interface Reusable {
   readonly until: number;
 }
 
-/** A refusal is told in lines that begin with a letter; what is accepted is JSON. */
+/** A refusal is a JSON object; what is accepted is a JSON array. */
 export function isAccepted(answer: string): boolean {
   return answer.startsWith("[");
 }
@@ -27,19 +27,32 @@ export function accepted(answer: string): Token {
   return new Token(claims, issuedAt, expiresAt);
 }
 
-// "<code>\n<status>\n<Retry-After or nothing>\n<challenge or nothing>\n<RFC 9457 body>\n<sentence>"
-/** The failure of the keys is told with `keys_unavailable`, that of the feed with `revocations_stale`. */
-export function refused(answer: string, keys: Error | undefined, feed?: Error): KeystoneError {
-  const [code, status, retryAfter, challenge, problem, sentence] = answer.split("\n");
-  const causes: { [Name in Code]?: Error | undefined } = { keys_unavailable: keys, revocations_stale: feed ?? keys };
-  const cause = causes[code as Code];
-  const refusal = {
-    code: code as Code,
-    status: Number(status),
-    challenge: challenge || undefined,
-    retryAfter: retryAfter ? Number(retryAfter) : undefined,
-    problem: `${problem}`,
-    message: cause ? `${sentence}: ${cause.message}` : `${sentence}`,
+/** What `Refusal::to_json` of the core writes; what is undefined is left out. */
+interface Told {
+  code: Code;
+  status: number;
+  retry_after?: number;
+  challenge?: string;
+  problem: string;
+  message: string;
+}
+
+/** Why the keys could not be fetched, which is told with `keys_unavailable`, and the feed, with `revocations_stale`. */
+export type Failures = readonly [keys: Error | undefined, feed?: Error | undefined];
+
+/** `readable`: the headers by which a page of another origin may read the answer. */
+export function refused(answer: string, [keys, feed]: Failures, readable?: Record<string, string>): KeystoneError {
+  const told = Object.setPrototypeOf(JSON.parse(answer), null) as Told;
+  const causes = new Map<Code, Error | undefined>([["keys_unavailable", keys], ["revocations_stale", feed ?? keys]]);
+  const cause = causes.get(told.code);
+  const refusal: Refusal = {
+    code: told.code,
+    status: told.status,
+    challenge: told.challenge,
+    retryAfter: told.retry_after,
+    problem: told.problem,
+    message: cause ? `${told.message}: ${cause.message}` : told.message,
+    readable,
   };
   return new KeystoneError(refusal, cause);
 }

@@ -1,5 +1,6 @@
 // The verdict on a request.
 
+import { memberOf, strings } from "./arguments.js";
 import type { KeystoneError } from "./errors.js";
 import type { RequestParts } from "./request.js";
 import type { Token } from "./token.js";
@@ -67,7 +68,8 @@ export interface Step {
   readonly seen: string;
 }
 
-interface Lists {
+/** @internal */
+export interface Lists {
   all: string[];
   any: string[];
   roles: string[];
@@ -76,24 +78,40 @@ interface Lists {
 /** @internal Throws a TypeError for a requirement that would let everybody in. */
 export function readRequirement(requirement: Requirement): Lists {
   if (typeof requirement === "string") return { all: scopeList("all", [requirement]), any: [], roles: [] };
-  if (typeof requirement !== "object" || requirement === null) throw mistake("expected a scope or an object");
-  const { authenticated, ...lists } = requirement as Scopes & { authenticated?: unknown };
-  const unknown = Object.keys(lists).filter((name) => !["all", "any", "roles"].includes(name));
-  if (unknown.length > 0) throw mistake(`there is no ${unknown.join(", ")}, only all, any, roles, authenticated`);
-  const given = Object.values(lists).some((list) => list !== undefined);
+  const { all, any, roles, authenticated } = membersOf(requirement);
+  const given = [all, any, roles].some((list) => list !== undefined);
   if (given === (authenticated === true)) {
     throw mistake("expected either authenticated: true, or at least one of all, any and roles");
   }
-  const { all, any, roles } = lists;
-  return { all: scopeList("all", all), any: scopeList("any", any), roles: scopeList("roles", roles) };
+  return { all: scopeList("all", all), any: scopeList("any", any), roles: nameList("roles", roles) };
 }
 
-function scopeList(name: string, list: readonly string[] | undefined): string[] {
+const MEMBERS = ["all", "any", "roles", "authenticated"];
+
+function membersOf(requirement: object): Record<string, unknown> {
+  if (typeof requirement !== "object" || requirement === null) throw mistake("expected a scope or an object");
+  const unknown = Object.keys(requirement).filter((name) => !MEMBERS.includes(name));
+  if (unknown.length > 0) throw mistake(`there is no ${unknown.join(", ")}, only ${MEMBERS.join(", ")}`);
+  return Object.fromEntries(MEMBERS.map((name) => [name, memberOf(requirement, name)]));
+}
+
+// RFC 6749 section 3.3. A challenge holds the scopes as they are.
+const SCOPE = /^[!#-[\]-~]+$/;
+
+function scopeList(name: string, list: unknown): string[] {
+  const scopes = nameList(name, list);
+  const wrong = scopes.find((scope) => !SCOPE.test(scope));
+  if (wrong === undefined) return scopes;
+  throw mistake(`${name}: ${JSON.stringify(wrong)} is no scope: printable ASCII without space, quote and backslash`);
+}
+
+function nameList(name: string, list: unknown): string[] {
   if (list === undefined) return [];
-  const fits = Array.isArray(list) && list.length > 0 && list.every((item) => typeof item === "string" && item !== "");
-  if (!fits) throw mistake(`${name}: expected a list of at least one name`);
-  if (name !== "roles" && list.some((scope) => scope.includes(" "))) throw mistake(`${name}: one scope for each item`);
-  return [...list];
+  const names = strings(list);
+  if (names === undefined || names.length === 0 || names.includes("")) {
+    throw mistake(`${name}: expected a list of at least one name`);
+  }
+  return names;
 }
 
 function mistake(problem: string): TypeError {

@@ -1,6 +1,13 @@
 // The compiled verifier: what it offers. It decides; this package only fetches, tells the time and passes on.
 
-import { Engine as WasmEngine, Gate as WasmGate, initSync, selfTest, unavailable } from "../pkg/keystone_verifier_wasm.js";
+import {
+  Asked,
+  Engine as WasmEngine,
+  Gate as WasmGate,
+  initSync,
+  selfTest,
+  unavailable,
+} from "../pkg/keystone_verifier_wasm.js";
 import type { FeedHolder } from "./feed.js";
 import type { KeyHolder } from "./keys.js";
 import type { Lease } from "./memory.js";
@@ -17,11 +24,9 @@ export interface Engine extends FeedHolder, Lease, Omit<KeyHolder, keyof FeedHol
   restore(snapshot: string, now: number): string | undefined;
   verify(token: Uint8Array, now: number): string;
   /** The same answer, on a platform where waiting for it is quicker. */
-  verifyAsync?(token: string, now: number): Promise<string>;
-  /** Makes what a request may need known, and numbers it. */
-  requirement(all: string[], any: string[], roles: string[]): number;
-  /** The token in these values of `Authorization`, which must hold what the requirement of that number says. */
-  authorize(authorization: string[], requirement: number, now: number): string;
+  verifyAsync?(token: Uint8Array, now: number): Promise<string>;
+  /** The token in these values of `Authorization`, with every scope of `all`, one of `any` and one of `roles`. */
+  authorize(authorization: string[], all: string[], any: string[], roles: string[], now: number): string;
   free(): void;
 }
 
@@ -43,6 +48,10 @@ export interface GateEngine {
   /** The same answer, on a platform where waiting for it is quicker. */
   decideAsync?(method: string, path: string, authorization: string[], now: number): Promise<string>;
   explain(method: string, path: string, authorization: string[], now: number): string;
+  /** The headers by which a page of this origin may read a refusal, name after value; empty if it may not. */
+  readable(origin: string): string[];
+  /** The headers of the answer to a preflight, name after value. Empty: `decide` answers it. */
+  preflight(path: string, origin: string, method: string): string[];
   free(): void;
 }
 
@@ -70,15 +79,15 @@ export interface Platform extends VerifierPlatform {
 
 /** The platform that runs the whole engine as WebAssembly. */
 export function webAssembly(load: LoadModule, fetchInit: RequestInit, passes: () => boolean = selfTest): Platform {
-  const ready = starter({ initSync, selfTest: passes }, load);
+  const ready = starter({ initSync, selfTest: passes, classes: [WasmEngine, WasmGate, Asked] }, load);
   return {
     async engine({ issuer, audiences, leeway, maxLifetime }) {
-      await ready();
-      return new WasmEngine(issuer, audiences, leeway, maxLifetime);
+      const enter = await ready();
+      return enter(() => new WasmEngine(issuer, audiences, leeway, maxLifetime));
     },
     async gate(policy) {
-      await ready();
-      return new WasmGate(policy);
+      const enter = await ready();
+      return enter(() => new WasmGate(policy));
     },
     unavailable,
     fetchInit,

@@ -42,8 +42,18 @@ Object.freeze(codes);
 /** A stable reason. Never renamed; new ones may be added. */
 export type Code = (typeof codes)[number];
 
-/** A refusal, with everything that a service needs to answer. */
+// Every entry of the package, as a module and for CommonJS, has a class of its own: they know each other's errors by this.
+const BRAND = Symbol.for("@keystone-auth/verifier/KeystoneError");
+
+/** A refusal, with everything that a service needs to answer. `instanceof` holds across all entries of the package. */
 export class KeystoneError extends Error {
+  /** @internal */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // Of a class that extends this one, only its own are instances.
+    if (this !== KeystoneError) return Function.prototype[Symbol.hasInstance].call(this, value);
+    return typeof value === "object" && value !== null && BRAND in value;
+  }
+
   override readonly name = "KeystoneError";
   /** Why, for programs. */
   readonly code: Code;
@@ -55,6 +65,8 @@ export class KeystoneError extends Error {
   readonly retryAfter: number | undefined;
   /** The body to answer with, `application/problem+json` (RFC 9457). */
   readonly problem: string;
+  /** By which a page of another origin may read the answer. */
+  readonly #readable: Readonly<Record<string, string>>;
 
   constructor(refusal: Refusal, cause?: unknown) {
     super(refusal.message, cause === undefined ? undefined : { cause });
@@ -63,6 +75,12 @@ export class KeystoneError extends Error {
     this.challenge = refusal.challenge;
     this.retryAfter = refusal.retryAfter;
     this.problem = refusal.problem;
+    this.#readable = refusal.readable ?? {};
+  }
+
+  /** @internal */
+  get [BRAND](): true {
+    return true;
   }
 
   /** The headers to answer with, for the body `problem`. */
@@ -70,7 +88,7 @@ export class KeystoneError extends Error {
     const headers: Record<string, string> = { "content-type": "application/problem+json", "cache-control": "no-store" };
     if (this.challenge !== undefined) headers["www-authenticate"] = this.challenge;
     if (this.retryAfter !== undefined) headers["retry-after"] = String(this.retryAfter);
-    return headers;
+    return { ...headers, ...this.#readable };
   }
 
   /** The whole answer. */
@@ -87,4 +105,6 @@ export interface Refusal {
   retryAfter: number | undefined;
   problem: string;
   message: string;
+  /** Further headers of the answer. */
+  readable?: Readonly<Record<string, string>> | undefined;
 }

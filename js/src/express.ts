@@ -2,8 +2,8 @@
 
 import type { Requirement } from "./decision.js";
 import type { Gate } from "./gate.js";
-import { answer, type NodeRequest, type NodeResponse, partsOfNode } from "./middleware/node.js";
-import { type Lazy, Source } from "./middleware/source.js";
+import { answerNode, type NodeRequest, type NodeResponse, partsOfNode } from "./middleware/node.js";
+import { type Lazy, type Outcome, Source } from "./middleware/source.js";
 import type { Token } from "./token.js";
 import type { Verifier } from "./verifier.js";
 
@@ -31,10 +31,23 @@ export function protect(source: Lazy<Verifier | Gate>, requirement?: Requirement
   const guard = new Source(source, requirement);
   return (request, response, next) => {
     // A router that is mounted below a path sees the rest in `url`.
-    guard.decideLeniently(partsOfNode(request, request.originalUrl)).then((decision) => {
-      if (decision.outcome === "deny") return answer(response, decision.error);
-      if (decision.outcome === "allow") request.token = decision.token;
-      next();
-    }, next);
+    const decided = guard.decideLeniently(partsOfNode(request, request.originalUrl));
+    decided
+      .then((outcome) => passes(outcome, request, response))
+      .then((isPassed) => isPassed && next(), (error: unknown) => response.headersSent || next(error))
+      // What `next` throws has no caller any more, and an exception that nobody catches would end the process.
+      .catch(() => response.destroy?.());
   };
+}
+
+/** Whether the request goes on; answers it where it does not. */
+function passes({ answer, token }: Outcome, request: { token?: Token }, response: NodeResponse): boolean {
+  // Somebody answered meanwhile, such as a deadline.
+  if (response.writableEnded || (answer && response.headersSent)) return false;
+  if (answer !== undefined) {
+    answerNode(response, answer);
+    return false;
+  }
+  if (token !== undefined) request.token = token;
+  return true;
 }

@@ -26,10 +26,14 @@ export function protect(source: Lazy<Verifier | Gate>, requirement?: Requirement
   const guard = new Source(source, requirement);
   return async (request, reply) => {
     const parts = partsOfNode(request.raw);
-    const { outcome, token, error } = await (isLenient(request) ? guard.decideLeniently(parts) : guard.decide(parts));
-    if (outcome === "deny") return reply.code(error.status).headers(error.headers).send(error.problem);
-    if (outcome === "allow") request.token = token;
-    return undefined;
+    const { answer, token } = await (isLenient(request) ? guard.decideLeniently(parts) : guard.decide(parts));
+    if (answer === undefined) {
+      if (token !== undefined) request.token = token;
+      return undefined;
+    }
+    // Somebody answered meanwhile, with Fastify or around it.
+    if (reply.sent || reply.raw.headersSent) return reply.sent ? reply : reply.hijack();
+    return reply.code(answer.status).headers(answer.headers).send(answer.body);
   };
 }
 

@@ -2,7 +2,7 @@
 
 import type { Requirement } from "./decision.js";
 import type { Gate } from "./gate.js";
-import { type Lazy, Source } from "./middleware/source.js";
+import { type Lazy, responseOf, Source } from "./middleware/source.js";
 import type { Token } from "./token.js";
 import type { Verifier } from "./verifier.js";
 
@@ -35,8 +35,8 @@ export function protect<Rest extends unknown[]>(
   if (typeof handler !== "function") throw new TypeError("protect: expected a handler as the last argument");
   const guard = new Source(source, requirement);
   return async (request, ...rest) => {
-    const { outcome, token, error } = await guard.decide(request);
-    if (outcome === "deny") return error.toResponse();
+    const { answer, token } = await guard.decide(request);
+    if (answer !== undefined) return responseOf(answer);
     return (handler as Handler<Token | undefined, Rest>)(request, token, ...rest);
   };
 }

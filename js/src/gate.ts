@@ -10,7 +10,8 @@ import { readBytes } from "./get.js";
 import { IssuerOfGate } from "./issuer.js";
 import { KEYS, Keys, waited } from "./keys.js";
 import { addressFault, type FollowedFeed, type GateOptions, readGateOptions, readSurroundings, type Surroundings } from "./options.js";
-import { partsOf, type RequestParts, valuesOf } from "./request.js";
+import { Preflight } from "./preflight.js";
+import { type RequestParts, requestOf, singleOf } from "./request.js";
 import type { Token } from "./token.js";
 
 // Tokens that need not be made anew from the engine's answers; what is decided is the engine's alone.
@@ -45,31 +46,46 @@ export class Gate implements Guard {
   decide(request: RequestParts | Request): Decision {
     this.#mustBeOpen("decide");
     const now = this.#now();
-    const { method, path, authorization } = partsOf(request);
-    return this.#read(this.#engine.decide(method, path, valuesOf(authorization), now), now);
+    const { method, path, authorization } = requestOf("decide", request);
+    return this.#read(this.#engine.decide(method, path, authorization, now), request, now);
   }
 
   async #awaited(request: RequestParts | Request): Promise<Decision> {
     this.#mustBeOpen("decide");
     const now = this.#now();
-    const { method, path, authorization } = partsOf(request);
-    const answer = this.#engine.decideAsync?.(method, path, valuesOf(authorization), now);
+    const { method, path, authorization } = requestOf("decide", request);
+    const answer = this.#engine.decideAsync?.(method, path, authorization, now);
     if (answer === undefined) return this.decide(request);
     try {
-      return this.#read(await answer, now);
+      return this.#read(await answer, request, now);
     } finally {
       // Closed while it waited: that is what went wrong, whatever the engine says without its memory.
       this.#mustBeOpen("decide");
     }
   }
 
-  #read(answer: string, now: number): Decision {
+  #read(answer: string, request: RequestParts | Request, now: number): Decision {
     if (answer === "public") return { outcome: "public" };
     if (isAccepted(answer)) {
       for (const each of this.#fetched) each.lookIfDue(now);
       return { outcome: "allow", token: this.#token(answer) };
     }
-    return { outcome: "deny", error: this.#refused(answer, now) };
+    return { outcome: "deny", error: this.#refused(answer, request, now) };
+  }
+
+  /**
+   * The answer to a preflight of a page whose origin the policy's `cors` lists. To be asked before `decide`, which knows
+   * nothing of preflights. Undefined: this request is none, or is to be decided on like any other.
+   */
+  preflight(request: RequestParts | Request): Preflight | undefined {
+    this.#mustBeOpen("preflight");
+    const { method, path } = requestOf("preflight", request);
+    if (method !== "OPTIONS") return undefined;
+    const origin = singleOf("preflight", request, "origin");
+    const requested = singleOf("preflight", request, "accessControlRequestMethod");
+    if (origin === undefined || requested === undefined) return undefined;
+    const headers = headersOf(this.#engine.preflight(path, origin, requested));
+    return headers && new Preflight(headers);
   }
 
   /** The same decision, but where it hangs on keys or revocations that are being fetched, waits for them: at most 500 ms. */
@@ -92,8 +108,8 @@ export class Gate implements Guard {
   /** Every check that `decide` makes of this request, in order, with its outcome. */
   explain(request: RequestParts | Request): Explanation {
     this.#mustBeOpen("explain");
-    const { method, path, authorization } = partsOf(request);
-    return JSON.parse(this.#engine.explain(method, path, valuesOf(authorization), this.#now())) as Explanation;
+    const { method, path, authorization } = requestOf("explain", request);
+    return JSON.parse(this.#engine.explain(method, path, authorization, this.#now())) as Explanation;
   }
 
   /** Stops the background refresh and frees the memory. The gate cannot be used afterwards. */
@@ -112,9 +128,12 @@ export class Gate implements Guard {
     return token;
   }
 
-  #refused(answer: string, now: number): KeystoneError {
+  #refused(answer: string, request: RequestParts | Request, now: number): KeystoneError {
     const failureOf = (fetched: readonly Keys[]) => fetched.map(({ failure }) => failure).find((error) => error !== undefined);
-    const refusal = refused(answer, failureOf(this.#keys), failureOf(this.#feeds.map(({ pages }) => pages)));
+    const origin = singleOf("decide", request, "origin");
+    const readable = origin === undefined ? undefined : headersOf(this.#engine.readable(origin));
+    const failures = [failureOf(this.#keys), failureOf(this.#feeds.map(({ pages }) => pages))] as const;
+    const refusal = refused(answer, failures, readable);
     for (const each of this.#fetched) each.lookAfter(refusal.code, now);
     return refusal;
   }
@@ -122,6 +141,14 @@ export class Gate implements Guard {
   #mustBeOpen(method: string): void {
     if (!this.#open) throw new Error(`${method}: this gate was closed`);
   }
+}
+
+/** Undefined: there are none. */
+function headersOf(flat: string[]): Record<string, string> | undefined {
+  if (flat.length === 0) return undefined;
+  const headers: Record<string, string> = {};
+  for (let at = 0; at < flat.length; at += 2) headers[`${flat[at]}`] = `${flat[at + 1]}`;
+  return headers;
 }
 
 interface Followed {

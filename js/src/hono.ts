@@ -3,8 +3,8 @@
 import type { Context, MiddlewareHandler } from "hono";
 import type { Requirement } from "./decision.js";
 import type { Gate } from "./gate.js";
-import { type Lazy, Source } from "./middleware/source.js";
-import { partsOf, type RequestParts } from "./request.js";
+import { type Lazy, responseOf, Source } from "./middleware/source.js";
+import type { RequestParts } from "./request.js";
 import type { Token } from "./token.js";
 import type { Verifier } from "./verifier.js";
 
@@ -25,11 +25,22 @@ export function protect(gate: Lazy<Gate>): MiddlewareHandler<Judged>;
 export function protect(source: Lazy<Verifier | Gate>, requirement?: Requirement): MiddlewareHandler {
   const guard = new Source(source, requirement);
   return async (context, next) => {
-    const parts = partsOf(context.req.raw);
-    const { outcome, token, error } = await (isLenient(context, parts) ? guard.decideLeniently(parts) : guard.decide(parts));
-    if (outcome === "deny") return error.toResponse();
+    const parts = partsOf(context);
+    const { answer, token } = await (isLenient(context, parts) ? guard.decideLeniently(parts) : guard.decide(parts));
+    if (answer !== undefined) return responseOf(answer);
     context.set("token", token);
     return next();
+  };
+}
+
+function partsOf({ req }: Context): RequestParts {
+  const { pathname, search } = new URL(req.url);
+  return {
+    method: req.method,
+    path: pathname + search,
+    authorization: req.header("authorization"),
+    origin: req.header("origin"),
+    accessControlRequestMethod: req.header("access-control-request-method"),
   };
 }
 

@@ -100,7 +100,7 @@ export class Keys {
     if (this.#closed) return;
     if (this.#flight === undefined && (this.#wanted || this.#holder.wantsFetch(now))) {
       this.#wanted = false;
-      this.#flight = this.#fetch(now);
+      this.#flight = this.#fetch(now).catch((fault: Error) => this.#ended(fault));
     }
     this.#lookAgain(now);
   }
@@ -109,6 +109,15 @@ export class Keys {
   lookSoon(now: number): void {
     this.#wanted = true;
     this.#lookAgain(now);
+  }
+
+  // An exception in a timer would end the process.
+  #lookByTimer(): void {
+    try {
+      this.look(this.#now());
+    } catch (fault) {
+      this.#ended(fault as Error);
+    }
   }
 
   close(): void {
@@ -142,6 +151,12 @@ export class Keys {
     return this.#lookAgain(startedAt);
   }
 
+  // A fault of the engine, not of the network: nobody waits who could catch it.
+  #ended(fault: Error): void {
+    this.#failure = fault;
+    this.#flight = undefined;
+  }
+
   // Spread by 50 % either way, so that services started together do not ask together.
   #lookAgain(now: number): void {
     const { lookEvery } = this.#fetched;
@@ -151,7 +166,7 @@ export class Keys {
     this.#interval = interval;
     clearTimeout(this.#timer);
     if (this.#closed) return;
-    this.#timer = unref(setTimeout(() => this.look(this.#now()), interval * 1000));
+    this.#timer = unref(setTimeout(() => this.#lookByTimer(), interval * 1000));
   }
 }
 

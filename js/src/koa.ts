@@ -17,6 +17,7 @@ export interface State {
 export interface Context {
   readonly req: NodeRequest;
   readonly originalUrl: string;
+  readonly headerSent?: boolean;
   readonly state: State;
   status: number;
   body: unknown;
@@ -33,14 +34,16 @@ export function protect(gate: Lazy<Gate>): Middleware;
 export function protect(source: Lazy<Verifier | Gate>, requirement?: Requirement): Middleware {
   const guard = new Source(source, requirement);
   return async (context, next) => {
-    const { outcome, token, error } = await guard.decideLeniently(partsOfNode(context.req, context.originalUrl));
-    if (outcome === "deny") {
-      context.status = error.status;
-      context.set(error.headers);
-      context.body = error.problem;
+    const { answer, token } = await guard.decideLeniently(partsOfNode(context.req, context.originalUrl));
+    if (answer === undefined) {
+      if (token !== undefined) context.state.token = token;
+      await next();
       return;
     }
-    if (outcome === "allow") context.state.token = token;
-    await next();
+    // Somebody answered meanwhile.
+    if (context.headerSent) return;
+    context.status = answer.status;
+    context.set(answer.headers);
+    if (answer.body !== undefined) context.body = answer.body;
   };
 }

@@ -78,7 +78,8 @@ function metadataUrl(issuer: string): string {
 function parse(bytes: Uint8Array, url: string): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-    if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
+    // Without a prototype: what is absent must not be read from there.
+    if (typeof value === "object" && value !== null) return Object.setPrototypeOf(value, null);
   } catch {
     // Told below.
   }

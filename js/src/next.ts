@@ -1,7 +1,7 @@
 // For Next: route handlers by `protect`, and a policy file in front of the whole application by `middleware`.
 
 import type { Gate } from "./gate.js";
-import { type Lazy, Source } from "./middleware/source.js";
+import { type Lazy, responseOf, Source } from "./middleware/source.js";
 
 export { type Handler, protect, type Protected } from "./fetch.js";
 
@@ -9,7 +9,7 @@ export { type Handler, protect, type Protected } from "./fetch.js";
 export function middleware(gate: Lazy<Gate>): (request: Request) => Promise<Response | undefined> {
   const guard = new Source(gate, undefined);
   return async (request) => {
-    const { outcome, error } = await guard.decide(request);
-    return outcome === "deny" ? error.toResponse() : undefined;
+    const { answer } = await guard.decide(request);
+    return answer && responseOf(answer);
   };
 }

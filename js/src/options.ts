@@ -1,5 +1,7 @@
 // The options of createVerifier and createGate, checked once: a mistake is a TypeError that names the option.
 
+import { kind, memberOf, object, optional, optionsOf, strings } from "./arguments.js";
+
 /** What both `createVerifier` and `createGate` take. */
 export interface CommonOptions {
   /** Accepts `http:` addresses that are not this machine. Whoever can change their traffic can mint tokens. */
@@ -88,48 +90,54 @@ const GATE = ["policy", ...COMMON];
 
 /** @internal Throws a TypeError for everything that is not as above. */
 export function readVerifierOptions(options: VerifierOptions): Settings {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError("createVerifier: expected an object with issuer and audience");
-  }
-  refuseUnknown("createVerifier", options, VERIFIER);
-  const allowHttp = options.allowHttp === true;
+  object("createVerifier", options, "expected an object with issuer and audience");
+  const given = optionsOf("createVerifier", options, VERIFIER);
+  const allowHttp = given.allowHttp === true;
   const address = (name: "issuer" | "jwksUri", value: string) => {
     const fault = addressFault(value, allowHttp);
     if (fault) throw new TypeError(`createVerifier: ${name}: ${fault}`);
     return value;
   };
-  const jwksUri = typed<string>("createVerifier: jwksUri", options.jwksUri, "string");
+  const jwksUri = optional<string>("createVerifier: jwksUri", given.jwksUri, "string");
   return {
-    issuer: address("issuer", issuer(options.issuer)),
-    audiences: audiences(options.audience),
+    issuer: address("issuer", issuer(given.issuer)),
+    audiences: audiences(given.audience),
     jwksUri: jwksUri === undefined ? undefined : address("jwksUri", jwksUri),
-    revocation: revocation(options.revocation, jwksUri),
-    leeway: whole("leeway", options.leeway, [0, 120]),
-    maxLifetime: whole("maxLifetime", options.maxLifetime, [1, 31_536_000]),
-    snapshot: typed<string>("createVerifier: snapshot", options.snapshot, "string"),
-    cacheSize: whole("cacheSize", options.cacheSize, [0, 100_000], "a whole number") ?? 4096,
+    revocation: revocation(given.revocation, jwksUri),
+    leeway: whole("leeway", given.leeway, [0, 120]),
+    maxLifetime: whole("maxLifetime", given.maxLifetime, [1, 31_536_000]),
+    snapshot: optional<string>("createVerifier: snapshot", given.snapshot, "string"),
+    cacheSize: whole("cacheSize", given.cacheSize, [0, 100_000], "a whole number") ?? 4096,
   };
 }
 
 /** @internal The policy as the engine reads it. Throws a TypeError for everything that is not as above. */
 export function readGateOptions(options: GateOptions): Uint8Array {
-  if (typeof options !== "object" || options === null || !("policy" in options)) {
-    throw new TypeError("createGate: expected an object with the policy");
-  }
-  refuseUnknown("createGate", options, GATE);
-  const { policy } = options;
-  if (policy instanceof Uint8Array) return policy;
+  object("createGate", options, "expected an object with the policy");
+  const { policy } = optionsOf("createGate", options, GATE);
   if (typeof policy === "string") return new TextEncoder().encode(policy);
   if (typeof policy !== "object" || policy === null) {
     throw new TypeError("createGate: policy: expected the policy file as text, bytes or an object");
   }
-  return new TextEncoder().encode(JSON.stringify(policy));
+  // A copy, and also of another realm's bytes, which are no instance of this one's class.
+  if (ArrayBuffer.isView(policy)) {
+    return new Uint8Array(policy.buffer, policy.byteOffset, policy.byteLength).slice();
+  }
+  return new TextEncoder().encode(json(policy));
+}
+
+function json(policy: object): string {
+  try {
+    return `${JSON.stringify(policy)}`;
+  } catch (cause) {
+    throw new TypeError(`createGate: policy: cannot be written as JSON: ${(cause as Error).message}`, { cause });
+  }
 }
 
 /** @internal Throws a TypeError for everything that is not as above. `caller` begins its message. */
 export function readSurroundings(caller: string, options: CommonOptions, fetchInit: RequestInit): Surroundings {
   const of = <Kind>(name: keyof CommonOptions, kind: string) =>
-    typed<Kind>(`${caller}: ${name}`, options[name], kind);
+    optional<Kind>(`${caller}: ${name}`, memberOf(options, name), kind);
   return {
     allowHttp: of<boolean>("allowHttp", "boolean") ?? false,
     // Called as a plain function: a browser's fetch refuses another receiver.
@@ -155,14 +163,6 @@ function isThisMachine(host: string): boolean {
   return host === "localhost" || host.endsWith(".localhost") || host === "[::1]" || /^127(\.\d+){3}$/.test(host);
 }
 
-// A misspelt option would otherwise silently be the default.
-function refuseUnknown(caller: string, options: object, known: string[]): void {
-  const unknown = Object.keys(options).filter((name) => !known.includes(name));
-  if (unknown.length > 0) {
-    throw new TypeError(`${caller}: unknown option ${unknown.join(", ")}; the options are ${known.join(", ")}`);
-  }
-}
-
 function issuer(value: unknown): string {
   if (typeof value !== "string" || value === "") {
     throw new TypeError("createVerifier: issuer: expected the issuer's URL as a string");
@@ -175,22 +175,21 @@ function issuer(value: unknown): string {
 }
 
 function audiences(value: unknown): string[] {
-  const list: unknown[] = Array.isArray(value) ? value : [value];
-  const names = list.filter((name) => typeof name === "string" && name !== "") as string[];
-  if (names.length === 0 || names.length !== list.length) {
+  const names = strings(Array.isArray(value) ? value : [value]);
+  if (names === undefined || names.length === 0 || names.includes("")) {
     throw new TypeError("createVerifier: audience: expected the name of this service, or a list of names");
   }
   return names;
 }
 
-function revocation(value: RevocationMode = "bounded", jwksUri: string | undefined): RevocationMode {
-  if (!["bounded", "strict", "off"].includes(value)) {
+function revocation(value: unknown, jwksUri: string | undefined): RevocationMode {
+  if (value !== undefined && value !== "bounded" && value !== "strict" && value !== "off") {
     throw new TypeError('createVerifier: revocation: expected "bounded", "strict" or "off"');
   }
   if (value === "strict" && jwksUri !== undefined) {
     throw new TypeError("createVerifier: revocation: only the issuer's metadata say where its feed is: leave jwksUri out");
   }
-  return value;
+  return value ?? "bounded";
 }
 
 // Times have the same bounds as in the policy file.
@@ -207,23 +206,28 @@ function whole(
   return value;
 }
 
-function typed<Kind>(what: string, value: unknown, kind: string): Kind | undefined {
-  if (value === undefined) return undefined;
-  if (typeof value !== kind) throw new TypeError(`${what}: expected a ${kind}, got ${typeof value}`);
-  return value as Kind;
-}
-
 // Tried once, so that a clock in the wrong shape is heard of at the start.
 function clock(caller: string, milliseconds: () => number): () => number {
   const first: unknown = milliseconds();
   if (!Number.isFinite(first)) {
-    throw new TypeError(`${caller}: now: expected milliseconds since 1970, got ${first}`);
+    const got = typeof first === "number" ? first : kind(first);
+    throw new TypeError(`${caller}: now: expected milliseconds since 1970, got ${got}`);
   }
   // In the year 1970 every token lies in the future: a clock that breaks later refuses, it never accepts.
-  return () => Math.max(0, Math.floor(milliseconds() / 1000)) || 0;
+  return () => Math.max(0, Math.floor(numberOf(milliseconds) / 1000)) || 0;
 }
 
 // Nonsense from the outside must not become a timer without a pause.
 function unitInterval(random: () => number): () => number {
-  return () => Math.min(Math.max(random(), 0), 1) || 0;
+  return () => Math.min(Math.max(numberOf(random), 0), 1) || 0;
+}
+
+// Called by timers too, where an exception would end the process.
+function numberOf(give: () => unknown): number {
+  try {
+    const given = give();
+    return typeof given === "number" ? given : Number.NaN;
+  } catch {
+    return Number.NaN;
+  }
 }

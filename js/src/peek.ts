@@ -1,5 +1,7 @@
 // What a token says of itself, for logs and for choosing where to send it. Nobody has checked a word of it.
 
+import { seal } from "./token.js";
+
 /** The members of a token that nobody has checked: whoever wrote it may have written anything. */
 export interface Unverified {
   readonly verified: false;
@@ -20,7 +22,9 @@ function object(segment: string | undefined): Record<string, unknown> | undefine
     const binary = atob((segment ?? "").replaceAll("-", "+").replaceAll("_", "/"));
     const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0));
     const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+    seal(value);
+    return value as Record<string, unknown>;
   } catch {
     // Not a token: told by the answer.
   }

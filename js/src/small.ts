@@ -6,17 +6,17 @@ import { type LoadModule, starter } from "./start.js";
 
 interface EarlyPlatform extends VerifierPlatform {
   /** Starts it before it is needed. */
-  ready(): Promise<void>;
+  ready(): Promise<unknown>;
 }
 
 /** The platform that runs it as WebAssembly. */
 export function smallWebAssembly(load: LoadModule, fetchInit: RequestInit): EarlyPlatform {
-  const ready = starter({ initSync, selfTest }, load);
+  const ready = starter({ initSync, selfTest, classes: [Engine] }, load);
   return {
     ready,
     async engine({ issuer, audiences, leeway, maxLifetime }) {
-      await ready();
-      return new Engine(issuer, audiences, leeway, maxLifetime);
+      const enter = await ready();
+      return enter(() => new Engine(issuer, audiences, leeway, maxLifetime));
     },
     unavailable,
     fetchInit,

@@ -1,5 +1,6 @@
 // A testing kit: an issuer that needs no network, its clock, tokens with any claims, revocations, and the hostile file.
 
+import { kind, object, optional, optionsOf } from "./arguments.js";
 import { TestFeed } from "./testing/feed.js";
 import { TestKey } from "./testing/key.js";
 
@@ -37,7 +38,12 @@ export interface Revoked {
 
 /** Makes an issuer for tests. */
 export async function createTestIssuer(options: TestIssuerOptions = {}): Promise<TestIssuer> {
-  const { issuer = "https://issuer.test", audience = "orders", now = Date.now() } = options;
+  const caller = "createTestIssuer";
+  const given = optionsOf(caller, object(caller, options, "expected an object"), ["issuer", "audience", "now"]);
+  const issuer = optional<string>(`${caller}: issuer`, given.issuer, "string") ?? "https://issuer.test";
+  const audience = optional<string>(`${caller}: audience`, given.audience, "string") ?? "orders";
+  const now = number(`${caller}: now`, given.now ?? Date.now());
+  if (!URL.canParse(issuer)) throw new TypeError(`${caller}: issuer: expected a URL, got ${JSON.stringify(issuer)}`);
   return new TestIssuer({ issuer, audience, now }, await TestKey.generate());
 }
 
@@ -92,7 +98,7 @@ export class TestIssuer {
 
   /** Turns the clock forward. */
   pass(seconds: number): void {
-    this.#now += seconds * 1000;
+    this.#now += number("pass: seconds", seconds) * 1000;
   }
 
   /** A new key signs from now on; the old ones stay published. */
@@ -101,8 +107,10 @@ export class TestIssuer {
   }
 
   /** A signed access token: 15 minutes from now, with these claims changed; undefined removes one. */
-  async token(claims: Record<string, unknown> = {}, { header = {}, key = this.keys[0] }: TokenChanges = {}) {
-    if (key === undefined) throw new Error("token: the issuer has no key");
+  async token(claims: Record<string, unknown> = {}, changes: TokenChanges = {}) {
+    object("token: claims", claims, "expected an object");
+    const { header, key } = optionsOf("token", object("token", changes, "expected an object as second argument"), ["header", "key"]);
+    const signing = object("token: key", (key ?? this.keys[0]) as TestKey, "expected a TestKey");
     const now = Math.floor(this.#now / 1000);
     this.#tokens += 1;
     const { sub = "alice", client_id = "test-client" } = claims;
@@ -118,12 +126,14 @@ export class TestIssuer {
       sv: this.#epochs.sub.get(sub),
       cv: this.#epochs.client_id.get(client_id),
     };
-    const head = { alg: "EdDSA", typ: "at+jwt", kid: key.jwk.kid, ...header };
-    return key.sign(JSON.stringify(head), JSON.stringify({ ...standard, ...claims }));
+    const head = { alg: "EdDSA", typ: "at+jwt", kid: signing.jwk.kid, ...object("token: header", header ?? {}, "expected an object") };
+    return signing.sign(JSON.stringify(head), JSON.stringify({ ...standard, ...claims }));
   }
 
   /** Takes tokens back: verifiers hear of it with the next page of the feed, which they fetch a second later. */
-  revoke({ sid, jti, sub, client_id }: Revoked): void {
+  revoke(revoked: Revoked): void {
+    const given = optionsOf("revoke", object("revoke", revoked, "expected an object"), ["sid", "jti", "sub", "client_id"]);
+    const [sid, jti, sub, client_id] = Object.entries(given).map(([name, value]) => optional<string>(`revoke: ${name}`, value, "string"));
     const now = Math.floor(this.#now / 1000);
     if (sid !== undefined) this.#feed.add("sid", sid, null, now);
     if (jti !== undefined) this.#feed.add("jti", jti, null, now);
@@ -158,6 +168,11 @@ export class TestIssuer {
     const { origin, pathname } = new URL(this.issuer);
     return `${origin}${path}${pathname.replace(/\/$/, "")}`;
   }
+}
+
+function number(what: string, value: unknown): number {
+  if (typeof value === "number" && Number.isFinite(value)) return value;
+  throw new TypeError(`${what}: expected a finite number, got ${typeof value === "number" ? value : kind(value)}`);
 }
 
 function next(epochs: Map<unknown, number>, name: string): number {

@@ -1,5 +1,7 @@
 // A verified token as JavaScript sees it: frozen, so that nobody can widen it later.
 
+import { kind } from "./arguments.js";
+
 /** The verified claims as they were signed. */
 export type Claims = Readonly<Record<string, unknown>>;
 
@@ -22,13 +24,15 @@ export class Token {
   readonly issuedAt: number;
   /** Unix seconds. */
   readonly expiresAt: number;
-  /** Every claim, deeply frozen. */
+  /** Every claim, deeply frozen. The objects have no prototype: a claim that is absent is undefined. */
   readonly claims: Claims;
   /** Makes the type its own: no other object with these members is taken for a verified token. */
   declare private readonly verified: true;
 
   /** @internal Only for claims that the verifier wrote. */
   constructor(claims: VerifiedClaims, issuedAt: number, expiresAt: number) {
+    // First: what is absent must not be read from `Object.prototype`, where another library may have put anything.
+    seal(claims);
     this.subject = claims.sub;
     this.clientId = claims.client_id;
     this.issuer = claims.iss;
@@ -40,7 +44,6 @@ export class Token {
     this.issuedAt = issuedAt;
     this.expiresAt = expiresAt;
     this.claims = claims;
-    deepFreeze(claims);
     Object.freeze(this.audience);
     Object.freeze(this.scopes);
     Object.freeze(this.roles);
@@ -84,16 +87,14 @@ function scopeList(method: string, scopes: readonly string[]): readonly string[]
   return scopes;
 }
 
-function kind(value: unknown): string {
-  if (value === null) return "null";
-  if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
-  return typeof value;
-}
-
-// From the inside: freezing what is frozen already costs nothing, asking whether it is does.
-function deepFreeze(value: object): void {
+/**
+ * @internal Takes the prototype of what JSON.parse made, and freezes it, deeply. From the inside: freezing what is frozen
+ * already costs nothing, asking whether it is does.
+ */
+export function seal(value: object): void {
   for (const member of Object.values(value)) {
-    if (typeof member === "object" && member !== null) deepFreeze(member);
+    if (typeof member === "object" && member !== null) seal(member);
   }
+  if (!Array.isArray(value)) Object.setPrototypeOf(value, null);
   Object.freeze(value);
 }

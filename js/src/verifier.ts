@@ -1,7 +1,8 @@
 // createVerifier and what it returns: asynchronous to start, synchronous to use.
 
 import { isAccepted, refused, reusable } from "./answer.js";
-import { type Decision, type Guard, readRequirement, type Requirement } from "./decision.js";
+import { string } from "./arguments.js";
+import { type Decision, type Guard, type Lists, readRequirement, type Requirement } from "./decision.js";
 import type { Engine, VerifierPlatform } from "./engine.js";
 import { KeystoneError } from "./errors.js";
 import { Feed, type FeedAddress } from "./feed.js";
@@ -9,7 +10,7 @@ import { KEYS, Keys, waited } from "./keys.js";
 import { Memory } from "./memory.js";
 import { KeySource, MetadataError } from "./metadata.js";
 import { type FollowedFeed, readSurroundings, readVerifierOptions, type VerifierOptions } from "./options.js";
-import { partsOf, type RequestParts, valuesOf } from "./request.js";
+import { type RequestParts, requestOf } from "./request.js";
 import type { Token } from "./token.js";
 
 const encoder = new TextEncoder();
@@ -21,7 +22,6 @@ export class Verifier {
   readonly #engine: Engine;
   readonly #keys: Keys;
   readonly #now: () => number;
-  readonly #maxTokenBytes: number;
   /** Where a token becomes bytes on its way to the engine. */
   readonly #scratch: Uint8Array;
   /** By the token's text. */
@@ -36,7 +36,6 @@ export class Verifier {
     this.#engine = engine;
     this.#keys = keys;
     this.#now = now;
-    this.#maxTokenBytes = engine.maxTokenBytes;
     this.#scratch = new Uint8Array(engine.maxTokenBytes + LONGEST_CHARACTER);
     [this.#tokens, this.#credentials] = memories;
   }
@@ -63,12 +62,11 @@ export class Verifier {
 
   /** Decides on requests: they need one bearer token in `Authorization`, valid and with what is required. */
   guard(requirement: Requirement): Guard {
-    const { all, any, roles } = readRequirement(requirement);
+    const needed = readRequirement(requirement);
     this.#mustBeOpen("guard");
-    const number = this.#engine.requirement(all, any, roles);
     const enough = new WeakSet<Token>();
     const decide = (request: RequestParts | Request): Decision => {
-      const verdict = this.#authorize(valuesOf(partsOf(request).authorization), number, enough);
+      const verdict = this.#authorize(requestOf("decide", request).authorization, needed, enough);
       return verdict instanceof KeystoneError
         ? { outcome: "deny", error: verdict }
         : { outcome: "allow", token: verdict };
@@ -124,7 +122,7 @@ export class Verifier {
   }
 
   #judge(token: string): Token | KeystoneError {
-    if (typeof token !== "string") throw new TypeError(`verify: expected the token as a string, got ${typeof token}`);
+    string("verify", "token", token);
     this.#mustBeOpen("verify");
     const now = this.#now();
     const known = this.#tokens.recall(token, now);
@@ -137,7 +135,9 @@ export class Verifier {
 
   // One byte over the limit is enough to be refused, and memory given to WebAssembly never comes back.
   #bytes(token: string): Uint8Array {
-    return this.#scratch.subarray(0, encoder.encodeInto(token, this.#scratch).written);
+    const { read, written } = encoder.encodeInto(token, this.#scratch);
+    const length = read === written ? written : encodeAsField(token, this.#scratch);
+    return this.#scratch.subarray(0, length);
   }
 
   async #awaited(token: string): Promise<Token | KeystoneError> {
@@ -147,7 +147,7 @@ export class Verifier {
     if (this.#tokens.recall(token, now) !== undefined) return this.#judge(token);
     try {
       const { epoch } = engine;
-      const answer = await engine.verifyAsync(token.slice(0, this.#maxTokenBytes + 1), now);
+      const answer = await engine.verifyAsync(this.#bytes(token).slice(), now);
       this.#mustBeOpen("verify");
       // What came meanwhile may have taken it back.
       return this.#read(token, answer, now, engine.epoch === epoch);
@@ -165,7 +165,7 @@ export class Verifier {
     return verdict.token;
   }
 
-  #authorize(values: string[], requirement: number, enough: WeakSet<Token>): Token | KeystoneError {
+  #authorize(values: string[], { all, any, roles }: Lists, enough: WeakSet<Token>): Token | KeystoneError {
     this.#mustBeOpen("decide");
     const now = this.#now();
     const only = values.length === 1 ? values[0] : undefined;
@@ -174,8 +174,7 @@ export class Verifier {
       this.#lookIfDue(now);
       return known;
     }
-    const longest = this.#maxTokenBytes + "Bearer ".length + 1;
-    const answer = this.#engine.authorize(values.map((value) => value.slice(0, longest)), requirement, now);
+    const answer = this.#engine.authorize(values, all, any, roles, now);
     if (!isAccepted(answer)) return this.#refused(answer, now);
     this.#lookIfDue(now);
     const verdict = known === undefined ? reusable(answer) : undefined;
@@ -186,7 +185,7 @@ export class Verifier {
   }
 
   #refused(answer: string, now: number): KeystoneError {
-    const refusal = refused(answer, this.#keys.failure, this.#feed?.pages.failure);
+    const refusal = refused(answer, [this.#keys.failure, this.#feed?.pages.failure]);
     this.#keys.lookAfter(refusal.code, now);
     this.#feed?.pages.lookAfter(refusal.code, now);
     return refusal;
@@ -207,6 +206,19 @@ export class Verifier {
   #mustBeOpen(method: string): void {
     if (!this.#open) throw new Error(`${method}: this verifier was closed`);
   }
+}
+
+// As the engine reads the value of a header: a character up to U+00FF is a byte. No token that is accepted holds one over
+// U+007F, but which fault it has is told alike everywhere.
+function encodeAsField(text: string, into: Uint8Array): number {
+  let length = 0;
+  for (const character of text) {
+    if (length + LONGEST_CHARACTER > into.length) break;
+    const code = character.codePointAt(0) ?? 0;
+    if (code > 0xff) length += encoder.encodeInto(character, into.subarray(length)).written;
+    else into[length++] = code;
+  }
+  return length;
 }
 
 /** @internal What each entry of the package wraps. */
@@ -238,7 +250,7 @@ export async function create(options: VerifierOptions, platform: VerifierPlatfor
   // An unreachable issuer may come back: answer 503 until then. A wrong one is a mistake to hear of at once.
   if (keys.failure instanceof MetadataError) {
     verifier.close();
-    throw refused(platform.unavailable(), keys.failure);
+    throw refused(platform.unavailable(), [keys.failure]);
   }
   await verifier.firstPage();
   return verifier;

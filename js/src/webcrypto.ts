@@ -27,8 +27,8 @@ const platform: Platform = {
   ...plain,
   async engine(rules) {
     const engine = (await plain.engine(rules)) as PlainEngine;
-    const verifyAsync = (token: string, now: number) =>
-      answer(engine, engine.ask(token, now), () => engine.verify(encoder.encode(token), now));
+    const verifyAsync = (token: Uint8Array, now: number) =>
+      answer(engine, engine.ask(token, now), () => engine.verify(token, now));
     return Object.assign(engine, { verifyAsync });
   },
   async gate(policy) {
@@ -39,13 +39,11 @@ const platform: Platform = {
   },
 };
 
-const encoder = new TextEncoder();
-
 interface Resumes {
   resume(asked: Asked, holds: boolean): string;
 }
 
-/** `otherwise` is for what rests on no signature, and for a browser that cannot check it. */
+/** `otherwise` is for what rests on no signature, and for a platform that cannot check it. */
 async function answer(engine: Resumes, asked: Asked | undefined, otherwise: () => string): Promise<string> {
   if (asked === undefined) return otherwise();
   try {
@@ -56,23 +54,25 @@ async function answer(engine: Resumes, asked: Asked | undefined, otherwise: () =
   }
 }
 
-/** Undefined: this browser's WebCrypto knows no Ed25519. */
+/** Undefined: WebCrypto is not there, as in a page over http, knows no Ed25519 or failed. */
 async function check({ jwk, message, signature }: Asked): Promise<boolean | undefined> {
-  const key = await imported(jwk);
-  return key && crypto.subtle.verify("Ed25519", key, bytes(signature), bytes(message));
+  try {
+    const holds: unknown = await crypto.subtle.verify("Ed25519", await imported(jwk), bytes(signature), bytes(message));
+    return typeof holds === "boolean" ? holds : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 // Issuers have few keys; one that went makes room when the next comes.
 const MOST = 16;
-const keys = new Map<string, Promise<CryptoKey | undefined>>();
+const keys = new Map<string, Promise<CryptoKey>>();
 
-function imported(jwk: string): Promise<CryptoKey | undefined> {
+function imported(jwk: string): Promise<CryptoKey> {
   const known = keys.get(jwk);
   if (known !== undefined) return known;
   if (keys.size >= MOST) keys.clear();
-  const key = crypto.subtle
-    .importKey("jwk", JSON.parse(jwk) as JsonWebKey, "Ed25519", false, ["verify"])
-    .catch(() => undefined);
+  const key = crypto.subtle.importKey("jwk", JSON.parse(jwk) as JsonWebKey, "Ed25519", false, ["verify"]);
   keys.set(jwk, key);
   return key;
 }

@@ -113,7 +113,7 @@ test("the TypeScript list of codes is the Rust list", () => {
 test("only the files of the list are published", () => {
   const paths = packed.files.map((file) => file.path).sort();
   const types = [
-    ...[...entries, "decision", "errors", "gate", "options", "peek", "public", "request", "token", "verifier"],
+    ...[...entries, "decision", "errors", "gate", "options", "peek", "preflight", "public", "request", "token", "verifier"],
     ...["middleware/node", "middleware/source", "testing/hostile", "testing/key"],
   ].map((name) => `types/${name}.d.ts`);
 

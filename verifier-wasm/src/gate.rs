@@ -1,6 +1,7 @@
 //! A policy with the keys of its issuers: one request in, one answer out.
 
-use keystone_verifier::{Decision, KeyCache, KeySource, PathComparison, Policy, RequestView, Verified, text};
+use keystone_verifier::{Decision, KeyCache, KeySource, PathComparison, Policy, Preflight, RequestView};
+use keystone_verifier::{Verified, text};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::{FRESH, PAGE, array, bytes, feed, refused, seconds, taken};
@@ -128,6 +129,19 @@ impl Gate {
         request.view(|request| answer(&self.0.decide(request, seconds(now))))
     }
 
+    /// The headers by which a page of this origin may read a refusal, name after value; empty if it may not.
+    pub fn readable(&self, origin: &str) -> Vec<String> {
+        let headers = self.0.policy().cors().map(|cors| cors.readable(&bytes(origin)));
+        flat(headers.unwrap_or_default())
+    }
+
+    /// The headers of the answer to a preflight, of status 204, name after value. Empty: `decide` answers it.
+    pub fn preflight(&self, path: &str, origin: &str, method: &str) -> Vec<String> {
+        let (path, origin, method) = (bytes(path), bytes(origin), bytes(method));
+        let headers = self.0.policy().preflight(&Preflight { path: &path, origin: &origin, method: &method });
+        flat(headers.unwrap_or_default())
+    }
+
     /// Every check of `decide` with its outcome, as JSON.
     #[expect(
         clippy::too_many_arguments,
@@ -153,6 +167,10 @@ fn accepted(verified: &Verified) -> String {
     array(&[verified.issued_at(), verified.expires_at()], verified.claims_json())
 }
 
+fn flat(headers: Vec<(&str, String)>) -> Vec<String> {
+    headers.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect()
+}
+
 /// What a decision looks at in a request.
 #[derive(Debug)]
 pub(crate) struct Request {
@@ -176,7 +194,7 @@ impl Request {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::tests::{NOW, PAGES, TOKENS, jwks, page, revoked, token};
+    use crate::feed::tests::{NOW, PAGES, TOKENS, jwks, page, revoked, token, word};
 
     const POLICY: &[u8] = br#"{
         "version": 1,
@@ -196,12 +214,30 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_public_or_begins_with_the_code() {
+    fn an_answer_is_public_or_an_object_with_the_code() {
         let decide = |path| gate().decide("GET", path, vec![], 0.0);
 
         assert_eq!(decide("/about"), "public");
-        assert!(decide("/me").starts_with("no_credentials\n401\n"), "{}", decide("/me"));
-        assert!(decide("/other").starts_with("no_route\n403\n"));
+        assert!(decide("/me").starts_with(r#"{"code":"no_credentials","status":401"#), "{}", decide("/me"));
+        assert!(decide("/other").starts_with(r#"{"code":"no_route","status":403"#));
+    }
+
+    #[test]
+    fn pages_of_the_origins_in_the_policy_get_their_headers_and_no_others() {
+        let cors = r#""cors": { "origins": ["https://app.example"] }, "routes": ["#;
+        let policy = String::from_utf8(POLICY.to_vec()).unwrap().replace(r#""routes": ["#, cors);
+        let gate = Gate::new(policy.as_bytes()).unwrap();
+
+        let readable = gate.readable("https://app.example");
+        assert_eq!(readable.first_chunk().unwrap(), &["access-control-allow-origin", "https://app.example"]);
+        let allowed = gate.preflight("/me?x", "https://app.example", "GET");
+        assert!(
+            allowed.windows(2).any(|pair| pair == ["access-control-allow-methods", "GET"]),
+            "{allowed:?}"
+        );
+        assert!(gate.readable("https://evil.example").is_empty());
+        assert!(gate.preflight("/me", "https://app.example", "PUT").is_empty());
+        assert!(self::gate().readable("https://app.example").is_empty());
     }
 
     #[test]
@@ -224,7 +260,7 @@ mod tests {
     fn every_value_of_the_header_counts() {
         let two = vec!["Bearer a.b.c".to_owned(), "Bearer a.b.c".to_owned()];
 
-        assert!(gate().decide("GET", "/me", two, 0.0).starts_with("multiple_credentials\n"));
+        assert!(gate().decide("GET", "/me", two, 0.0).starts_with(r#"{"code":"multiple_credentials""#));
     }
 
     #[test]
@@ -250,14 +286,14 @@ mod tests {
         let mut gate = Gate::new(policy.as_bytes()).unwrap();
         let decide = |gate: &mut Gate, session| {
             let bearer = format!("Bearer {}", String::from_utf8(token(session)).unwrap());
-            gate.decide("GET", "/me", vec![bearer], NOW).lines().next().unwrap().to_owned()
+            word(&gate.decide("GET", "/me", vec![bearer], NOW)).to_owned()
         };
         assert_eq!(gate.feeds(), [feed, keys]);
         assert_eq!(gate.replace_keys(0, &jwks(TOKENS), NOW, None), None);
         assert!(gate.wants_fetch(0, NOW, Some(PAGE)) && gate.wants_fetch(0, NOW, Some(1)));
         assert!(gate.replace_keys(0, b"", NOW, Some(1)).is_some());
         assert_eq!(gate.replace_keys(0, &jwks(PAGES), NOW, Some(1)), None);
-        assert!(decide(&mut gate, "s1").starts_with('['));
+        assert_eq!(decide(&mut gate, "s1"), "accepted");
 
         assert_eq!(gate.page_started(0, NOW), "");
         assert_eq!(gate.replace_keys(0, &page("", &revoked("s1"), 0.0), NOW, Some(PAGE)), None);
@@ -265,7 +301,7 @@ mod tests {
         assert!(!gate.wants_fetch(0, NOW, Some(PAGE)));
         assert_eq!(gate.page_started(0, NOW + 1.0), "1");
         assert_eq!(decide(&mut gate, "s1"), "revoked");
-        assert!(decide(&mut gate, "s2").starts_with('['));
+        assert_eq!(decide(&mut gate, "s2"), "accepted");
         gate.page_failed(0, true, NOW);
         assert_eq!(gate.page_started(0, NOW), "");
     }

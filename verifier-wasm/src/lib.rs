@@ -33,7 +33,6 @@ pub struct Engine {
     revocations: Revocations,
     /// Refuses every token while the feed is not known well enough.
     strict: bool,
-    required: Vec<Access>,
 }
 
 #[wasm_bindgen]
@@ -51,7 +50,7 @@ impl Engine {
         rules.max_lifetime = max_lifetime.map_or(rules.max_lifetime, seconds);
         let revocations = Revocations::new(rules.issuer.clone(), MAX_STALE);
         let issuer = Delegation { rules, keys: KeyCache::remote().fresh_for(FRESH) };
-        Self { issuer, revocations, strict: false, required: Vec::new() }
+        Self { issuer, revocations, strict: false }
     }
 
     /// The longest token that is looked at. The caller need not pass more than one byte over it.
@@ -121,38 +120,34 @@ impl Engine {
         self.answer(token, None, seconds(now))
     }
 
-    /// Numbers what requests may need: every scope of `all`, one of `any`, one of `roles`. The same has one number. What is no
-    /// scope is refused by name.
-    pub fn requirement(
+    /// The verdict on the token in the values of `Authorization`, which must hold every scope of `all`, one of `any` and
+    /// one of `roles`; an empty list asks for nothing. What is no scope lets nobody in.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "to pass a structure from JavaScript costs a crossing for each member"
+    )]
+    pub fn authorize(
         &mut self,
+        authorization: Vec<String>,
         all: Vec<String>,
         any: Vec<String>,
         roles: Vec<String>,
-    ) -> Result<usize, String> {
-        let access = Access::token(all, any, roles).map_err(|error| text!("{error}"))?;
-        Ok(self.required.iter().position(|known| *known == access).unwrap_or_else(|| {
-            self.required.push(access);
-            self.required.len() - 1
-        }))
-    }
-
-    /// The verdict on the token in the values of `Authorization`, which must hold what `requirement` numbered so.
-    pub fn authorize(&mut self, authorization: Vec<String>, requirement: usize, now: f64) -> String {
+        now: f64,
+    ) -> String {
         let values: Vec<Vec<u8>> = authorization.iter().map(|value| bytes(value)).collect();
         let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
-        match bearer_token(&values) {
-            Ok(token) => self.answer(token, Some(requirement), seconds(now)),
+        let required = Access::token(all, any, roles).map_err(|_| Code::NoRoute);
+        match required.and_then(|required| Ok((required, bearer_token(&values)?))) {
+            Ok((required, token)) => self.answer(token, Some(&required), seconds(now)),
             Err(code) => refused(&code.into()),
         }
     }
 
-    fn answer(&mut self, token: &[u8], requirement: Option<usize>, now: Seconds) -> String {
+    fn answer(&mut self, token: &[u8], required: Option<&Access>, now: Seconds) -> String {
         let verdict = verify_cached(token, &self.issuer.rules, &mut self.issuer.keys, now);
         let stands = verdict.and_then(|verified| self.stands(verified, now));
-        let met = stands.and_then(|verified| match requirement.map(|number| self.required.get(number)) {
-            None => Ok(verified),
-            Some(Some(access)) => access.authorize(&verified).map(|()| verified),
-            Some(None) => Err(Code::NoRoute.into()),
+        let met = stands.and_then(|verified| {
+            required.map_or(Ok(()), |access| access.authorize(&verified)).map(|()| verified)
         });
         match met {
             Ok(verified) => reusable(&verified, &self.issuer.rules),
@@ -221,16 +216,9 @@ fn array(times: &[Seconds], claims: &str) -> String {
     array
 }
 
-/// Begins with a letter. Six lines: code, status, `Retry-After`, challenge, RFC 9457 body, and the sentence.
+/// A JSON object, where what is accepted is a JSON array or a word.
 fn refused(refusal: &Refusal) -> String {
-    let retry_after = refusal.retry_after().map(|seconds| seconds.to_string()).unwrap_or_default();
-    let challenge = refusal.challenge().unwrap_or_default();
-    text!(
-        "{}\n{}\n{retry_after}\n{challenge}\n{}\n{refusal}",
-        refusal.code(),
-        refusal.status(),
-        refusal.problem()
-    )
+    refusal.to_json()
 }
 
 /// A character up to U+00FF is a byte, as JavaScript's HTTP interfaces have it. What is none stays text: it becomes
@@ -256,16 +244,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_is_six_lines_that_begin_with_a_letter() {
-        let unavailable = refused(&Refusal::from(Code::KeysUnavailable));
-        let expired = refused(&Refusal::from(Code::Expired));
-
-        assert_eq!(unavailable.lines().take(4).collect::<Vec<_>>(), ["keys_unavailable", "503", "1", ""]);
-        assert_eq!(expired.lines().take(3).collect::<Vec<_>>(), ["expired", "401", ""]);
+    fn a_refusal_is_an_object_that_begins_with_its_code() {
         for &code in Code::ALL {
             let answer = refused(&code.into());
-            assert!(answer.starts_with(|first: char| first.is_ascii_lowercase()), "{answer}");
-            assert_eq!(answer.lines().count(), 6, "{answer}");
+            assert!(
+                answer.starts_with(&format!("{{\"code\":\"{code}\",\"status\":{}", code.status())),
+                "{answer}"
+            );
         }
     }
 
@@ -285,13 +270,12 @@ mod tests {
     }
 
     #[test]
-    fn the_same_requirement_has_one_number_and_an_unknown_number_lets_nobody_in() {
+    fn what_is_no_scope_lets_nobody_in() {
         let mut engine = Engine::new("https://as.example".into(), vec!["orders".into()], None, None);
-        let mut require = |scope: &str| engine.requirement(vec![scope.to_owned()], vec![], vec![]).unwrap();
 
-        assert_eq!([require("a"), require("b"), require("a")], [0, 1, 0]);
-        assert!(!engine.authorize(vec!["Bearer a.b.c".to_owned()], 2, 0.0).starts_with('['));
-        assert!(engine.requirement(vec![], vec!["a\"".to_owned()], vec![]).is_err());
+        let answer = engine.authorize(vec!["Bearer a.b.c".into()], vec!["a\"".into()], vec![], vec![], 0.0);
+
+        assert!(answer.starts_with(r#"{"code":"no_route""#), "{answer}");
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub struct Asked {
 #[derive(Debug)]
 enum About {
     Request(Request),
-    Token(String),
+    Token(Vec<u8>),
 }
 
 #[wasm_bindgen]
@@ -70,16 +70,16 @@ impl Gate {
 #[wasm_bindgen]
 impl Engine {
     /// The question on which the verdict on a token rests. Undefined: it rests on none, and `verify` answers.
-    pub fn ask(&mut self, token: &str, now: f64) -> Option<Asked> {
+    pub fn ask(&mut self, token: &[u8], now: f64) -> Option<Asked> {
         let now = seconds(now);
-        let question = self.issuer.begin(token.as_bytes(), now).ok()?;
+        let question = self.issuer.begin(token, now).ok()?;
         Some(Asked { question, about: About::Token(token.to_owned()), now })
     }
 
     /// What `verify` would answer, where `holds` is WebCrypto's answer to the question.
     pub fn resume(&mut self, asked: &Asked, holds: bool) -> String {
         let Asked { question, about: About::Token(token), now } = asked else { return mistaken() };
-        let verdict = self.issuer.resume(token.as_bytes(), (question, holds), *now);
+        let verdict = self.issuer.resume(token, (question, holds), *now);
         match verdict.and_then(|verified| self.stands(verified, *now)) {
             Ok(verified) => reusable(&verified, &self.issuer.rules),
             Err(refusal) => refused(&refusal),

@@ -210,6 +210,26 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// Everything a client is told and the sentence for logs, as a JSON object: for hosts in another language.
+    pub fn to_json(&self) -> String {
+        let mut json = text!("{{\"code\":\"{}\",\"status\":{}", self.code, self.status());
+        if let Some(seconds) = self.retry_after() {
+            json.push_str(&text!(",\"retry_after\":{seconds}"));
+        }
+        if let Some(challenge) = self.challenge() {
+            json.push_str(",\"challenge\":");
+            write_string(&challenge, &mut json);
+        }
+        json.push_str(",\"problem\":");
+        write_string(&self.problem(), &mut json);
+        json.push_str(",\"message\":");
+        write_string(&text!("{self}"), &mut json);
+        json.push('}');
+        json
+    }
+}
+
 impl From<Code> for Refusal {
     fn from(code: Code) -> Self {
         Self { code, claim: None, scope: None }
@@ -278,6 +298,25 @@ mod tests {
         let refusal = Refusal::from(Code::KeysUnavailable);
 
         assert_eq!((refusal.status(), refusal.challenge(), refusal.retry_after()), (503, None, Some(1)));
+    }
+
+    #[test]
+    fn a_refusal_as_json_holds_whatever_a_host_wrote_into_it() {
+        let refusal = Refusal::scope("a\"\n[1]\r\u{2028}".into());
+
+        let json = refusal.to_json();
+
+        let value = json::parse(json.as_bytes()).unwrap().value;
+        let text = |name| {
+            value.as_object().unwrap().get(name).and_then(|node| node.value.as_str()).map(str::to_owned)
+        };
+        assert_eq!(text("code").unwrap(), "insufficient_scope");
+        assert_eq!(text("challenge"), refusal.challenge());
+        assert_eq!(text("problem").unwrap(), refusal.problem());
+        assert_eq!(text("message").unwrap(), text!("{refusal}"));
+        assert!(json.starts_with('{') && !json.contains('\n'));
+        let unavailable = Refusal::from(Code::KeysUnavailable).to_json();
+        assert!(unavailable.contains("\"status\":503,\"retry_after\":1,\"problem\":"), "{unavailable}");
     }
 
     #[test]

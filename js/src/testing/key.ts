@@ -1,5 +1,7 @@
 // Keys for tests, made and used by WebCrypto.
 
+import { string } from "../arguments.js";
+
 interface PublicJwk {
   readonly kty: "OKP";
   readonly crv: "Ed25519";
@@ -30,6 +32,8 @@ export class TestKey {
 
   /** The token of this header and these claims. Both are signed as they are, sound or not. */
   async sign(header: string, claims: string): Promise<string> {
+    string("sign", "header", header);
+    string("sign", "claims", claims);
     const signed = `${base64url(utf8(header))}.${base64url(utf8(claims))}`;
     const signature = await crypto.subtle.sign("Ed25519", this.#secret, utf8(signed));
     return `${signed}.${base64url(new Uint8Array(signature))}`;

@@ -1,0 +1,123 @@
+// Whatever a caller passes: a TypeError that names it, and an engine that goes on as before.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { transform } from "esbuild";
+import { createVerifier } from "../dist/index.js";
+import * as onPolicy from "../dist/policy.js";
+import { createTestIssuer } from "../dist/testing.js";
+import * as onWebCrypto from "../dist/webcrypto.js";
+import * as glue from "../pkg/small/keystone_verifier_wasm.js";
+
+const routes = [{ methods: ["GET"], path: "/me", authenticated: true }];
+const entries = { index: { createVerifier }, policy: onPolicy, webcrypto: onWebCrypto };
+
+// More than the module's stack of a megabyte had room for.
+const TIMES = 25_000;
+
+const hostile = [undefined, null, 5, 5n, true, Symbol("s"), () => "/me", {}, { length: 1e9 }, [], [undefined], new String("/me")];
+const requests = [
+  ...hostile.filter((value) => typeof value !== "object" || value === null).map((request) => [request, /request: expected/]),
+  [{}, /method: expected a string, got undefined/],
+  [{ url: 5, method: "GET" }, /request: expected/],
+  [{ url: "/me", method: "GET", headers: new Headers() }, /request: expected .* not absolute/],
+  [{ url: "https://a.example/me", method: "GET", headers: { authorization: "Bearer a.b.c" } }, /request: expected/],
+  ...hostile.map((method) => [{ method, path: "/me", authorization: "" }, /method: expected a string/]),
+  ...hostile.filter((path) => path !== undefined).map((path) => [{ method: "GET", path, authorization: "" }, /path: expected a string/]),
+  ...[5, 5n, true, Symbol("s"), {}, { length: 1e9 }, [undefined], [null], ["Bearer a.b.c", 5], [["Bearer a.b.c"]], new Array(2 ** 32 - 1)].map(
+    (authorization) => [{ method: "GET", path: "/me", authorization }, /authorization: expected a string or a list of strings/],
+  ),
+];
+
+async function gateOf(t, { createGate }) {
+  const issuer = await createTestIssuer();
+  const cors = { origins: ["https://app.example"] };
+  const policy = { version: 1, issuers: [issuer.policy], routes, cors };
+  const gate = await createGate({ policy, ...issuer.surroundings });
+  t.after(() => gate.close());
+  return { gate, good: { method: "GET", path: "/me", authorization: `Bearer ${await issuer.token()}` } };
+}
+
+async function verifierOf(t, { createVerifier }) {
+  const issuer = await createTestIssuer();
+  const verifier = await createVerifier(issuer.options);
+  t.after(() => verifier.close());
+  return { verifier, token: await issuer.token() };
+}
+
+for (const [entry, made] of Object.entries(entries)) {
+  test(`${entry}: a verifier names the argument that is wrong`, async (t) => {
+    const { verifier, token } = await verifierOf(t, made);
+    const guard = verifier.guard({ authenticated: true });
+
+    for (const value of hostile) {
+      assert.throws(() => verifier.verify(value), { name: "TypeError", message: /verify: token: expected a string/ });
+      await assert.rejects(verifier.verifyAsync(value), { name: "TypeError", message: /token: expected a string/ });
+      assert.throws(() => verifier.guard(value), { name: "TypeError", message: /requirement: / });
+    }
+    for (const [request, message] of requests) {
+      assert.throws(() => guard.decide(request), { name: "TypeError", message });
+      await assert.rejects(guard.decideAsync(request), { name: "TypeError", message });
+    }
+    assert.equal(verifier.verify(token).subject, "alice");
+  });
+
+  if (made.createGate === undefined) continue;
+  test(`${entry}: a gate names the argument that is wrong`, async (t) => {
+    const { gate, good } = await gateOf(t, made);
+
+    for (const [request, message] of requests) {
+      assert.throws(() => gate.decide(request), { name: "TypeError", message });
+      assert.throws(() => gate.explain(request), { name: "TypeError", message });
+      await assert.rejects(gate.decideAsync(request), { name: "TypeError", message });
+    }
+    for (const name of ["origin", "accessControlRequestMethod"]) {
+      const request = { method: "OPTIONS", path: "/me", origin: "https://app.example", accessControlRequestMethod: "GET" };
+      assert.throws(() => gate.preflight({ ...request, [name]: [5] }), { name: "TypeError", message: new RegExp(`${name}: expected`) });
+    }
+    assert.throws(() => gate.decide({ ...good, path: "/other", origin: {} }), { name: "TypeError", message: /origin: expected/ });
+    assert.equal(gate.decide(good).outcome, "allow");
+  });
+}
+
+test("mistakes without number cost nothing that is needed later", async (t) => {
+  const { gate, good } = await gateOf(t, onPolicy);
+  for (let times = 0; times < TIMES; times += 1) {
+    for (const wrong of [{ authorization: [undefined] }, { path: 5 }, { path: { length: 1e9 } }]) {
+      assert.throws(() => gate.decide({ ...good, ...wrong }), TypeError);
+    }
+  }
+
+  assert.equal(gate.decide(good).outcome, "allow");
+});
+
+test("what a gate says once it is closed costs nothing either", async (t) => {
+  const { gate, good } = await gateOf(t, onPolicy);
+  const closed = (await gateOf(t, onPolicy)).gate;
+  closed.close();
+  for (let times = 0; times < TIMES; times += 1) assert.throws(() => closed.decide(good), /was closed/);
+
+  assert.equal(gate.decide(good).outcome, "allow");
+});
+
+test("an exception inside of the module takes nothing of its stack", async () => {
+  const source = readFileSync(new URL("../src/start.ts", import.meta.url), "utf8");
+  const { code } = await transform(source, { loader: "ts", format: "esm" });
+  const { starter } = await import(`data:text/javascript,${encodeURIComponent(code)}`);
+  const { Engine, initSync, selfTest } = glue;
+  const wasm = readFileSync(new URL("../dist/keystone_verifier.wasm", import.meta.url));
+  const enter = await starter({ initSync, selfTest, classes: [Engine] }, () => new WebAssembly.Module(wasm))();
+  const engine = enter(() => new Engine("a", ["a"], undefined, undefined));
+  const closed = enter(() => new Engine("a", ["a"], undefined, undefined));
+  closed.free();
+
+  for (let times = 0; times < TIMES; times += 1) {
+    assert.throws(() => engine.authorize([undefined], [], [], [], 1), /wrong type/);
+    assert.throws(() => closed.epoch, /null pointer/);
+    assert.throws(() => enter(() => new Engine("a", [undefined], undefined, undefined)), /wrong type/);
+  }
+
+  assert.match(engine.authorize(["Bearer a.b.c"], [], [], [], 1), /^\{"code":"base64"/);
+  assert.ok(selfTest());
+});
