@@ -302,7 +302,8 @@ mod tests {
 
     #[test]
     fn a_refusal_as_json_holds_whatever_a_host_wrote_into_it() {
-        let refusal = Refusal::scope("a\"\n[1]\r\u{2028}".into());
+        let scope = Some("a\"\n[1]\r\u{2028}".into());
+        let refusal = Refusal { code: Code::InsufficientScope, claim: None, scope };
 
         let json = refusal.to_json();
 
