@@ -86,7 +86,8 @@ impl Policy {
 
     fn others(&self, (at, route): (usize, &Route), method: &[u8], path: Path<'_>) -> Vec<&Route> {
         let Some(Rivals { of_any, of_respelled }) = self.rivals.get(at) else { return Vec::new() };
-        let respelled = if path.is_plain() { &[] } else { of_respelled.as_slice() };
+        let is_plain = of_respelled.is_empty() || path.is_plain();
+        let respelled = if is_plain { &[] } else { of_respelled.as_slice() };
         if of_any.is_empty() && respelled.is_empty() {
             return Vec::new();
         }
