@@ -32,7 +32,7 @@ impl<'a> Path<'a> {
         clear.then_some(path)
     }
 
-    fn segments(self) -> impl Iterator<Item = &'a str> {
+    pub(crate) fn segments(self) -> impl Iterator<Item = &'a str> {
         self.0.split(['/'])
     }
 }

@@ -104,12 +104,15 @@ fn with_ascii_letters(text: &[u8]) -> Vec<u8> {
 impl Template {
     /// Whether a path of [`Path::is_plain`] that it does not match as it stands matches in no other reading either.
     pub(crate) fn is_plain(&self) -> bool {
-        let is_lower = |piece: &Piece| match piece {
-            Piece::Literal(text) => !text.bytes().any(|byte| byte.is_ascii_uppercase()),
-            Piece::Segment => true,
-            Piece::Rest => false,
-        };
-        self.pieces.iter().all(is_lower) && self.pieces(Reading::LOOSEST).len() == self.pieces.len()
+        self.pieces.iter().all(Piece::is_lower) && self.pieces(Reading::LOOSEST).len() == self.pieces.len()
+    }
+
+    /// The number of segments that such a path has, where the only one that it matches is the folder whose rest it is for.
+    pub(crate) fn plain_folder(&self) -> Option<usize> {
+        match self.pieces.split_last()? {
+            (Piece::Rest, folder) if folder.iter().all(Piece::is_lower) => Some(folder.len()),
+            _ => None,
+        }
     }
 
     /// Whether a service with this reading takes `path`, read by [`Path::read_as`], for one that this template is for.
@@ -199,6 +202,16 @@ impl Template {
                 others
             }
             _ => &self.pieces,
+        }
+    }
+}
+
+impl Piece {
+    fn is_lower(&self) -> bool {
+        match self {
+            Self::Literal(text) => !text.bytes().any(|byte| byte.is_ascii_uppercase()),
+            Self::Segment => true,
+            Self::Rest => false,
         }
     }
 }
@@ -313,6 +326,10 @@ mod tests {
             prop_assert!(loosest || found.is_empty());
             if template.is_plain() && path.is_plain() {
                 prop_assert_eq!(loosest, template.matches(path), "{} {}", text, target);
+            }
+            if let Some(segments) = template.plain_folder().filter(|_| path.is_plain()) {
+                let is_folder = segments == path.segments().count();
+                prop_assert!(!loosest || is_folder || template.matches(path), "{} {}", text, target);
             }
         }
 

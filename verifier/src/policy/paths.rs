@@ -47,6 +47,8 @@ impl<'a> Deciding<'a> {
 pub(super) struct Rivals {
     /// Those that may match any path in another reading.
     of_any: Vec<usize>,
+    /// Those that do so with a path of as many segments, a folder itself, or one that has other readings.
+    of_folder: Vec<(usize, usize)>,
     /// Those that do so only with a path that has other readings.
     of_respelled: Vec<usize>,
 }
@@ -57,8 +59,11 @@ pub(super) fn rivals(routes: &[Route]) -> Vec<Rivals> {
         let mut rivals = Rivals::default();
         for (place, rival) in routes.iter().enumerate() {
             if place != at && rival.shares_a_method(route) && rival.path.may_precede(&route.path) {
-                let kind = if rival.path.is_plain() { &mut rivals.of_respelled } else { &mut rivals.of_any };
-                kind.push(place);
+                match (rival.path.is_plain(), rival.path.plain_folder()) {
+                    (true, _) => rivals.of_respelled.push(place),
+                    (false, Some(segments)) => rivals.of_folder.push((segments, place)),
+                    (false, None) => rivals.of_any.push(place),
+                }
             }
         }
         rivals
@@ -85,18 +90,20 @@ impl Policy {
     }
 
     fn others(&self, (at, route): (usize, &Route), method: &[u8], path: Path<'_>) -> Vec<&Route> {
-        let Some(Rivals { of_any, of_respelled }) = self.rivals.get(at) else { return Vec::new() };
-        let is_plain = of_respelled.is_empty() || path.is_plain();
-        let respelled = if is_plain { &[] } else { of_respelled.as_slice() };
-        if of_any.is_empty() && respelled.is_empty() {
+        let Some(Rivals { of_any, of_folder, of_respelled }) = self.rivals.get(at) else { return Vec::new() };
+        if of_any.is_empty() && of_folder.is_empty() && of_respelled.is_empty() {
             return Vec::new();
         }
+        let (is_plain, count) = (path.is_plain(), path.segments().count());
+        let respelled = if is_plain { &[] } else { of_respelled.as_slice() };
+        let folders = of_folder.iter().filter(|(segments, _)| !is_plain || *segments == count);
         let read = path.read_as(Reading::LOOSEST);
         let rivals: Vec<&Route> = of_any
             .iter()
             .chain(respelled)
+            .chain(folders.map(|(_, place)| place))
             .filter_map(|place| self.routes.get(*place))
-            .filter(|rival| rival.allows(method) && rival.path.matches_as(&read, Reading::LOOSEST))
+            .filter(|rival| rival.path.matches_as(&read, Reading::LOOSEST) && rival.allows(method))
             .collect();
         if rivals.is_empty() { rivals } else { winners(route, &rivals, path) }
     }
