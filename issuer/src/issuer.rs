@@ -50,6 +50,12 @@ impl Issuer {
         let secrets = Secrets::open(&*store, &kek, &world).await?;
         let keys = Keys::open(&*store, kek, &world, config.keys.clone()).await?;
         let passwords = Passwords::start(&config.passwords, world.clone()).map_err(OpenError::Threads)?;
+        match store.password_schemes().await {
+            Ok(schemes) => passwords.know(&schemes),
+            Err(error) => {
+                tracing::warn!(%error, "how stored passwords are hashed is learned at their logins only");
+            }
+        }
         Ok(Self {
             clients: Clients::new(store.clone(), world.clone()),
             attempts: Attempts::new(cache, config.limits.clone(), world.metrics.rate_limited.clone()),

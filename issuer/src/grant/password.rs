@@ -1,6 +1,6 @@
 //! The password grant (RFC 6749 §4.3), for the clients whose row allows it.
 //!
-//! Everyone who fails gets the same answer after the same work: unknown, disabled, wrong (CWE-208).
+//! Everyone who fails gets the same answer after the same work and the same time: unknown, disabled, wrong (CWE-208).
 //!
 //! A password that somebody else knows, because an administrator chose it or it is for one login, brings only what is
 //! needed to set another one, and only where that can be done.
@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::{Authorised, GrantError, Granted, ScopeFault, issue, wanted};
@@ -23,6 +24,15 @@ pub(super) async fn grant(
     username: String,
     password: Secret,
 ) -> Result<Granted, GrantError> {
+    let (begun, passwords) = (Instant::now(), &request.issuer.passwords);
+    let granted = log_in(request, username, password).await;
+    if let Err(GrantError::WrongPassword) = granted {
+        passwords.even_out(begun).await;
+    }
+    granted
+}
+
+async fn log_in(request: Authorised<'_>, username: String, password: Secret) -> Result<Granted, GrantError> {
     let Authorised { issuer, client, asked, address } = request;
     let asked = asked?;
     // First of all: a login that cannot be answered in time must not wait for anything to hear so.

@@ -29,6 +29,8 @@ pub(super) struct Work {
     pub password: Secret,
     pub salt: Vec<u8>,
     pub cost: Cost,
+    /// Done afterwards, for nothing but the time it takes.
+    pub filler: Option<Cost>,
 }
 
 /// More logins than the lane can answer in time, or one that it cannot compute.
@@ -46,6 +48,8 @@ struct Shared {
     /// What a hash took lately, in microseconds. Beside the queue and not in it, so that nobody who is refused waits for a
     /// thread that holds the queue and that the machine lets wait.
     usual: AtomicU64,
+    /// The most that a hash took lately, in microseconds.
+    longest: AtomicU64,
     clock: Arc<dyn Clock>,
 }
 
@@ -95,8 +99,8 @@ impl Lane {
     fn idle(permits: usize, deadline: Duration, clock: Arc<dyn Clock>) -> Self {
         let queue = Mutex::new(Queue { waiting: VecDeque::new(), running: 0, closed: false });
         let (taken, refused) = (AtomicUsize::new(0), AtomicU64::new(0));
-        let usual = AtomicU64::new(micros(FIRST_GUESS));
-        let shared = Arc::new(Shared { queue, wake: Condvar::new(), taken, refused, usual, clock });
+        let (usual, longest) = (AtomicU64::new(micros(FIRST_GUESS)), AtomicU64::new(0));
+        let shared = Arc::new(Shared { queue, wake: Condvar::new(), taken, refused, usual, longest, clock });
         Self { shared, permits, deadline }
     }
 
@@ -104,6 +108,12 @@ impl Lane {
         let queue = self.shared.lock();
         let refused = self.shared.refused.load(Ordering::Relaxed);
         Load { waiting: queue.waiting.len(), running: queue.running, refused }
+    }
+
+    /// When a failure is answered, counted from its beginning: the same for all, and seldom too early for any of them.
+    pub(super) fn fixed_time(&self) -> Duration {
+        let longest = self.shared.longest.load(Ordering::Relaxed);
+        Duration::from_micros(rounded(longest.saturating_add(longest / 4))).min(self.deadline)
     }
 
     /// Taken before anything slow is done for a login, so that whoever has no chance hears so at once.
@@ -182,7 +192,15 @@ impl Shared {
         // Believed at once when it gets slower: people who are let in must not wait in vain.
         let (took, usual) = (micros(took), self.usual.load(Ordering::Relaxed));
         self.usual.store(took.max(usual.saturating_mul(7).saturating_add(took) / 8), Ordering::Relaxed);
+        let longest = self.longest.load(Ordering::Relaxed);
+        self.longest.store(took.max(longest.saturating_sub(longest / 64)), Ordering::Relaxed);
     }
+}
+
+/// Up to a step of an eighth or less, so that it stays the same while hashes take about the same.
+fn rounded(micros: u64) -> u64 {
+    let step = (micros.checked_next_power_of_two().unwrap_or(micros) / 8).max(1);
+    micros.div_ceil(step).saturating_mul(step)
 }
 
 fn micros(time: Duration) -> u64 {
@@ -205,7 +223,15 @@ fn hash_until_closed(shared: &Shared) {
 }
 
 fn compute(work: &Work, blocks: &mut Vec<Block>) -> Option<[u8; OUTPUT]> {
-    let argon2 = work.cost.argon2()?;
+    let output = hash(work, work.cost, blocks)?;
+    if let Some(cost) = work.filler {
+        std::hint::black_box(hash(work, cost, blocks));
+    }
+    Some(output)
+}
+
+fn hash(work: &Work, cost: Cost, blocks: &mut Vec<Block>) -> Option<[u8; OUTPUT]> {
+    let argon2 = cost.argon2()?;
     let needed = argon2.params().block_count();
     if blocks.len() < needed {
         blocks.resize(needed, Block::new());
@@ -244,7 +270,22 @@ mod tests {
     const COST: Cost = Cost { memory_kib: 8, passes: 1, lanes: 1 };
 
     fn work(password: &str, cost: Cost) -> Work {
-        Work { password: Secret::new(password), salt: vec![1; 16], cost }
+        Work { password: Secret::new(password), salt: vec![1; 16], cost, filler: None }
+    }
+
+    #[test]
+    fn the_time_of_failures_is_longer_than_a_hash_and_changes_in_steps() {
+        for (took, expected) in [(0, 0), (1, 1), (88_000, 114_688), (91_000, 114_688), (100_000, 131_072)] {
+            let lane = Lane::idle(1, Duration::from_secs(2), world().0.clock);
+            lane.shared.done(Duration::from_micros(took));
+            assert_eq!(lane.fixed_time(), Duration::from_micros(expected), "{took}");
+        }
+        let lane = Lane::idle(1, Duration::from_secs(2), world().0.clock);
+        lane.shared.done(Duration::from_secs(3_600));
+        assert_eq!(lane.fixed_time(), Duration::from_secs(2));
+        // A machine that was busy for a while, or a clock that was set forward.
+        (0..1000).for_each(|_| lane.shared.done(Duration::from_millis(88)));
+        assert_eq!(lane.fixed_time(), Duration::from_micros(114_688));
     }
 
     async fn hash(lane: &Lane, work: Work) -> Result<[u8; OUTPUT], Overloaded> {

@@ -1,4 +1,7 @@
 //! Passwords: checked and hashed in a lane of their own, at one cost for whoever asks.
+//!
+//! Hashes of several costs are stored after the settings were changed. So that time tells nothing about who has an account
+//! (CWE-208), every check does the work of the most expensive of them, and failures are answered at one fixed time.
 
 mod common;
 mod lane;
@@ -6,7 +9,10 @@ mod phc;
 mod policy;
 mod text;
 
+use std::sync::{Mutex, PoisonError};
+
 use aws_lc_rs::constant_time::verify_slices_are_equal;
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use self::lane::{Lane, Place, Work};
@@ -22,6 +28,8 @@ use crate::telemetry::STEP;
 pub struct Passwords {
     lane: Lane,
     cost: Cost,
+    /// Of all that are stored, and today's.
+    slowest: Mutex<Cost>,
     policy: PasswordPolicy,
     world: World,
 }
@@ -46,7 +54,31 @@ impl Passwords {
     pub fn start(settings: &config::Passwords, world: World) -> std::io::Result<Self> {
         let cost = Cost { memory_kib: settings.memory_kib, passes: settings.passes, lanes: settings.lanes };
         let lane = Lane::start(settings.permits, settings.deadline, world.clock.clone())?;
-        Ok(Self { lane, cost, policy: settings.policy, world })
+        Ok(Self { lane, cost, slowest: Mutex::new(cost), policy: settings.policy, world })
+    }
+
+    /// Told how stored hashes were made: by what they begin with, up to the salt.
+    pub fn know(&self, schemes: &[String]) {
+        for cost in schemes.iter().filter_map(|scheme| Cost::of_scheme(scheme)) {
+            self.slowest(cost);
+        }
+    }
+
+    /// The most expensive cost of all known ones, `known` among them.
+    fn slowest(&self, known: Cost) -> Cost {
+        let mut slowest = self.slowest.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.work() > slowest.work() {
+            *slowest = known;
+        }
+        *slowest
+    }
+
+    /// Waits until a failure may be answered that began at `begun`.
+    pub async fn even_out(&self, begun: Instant) {
+        let span = self.lane.fixed_time();
+        let elapsed = begun.elapsed();
+        let rounds = elapsed.as_micros().checked_div(span.as_micros()).unwrap_or_default() + 1;
+        tokio::time::sleep_until(begun + span * u32::try_from(rounds).unwrap_or(u32::MAX)).await;
     }
 
     /// The right to compare one password. To be asked for before anything else that a login costs.
@@ -58,7 +90,7 @@ impl Passwords {
     pub async fn hash(&self, password: &Secret) -> Result<String, Overloaded> {
         let salt = self.world.bytes::<16>().to_vec();
         let password = text::normalise(password).ok_or(Overloaded)?;
-        let work = Work { password, salt: salt.clone(), cost: self.cost };
+        let work = Work { password, salt: salt.clone(), cost: self.cost, filler: None };
         let output = self.lane.enter()?.hash(work).await?;
         Ok(Hash { cost: self.cost, salt, output }.to_string())
     }
@@ -80,22 +112,33 @@ impl Passwords {
         self.lane.load()
     }
 
-    fn dummy(&self) -> Work {
-        Work { password: Secret::new(""), salt: vec![0; 16], cost: self.cost }
+    /// The work of comparing a password, and of seeming to where there is none to compare with.
+    fn work(&self, stored: Option<(Secret, &Hash)>) -> Work {
+        match stored {
+            Some((password, hash)) => {
+                let slowest = self.slowest(hash.cost);
+                let filler = (hash.cost != slowest).then_some(slowest);
+                Work { password, salt: hash.salt.clone(), cost: hash.cost, filler }
+            }
+            None => {
+                let cost = self.slowest(self.cost);
+                Work { password: Secret::new(""), salt: vec![0; 16], cost, filler: None }
+            }
+        }
     }
 }
 
 impl Turn<'_> {
-    /// `stored`: `None` where nobody may log in. That costs one hash all the same, so that time tells nothing about
-    /// who exists (CWE-208); and so does a password too long to be anyone's.
+    /// `stored`: `None` where nobody may log in. That costs as much as any other check; and so does a password too long to be
+    /// anyone's.
     pub async fn check(self, password: &Secret, stored: Option<&str>) -> Result<Checked, Overloaded> {
         let stored = stored.and_then(Hash::parse);
         let step = tracing::info_span!(target: STEP, "password");
         let (Some(password), Some(stored)) = (text::normalise(password), stored) else {
-            self.place.hash(self.passwords.dummy()).instrument(step).await?;
+            self.place.hash(self.passwords.work(None)).instrument(step).await?;
             return Ok(Checked::Wrong);
         };
-        let work = Work { password, salt: stored.salt, cost: stored.cost };
+        let work = self.passwords.work(Some((password, &stored)));
         let output = self.place.hash(work).instrument(step).await?;
         let same = verify_slices_are_equal(&output, &stored.output).is_ok();
         Ok(match (same, stored.cost == self.passwords.cost) {
@@ -174,6 +217,34 @@ mod tests {
             check(&passwords, &Secret::new(format!("{long}2")), Some(&hash)).await,
             Ok(Checked::Wrong)
         );
+    }
+
+    /// L-01, L-02
+    #[test]
+    fn every_check_does_the_work_of_the_slowest_stored_hash() {
+        let passwords = passwords(16);
+        let stored = |memory_kib| Hash {
+            cost: Cost { memory_kib, passes: 1, lanes: 1 },
+            salt: vec![1; 16],
+            output: [2; 32],
+        };
+        let costs = |stored: Option<&Hash>| {
+            let work = passwords.work(stored.map(|hash| (Secret::new("x"), hash)));
+            (work.cost.memory_kib, work.filler.map(|cost| cost.memory_kib))
+        };
+
+        assert_eq!(costs(None), (16, None));
+        assert_eq!(costs(Some(&stored(8))), (8, Some(16)));
+        assert_eq!(costs(Some(&stored(16))), (16, None));
+
+        let scheme = |hash: Hash| hash.to_string().rsplitn(3, '$').last().unwrap().to_owned();
+        passwords.know(&[scheme(stored(32)), scheme(stored(8)), "hash".to_owned()]);
+        assert_eq!(costs(None), (32, None));
+        assert_eq!(costs(Some(&stored(16))), (16, Some(32)));
+
+        // Another replica made it.
+        assert_eq!(costs(Some(&stored(64))), (64, None));
+        assert_eq!(costs(None), (64, None));
     }
 
     #[tokio::test]

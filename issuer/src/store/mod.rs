@@ -85,6 +85,8 @@ pub trait Store: Administration + Evidence + KeyLife + Revocations + Send + Sync
     /// just ended.
     async fn report_alive(&self, due: Duration) -> Result<Option<Duration>>;
 
+    /// What stored hashes begin with, up to the salt: how they were made. Reads every user once.
+    async fn password_schemes(&self) -> Result<Vec<String>>;
     /// Replaces a hash made with other parameters, if it is still the stored one. After `open_session`, which asks for the hash
     /// that was checked.
     async fn rehash_password(&self, user_id: Uuid, old: &str, new: &str) -> Result<()>;

@@ -96,6 +96,7 @@ promises! {
         a_user_with_an_unknown_role_is_not_made,
         a_password_change_ends_the_other_sessions,
         a_password_change_needs_the_expected_hash,
+        stored_hashes_say_how_they_were_made,
         a_rehash_never_undoes_a_change,
         subjects_hold_what_they_were_given,
         a_nul_byte_names_nobody;

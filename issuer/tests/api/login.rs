@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use keystone_issuer::config::PasswordPolicy;
+use keystone_issuer::config::{self, PasswordPolicy};
 use keystone_issuer::password::Passwords;
+use keystone_issuer::secret::Secret;
+use tokio::time::Instant;
 
 use serde_json::json;
 
@@ -124,6 +126,40 @@ async fn a_hash_of_another_cost_is_replaced_at_the_next_login() {
     };
     assert!(after.starts_with("$argon2id$v=19$m=16,"), "{after}");
     test.login("alice").await.success();
+}
+
+/// L-01, L-02: no failure is answered before the slowest hash that is stored could have been computed.
+#[tokio::test]
+async fn failures_take_as_long_as_the_slowest_stored_hash() {
+    let test = TestIssuer::start().await;
+    let start = |memory_kib, passes| {
+        let settings = config::Passwords { memory_kib, passes, ..test.issuer.config.passwords.clone() };
+        Passwords::start(&settings, test.issuer.world.clone()).unwrap()
+    };
+    let (dear, cheap) = (start(4096, 4), start(8, 1));
+    let begun = Instant::now();
+    let hash = dear.hash(&Secret::new(PASSWORD)).await.unwrap();
+    let slowest = begun.elapsed();
+    let olaf = test.issuer.store.credential("olaf").await.unwrap().unwrap();
+    let old = olaf.password_hash.unwrap();
+    test.issuer.store.rehash_password(olaf.user_id, &old, &hash).await.unwrap();
+    cheap.know(&test.issuer.store.password_schemes().await.unwrap());
+    let test = test.rebuilt(|issuer| issuer.passwords = cheap);
+
+    let mut fastest = Duration::MAX;
+    for (username, password) in [
+        ("olaf", "wrong"),
+        ("alice", "wrong"),
+        ("nobody", PASSWORD),
+        ("alice", &"a".repeat(129)),
+        ("al\0ice", PASSWORD),
+    ] {
+        let begun = Instant::now();
+        test.login_as("app", username, password).await.refused(400, "invalid_grant");
+        fastest = fastest.min(begun.elapsed());
+    }
+    // Half of it: the first hash of a process is the slowest one.
+    assert!(fastest > slowest / 2, "{fastest:?} {slowest:?}");
 }
 
 /// L-24, B-02

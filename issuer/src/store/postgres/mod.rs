@@ -149,6 +149,10 @@ impl Store for Postgres {
         self.bounded(outages::report(&self.pool, due)).await
     }
 
+    async fn password_schemes(&self) -> Result<Vec<String>> {
+        self.bounded(passwords::schemes(&self.pool)).await
+    }
+
     async fn rehash_password(&self, user_id: Uuid, old: &str, new: &str) -> Result<()> {
         self.bounded(passwords::rehash(&self.pool, user_id, old, new)).await
     }

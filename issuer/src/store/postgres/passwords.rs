@@ -45,6 +45,16 @@ pub(super) async fn credential_by_id(pool: &PgPool, user_id: Uuid) -> Result<Opt
     Ok(row.map(Credential::from))
 }
 
+/// Up to the `$` after the costs: `$argon2id$v=19$m=65536,t=3,p=1`.
+const SCHEMES: &str = "
+    SELECT DISTINCT left(password_hash, 14 + strpos(substr(password_hash, 16), '$'))
+    FROM users
+    WHERE password_hash IS NOT NULL";
+
+pub(super) async fn schemes(pool: &PgPool) -> Result<Vec<String>> {
+    Ok(sqlx::query_scalar(SCHEMES).fetch_all(pool).await?)
+}
+
 const REHASH: &str = "
     UPDATE users
     SET password_hash = $3

@@ -123,6 +123,10 @@ impl Store for Sqlite {
         outages::report(&self.pools, due).await
     }
 
+    async fn password_schemes(&self) -> Result<Vec<String>> {
+        passwords::schemes(&self.pools).await
+    }
+
     async fn rehash_password(&self, user_id: Uuid, old: &str, new: &str) -> Result<()> {
         passwords::rehash(&self.pools, user_id, old, new).await
     }

@@ -33,6 +33,16 @@ pub(super) async fn credential_by_id(pools: &Pools, user_id: Uuid) -> Result<Opt
     Ok(row.map(|row| row.at(now)))
 }
 
+/// Up to the `$` after the costs: `$argon2id$v=19$m=65536,t=3,p=1`.
+const SCHEMES: &str = "
+    SELECT DISTINCT substr(password_hash, 1, 14 + instr(substr(password_hash, 16), '$'))
+    FROM users
+    WHERE password_hash IS NOT NULL";
+
+pub(super) async fn schemes(pools: &Pools) -> Result<Vec<String>> {
+    Ok(sqlx::query_scalar(SCHEMES).fetch_all(pools.reader()).await?)
+}
+
 const REHASH: &str = "
     UPDATE users
     SET password_hash = $3

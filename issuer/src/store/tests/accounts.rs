@@ -147,6 +147,21 @@ pub(super) async fn a_password_change_needs_the_expected_hash(bed: &Bed) {
     assert_eq!((changed.password_hash.as_deref(), changed.one_time), (Some("new"), false));
 }
 
+pub(super) async fn stored_hashes_say_how_they_were_made(bed: &Bed) {
+    world(bed).await;
+    let schemes = ["$argon2id$v=19$m=65536,t=3,p=1", "$argon2id$v=19$m=8,t=1,p=1"];
+    for (number, scheme) in (1..).zip([schemes[0], schemes[1], schemes[1]]) {
+        let user = NewUser { password_hash: format!("{scheme}$c2FsdA$b3V0"), ..user(number) };
+        bed.store.create_user(&operator("keystone:users:write"), &user).await.unwrap().unwrap();
+    }
+    bed.run("UPDATE users SET password_hash = NULL WHERE username_key = 'alice'").await.unwrap();
+
+    let mut found = bed.store.password_schemes().await.unwrap();
+
+    found.sort();
+    assert_eq!(found, schemes);
+}
+
 pub(super) async fn a_rehash_never_undoes_a_change(bed: &Bed) {
     world(bed).await;
 
