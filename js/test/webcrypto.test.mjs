@@ -24,15 +24,15 @@ function signatures() {
   return file.cases.filter(({ verdict, keys, path }) => verdict === "signature" && !keys && path === "/me");
 }
 
-function gate() {
-  return createGate({ policy: file.policy, now: () => file.now * 1000 });
+function gate(create = createGate) {
+  return create({ policy: file.policy, now: () => file.now * 1000 });
 }
 
-function verifier() {
+function verifier(create = createVerifier) {
   const [{ issuer, audiences, keys }] = file.policy.issuers;
   // Node's own Response wants WebAssembly.
   const fetch = async () => ({ status: 200, body: new Blob([JSON.stringify(keys.inline)]).stream() });
-  return createVerifier({ issuer, audience: audiences, jwksUri: `${issuer}/keys`, fetch, now: () => file.now * 1000 });
+  return create({ issuer, audience: audiences, jwksUri: `${issuer}/keys`, fetch, now: () => file.now * 1000 });
 }
 
 const bearer = ({ authorization: [value] }) => value.slice("Bearer ".length);
@@ -87,3 +87,30 @@ test("a gate that is closed while it waits says so", async () => {
 
   await assert.rejects(decision, /closed/);
 });
+
+/** Platforms whose WebCrypto is of no use: a page over http has no `subtle` at all. */
+const useless = {
+  "no crypto": undefined,
+  "no subtle": {},
+  "subtle that rejects a key": { subtle: { importKey: async () => assert.fail(), verify: async () => true } },
+  "subtle that throws at a key": { subtle: { importKey: () => assert.fail() } },
+  "subtle that rejects a signature": { subtle: { importKey: async () => ({}), verify: () => Promise.reject(new DOMException("no")) } },
+  "subtle that throws at a signature": { subtle: { importKey: async () => ({}), verify: () => assert.fail() } },
+  "subtle that answers nothing": { subtle: { importKey: async () => ({}), verify: async () => undefined } },
+  "subtle that answers with a text": { subtle: { importKey: async () => ({}), verify: async () => "true" } },
+};
+
+for (const [name, crypto] of Object.entries(useless)) {
+  test(`${name}: the engine checks the signature by itself`, async (t) => {
+    const { createGate, createVerifier } = await import(`../dist/webcrypto.js?${encodeURIComponent(name)}`);
+    const given = Object.getOwnPropertyDescriptor(globalThis, "crypto");
+    Object.defineProperty(globalThis, "crypto", { configurable: true, value: crypto });
+    t.after(() => Object.defineProperty(globalThis, "crypto", given));
+    const [asked, verifying] = [await gate(createGate), await verifier(createVerifier)];
+    t.after(() => [asked, verifying].map((each) => each.close()));
+
+    for (const one of [good, forged, good]) assert.equal(word(await asked.decideAsync(one)), one.verdict);
+    assert.equal((await verifying.verifyAsync(bearer(good))).subject, "u1");
+    await assert.rejects(verifying.verifyAsync(bearer(forged)), { code: "signature" });
+  });
+}
