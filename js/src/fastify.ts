@@ -1,6 +1,6 @@
 // A hook for Fastify.
 
-import type { FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyReply, FastifyRequest, RouteGenericInterface } from "fastify";
 import type { Requirement } from "./decision.js";
 import type { Gate } from "./gate.js";
 import { partsOfNode } from "./middleware/node.js";
@@ -9,17 +9,30 @@ import type { Token } from "./token.js";
 import type { Verifier } from "./verifier.js";
 
 declare module "fastify" {
-  interface FastifyRequest {
-    /** The verified token; undefined on a public route, and where `protect` did not run. */
-    token?: Token;
+  interface FastifyRequest<RouteGeneric, RawServer, RawRequest, SchemaCompiler, TypeProvider, ContextConfig, Logger, RequestType> {
+    /**
+     * The verified token: always there behind a verifier's `protect` of the same route. Undefined on a public route, and where
+     * `protect` did not run.
+     */
+    token: ContextConfig extends Protected ? Token : Token | undefined;
   }
 }
+
+/** Tells TypeScript that `protect` ran before; at run time nothing of it is in a route's `config`. */
+export interface Protected {
+  readonly [PROTECTED]: true;
+}
+declare const PROTECTED: unique symbol;
 
 /** What Fastify calls: for `addHook("onRequest", …)`, or a route's `onRequest`. */
 export type Hook = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
 
+/** The same. TypeScript reads of the second form what the route's handler is given. */
+export type ProtectedHook = Hook &
+  ((request: FastifyRequest<RouteGenericInterface, any, any, any, any, Protected>, reply: FastifyReply) => Promise<unknown>);
+
 /** Lets requests pass whose token holds what is required, and puts it on them as `request.token`. */
-export function protect(verifier: Lazy<Verifier>, requirement: Requirement): Hook;
+export function protect(verifier: Lazy<Verifier>, requirement: Requirement): ProtectedHook;
 /** Lets requests pass that the gate's policy allows, and puts the token, if the route needs one, on them. */
 export function protect(gate: Lazy<Gate>): Hook;
 export function protect(source: Lazy<Verifier | Gate>, requirement?: Requirement): Hook {

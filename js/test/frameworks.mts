@@ -1,5 +1,6 @@
 // What TypeScript knows of a request after `protect`, in each framework. Compiled by types.test.mjs, never run.
 
+import { createServer } from "node:http";
 import Router from "@koa/router";
 import { createVerifier, type Token } from "@keystone-auth/verifier";
 import * as onExpress from "@keystone-auth/verifier/express";
@@ -19,16 +20,45 @@ const issuer = await createTestIssuer();
 const verifier = await createVerifier(issuer.options);
 const gate = createGate({ policy: {}, ...issuer.surroundings });
 
-const onExpressApp = express().use(onExpress.protect(gate));
+const onExpressApp = express().use(onExpress.protect(gate)).use(onExpress.protect(verifier, "a"));
 onExpressApp.get("/", onExpress.protect(verifier, "a"), (request, response) => {
+  const { subject }: Token = request.token;
+  response.send(subject);
+});
+onExpressApp.post("/:id", express.json(), onExpress.protect(verifier, { any: ["a", "b"] }), async (request, response) => {
+  const id: string = request.params.id;
+  response.locals.id = id;
+  response.json({ id, subject: request.token.subject });
+});
+onExpressApp.get("/about", onExpress.protect(gate), (request, response) => {
+  // @ts-expect-error a gate's route may be public
+  response.send(request.token.subject);
+});
+express.Router().get("/", (request, response) => {
+  // @ts-expect-error nothing of this route says that `protect` ran
+  response.send(request.token.subject);
+});
+onExpressApp.get<{ id: string }>("/named/:id", onExpress.protect(verifier, "a"), named);
+function named(request: express.Request<{ id: string }>, response: express.Response) {
   const token: Token | undefined = request.token;
   response.send(token?.subject);
-});
+}
+createServer((request, response) => onExpress.protect(verifier, "a")(request, response, () => response.end()));
 
-const onFastifyApp = fastify().addHook("onRequest", onFastify.protect(gate));
+const onFastifyApp = fastify().addHook("onRequest", onFastify.protect(gate)).addHook("onRequest", onFastify.protect(verifier, "a"));
 onFastifyApp.get("/", { onRequest: onFastify.protect(verifier, { any: ["a", "b"] }) }, async (request) => {
+  const { subject }: Token = request.token;
+  return subject;
+});
+onFastifyApp.post("/", { onRequest: [onFastify.protect(verifier, "a")], bodyLimit: 5 }, async (request) => request.token.subject);
+onFastifyApp.route({ method: "GET", url: "/r", onRequest: onFastify.protect(verifier, "a"), handler: async (request) => request.token.subject });
+onFastifyApp.get<{ Params: { id: string } }>("/:id", { onRequest: onFastify.protect(verifier, "a") }, async (request) => {
   const token: Token | undefined = request.token;
-  return token?.subject;
+  return request.params.id + token?.subject;
+});
+onFastifyApp.get("/about", { onRequest: onFastify.protect(gate) }, async (request) => {
+  // @ts-expect-error a gate's route may be public
+  return request.token.subject;
 });
 
 const onHonoApp = new Hono();

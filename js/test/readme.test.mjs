@@ -108,6 +108,20 @@ test("the explanation names the check that failed", async (t) => {
   assert.match(printed, /^insufficient_scope\npassed path: \/orders\n[^]*\nfailed scopes: .*\nnot_reached roles: /);
 });
 
+test("a preflight is answered before the decision", async (t) => {
+  const issuer = await real(t);
+  const gate = snippet("One policy file for all routes", "js gate").split("const app")[0].replaceAll("https://login.example", issuer.url);
+  const cors = gate.replace("routes: [", 'cors: { origins: ["https://app.example"] }, routes: [');
+  const handler = `(request) => { ${snippet("One policy file", "js preflight")} return new Response(outcome + token); }`;
+  const ask = `(${handler})(new Request("https://orders.example/orders", { method, headers })).status`;
+  const headers = { origin: "https://app.example", "access-control-request-method": "GET" };
+  const asked = `for (const method of ["OPTIONS", "GET"]) console.log(${ask});`;
+
+  const { printed } = await start(t, "preflight.mjs", `${cors} const headers = ${JSON.stringify(headers)}; ${asked}`).ended;
+
+  assert.equal(printed, "204\n401\n");
+});
+
 test("the fetch handler answers each caller", async (t) => {
   const issuer = await real(t);
   const text = snippet("In front of a framework", "js fetch").replace("https://login.example", issuer.url);
