@@ -1,7 +1,11 @@
 //! A stand-in for Envoy: workers of one process with a common clock and shared data, and what each was asked to do.
+//!
+//! What a call into the VM asks for a stream is done when the call returns, one inside the other as Envoy does it: an answer
+//! ends its stream, which calls into the VM, and the end of that call does the next (`DeferAfterCallActions` of
+//! proxy-wasm-cpp-host).
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -21,6 +25,8 @@ pub(crate) struct Process {
     now: Cell<Duration>,
     records: RefCell<BTreeMap<String, Shared>>,
     last_version: Cell<u32>,
+    /// The names of the records in the order in which they were written.
+    written: RefCell<Vec<String>>,
     /// By their numbers.
     metrics: RefCell<Vec<(String, u64)>>,
 }
@@ -31,6 +37,7 @@ impl Process {
             now: Cell::new(NOW),
             records: RefCell::default(),
             last_version: Cell::new(0),
+            written: RefCell::default(),
             metrics: RefCell::default(),
         })
     }
@@ -51,6 +58,19 @@ impl Process {
 
     pub(crate) fn set_back(&self, time: Duration) {
         self.now.set(self.now.get() - time);
+    }
+
+    /// What another plugin does that writes this to all records with such a name.
+    pub(crate) fn overwrite(&self, part: &str, value: &[u8]) {
+        let version = self.last_version.get() + 1;
+        self.last_version.set(version);
+        for (_, record) in self.records.borrow_mut().iter_mut().filter(|(name, _)| name.contains(part)) {
+            *record = Shared { value: value.into(), version };
+        }
+    }
+
+    pub(crate) fn written(&self) -> Vec<String> {
+        self.written.borrow().clone()
     }
 
     /// As if the host refused to tell the time.
@@ -81,12 +101,49 @@ impl Worker {
     }
 
     pub(crate) fn configure(&mut self) -> bool {
-        self.vm.configure(1)
+        let taken = self.vm.configure(1);
+        self.returned(0);
+        taken
     }
 
     pub(crate) fn tick(&mut self) {
         self.host.attended.set(1);
         self.vm.tick(1);
+        self.returned(0);
+    }
+
+    /// Ticks at the pace that the filter asked for, until so much time has passed.
+    pub(crate) fn tick_for(&mut self, time: Duration) {
+        let end = self.host.process.now.get() + time;
+        while self.host.process.now.get() < end {
+            self.host.process.wait(self.host.pace.get().unwrap_or(time));
+            self.tick();
+        }
+    }
+
+    /// Does what the call that has returned asked for, `depth` calls inside others.
+    fn returned(&mut self, depth: usize) {
+        assert!(depth <= DEEPEST, "Maximum call stack size exceeded");
+        loop {
+            let Some(asked) = self.host.asked.borrow_mut().pop_front() else { return };
+            let ends = match asked {
+                Asked::Answer(context, response) => {
+                    let mut streams = self.host.streams.borrow_mut();
+                    streams.get_mut(&context).map(|stream| stream.response = Some(response));
+                    Some(context)
+                }
+                Asked::GoOn(context) => {
+                    let mut streams = self.host.streams.borrow_mut();
+                    streams.get_mut(&context).map(|stream| stream.resumed = true);
+                    // Without an upstream the router answers at once.
+                    Some(context).filter(|_| !self.host.has_upstream.get())
+                }
+            };
+            if let Some(context) = ends {
+                self.vm.delete(context);
+                self.returned(depth + 1);
+            }
+        }
     }
 
     /// Answers the fetch that was started last.
@@ -116,12 +173,17 @@ impl Worker {
         self.host.streams.borrow_mut().insert(context, Stream { headers, ..Stream::default() });
         self.host.attended.set(context);
         self.vm.create(context, 1);
-        self.vm.request(context)
+        let action = self.vm.request(context);
+        self.returned(0);
+        action
     }
 
     pub(crate) fn end(&mut self, context: u32) {
-        self.vm.delete(context);
-        self.host.streams.borrow_mut().remove(&context);
+        let stream = self.host.streams.borrow_mut().remove(&context);
+        if stream.is_some_and(|stream| stream.response.is_none()) {
+            self.vm.delete(context);
+            self.returned(0);
+        }
     }
 
     /// What became of a request up to now. It counts as gone on if the filter let it do so later.
@@ -196,9 +258,24 @@ pub(crate) struct Fake {
     pub(crate) fetches: RefCell<Vec<String>>,
     fetched: RefCell<Option<(String, Vec<u8>)>>,
     streams: RefCell<BTreeMap<u32, Stream>>,
+    /// Of these so many were judged.
+    pub(crate) judged: Cell<usize>,
+    /// What the running call asks for and Envoy does when it has returned.
+    asked: RefCell<VecDeque<Asked>>,
+    pub(crate) has_upstream: Cell<bool>,
     /// The context that calls concern.
     attended: Cell<u32>,
 }
+
+/// What is done for a stream when a call into the VM has returned.
+#[derive(Debug)]
+enum Asked {
+    Answer(u32, Response),
+    GoOn(u32),
+}
+
+/// So many calls may be inside each other: Envoy 1.40 with a plain filter chain endures some 320.
+const DEEPEST: usize = 32;
 
 /// A request as Envoy sees it.
 #[derive(Debug, Default)]
@@ -222,6 +299,9 @@ impl Fake {
             fetches: RefCell::default(),
             fetched: RefCell::default(),
             streams: RefCell::default(),
+            judged: Cell::new(0),
+            asked: RefCell::default(),
+            has_upstream: Cell::new(true),
             attended: Cell::new(1),
         }
     }
@@ -297,6 +377,7 @@ impl Host for Rc<Fake> {
         }
         let version = self.process.last_version.get() + 1;
         self.process.last_version.set(version);
+        self.process.written.borrow_mut().push(name.into());
         records.insert(name.into(), Shared { value: value.into(), version });
         true
     }
@@ -324,6 +405,7 @@ impl Host for Rc<Fake> {
     }
 
     fn request_headers(&self) -> Option<Vec<u8>> {
+        self.judged.set(self.judged.get() + 1);
         self.stream(|stream| stream.headers.clone())
     }
 
@@ -357,12 +439,14 @@ impl Host for Rc<Fake> {
             headers,
             body: String::from_utf8(answer.body.into()).unwrap(),
         };
-        self.stream(|stream| stream.response = Some(response)).is_some()
+        let asked = Asked::Answer(self.attended.get(), response);
+        self.stream(|_| self.asked.borrow_mut().push_back(asked)).is_some()
     }
 
     fn attend(&self, context: u32) -> bool {
         self.count();
-        let exists = context == 1 || self.streams.borrow().contains_key(&context);
+        let lives = |stream: &Stream| stream.response.is_none();
+        let exists = context == 1 || self.streams.borrow().get(&context).is_some_and(lives);
         if exists {
             self.attended.set(context);
         }
@@ -370,7 +454,8 @@ impl Host for Rc<Fake> {
     }
 
     fn resume(&self) -> bool {
-        self.stream(|stream| stream.resumed = true).is_some()
+        let asked = Asked::GoOn(self.attended.get());
+        self.stream(|_| self.asked.borrow_mut().push_back(asked)).is_some()
     }
 
     fn define_metric(&self, _: Metric, name: &str) -> Option<u32> {

@@ -1,15 +1,20 @@
 //! The revocations of one issuer: fetched once a second per Envoy process, verified and kept by every worker.
 //!
 //! The newest page is a record in the host's shared data, and a lease says who fetches the next, as with keys. A worker
-//! that the record does not fit, such as one that has just started, fetches by itself what it lacks.
+//! that the record does not fit, such as one that has just started, fetches by itself what it lacks. What was revoked before it
+//! started it reads back from other records ([`Memory`]), for as long as the issuer does not answer.
 
-use keystone_verifier::{FeedState, IssuerPolicy, PageError, Revocations, Seconds, text};
+use std::time::Duration;
+
+use keystone_verifier::{FeedState, IssuerPolicy, PageError, Revocations, text};
 
 use crate::host::{Host, Level};
 use crate::keys::Remote;
+use crate::memory::Memory;
 use crate::metrics::{Metrics, part};
+use crate::record::Record;
 use crate::source::{FeedSources, Source, body};
-use crate::turn::{Turn, publish};
+use crate::turn::Turn;
 
 /// An issuer's feed, as one worker sees it.
 #[derive(Debug)]
@@ -17,7 +22,8 @@ pub(crate) struct Feed {
     issuer: String,
     keys: Remote,
     source: Source,
-    page_record: String,
+    page_record: Record,
+    memory: Memory,
     turn: Turn,
     /// The version of the shared page that this worker has looked at.
     version: Option<u32>,
@@ -32,11 +38,12 @@ impl Feed {
     pub(crate) fn new(policy: &IssuerPolicy) -> Result<Option<Self>, String> {
         let Some(FeedSources { keys, pages }) = FeedSources::new(policy)? else { return Ok(None) };
         let issuer = policy.rules.issuer.clone();
-        let place = text!("{} {issuer}", pages.url);
+        let place = pages.place(&issuer);
         Ok(Some(Self {
             keys: Remote::of_feed(&issuer, keys),
-            page_record: text!("keystone/1/page {place}"),
-            turn: Turn::new(text!("keystone/1/page-lease {place}")),
+            page_record: Record::new("page", place),
+            memory: Memory::new(&issuer, place),
+            turn: Turn::new(Record::new("page-lease", place)),
             issuer,
             source: pages,
             version: None,
@@ -48,6 +55,7 @@ impl Feed {
     /// Before the first tick, as with keys.
     pub(crate) fn prepare(&mut self, host: &impl Host, feed: &mut Revocations) {
         self.keys.prepare(host, feed.keys());
+        self.memory.open(host, feed);
         self.adopt(host, feed);
         self.turn.lease(host);
     }
@@ -55,6 +63,7 @@ impl Feed {
     /// One tick: learns what the other workers did, and fetches if that is due and nobody else does.
     pub(crate) fn tick(&mut self, host: &impl Host, feed: &mut Revocations) {
         self.keys.tick(host, feed.keys());
+        self.memory.read_on(host, feed);
         if !self.turn.is_under_way() {
             // Not before: the answer that is awaited must still follow what is known.
             self.adopt(host, feed);
@@ -62,6 +71,8 @@ impl Feed {
         } else if !self.turn.renew(host) {
             self.fail(host, feed, "the answer got lost");
         }
+        let now = host.now();
+        self.turn.watch(feed.wants_page(now.as_secs()), now);
     }
 
     /// The answer to `call`, of `size` bytes, if that is a fetch of this feed.
@@ -76,12 +87,30 @@ impl Feed {
         }
     }
 
-    /// Whether a first word of the feed is on its way, or will be with the next tick.
-    pub(crate) fn is_awaited(&self, feed: &mut Revocations, now: Seconds) -> bool {
-        let is_due = feed.wants_page(now);
-        feed.state(now) == FeedState::Cold
-            && (self.turn.is_under_way()
-                || is_due && (feed.keys().current(now).is_some() || self.keys.is_awaited(feed.keys(), now)))
+    /// Whether what was known before this VM started is being read back.
+    pub(crate) const fn is_reading_back(&self) -> bool {
+        self.memory.is_reading()
+    }
+
+    /// As [`Self::awaited_for`], before anything went wrong: what is not refused waits for nothing else.
+    pub(crate) fn first_awaited_for(&self, feed: &mut Revocations, now: Duration) -> Option<Duration> {
+        let has_failed = self.failed_alone || self.turn.has_failed() || self.keys.has_failed();
+        self.awaited_for(feed, now).filter(|_| !has_failed)
+    }
+
+    /// For how long a first word of the feed has been on its way, or been about to be. `None`: it is not.
+    pub(crate) fn awaited_for(&self, feed: &mut Revocations, now: Duration) -> Option<Duration> {
+        if self.is_reading_back() {
+            return Some(Duration::ZERO);
+        }
+        let is_due = feed.wants_page(now.as_secs());
+        let of_page =
+            self.turn.awaited_for(is_due, now).filter(|_| feed.state(now.as_secs()) == FeedState::Cold)?;
+        if self.turn.is_under_way() || feed.keys().current(now.as_secs()).is_some() {
+            return Some(of_page);
+        }
+        // Without keys the page is not asked for.
+        self.keys.awaited_for(feed.keys(), now)
     }
 
     /// What Envoy's statistics say about this feed.
@@ -100,12 +129,9 @@ impl Feed {
 
     /// Takes the page that another worker has fetched, if it is new.
     fn adopt(&mut self, host: &impl Host, feed: &mut Revocations) {
-        let Some(page) = host.shared(&self.page_record) else { return };
-        if self.version.replace(page.version) == Some(page.version) {
-            return;
-        }
+        let Some(page) = self.page_record.read_new(host, &mut self.version) else { return };
         // One of a key that this worker does not know yet, or too old, is no loss: the next comes within a second.
-        let adopted = feed.adopt(&page.value, host.now().as_secs());
+        let adopted = feed.adopt(&page, host.now().as_secs());
         self.behind = adopted == Err(PageError::OutOfOrder);
         if adopted.is_ok() {
             self.recovered(host, false);
@@ -153,12 +179,18 @@ impl Feed {
         }
     }
 
-    fn taken(&mut self, host: &impl Host, feed: &Revocations, page: &[u8]) {
+    fn taken(&mut self, host: &impl Host, feed: &mut Revocations, page: &[u8]) {
+        let now = host.now().as_secs();
+        let is_complete = !feed.wants_page(now);
         if self.turn.is_alone() {
             // The others may be further. This worker is where they are when no other page follows.
-            self.behind = feed.wants_page(host.now().as_secs());
+            self.behind = !is_complete;
         } else {
-            self.version = publish(host, &self.page_record, page);
+            // Who has lost the lease may know less than who has it now.
+            if let Some(age) = feed.age(now).filter(|_| is_complete && self.turn.holds_lease(host)) {
+                self.memory.write(host, feed, now.saturating_sub(age));
+            }
+            self.version = self.page_record.publish(host, page);
         }
         let had_failed = self.turn.succeed(host);
         self.recovered(host, had_failed);
@@ -182,6 +214,7 @@ impl Feed {
         let consequence = match feed.age(now) {
             Some(age) if feed.is_usable(now) => text!("what it said {age} s ago stays in use"),
             Some(age) => text!("strict routes are answered 503, all others go by what it said {age} s ago"),
+            None if feed.is_restoring() => "requests with a token are answered 503".into(),
             None => "strict routes are answered 503, all others know of no revocation".into(),
         };
         let line = text!("cannot be read from {url} through cluster {cluster}: {why}; {consequence}");

@@ -5,9 +5,8 @@
 
 use std::time::Duration;
 
-use keystone_verifier::text;
-
 use crate::host::Host;
+use crate::record::Record;
 
 /// The number of one worker.
 #[derive(Debug)]
@@ -31,13 +30,13 @@ impl Heartbeat {
         }
         self.last = now;
         let kept =
-            self.own.filter(|(number, version)| host.share(&record(*number), &written(now), Some(*version)));
+            self.own.filter(|(number, version)| record(*number).write(host, &written(now), Some(*version)));
         let number = match kept {
             Some((number, _)) => number,
             None => (0..MOST_WORKERS).find(|number| claim(host, *number, now))?,
         };
         // Someone who took the number between the two calls has written another time, most likely.
-        let version = host.shared(&record(number)).filter(|record| record.value == written(now))?.version;
+        let version = record(number).read(host).filter(|record| record.value == written(now))?.version;
         self.own = Some((number, version));
         Some(number)
     }
@@ -45,23 +44,23 @@ impl Heartbeat {
 
 /// Takes a number that nobody has, or has used lately.
 fn claim(host: &impl Host, number: u32, now: Duration) -> bool {
-    let name = record(number);
-    if host.shared(&name).is_none() {
+    let record = record(number);
+    if record.read(host).is_none() {
         // A version is only compared where there is a record.
-        host.share(&name, &written(Duration::ZERO), None);
+        record.write(host, &written(Duration::ZERO), None);
     }
-    let Some(found) = host.shared(&name) else { return false };
+    let Some(found) = record.read(host) else { return false };
     let last = found
         .value
         .as_slice()
         .try_into()
         .map_or(Duration::ZERO, |m| Duration::from_millis(u64::from_le_bytes(m)));
     let in_use = (last..last.saturating_add(DEAD_AFTER)).contains(&now);
-    !in_use && host.share(&name, &written(now), Some(found.version))
+    !in_use && record.write(host, &written(now), Some(found.version))
 }
 
-fn record(number: u32) -> String {
-    text!("keystone/1/worker {number}")
+fn record(number: u32) -> Record {
+    Record::of_worker(number)
 }
 
 fn written(time: Duration) -> [u8; 8] {

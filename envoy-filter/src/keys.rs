@@ -3,12 +3,15 @@
 //! Workers share no memory, only records in the host's shared data: the raw key set with the time of its fetch, and
 //! the lease that says who fetches. Both are read on ticks, never for a request.
 
+use std::time::Duration;
+
 use keystone_verifier::{IssuerPolicy, KeyCache, Seconds, text};
 
 use crate::host::{Host, Level};
 use crate::metrics::{Metrics, part};
+use crate::record::Record;
 use crate::source::{Source, body};
-use crate::turn::{Turn, publish};
+use crate::turn::Turn;
 
 /// An issuer whose keys come over the network, as one worker sees it.
 #[derive(Debug)]
@@ -19,7 +22,7 @@ pub(crate) struct Remote {
     /// For the log: what it means that there are none.
     lack: &'static str,
     source: Source,
-    set_record: String,
+    set_record: Record,
     turn: Turn,
     /// The version of the shared set that this worker uses.
     version: Option<u32>,
@@ -30,12 +33,10 @@ impl Remote {
     pub(crate) fn new(policy: &IssuerPolicy) -> Result<Option<Self>, String> {
         let Some(source) = Source::of_keys(policy)? else { return Ok(None) };
         let issuer = policy.rules.issuer.clone();
-        // Plugins of one VM share keys only if they ask the same place for the same issuer's. The number is that of
-        // the records' form: a newer release may run beside this one during an update.
-        let place = text!("{} {issuer}", source.url);
+        let place = source.place(&issuer);
         Ok(Some(Self {
-            set_record: text!("keystone/1/keys {place}"),
-            turn: Turn::new(text!("keystone/1/lease {place}")),
+            set_record: Record::new("keys", place),
+            turn: Turn::new(Record::new("lease", place)),
             name: issuer.clone(),
             lack: "requests that need them are answered 503",
             issuer,
@@ -46,10 +47,10 @@ impl Remote {
 
     /// The keys of the revocation feed, in records of their own: they sign no token, even where one address serves both.
     pub(crate) fn of_feed(issuer: &str, source: Source) -> Self {
-        let place = text!("{} {issuer}", source.url);
+        let place = source.place(issuer);
         Self {
-            set_record: text!("keystone/1/feed-keys {place}"),
-            turn: Turn::new(text!("keystone/1/feed-keys-lease {place}")),
+            set_record: Record::new("feed-keys", place),
+            turn: Turn::new(Record::new("feed-keys-lease", place)),
             name: text!("the revocation feed of {issuer}"),
             lack: "the feed cannot be read",
             issuer: issuer.into(),
@@ -67,6 +68,12 @@ impl Remote {
     /// One tick: learns what the other workers did, and fetches if that is due and nobody else does.
     pub(crate) fn tick(&mut self, host: &impl Host, cache: &mut KeyCache) {
         self.adopt(host, cache);
+        self.take_turn(host, cache);
+        let now = host.now();
+        self.turn.watch(cache.wants_fetch(now.as_secs()), now);
+    }
+
+    fn take_turn(&mut self, host: &impl Host, cache: &mut KeyCache) {
         let Some(lease) = self.turn.lease(host) else { return };
         let now = host.now().as_secs();
         if self.turn.is_under_way() {
@@ -107,9 +114,14 @@ impl Remote {
         self.turn.is_under_way()
     }
 
-    /// Whether keys are on their way, or will be with the next tick.
-    pub(crate) const fn is_awaited(&self, cache: &KeyCache, now: Seconds) -> bool {
-        self.is_fetching() || cache.wants_fetch(now)
+    /// For how long keys have been on their way, or been about to be. `None`: they are not.
+    pub(crate) fn awaited_for(&self, cache: &KeyCache, now: Duration) -> Option<Duration> {
+        self.turn.awaited_for(cache.wants_fetch(now.as_secs()), now)
+    }
+
+    /// Whether the last fetch of the process has failed.
+    pub(crate) const fn has_failed(&self) -> bool {
+        self.turn.has_failed()
     }
 
     /// What Envoy's statistics say about these keys.
@@ -133,12 +145,18 @@ impl Remote {
 
     /// Takes the set that another worker has fetched, if it is new.
     fn adopt(&mut self, host: &impl Host, cache: &mut KeyCache) {
-        let Some(record) = host.shared(&self.set_record) else { return };
-        if self.version.replace(record.version) == Some(record.version) {
-            return;
+        let Some(record) = self.set_record.read_new(host, &mut self.version) else { return };
+        let Some((fetched_at, jwks)) = record.split_first_chunk() else { return };
+        let (fetched_at, now) = (Seconds::from_le_bytes(*fetched_at), host.now().as_secs());
+        if fetched_at > now.saturating_add(LEEWAY) {
+            // From a clock that was ahead: nobody knows how old it is.
+            return self.log(
+                host,
+                Level::Warn,
+                "as another worker fetched them, are of a time to come, and are not used",
+            );
         }
-        let Some((fetched_at, jwks)) = record.value.split_first_chunk() else { return };
-        let fetched_at = Seconds::from_le_bytes(*fetched_at);
+        let fetched_at = fetched_at.min(now);
         spend_miss(cache, fetched_at);
         if let Err(error) = cache.replace(jwks, fetched_at) {
             self.log(host, Level::Error, &text!("as another worker fetched them, are refused: {error}"));
@@ -147,7 +165,7 @@ impl Remote {
 
     fn publish(&mut self, host: &impl Host, (jwks, now): (&[u8], Seconds)) {
         let record = [&now.to_le_bytes()[..], jwks].concat();
-        self.version = publish(host, &self.set_record, &record);
+        self.version = self.set_record.publish(host, &record);
         if self.turn.succeed(host) {
             self.log(host, Level::Info, "are fetched again");
         }
@@ -181,6 +199,9 @@ impl Remote {
 fn spend_miss(cache: &mut KeyCache, at: Seconds) {
     cache.missed(at);
 }
+
+/// By how much the clock may be set back and keys be used as if that had not happened.
+const LEEWAY: Seconds = 30;
 
 #[cfg(test)]
 mod tests;

@@ -3,10 +3,12 @@
 //! Two calls to the host read all there is to know, the headers and the clock. An accepted request costs at most two
 //! more: one that changes its headers, however many, and one that notes the verdict for access logs.
 
-use keystone_verifier::{
-    Code, Decision, Gate, Preflight, Refusal, RequestView, Seconds, Verified, record, text,
-};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::time::Duration;
 
+use keystone_verifier::{Code, Decision, Gate, Preflight, Refusal, RequestView, Verified, record, text};
+
+use crate::held::Awaited;
 use crate::host::{Answer, Host};
 use crate::pairs;
 use crate::vm::Action;
@@ -16,8 +18,8 @@ use crate::vm::Action;
 pub(crate) enum Served {
     /// Envoy was told what to do.
     Done(Action, Verdict),
-    /// Not yet decided: the key it names may be a new one, or the issuer's first word on revocations is on its way.
-    Held,
+    /// Not yet decided: what it waits for is on its way.
+    Held(Awaited),
 }
 
 /// What was decided: a word of [`Decision::word`], [`PREFLIGHT`] or [`INTERNAL`].
@@ -39,13 +41,14 @@ pub(crate) const INTERNAL: &str = "internal";
 
 type Headers<'a> = [(&'a [u8], &'a [u8])];
 
-/// Decides and acts, unless `may_wait` says of a refusal that what it is for lack of is on its way.
+/// Decides and acts, unless `may_wait` says that what could change the decision is on its way.
 pub(crate) fn serve(
     host: &impl Host,
     gate: &mut Gate,
-    may_wait: impl FnOnce(&mut Gate, Code, Seconds) -> bool,
+    may_wait: impl FnOnce(&mut Gate, Awaited, Duration) -> bool,
 ) -> Served {
-    let now = host.now().as_secs();
+    let time = host.now();
+    let now = time.as_secs();
     let raw = host.request_headers().unwrap_or_default();
     let Some(headers) = pairs::read(&raw).filter(|_| now > 0) else {
         // Without a clock every token would be refused as if that were its holder's fault.
@@ -63,10 +66,10 @@ pub(crate) fn serve(
     }
 
     let decision = gate.decide(&view, now);
-    if let Decision::Deny(refusal) = &decision
-        && may_wait(gate, refusal.code(), now)
+    if let Some(awaited) = lacks(&decision, &view)
+        && may_wait(gate, awaited, time)
     {
-        return Served::Held;
+        return Served::Held(awaited);
     }
     let shadow = gate.shadow(&view, &decision, now).map(|difference| difference.shadow.word());
     let verdict = Verdict { word: decision.word(), shadow };
@@ -84,6 +87,29 @@ pub(crate) fn serve(
     }
     note(host, gate, verdict, caller.as_ref());
     Served::Done(Action::Continue, verdict)
+}
+
+/// What could still change a decision.
+fn lacks(decision: &Decision, view: &RequestView<'_>) -> Option<Awaited> {
+    let refusal = match decision {
+        Decision::Public => return None,
+        Decision::Allow(_) => return Some(Awaited::FirstPage),
+        Decision::Deny(refusal) => refusal,
+    };
+    match refusal.code() {
+        Code::UnknownKid => Some(Awaited::Key(key_named(view.authorization))),
+        Code::RevocationsStale => Some(Awaited::Revocations),
+        _ => None,
+    }
+}
+
+/// A number for the header of the token, up to the first dot: every token of one key of an issuer has the same.
+fn key_named(authorization: &[&[u8]]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for value in authorization {
+        value.split(|&byte| byte == b'.').next().hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 /// Answers a request that cannot be judged because Envoy refused a call or runs no configuration.

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use keystone_verifier::{Bundle, Code, FeedState, Gate, KeyCache, Revocations, text};
+use keystone_verifier::{Bundle, FeedState, Gate, KeyCache, Revocations, text};
 
 use crate::feed::Feed;
+use crate::held::Awaited;
 use crate::host::{Host, Level};
 use crate::keys::Remote;
 use crate::metrics::Metrics;
@@ -19,6 +20,8 @@ pub(crate) struct Root {
     feeds: Vec<(usize, Feed)>,
     pace: Option<Duration>,
     complained: bool,
+    /// No feed is awaited for the first time: nearly always.
+    knows_feeds: bool,
     /// How many of the gate's reused verdicts were counted.
     counted: u64,
 }
@@ -49,10 +52,11 @@ impl Root {
             remotes.extend(Remote::new(issuer).map_err(at)?.map(|remote| (place, remote)));
             feeds.extend(Feed::new(issuer).map_err(at)?.map(|feed| (place, feed)));
         }
-        let mut root = Self { gate, remotes, feeds, pace: None, complained: false, counted: 0 };
+        let mut root =
+            Self { gate, remotes, feeds, pace: None, complained: false, knows_feeds: false, counted: 0 };
         root.each_remote(|remote, cache| remote.prepare(host, cache));
         root.each_feed(|feed, known| feed.prepare(host, known));
-        root.keep_pace(host, false);
+        root.keep_pace(host, (false, false));
         Ok(root)
     }
 
@@ -99,26 +103,37 @@ impl Root {
         self.each_feed(|feed, known| feed.fetched(host, known, (call, size)));
     }
 
-    /// Serves a request. Only if it `may_wait` it can be held until the next tick.
-    pub(crate) fn request(&mut self, host: &impl Host, may_wait: bool) -> Served {
-        let Self { gate, remotes, feeds, .. } = self;
-        let served = request::serve(host, gate, |gate, code, now| {
-            may_wait
-                && match code {
-                    Code::UnknownKid => remotes.iter().any(|(place, remote)| {
-                        gate.keys(*place).is_some_and(|cache| remote.is_awaited(cache, now))
-                    }),
-                    Code::RevocationsStale => feeds.iter().any(|(place, feed)| {
-                        gate.revocations(*place).is_some_and(|known| feed.is_awaited(known, now))
-                    }),
-                    _ => false,
-                }
+    /// Serves a request. It is held if what it lacks is on its way, and may be waited for that has been so for a time.
+    pub(crate) fn request(
+        &mut self,
+        host: &impl Host,
+        may_wait: impl FnOnce(Awaited, Duration) -> bool,
+    ) -> Served {
+        let Self { gate, remotes, feeds, knows_feeds, .. } = self;
+        let served = request::serve(host, gate, |gate, awaited, now| {
+            if *knows_feeds && awaited == Awaited::FirstPage {
+                return false;
+            }
+            awaited_for(gate, (remotes, feeds), (awaited, now)).is_some_and(|age| may_wait(awaited, age))
         });
         if matches!(served, Served::Done(_, verdict) if verdict.word == INTERNAL) && !self.complained {
             self.complained = true;
             host.log(Level::Error, "Envoy refused a call, are all of them in allowed_capabilities?");
         }
         served
+    }
+
+    /// For how long this has been on its way, or been about to be. `None`: it is not.
+    pub(crate) fn awaited_for(&mut self, awaited: Awaited, now: Duration) -> Option<Duration> {
+        awaited_for(&mut self.gate, (&self.remotes, &self.feeds), (awaited, now))
+    }
+
+    /// Another number whenever keys or revocations have changed: what is held may be decided on then.
+    pub(crate) fn news(&mut self) -> u64 {
+        let mut news = 0_u64;
+        self.each_remote(|_, cache| news = news.wrapping_add(cache.epoch()));
+        self.each_feed(|_, known| news = news.wrapping_add(known.epoch()));
+        news
     }
 
     fn each_remote(&mut self, mut call: impl FnMut(&mut Remote, &mut KeyCache)) {
@@ -137,16 +152,22 @@ impl Root {
         }
     }
 
-    /// Ticks come quickest while a request waits, quickly while keys are awaited or a feed's first word, and else as slowly as
-    /// it takes to see what the other workers fetched.
-    pub(crate) fn keep_pace(&mut self, host: &impl Host, someone_waits: bool) {
+    /// Ticks come at once while one call does not do all that there is to do, quickest while a request waits, quickly while keys
+    /// are awaited or a feed's first word, and else as slowly as it takes to see what the other workers fetched.
+    pub(crate) fn keep_pace(&mut self, host: &impl Host, (someone_waits, is_behind): (bool, bool)) {
         let now = host.now().as_secs();
-        let mut awaited = false;
+        let (mut awaited, mut is_cold, mut is_behind) = (false, false, is_behind);
         self.each_remote(|remote, cache| {
             awaited |= remote.is_fetching() || cache.wants_fetch(now) || cache.current(now).is_none();
         });
-        self.each_feed(|_, known| awaited |= known.state(now) == FeedState::Cold);
+        self.each_feed(|feed, known| {
+            is_cold |= known.state(now) == FeedState::Cold;
+            is_behind |= feed.is_reading_back();
+        });
+        awaited |= is_cold;
+        self.knows_feeds = !is_cold;
         let pace = match (someone_waits, awaited) {
+            _ if is_behind => AT_ONCE,
             (true, _) => QUICKEST,
             (false, true) => QUICK,
             (false, false) if !self.feeds.is_empty() => FOLLOWING,
@@ -158,6 +179,28 @@ impl Root {
     }
 }
 
+/// What belongs to issuers, each with its place in the policy.
+type Placed<T> = [(usize, T)];
+
+/// The youngest of what could bring it.
+fn awaited_for(
+    gate: &mut Gate,
+    (remotes, feeds): (&Placed<Remote>, &Placed<Feed>),
+    (awaited, now): (Awaited, Duration),
+) -> Option<Duration> {
+    let of_feeds = |gate: &mut Gate, of: fn(&Feed, &mut Revocations, Duration) -> Option<Duration>| {
+        feeds.iter().filter_map(|(place, feed)| of(feed, gate.revocations(*place)?, now)).min()
+    };
+    match awaited {
+        Awaited::Key(_) => {
+            remotes.iter().filter_map(|(place, remote)| remote.awaited_for(gate.keys(*place)?, now)).min()
+        }
+        Awaited::Revocations => of_feeds(gate, Feed::awaited_for),
+        Awaited::FirstPage => of_feeds(gate, Feed::first_awaited_for),
+    }
+}
+
+const AT_ONCE: Duration = Duration::from_millis(1);
 const QUICKEST: Duration = Duration::from_millis(20);
 const QUICK: Duration = Duration::from_millis(200);
 /// How long after its fetch a revocation may take to reach every worker.

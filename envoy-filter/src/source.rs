@@ -49,6 +49,11 @@ impl Source {
         Ok(Self { url: url.into(), cluster: cluster.into(), accept, scheme, authority, path })
     }
 
+    /// What the records of all rest on who ask here about this issuer: they share what was answered, and nobody else does.
+    pub(crate) fn place<'a>(&'a self, issuer: &'a str) -> (&'a str, &'a str, &'a str) {
+        (&self.url, &self.cluster, issuer)
+    }
+
     /// Starts a fetch. `None`: Envoy knows no such cluster, or cannot use it.
     pub(crate) fn fetch(&self, host: &impl Host) -> Option<u32> {
         self.get(host, &self.path)

@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use crate::host::Host;
 use crate::lease::Lease;
+use crate::record::Record;
 
 #[derive(Debug)]
 pub(crate) struct Turn {
     /// Of the lease.
-    record: String,
+    record: Record,
     /// The failures in a row that this worker has backed off for.
     failures: u32,
     flight: Option<Flight>,
+    /// Since when this worker has seen that a fetch was due or under way, without a break.
+    awaited_since: Option<Duration>,
     /// Fetches of this worker that ended well and badly, not yet reported.
     ended: (u64, u64),
 }
@@ -27,22 +30,34 @@ struct Flight {
 }
 
 impl Turn {
-    pub(crate) const fn new(record: String) -> Self {
-        Self { record, failures: 0, flight: None, ended: (0, 0) }
+    pub(crate) const fn new(record: Record) -> Self {
+        Self { record, failures: 0, flight: None, awaited_since: None, ended: (0, 0) }
     }
 
     /// The lease and its version. `None` in the tick that makes it: two workers may make it at the same moment, but
     /// only one can claim it by its version afterwards.
     pub(crate) fn lease(&self, host: &impl Host) -> Option<(Lease, u32)> {
-        let read = host.shared(&self.record).and_then(|r| Some((Lease::read(&r.value)?, r.version)));
+        let read = self.record.read(host).and_then(|r| Some((Lease::read(&r.value)?, r.version)));
         if read.is_none() {
-            host.share(&self.record, &Lease::default().write(), None);
+            self.record.write(host, &Lease::default().write(), None);
         }
         read
     }
 
     pub(crate) const fn is_under_way(&self) -> bool {
         self.flight.is_some()
+    }
+
+    /// Notes whether a fetch is due, or under way.
+    pub(crate) fn watch(&mut self, is_due: bool, now: Duration) {
+        let begun = self.awaited_since.unwrap_or(now).min(now);
+        self.awaited_since = (is_due || self.is_under_way()).then_some(begun);
+    }
+
+    /// For how long a fetch has been due, or under way. `None`: it is not.
+    pub(crate) fn awaited_for(&self, is_due: bool, now: Duration) -> Option<Duration> {
+        let begun = self.awaited_since.unwrap_or(now);
+        (is_due || self.is_under_way()).then(|| now.saturating_sub(begun))
     }
 
     /// Whether the fetch under way is for this worker alone.
@@ -61,11 +76,23 @@ impl Turn {
         std::mem::replace(&mut self.failures, lease.failures) < lease.failures
     }
 
+    /// Whether the last fetch of the process has failed.
+    pub(crate) const fn has_failed(&self) -> bool {
+        self.failures > 0
+    }
+
+    /// Whether the fetch under way is still this worker's to tell the others of: its lease has not run out.
+    pub(crate) fn holds_lease(&self, host: &impl Host) -> bool {
+        let own = self.flight.and_then(|flight| flight.lease);
+        let found = self.record.read(host).and_then(|record| Lease::read(&record.value));
+        own.is_some_and(|own| found == Some(own) && own.is_held(host.now()))
+    }
+
     /// Takes the lease, if nobody has it.
     pub(crate) fn claim(&mut self, host: &impl Host, (lease, version): (Lease, u32)) -> bool {
         let now = host.now();
         let held = lease.held(now);
-        let claimed = !lease.is_held(now) && host.share(&self.record, &held.write(), Some(version));
+        let claimed = !lease.is_held(now) && self.record.write(host, &held.write(), Some(version));
         if claimed {
             self.flight = Some(Flight { call: None, since: now, lease: Some(held) });
         }
@@ -89,7 +116,7 @@ impl Turn {
     pub(crate) fn renew(&mut self, host: &impl Host) -> bool {
         let Some(flight) = self.flight else { return true };
         let now = host.now();
-        // A fetch that began after now did so by a clock that was ahead.
+        // A clock that was set back must not make it wait for as long as that.
         let since = flight.since.min(now);
         if now.saturating_sub(since) > LOST_AFTER {
             return false;
@@ -132,16 +159,9 @@ impl Turn {
             && let Some((lease, version)) = self.lease(host)
             && lease == own
         {
-            host.share(&self.record, &next.write(), Some(version));
+            self.record.write(host, &next.write(), Some(version));
         }
     }
-}
-
-/// Writes what this worker has fetched for the others. The version is `None` if someone else was faster by a hair: then the
-/// next tick takes theirs.
-pub(crate) fn publish(host: &impl Host, name: &str, value: &[u8]) -> Option<u32> {
-    host.share(name, value, None);
-    host.shared(name).filter(|record| record.value == value).map(|record| record.version)
 }
 
 /// Twice the timeout that the host was given.

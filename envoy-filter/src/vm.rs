@@ -1,10 +1,9 @@
 //! One VM: the configurations that live in it, and which of them each request belongs to.
 
-use std::time::Duration;
-
 use keystone_verifier::text;
 
 use crate::heartbeat::Heartbeat;
+use crate::held::{Held, HeldRequests, MOST_ANSWERS, PATIENCE};
 use crate::host::{Host, Level};
 use crate::metrics::Metrics;
 use crate::request::{self, Served, Verdict};
@@ -27,16 +26,9 @@ pub struct Vm<H> {
     roots: Vec<(u32, Root)>,
     /// Requests of which nothing but their root is known yet, nearly always the newest one alone.
     begun: Vec<(u32, u32)>,
-    held: Vec<(u32, Held)>,
+    held: HeldRequests,
     metrics: Metrics,
     heartbeat: Heartbeat,
-}
-
-/// A request that waits for keys, or for the first word of a revocation feed.
-#[derive(Clone, Copy, Debug)]
-struct Held {
-    root: u32,
-    until: Duration,
 }
 
 impl<H: Host> Vm<H> {
@@ -46,7 +38,7 @@ impl<H: Host> Vm<H> {
             host,
             roots: Vec::new(),
             begun: Vec::new(),
-            held: Vec::new(),
+            held: HeldRequests::new(),
             metrics: Metrics::new(),
             heartbeat: Heartbeat::new(),
         }
@@ -101,8 +93,12 @@ impl<H: Host> Vm<H> {
     /// The headers of a request are there.
     pub fn request(&mut self, context: u32) -> Action {
         let id = take(&mut self.begun, context).unwrap_or_default();
+        let held = &self.held;
         let served = match find(&mut self.roots, id) {
-            Some(root) => root.request(&self.host, self.held.len() < MOST_HELD),
+            // What has been on its way for so long is not worth waiting for any more.
+            Some(root) => {
+                root.request(&self.host, |awaited, age| age < PATIENCE && held.has_room_for(awaited))
+            }
             // No configuration, no way through.
             None => request::fail(&self.host),
         };
@@ -111,11 +107,11 @@ impl<H: Host> Vm<H> {
                 self.count(verdict);
                 action
             }
-            Served::Held => {
+            Served::Held(awaited) => {
                 self.metrics.raise(("keystone_held_requests_total", "", ""), 1);
-                let until = self.host.now().saturating_add(PATIENCE);
-                self.held.push((context, Held { root: id, until }));
-                self.keep_pace(id);
+                let news = find(&mut self.roots, id).map_or(0, |root| root.news());
+                self.held.push(Held { context, root: id, awaited, since: self.host.now(), news });
+                self.keep_pace(id, false);
                 Action::Stop
             }
         }
@@ -124,30 +120,53 @@ impl<H: Host> Vm<H> {
     /// A request has ended, or a configuration was replaced.
     pub fn delete(&mut self, context: u32) {
         take(&mut self.begun, context);
-        take(&mut self.held, context);
+        self.held.remove(context);
         take(&mut self.roots, context);
     }
 
-    /// Decides on the requests that are held for a root, as far as that is possible by now.
+    /// Decides on the requests that are held for a root and need wait no longer. Only on so many: the others come with the
+    /// next tick, which is near.
     fn settle(&mut self, id: u32) {
-        let waiting: Vec<_> = self.held.iter().filter(|(_, held)| held.root == id).copied().collect();
+        let due = self.due(id);
+        for held in due.iter().take(MOST_ANSWERS) {
+            self.reconsider(*held);
+        }
+        if !due.is_empty() {
+            self.host.attend(id);
+        }
+        self.keep_pace(id, due.len() > MOST_ANSWERS);
+    }
+
+    /// The held requests of a root on which there is something to decide: nothing is judged anew as long as nothing is new.
+    fn due(&mut self, id: u32) -> Vec<Held> {
+        if self.held.is_empty() {
+            return Vec::new();
+        }
         let now = self.host.now();
-        for (context, held) in &waiting {
-            let Some(root) = find(&mut self.roots, held.root) else { return };
-            if !self.host.attend(*context) {
-                take(&mut self.held, *context);
-            } else if let Served::Done(action, verdict) = root.request(&self.host, now < held.until) {
-                take(&mut self.held, *context);
+        let Some(root) = find(&mut self.roots, id) else { return Vec::new() };
+        let news = root.news();
+        let is_due = |held: &Held| {
+            !held.may_wait(now) || held.news != news || root.awaited_for(held.awaited, now).is_none()
+        };
+        self.held.of(id).filter(is_due).collect()
+    }
+
+    fn reconsider(&mut self, held: Held) {
+        if !self.host.attend(held.context) {
+            return self.held.remove(held.context);
+        }
+        let Some(root) = find(&mut self.roots, held.root) else { return };
+        let may_wait = held.may_wait(self.host.now());
+        match root.request(&self.host, |_, _| may_wait) {
+            Served::Held(awaited) => self.held.put_back(Held { awaited, news: root.news(), ..held }),
+            Served::Done(action, verdict) => {
+                self.held.remove(held.context);
                 self.count(verdict);
                 if action == Action::Continue {
                     self.host.resume();
                 }
             }
         }
-        if !waiting.is_empty() {
-            self.host.attend(id);
-        }
-        self.keep_pace(id);
     }
 
     fn count(&mut self, verdict: Verdict) {
@@ -157,10 +176,10 @@ impl<H: Host> Vm<H> {
         }
     }
 
-    fn keep_pace(&mut self, id: u32) {
-        let someone_waits = self.held.iter().any(|(_, held)| held.root == id);
+    fn keep_pace(&mut self, id: u32, is_behind: bool) {
+        let someone_waits = self.held.of(id).next().is_some();
         if let Some(root) = find(&mut self.roots, id) {
-            root.keep_pace(&self.host, someone_waits);
+            root.keep_pace(&self.host, (someone_waits, is_behind));
         }
     }
 }
@@ -178,11 +197,6 @@ fn take<T>(list: &mut Vec<(u32, T)>, context: u32) -> Option<T> {
         None => Some(last.1),
     }
 }
-
-/// A tick less than half a second.
-const PATIENCE: Duration = Duration::from_millis(480);
-/// Requests beyond this number are answered at once, as if nothing were on its way.
-const MOST_HELD: usize = 1000;
 
 #[cfg(test)]
 mod tests;

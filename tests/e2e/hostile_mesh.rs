@@ -1,8 +1,11 @@
 //! Bad input to a real Envoy from both sides, clients and key servers: the right verdict, the same VM, flat memory.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use keystone_tests::envoy::statistic;
+use keystone_tests::http::Site;
 use keystone_tests::key_server::Reply;
 use keystone_tests::{cast, mint, wait};
 use serde_json::{Value, json};
@@ -192,10 +195,15 @@ fn lives(mesh: &Mesh, token: &str, before: u64) -> Result<()> {
     let grown = mesh.envoy.resident()?.saturating_sub(before);
     ensure!(grown < GROWTH, "Envoy grew by {grown} bytes");
     mesh.envoy.site.get("/orders").bearer(token).send()?.expect(200)?;
+    has_its_first_vm(&mesh.envoy.admin, mesh.envoy.process.log())
+}
+
+/// No VM of the Envoy with this administration and log has ended.
+pub(crate) fn has_its_first_vm(admin: &Site, log: &Path) -> Result<()> {
     for what in ["vm_reload_success", "vm_reload_failure", "vm_reload_backoff"] {
-        ensure!(mesh.envoy.statistic(what)? == 0, "the VM was started anew: {what}");
+        ensure!(statistic(admin, what)? == 0, "the VM was started anew: {what}");
     }
-    let log = std::fs::read_to_string(mesh.envoy.process.log())?;
+    let log = std::fs::read_to_string(log)?;
     ensure!(!log.contains("panicked") && !log.contains("Function: proxy_on"), "the VM failed");
     Ok(())
 }

@@ -14,6 +14,7 @@ mod docs;
 mod gateway;
 mod generated;
 mod guide;
+mod held_requests;
 mod hostile_mesh;
 mod interruption;
 mod lab;
@@ -69,7 +70,9 @@ fn run(arguments: &Arguments) -> Result<bool> {
     let root = stack::fresh_directory()?;
     clean_up_when_interrupted(root.path().to_owned())?;
     if let Some(minutes) = arguments.filter.as_deref().and_then(|filter| filter.strip_prefix("soak::")) {
-        soak::run(&Lab::new(Tools::of_envoy()?, root.path(), Ledger::default()), minutes.parse()?)?;
+        let lab = Lab::new(Tools::of_envoy()?, root.path(), Ledger::default());
+        held_requests::run(&lab)?;
+        soak::run(&lab, minutes.parse()?)?;
         return Ok(true);
     }
     let lab = Arc::new(Lab::new(Tools::from_env()?, root.path(), Ledger::default()));
@@ -126,6 +129,8 @@ fn alone() -> impl Iterator<Item = (&'static str, Alone)> {
         telemetry::PROMISES,
         mesh::PROMISES,
         hostile_mesh::PROMISES,
+        held_requests::PROMISES,
+        revocation::ALONE,
         samples::PROMISES,
         soak::PROMISES,
         algorithms::PROMISES,

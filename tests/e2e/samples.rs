@@ -75,16 +75,18 @@ fn with_addition(text: &str) -> String {
 }
 
 /// Envoy on copies of the samples.
-struct Running {
-    envoy: Process,
-    site: Site,
-    token: String,
-    _parts: (KeyServer, Orders),
+pub(crate) struct Running {
+    pub(crate) envoy: Process,
+    pub(crate) site: Site,
+    pub(crate) admin: Site,
+    pub(crate) keys: KeyServer,
+    pub(crate) token: String,
+    _orders: Orders,
 }
 
 impl Running {
     /// The first file is the one that Envoy starts with.
-    fn start(lab: &Lab, name: &str, files: &[&str], change: fn(String) -> String) -> Result<Self> {
+    pub(crate) fn start(lab: &Lab, name: &str, files: &[&str], change: fn(String) -> String) -> Result<Self> {
         let home = lab.directory(name)?;
         let keys = KeyServer::start(mint::key_set(&[1]))?;
         let (listen, api, admin) = (ports::free()?, ports::free()?, ports::free()?);
@@ -112,7 +114,7 @@ impl Running {
         })?;
         let orders = Orders::start(api, &lab.tools.package, json!({}))?;
         let token = mint::token(&keys.issuer(), 1, "orders:read");
-        Ok(Self { envoy, site: Site::new(listen, &lab.ledger), token, _parts: (keys, orders) })
+        Ok(Self { envoy, site: Site::new(listen, &lab.ledger), admin, keys, token, _orders: orders })
     }
 
     fn guards(&self) -> Result<()> {
@@ -125,7 +127,7 @@ impl Running {
         })
     }
 
-    fn await_status(&self, path: &str, status: u16) -> Result<()> {
+    pub(crate) fn await_status(&self, path: &str, status: u16) -> Result<()> {
         wait::until(&format!("{status} on {path}"), Duration::from_secs(20), || {
             Ok(self.site.get(path).bearer(&self.token).send().is_ok_and(|answer| answer.status == status))
         })

@@ -1,5 +1,6 @@
 //! The soak, `cargo xtask soak [MINUTES]`: Envoy at full load while keys rotate every minute and configurations change.
-//! No request may get another answer than its own, and Envoy's memory may not grow. Every test run has a short one.
+//! No request may get another answer than its own, and Envoy's memory may not grow. Every test run has a short one. The
+//! command begins with a flood of requests that wait for keys.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -208,6 +209,6 @@ fn megabytes(bytes: u64) -> f64 {
 }
 
 #[expect(clippy::print_stderr, reason = "whoever waits for minutes wants to see how it goes")]
-fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     eprintln!("{line}");
 }

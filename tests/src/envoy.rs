@@ -45,8 +45,21 @@ impl Envoy {
 
     /// Gives it another policy, as a control plane would, and waits for its verdict: whether it took it.
     pub fn reconfigure(&self, policy: &str) -> Result<bool> {
+        self.replace(&self.filter, policy)
+    }
+
+    /// Gives it another build of the filter, which begins in VMs of its own, with this policy. Whether it took it.
+    pub fn upgrade(&self, policy: &str) -> Result<bool> {
+        let next = self.home.join("next.wasm");
+        // A custom section that is called `n`: other code, for Envoy.
+        fs::write(&next, [fs::read(&self.filter)?, vec![0, 2, 1, b'n']].concat())?;
+        self.replace(&next, policy)
+    }
+
+    fn replace(&self, filter: &Path, policy: &str) -> Result<bool> {
         let (took, refused) = self.updates()?;
-        self.write_filter(policy)?;
+        // Moved into its place, which is what Envoy watches for.
+        write_filter(&self.home, filter, policy)?;
         let mut verdict = None;
         wait::until("Envoy to judge the new configuration", Duration::from_secs(30), || {
             let now = self.updates()?;
@@ -58,19 +71,12 @@ impl Envoy {
 
     /// The value of a statistic, 0 where there is none; without its namespace.
     pub fn statistic(&self, name: &str) -> Result<u64> {
-        let text = self.admin.get(&format!("/stats?filter={name}")).send()?.expect(200)?.text();
-        let of = |line: &str| {
-            line.split_once(": ").filter(|(given, _)| given.ends_with(name)).map(|(_, n)| n.to_owned())
-        };
-        text.lines().find_map(of).map_or(Ok(0), |number| Ok(number.parse()?))
+        statistic(&self.admin, name)
     }
 
     /// Memory that it has in RAM, in bytes.
     pub fn resident(&self) -> Result<u64> {
-        let id = self.process.pid()?.as_raw_nonzero();
-        let status = fs::read_to_string(format!("/proc/{id}/status"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-        Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
+        self.process.resident()
     }
 
     /// For how long its workers ran, or waited for a processor to run on, all of them together.
@@ -93,11 +99,15 @@ impl Envoy {
             |what: &str| self.statistic(&format!("extension_config_discovery.http_filter.keystone.{what}"));
         Ok((of("update_success")?, of("update_failure")? + of("update_rejected")?))
     }
+}
 
-    /// Moved into its place, which is what Envoy watches for.
-    fn write_filter(&self, policy: &str) -> Result<()> {
-        write_filter(&self.home, &self.filter, policy)
-    }
+/// A statistic of the Envoy whose administration this is, as [`Envoy::statistic`].
+pub fn statistic(admin: &Site, name: &str) -> Result<u64> {
+    let text = admin.get(&format!("/stats?filter={name}")).send()?.expect(200)?.text();
+    let of = |line: &str| {
+        line.split_once(": ").filter(|(given, _)| given.ends_with(name)).map(|(_, n)| n.to_owned())
+    };
+    text.lines().find_map(of).map_or(Ok(0), |number| Ok(number.parse()?))
 }
 
 /// How an Envoy is run.

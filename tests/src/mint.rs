@@ -34,6 +34,12 @@ pub fn named(issuer: &str, kid: &str, (key, scope): (u8, &str)) -> String {
     signed_by(key, &format!("{}.{}", encode(header.to_string()), encode(claims.to_string())))
 }
 
+/// A token that names this key and that nobody signed.
+pub fn unsigned(kid: &str) -> String {
+    let header = json!({ "alg": "EdDSA", "kid": kid, "typ": "at+jwt" });
+    format!("{}.{}.{}", encode(header.to_string()), encode("{}"), "A".repeat(86))
+}
+
 fn kid(key: u8) -> String {
     format!("key-{key}")
 }

@@ -71,6 +71,13 @@ impl Process {
         kill_process(self.pid()?, signal).with_context(|| format!("{} took no signal", self.name))
     }
 
+    /// Memory that it has in RAM, in bytes.
+    pub fn resident(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid()?.as_raw_nonzero()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
+    }
+
     /// Kills it, and waits until it is gone.
     pub fn kill(&mut self) -> Result<()> {
         self.signal(Signal::KILL)?;

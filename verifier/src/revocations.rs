@@ -15,10 +15,12 @@ use crate::text::text;
 use crate::verify::Verified;
 
 mod page;
+mod snapshot;
 mod table;
 
 pub use page::PageError;
 use page::{Kind, Page};
+use snapshot::Unsaved;
 use table::Table;
 
 /// How old the revocations are.
@@ -66,6 +68,9 @@ pub struct Revocations {
     /// Seconds to wait after the next failure.
     back_off: Seconds,
     epoch: u64,
+    /// What was known before this start is not read back yet.
+    is_restoring: bool,
+    unsaved: Unsaved,
 }
 
 impl Revocations {
@@ -84,6 +89,8 @@ impl Revocations {
             pause: Pause::NONE,
             back_off: 1,
             epoch: 0,
+            is_restoring: false,
+            unsaved: Unsaved::All,
         }
     }
 
@@ -179,6 +186,7 @@ impl Revocations {
         }
         let changed = !page.events.is_empty();
         for event in page.events {
+            self.unsaved.add(event.kind, &event.value);
             table.put(event);
         }
         self.cursor = page.to;
@@ -190,7 +198,11 @@ impl Revocations {
             return Ok(());
         }
         self.complete_at = Some(page.issued_at);
+        self.is_restoring = false;
         let read_anew = self.building.take().map(|table| self.known = table).is_some();
+        if read_anew {
+            self.unsaved = Unsaved::All;
+        }
         self.epoch += u64::from(changed || read_anew);
         Ok(())
     }
@@ -243,11 +255,11 @@ impl Revocations {
     }
 
     /// For a host without a policy: refuses a token that the issuer took back and, where it is `strict`, every token while
-    /// that is not known well enough.
+    /// that is not known well enough. Every token, too, while what was known before is still to be read back.
     pub fn check(&self, token: &Verified, strict: bool, now: Seconds) -> Result<(), Refusal> {
         if self.revokes(token, now) {
             Err(Code::Revoked.into())
-        } else if strict && !self.is_usable(now) {
+        } else if self.is_restoring || strict && !self.is_usable(now) {
             Err(Code::RevocationsStale.into())
         } else {
             Ok(())
@@ -257,6 +269,7 @@ impl Revocations {
     /// For an explanation.
     pub(crate) fn describe(&self, now: Seconds) -> String {
         match self.age(now) {
+            _ if self.is_restoring => String::from("what was known before is not read back yet"),
             None => String::from("never read"),
             Some(age) => text!("{}, of {age} seconds ago, {} in all", self.state(now).as_str(), self.len()),
         }

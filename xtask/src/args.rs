@@ -25,7 +25,8 @@ usage: cargo xtask COMMAND
   mutants [OPTION…]
          makes the verifier wrong in one place after the other and says where no test notices; an hour
   soak [MINUTES]
-         Envoy with the filter at full load for 10 minutes or as many, while keys rotate and configurations change
+         Envoy with the filter under 60,000 hostile requests, then at full load for 10 minutes or as many, while keys rotate
+         and configurations change
   deny [CHECK…]  licenses, bans, sources and (with GitHub in reach) advisories of every dependency
   verdicts  judges the hostile file on every platform and writes docs/verdicts.md anew
   vectors  writes tests/vectors/hostile.json anew, after a change of what it is made from

@@ -99,6 +99,7 @@ impl Worker {
         self.host.fetched.replace(Some((status.into(), body.into())));
         self.host.attended.set(1);
         self.vm.fetched(1, u32::try_from(call).unwrap(), body.len());
+        self.returned(0);
     }
 }
 

@@ -292,7 +292,6 @@ fn a_request_waits_for_the_first_word_of_the_feed_for_half_a_second_at_most() {
     let worker = &mut followers.workers[0].0;
     assert_eq!(worker.begin(20, &headers), Action::Stop);
     assert!(worker.outcome(20).response.is_none());
-    assert_eq!(worker.get("/orders", TOKEN).0, 200);
 
     followers.process.wait(Duration::from_millis(20));
     followers.tick();
@@ -340,6 +339,20 @@ fn a_url_with_a_query_keeps_it() {
         followers.pages(),
         ["keystone as.test/revocations?tenant=a", "keystone as.test/revocations?tenant=a&after=1.1"]
     );
+}
+
+#[test]
+fn followers_by_way_of_different_clusters_share_no_page_and_no_memory() {
+    let mut followers = Followers::fed(1);
+    followers.issuer.revoke("s-1");
+    followers.run(2 * SECOND);
+
+    let elsewhere = followed(&FEED.replace("\"keystone\"", "\"other\""));
+    let mut other = Worker::new(&followers.process, &elsewhere);
+    other.tick();
+
+    assert_eq!(*other.host.fetches.borrow(), ["other as.test/feed-jwks.json"]);
+    assert_eq!(other.get("/strict", TOKEN).0, 0);
 }
 
 #[test]

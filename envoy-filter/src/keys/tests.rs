@@ -185,6 +185,54 @@ fn plugins_with_different_urls_do_not_share_keys() {
 }
 
 #[test]
+fn plugins_with_different_clusters_do_not_share_keys() {
+    let (process, mut workers) = served();
+    let elsewhere = policy(&REMOTE.replace("\"keystone\"", "\"other\""), "{}");
+    let mut other = Worker::new(&process, &elsewhere);
+    assert_eq!(other.get("/orders", TOKEN).0, 503);
+
+    // Nor does what comes from there reach the others.
+    other.tick();
+    other.fetched("200", JWKS_OF_BOTH.as_bytes());
+    tick_all(&process, &mut workers);
+
+    assert_eq!(other.get("/orders", TOKEN_OF_SECOND_KEY).0, 200);
+    assert_ne!(workers[0].get("/orders", TOKEN_OF_SECOND_KEY).0, 200);
+}
+
+#[test]
+fn keys_that_another_plugin_writes_are_not_used() {
+    let (process, mut workers) = served();
+    let planted = [&u64::MAX.to_le_bytes()[..], JWKS_OF_BOTH.as_bytes()].concat();
+    process.overwrite("/keys", &planted);
+    tick_all(&process, &mut workers);
+
+    let mut new = Worker::new(&process, &policy(REMOTE, "{}"));
+
+    assert_eq!(new.get("/orders", TOKEN_OF_SECOND_KEY).0, 503);
+    assert_eq!(workers[1].get("/orders", TOKEN).0, 200);
+    new.tick();
+    new.fetched("200", JWKS.as_bytes());
+    assert_eq!(new.get("/orders", TOKEN).0, 200);
+}
+
+#[test]
+fn keys_from_a_time_to_come_are_fetched_anew() {
+    for (ahead, status) in [(20, 200), (3600, 503)] {
+        let (process, _) = served();
+        process.set_back(Duration::from_secs(ahead));
+        let mut new = Worker::new(&process, &policy(REMOTE, "{}"));
+
+        assert_eq!(new.get("/orders", TOKEN).0, status, "{ahead}");
+        new.tick();
+        assert_eq!(new.host.fetches.borrow().len(), usize::from(status == 503));
+        if status == 200 {
+            assert_eq!(new.host.metric("keystone_key_age_seconds.issuer.as_test"), Some(0));
+        }
+    }
+}
+
+#[test]
 fn an_unknown_cluster_is_named_in_the_log() {
     let process = Process::start();
     let mut worker = Worker::new(&process, &policy(REMOTE, "{}"));

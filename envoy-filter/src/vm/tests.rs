@@ -1,5 +1,8 @@
+use std::time::Duration;
+
 use super::*;
 use crate::fake::{JWKS, JWKS_OF_BOTH, Process, REMOTE, TOKEN, TOKEN_OF_SECOND_KEY, Worker, policy};
+use crate::held::{MOST_HELD, MOST_HELD_FOR_ONE_KEY};
 
 /// A worker that has the first key only.
 fn worker() -> (std::rc::Rc<Process>, Worker) {
@@ -104,16 +107,124 @@ fn a_request_that_ends_while_it_is_held_is_forgotten() {
     assert_eq!(worker.get("/orders", TOKEN_OF_SECOND_KEY).0, 200);
 }
 
+/// A token whose key nobody knows, and nobody signed.
+fn token_of(kid: u32) -> String {
+    use base64::Engine as _;
+    use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
+    let header = format!(r#"{{"alg":"EdDSA","kid":"x{kid}","typ":"at+jwt"}}"#);
+    format!("{}.{}.{}", BASE64.encode(header), BASE64.encode("{}"), "A".repeat(86))
+}
+
+/// So many requests, each with another unknown key, from this context on: which of them are held.
+fn flood(worker: &mut Worker, first: u32, count: u32) -> Vec<u32> {
+    let mut held = Vec::new();
+    for context in first..first + count {
+        begin(worker, context, &token_of(context));
+        if worker.outcome(context).response.is_none() {
+            held.push(context);
+        } else {
+            worker.end(context);
+        }
+    }
+    held
+}
+
 #[test]
-fn a_flood_of_unknown_keys_is_not_held_beyond_a_fixed_number() {
+fn a_flood_of_unknown_keys_is_held_up_to_a_fixed_number() {
     let (_, mut worker) = worker();
 
-    let held = (10..10 + 3000).filter(|context| {
-        begin(&mut worker, *context, TOKEN_OF_SECOND_KEY);
+    assert_eq!(flood(&mut worker, 10, 3000).len(), MOST_HELD);
+    assert_eq!(worker.get("/orders", TOKEN_OF_SECOND_KEY), (401, "keystone_unknown_kid".into()));
+    assert_eq!((worker.get("/orders", TOKEN).0, worker.get("/", "").0), (200, 200));
+}
+
+#[test]
+fn one_unknown_key_leaves_room_for_another() {
+    let (_, mut worker) = worker();
+
+    let held = (10..10 + 1000).filter(|context| {
+        begin(&mut worker, *context, &token_of(0));
         worker.outcome(*context).response.is_none()
     });
 
-    assert_eq!(held.count(), MOST_HELD);
+    assert_eq!(held.count(), MOST_HELD_FOR_ONE_KEY);
+    assert_eq!(begin(&mut worker, 7, TOKEN_OF_SECOND_KEY), Action::Stop);
+    assert!(worker.outcome(7).response.is_none());
+}
+
+#[test]
+fn a_flood_that_is_held_is_answered_by_many_calls_soon() {
+    for ends in [None, Some("500"), Some("200")] {
+        let (process, mut worker) = worker();
+        let held = flood(&mut worker, 10, 3000);
+        worker.tick_for(Duration::from_millis(20));
+
+        if let Some(status) = ends {
+            worker.fetched(status, JWKS.as_bytes());
+        } else {
+            worker.tick_for(PATIENCE);
+        }
+        worker.tick_for(Duration::from_millis(50));
+
+        for context in held {
+            assert_eq!(worker.outcome(context).response.unwrap().details, "keystone_unknown_kid");
+        }
+        process.wait(Duration::from_secs(1));
+        worker.tick();
+        assert!(worker.host.pace.get().unwrap() >= Duration::from_millis(200));
+    }
+}
+
+#[test]
+fn good_tokens_of_a_new_key_go_on_by_many_calls_without_upstream_too() {
+    for has_upstream in [true, false] {
+        let (_, mut worker) = worker();
+        worker.host.has_upstream.set(has_upstream);
+        let contexts = 10..10 + 100;
+        for context in contexts.clone() {
+            begin(&mut worker, context, TOKEN_OF_SECOND_KEY);
+        }
+        worker.tick_for(Duration::from_millis(20));
+
+        worker.fetched("200", JWKS_OF_BOTH.as_bytes());
+        worker.tick_for(Duration::from_millis(20));
+
+        for context in contexts {
+            let outcome = worker.outcome(context);
+            assert_eq!((outcome.action, outcome.response.is_none()), (Action::Continue, true), "{context}");
+        }
+    }
+}
+
+#[test]
+fn a_held_request_is_judged_when_it_comes_and_when_it_goes() {
+    let (_, mut worker) = worker();
+    let before = worker.host.judged.get();
+    let held = flood(&mut worker, 10, 200).len();
+
+    worker.tick_for(Duration::from_secs(1));
+
+    assert_eq!((held, worker.host.judged.get() - before), (200, 400));
+}
+
+#[test]
+fn nobody_waits_for_a_fetch_that_hangs() {
+    let (_, mut worker) = worker();
+    begin(&mut worker, 7, TOKEN_OF_SECOND_KEY);
+    worker.tick_for(Duration::from_secs(1));
+
+    assert_eq!(worker.get("/orders", TOKEN_OF_SECOND_KEY), (401, "keystone_unknown_kid".into()));
+}
+
+#[test]
+fn a_clock_that_is_set_back_lets_nobody_wait_for_longer() {
+    let (process, mut worker) = worker();
+    begin(&mut worker, 7, TOKEN_OF_SECOND_KEY);
+    process.set_back(Duration::from_secs(600));
+
+    worker.tick_for(Duration::from_millis(20));
+
+    assert_eq!(worker.outcome(7).response.unwrap().details, "keystone_unknown_kid");
 }
 
 #[test]

@@ -94,7 +94,17 @@ impl Kind {
         }
     }
 
-    const fn has_epoch(self) -> bool {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Session => "sid",
+            Self::Token => "jti",
+            Self::Key => "kid",
+            Self::Subject => "sub",
+            Self::Client => "cid",
+        }
+    }
+
+    pub(super) const fn has_epoch(self) -> bool {
         matches!(self, Self::Subject | Self::Client)
     }
 }
@@ -151,10 +161,7 @@ impl Page {
 
     /// Member by member into what is there: with all at once, each could fail with others to be dropped.
     fn read(&mut self, claims: &Object<'_>) -> Result<(), PageError> {
-        let events = claims.get("ev").and_then(|events| events.value.as_array()).ok_or(PageError::Claims)?;
-        for node in events {
-            self.events.push(event(node)?);
-        }
+        self.events = events(claims.get("ev").ok_or(PageError::Claims)?)?;
         self.more = match claims.get("more").map(|more| &more.value) {
             Some(json::Value::Bool(more)) => *more,
             _ => return Err(PageError::Claims),
@@ -172,6 +179,15 @@ impl Page {
 fn signed(page: &[u8], keys: &KeySet) -> Result<Vec<u8>, Refusal> {
     let jws = opened(page, (TYP, MAX_BYTES), keys.accepted(), &mut Unwatched)?;
     signed_payload(&jws, keys, &mut Unwatched)
+}
+
+/// A list of them.
+pub(super) fn events(list: &Node<'_>) -> Result<Vec<Event>, PageError> {
+    let mut events = Vec::new();
+    for node in list.value.as_array().ok_or(PageError::Claims)? {
+        events.push(event(node)?);
+    }
+    Ok(events)
 }
 
 /// `[kind, value, min_epoch or null, drop_after]`

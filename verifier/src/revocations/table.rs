@@ -21,6 +21,10 @@ impl Table {
         self.len
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Event> {
+        self.places.iter().flatten()
+    }
+
     /// How many more there is room for, without a larger table.
     pub(super) const fn room(&self) -> usize {
         (self.places.len() / 2).saturating_sub(self.len)
@@ -85,7 +89,7 @@ impl Table {
 }
 
 /// FNV-1a. Only the issuer chooses what stands in the table, so nobody can make values meet.
-fn spread(kind: Kind, value: &str) -> usize {
+pub(super) fn spread(kind: Kind, value: &str) -> usize {
     let start = 0x811c_9dc5 ^ kind as u32;
     let hash = value.bytes().fold(start, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     (hash ^ hash >> 15) as usize

@@ -1,0 +1,121 @@
+//! Revocations to be handed to the next start, in pieces of bounded size, and read back there.
+//!
+//! A piece holds the revocations of its share of the table as a JSON array, as a page does. A host that keeps the pieces writes
+//! those anew that have changed. Whoever reads them back knows what was revoked, and reads the feed from its beginning all the
+//! same: nothing depends on a piece for longer than the issuer is away.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::page::{Event, Kind, PageError, events};
+use super::table::spread;
+use super::{LEEWAY, MOST_EVENTS, Revocations};
+use crate::Seconds;
+use crate::json::{self, write_string};
+use crate::text::text;
+
+/// Which pieces have changed since a host wrote them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Unsaved {
+    /// All may have.
+    All,
+    /// Those that hold the values with these hashes.
+    Some(Vec<usize>),
+}
+
+impl Unsaved {
+    pub(super) fn add(&mut self, kind: Kind, value: &str) {
+        match self {
+            Self::Some(hashes) if hashes.len() < MOST_UNSAVED => hashes.push(spread(kind, value)),
+            _ => *self = Self::All,
+        }
+    }
+}
+
+impl Revocations {
+    /// In how many pieces the revocations are to be kept: a power of two, for at most 256 of them in a piece on average.
+    pub const fn pieces(&self) -> usize {
+        (self.known.len() / EVENTS_IN_A_PIECE + 1).next_power_of_two()
+    }
+
+    /// Which of so many pieces, a power of two, have changed since this was asked last.
+    pub fn take_changed_pieces(&mut self, pieces: usize) -> Vec<usize> {
+        match core::mem::replace(&mut self.unsaved, Unsaved::Some(Vec::new())) {
+            Unsaved::All => (0..pieces).collect(),
+            Unsaved::Some(hashes) => {
+                let mut changed: Vec<_> = hashes.iter().map(|hash| hash & pieces.saturating_sub(1)).collect();
+                changed.sort_unstable();
+                changed.dedup();
+                changed
+            }
+        }
+    }
+
+    /// The piece at `at` of so many, a power of two.
+    pub fn piece(&self, at: usize, pieces: usize) -> String {
+        let mut piece = String::from("[");
+        let share = |event: &&Event| spread(event.kind, &event.value) & pieces.saturating_sub(1) == at;
+        for event in self.known.iter().filter(share) {
+            if piece.len() > 1 {
+                piece.push(',');
+            }
+            write(event, &mut piece);
+        }
+        piece.push(']');
+        piece
+    }
+
+    /// What was known before this start is about to be read back, see [`Revocations::restore`]: until [`Revocations::restored`] no
+    /// token is accepted, because it could be one that was revoked.
+    pub const fn expect_restore(&mut self) {
+        self.is_restoring = true;
+    }
+
+    /// Whether what was known before is still to be read back.
+    pub const fn is_restoring(&self) -> bool {
+        self.is_restoring
+    }
+
+    /// Takes back a piece. What has ended is left out.
+    pub fn restore(&mut self, piece: &[u8], now: Seconds) -> Result<(), PageError> {
+        let document = json::parse(piece).map_err(|_| PageError::Claims)?;
+        let read = events(&document)?;
+        if self.known.len() + read.len() > MOST_EVENTS {
+            return Err(PageError::TooMany);
+        }
+        for event in read {
+            if event.drop_after.saturating_add(LEEWAY) > now {
+                self.known.put(event);
+            }
+        }
+        self.epoch += 1;
+        Ok(())
+    }
+
+    /// Every piece was taken back; together they are what the issuer had said by `complete_at`. The time is believed up to `now`.
+    pub fn restored(&mut self, complete_at: Seconds, now: Seconds) {
+        let complete_at = complete_at.min(now);
+        self.is_restoring = false;
+        self.signed_at = self.signed_at.max(complete_at);
+        self.complete_at = self.complete_at.max(Some(complete_at));
+        self.epoch += 1;
+    }
+}
+
+/// `[kind, value, min_epoch or null, drop_after]`, as in a page.
+fn write(event: &Event, json: &mut String) {
+    let Event { kind, value, min_epoch, drop_after } = event;
+    json.push_str(&text!("[\"{}\",", kind.name()));
+    write_string(value, json);
+    match kind.has_epoch() {
+        true => json.push_str(&text!(",{min_epoch},{drop_after}]")),
+        false => json.push_str(&text!(",null,{drop_after}]")),
+    }
+}
+
+const EVENTS_IN_A_PIECE: usize = 256;
+/// More changes than these are not told apart: of several followers one writes the pieces, and the others are never asked.
+const MOST_UNSAVED: usize = 1024;
+
+#[cfg(test)]
+mod tests;
