@@ -71,6 +71,11 @@ extern "C" fn proxy_on_request_headers(context: u32, _headers: usize, _end_of_st
 }
 
 #[unsafe(no_mangle)]
+extern "C" fn proxy_on_request_trailers(_context: u32, _trailers: usize) -> u32 {
+    vm(Action::Stop, |vm| vm.trailers()) as u32
+}
+
+#[unsafe(no_mangle)]
 extern "C" fn proxy_on_delete(context: u32) {
     vm((), |vm| vm.delete(context));
 }

@@ -11,207 +11,17 @@ use std::time::Duration;
 
 use crate::host::{Answer, Fetch, Host, Level, Metric, Shared};
 use crate::pairs;
-use crate::vm::{Action, Vm};
+use crate::vm::Action;
 
 mod given;
 mod issuer;
+mod process;
+mod worker;
 
 pub(crate) use given::*;
 pub(crate) use issuer::*;
-
-/// One Envoy process.
-#[derive(Debug)]
-pub(crate) struct Process {
-    now: Cell<Duration>,
-    records: RefCell<BTreeMap<String, Shared>>,
-    last_version: Cell<u32>,
-    /// The names of the records in the order in which they were written.
-    written: RefCell<Vec<String>>,
-    /// By their numbers.
-    metrics: RefCell<Vec<(String, u64)>>,
-}
-
-impl Process {
-    pub(crate) fn start() -> Rc<Self> {
-        Rc::new(Self {
-            now: Cell::new(NOW),
-            records: RefCell::default(),
-            last_version: Cell::new(0),
-            written: RefCell::default(),
-            metrics: RefCell::default(),
-        })
-    }
-
-    /// The side of one more worker that its VM speaks to.
-    pub(crate) fn host(self: &Rc<Self>) -> Rc<Fake> {
-        Rc::new(Fake::new(self))
-    }
-
-    /// Seconds since 1970.
-    pub(crate) fn set_time(&self, now: u64) {
-        self.now.set(Duration::from_secs(now));
-    }
-
-    pub(crate) fn wait(&self, time: Duration) {
-        self.now.set(self.now.get() + time);
-    }
-
-    pub(crate) fn set_back(&self, time: Duration) {
-        self.now.set(self.now.get() - time);
-    }
-
-    /// What another plugin does that writes this to all records with such a name.
-    pub(crate) fn overwrite(&self, part: &str, value: &[u8]) {
-        let version = self.last_version.get() + 1;
-        self.last_version.set(version);
-        for (_, record) in self.records.borrow_mut().iter_mut().filter(|(name, _)| name.contains(part)) {
-            *record = Shared { value: value.into(), version };
-        }
-    }
-
-    pub(crate) fn written(&self) -> Vec<String> {
-        self.written.borrow().clone()
-    }
-
-    /// As if the host refused to tell the time.
-    pub(crate) fn stop_clock(&self) {
-        self.now.set(Duration::ZERO);
-    }
-}
-
-/// One worker thread with its VM, in which one plugin is configured as context 1.
-#[derive(Debug)]
-pub(crate) struct Worker {
-    pub(crate) host: Rc<Fake>,
-    vm: Vm<Rc<Fake>>,
-}
-
-impl Worker {
-    pub(crate) fn new(process: &Rc<Process>, policy: &str) -> Self {
-        let mut worker = Self::unconfigured(process, policy);
-        assert!(worker.configure(), "{:?}", worker.host.log);
-        worker
-    }
-
-    pub(crate) fn unconfigured(process: &Rc<Process>, policy: &str) -> Self {
-        let host = Rc::new(Fake { configuration: RefCell::new(policy.into()), ..Fake::new(process) });
-        let mut vm = Vm::new(Rc::clone(&host));
-        vm.create(1, 0);
-        Self { host, vm }
-    }
-
-    pub(crate) fn configure(&mut self) -> bool {
-        let taken = self.vm.configure(1);
-        self.returned(0);
-        taken
-    }
-
-    pub(crate) fn tick(&mut self) {
-        self.host.attended.set(1);
-        self.vm.tick(1);
-        self.returned(0);
-    }
-
-    /// Ticks at the pace that the filter asked for, until so much time has passed.
-    pub(crate) fn tick_for(&mut self, time: Duration) {
-        let end = self.host.process.now.get() + time;
-        while self.host.process.now.get() < end {
-            self.host.process.wait(self.host.pace.get().unwrap_or(time));
-            self.tick();
-        }
-    }
-
-    /// Does what the call that has returned asked for, `depth` calls inside others.
-    fn returned(&mut self, depth: usize) {
-        assert!(depth <= DEEPEST, "Maximum call stack size exceeded");
-        loop {
-            let Some(asked) = self.host.asked.borrow_mut().pop_front() else { return };
-            let ends = match asked {
-                Asked::Answer(context, response) => {
-                    let mut streams = self.host.streams.borrow_mut();
-                    streams.get_mut(&context).map(|stream| stream.response = Some(response));
-                    Some(context)
-                }
-                Asked::GoOn(context) => {
-                    let mut streams = self.host.streams.borrow_mut();
-                    streams.get_mut(&context).map(|stream| stream.resumed = true);
-                    // Without an upstream the router answers at once.
-                    Some(context).filter(|_| !self.host.has_upstream.get())
-                }
-            };
-            if let Some(context) = ends {
-                self.vm.delete(context);
-                self.returned(depth + 1);
-            }
-        }
-    }
-
-    /// Answers the fetch that was started last.
-    pub(crate) fn fetched(&mut self, status: &str, body: &[u8]) {
-        let last = self.host.fetches.borrow().len();
-        self.answer(last, status, body);
-    }
-
-    pub(crate) fn send(&mut self, headers: &[(&str, &str)]) -> Outcome {
-        self.send_raw(pairs::write(headers))
-    }
-
-    pub(crate) fn send_raw(&mut self, headers: Vec<u8>) -> Outcome {
-        let action = self.begin_raw(7, headers);
-        let outcome = Outcome { action, ..self.outcome(7) };
-        self.end(7);
-        outcome
-    }
-
-    /// A request that stays open under this context until [`Self::end`].
-    pub(crate) fn begin(&mut self, context: u32, headers: &[(&str, &str)]) -> Action {
-        self.begin_raw(context, pairs::write(headers))
-    }
-
-    fn begin_raw(&mut self, context: u32, headers: Vec<u8>) -> Action {
-        self.host.calls.set(0);
-        self.host.streams.borrow_mut().insert(context, Stream { headers, ..Stream::default() });
-        self.host.attended.set(context);
-        self.vm.create(context, 1);
-        let action = self.vm.request(context);
-        self.returned(0);
-        action
-    }
-
-    pub(crate) fn end(&mut self, context: u32) {
-        let stream = self.host.streams.borrow_mut().remove(&context);
-        if stream.is_some_and(|stream| stream.response.is_none()) {
-            self.vm.delete(context);
-            self.returned(0);
-        }
-    }
-
-    /// What became of a request up to now. It counts as gone on if the filter let it do so later.
-    pub(crate) fn outcome(&self, context: u32) -> Outcome {
-        let mut streams = self.host.streams.borrow_mut();
-        let stream = streams.get_mut(&context).unwrap();
-        let readable = pairs::read(&stream.headers).unwrap_or_default();
-        let owned = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Outcome {
-            action: if stream.resumed { Action::Continue } else { Action::Stop },
-            calls: self.host.calls.get(),
-            upstream: readable.iter().map(|(name, value)| (owned(name), owned(value))).collect(),
-            note: stream.note.take(),
-            response: stream.response.take(),
-        }
-    }
-
-    /// `GET path` with a bearer token: the status and the reason, 200 if it goes on, 0 if it is held.
-    pub(crate) fn get(&mut self, path: &str, token: &str) -> (u16, String) {
-        let bearer = format!("Bearer {token}");
-        let outcome = self.send(&[(":method", "GET"), (":path", path), ("authorization", &bearer)]);
-        match (outcome.response, outcome.action) {
-            (Some(response), _) => (response.status, response.details),
-            (None, Action::Continue) => (200, String::new()),
-            (None, Action::Stop) => (0, String::new()),
-        }
-    }
-}
+pub(crate) use process::*;
+pub(crate) use worker::*;
 
 /// What became of a request.
 #[derive(Debug)]
@@ -274,13 +84,11 @@ enum Asked {
     GoOn(u32),
 }
 
-/// So many calls may be inside each other: Envoy 1.40 with a plain filter chain endures some 320.
-const DEEPEST: usize = 32;
-
 /// A request as Envoy sees it.
 #[derive(Debug, Default)]
 struct Stream {
     headers: Vec<u8>,
+    trailers: Vec<u8>,
     note: Option<String>,
     response: Option<Response>,
     resumed: bool,
@@ -418,6 +226,19 @@ impl Host for Rc<Fake> {
 
     fn remove_request_header(&self, name: &[u8]) -> bool {
         self.change(|headers| headers.retain(|(given, _)| given != name))
+    }
+
+    fn request_trailers(&self) -> Option<Vec<u8>> {
+        self.stream(|stream| stream.trailers.clone())
+    }
+
+    fn remove_request_trailer(&self, name: &[u8]) -> bool {
+        let done = self.stream(|stream| {
+            let old = pairs::read(&stream.trailers).unwrap();
+            let kept: Vec<_> = old.into_iter().filter(|(given, _)| *given != name).collect();
+            stream.trailers = pairs::write(&kept);
+        });
+        done.is_some() && !self.refuses_changes.get()
     }
 
     fn set_request_headers(&self, headers: &[(&[u8], &[u8])]) -> bool {

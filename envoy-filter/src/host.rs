@@ -32,6 +32,10 @@ pub trait Host {
     fn set_request_header(&self, name: &str, value: &str) -> bool;
     /// Removes every value of a header of the request.
     fn remove_request_header(&self, name: &[u8]) -> bool;
+    /// All trailers of the request, in the same form.
+    fn request_trailers(&self) -> Option<Vec<u8>>;
+    /// Removes every value of a trailer of the request.
+    fn remove_request_trailer(&self, name: &[u8]) -> bool;
     /// Replaces all headers of the request by these.
     fn set_request_headers(&self, headers: &[(&[u8], &[u8])]) -> bool;
     /// Notes something about the request where access logs find it, as `%FILTER_STATE(wasm.NAME:PLAIN)%`.

@@ -170,6 +170,17 @@ fn forward(host: &impl Host, gate: &Gate, headers: &Headers<'_>, caller: Option<
     host.set_request_headers(&kept.chain(set).collect::<Vec<_>>())
 }
 
+/// Removes what the client sent after the body under the names of identity headers. `false`: the host refused.
+pub(crate) fn clean_trailers(host: &impl Host, identity_headers: &[&str]) -> bool {
+    if identity_headers.is_empty() {
+        return true;
+    }
+    let raw = host.request_trailers().unwrap_or_default();
+    let Some(trailers) = pairs::read(&raw) else { return false };
+    let is_dropped = |given: &[u8]| identity_headers.iter().any(|name| reads_as(given, name.as_bytes()));
+    trailers.iter().filter(|(name, _)| is_dropped(name)).all(|(name, _)| host.remove_request_trailer(name))
+}
+
 /// So many changes of headers are cheaper one by one than all headers written anew: each call makes Envoy look for its
 /// route again.
 const FEW: usize = 1;

@@ -136,6 +136,21 @@ impl Root {
         news
     }
 
+    /// How many memories of accepted tokens it has, and how many feeds.
+    pub(crate) const fn memories(&self) -> (usize, usize) {
+        (if self.gate.has_shadow() { 2 } else { 1 }, self.feeds.len())
+    }
+
+    /// See [`Gate::limit`].
+    pub(crate) fn limit(&mut self, verdict_bytes: usize, revocations: usize) {
+        self.gate.limit(verdict_bytes, revocations);
+    }
+
+    /// What the client must not send.
+    pub(crate) fn identity_headers(&self) -> impl Iterator<Item = &str> {
+        self.gate.identity_headers()
+    }
+
     fn each_remote(&mut self, mut call: impl FnMut(&mut Remote, &mut KeyCache)) {
         for (place, remote) in &mut self.remotes {
             if let Some(cache) = self.gate.keys(*place) {

@@ -14,8 +14,9 @@ use crate::root::Root;
 pub enum Action {
     /// It goes on to the next filter.
     Continue = 0,
-    /// It goes no further: it was answered, or is held.
-    Stop = 1,
+    /// It goes no further: it was answered, or is held. Body and trailers wait, too: the weaker 1 lets them go on where the plugin's
+    /// `allow_on_headers_stop_iteration` is set, and what is held with them.
+    Stop = 4,
 }
 
 /// The state of a VM. Contexts are numbers that the host hands out: roots have parent 0, requests have a root.
@@ -60,6 +61,7 @@ impl<H: Host> Vm<H> {
                 }
                 take(&mut self.roots, context);
                 self.roots.push((context, root));
+                self.share_memory();
                 true
             }
             Err(error) => {
@@ -117,11 +119,36 @@ impl<H: Host> Vm<H> {
         }
     }
 
+    /// The trailers of a request are there. Which root it has is not kept for as long, so what any root of this VM calls an
+    /// identity header is removed.
+    pub fn trailers(&mut self) -> Action {
+        let names: Vec<_> = self.roots.iter().flat_map(|(_, root)| root.identity_headers()).collect();
+        if request::clean_trailers(&self.host, &names) {
+            return Action::Continue;
+        }
+        // Going on would let a forged identity through.
+        if let Served::Done(_, verdict) = request::fail(&self.host) {
+            self.count(verdict);
+        }
+        Action::Stop
+    }
+
     /// A request has ended, or a configuration was replaced.
     pub fn delete(&mut self, context: u32) {
         take(&mut self.begun, context);
         self.held.remove(context);
-        take(&mut self.roots, context);
+        if take(&mut self.roots, context).is_some() {
+            self.share_memory();
+        }
+    }
+
+    /// A VM has room for so much, however many configurations live in it.
+    fn share_memory(&mut self) {
+        let of = |(verdicts, feeds), (of_verdicts, of_feeds)| (verdicts + of_verdicts, feeds + of_feeds);
+        let (verdicts, feeds) = self.roots.iter().map(|(_, root)| root.memories()).fold((0, 0), of);
+        for (_, root) in &mut self.roots {
+            root.limit(VERDICT_BYTES / verdicts.max(1), MOST_REVOCATIONS / feeds.max(1));
+        }
     }
 
     /// Decides on the requests that are held for a root and need wait no longer. Only on so many: the others come with the
@@ -197,6 +224,11 @@ fn take<T>(list: &mut Vec<(u32, T)>, context: u32) -> Option<T> {
         None => Some(last.1),
     }
 }
+
+/// Of the 128 MiB of a VM: for accepted tokens.
+const VERDICT_BYTES: usize = 32 << 20;
+/// Some 60 MiB, with those that are read anew.
+const MOST_REVOCATIONS: usize = 200_000;
 
 #[cfg(test)]
 mod tests;

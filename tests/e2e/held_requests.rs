@@ -75,19 +75,7 @@ fn flood(lab: &Lab, policy: &str, flood: &Flood) -> Result<String> {
     let (mut first, mut last, begun) = (0, 0, wait::now());
     Load::new().and(public).and(good).and(without).during(|watch| {
         for wave in 0..flood.waves {
-            clients.wave(flood).with_context(|| {
-                format!(
-                    "{name}, wave {wave}: {}",
-                    std::fs::read_to_string(running.envoy.log())
-                        .unwrap_or_default()
-                        .lines()
-                        .filter(|l| !l.starts_with('{'))
-                        .rev()
-                        .take(12)
-                        .collect::<Vec<_>>()
-                        .join("\n")
-                )
-            })?;
+            clients.wave(flood).with_context(|| format!("wave {wave}"))?;
             watch.rounds(1)?;
             last = running.envoy.resident()?;
             first = if wave == 0 { last } else { first };

@@ -13,12 +13,15 @@ use keystone_tests::program::Program;
 use keystone_tests::{mint, ports, wait};
 use serde_json::json;
 
+use crate::hostile_mesh::has_its_first_vm;
 use crate::lab::{Alone, Lab, promises};
 
 pub(crate) const PROMISES: &[(&str, Alone)] = promises![
     the_static_sample_guards_the_api,
     the_dynamic_sample_guards_the_api_and_takes_another_policy,
     a_second_instance_adds_to_what_one_route_needs,
+    identity_headers_in_trailers_never_reach_the_api,
+    large_tokens_under_eight_policies_end_no_vm,
 ];
 
 fn the_static_sample_guards_the_api(lab: &Lab) -> Result<()> {
@@ -51,12 +54,74 @@ fn a_second_instance_adds_to_what_one_route_needs(lab: &Lab) -> Result<()> {
     running.await_status("/", 200)
 }
 
+fn identity_headers_in_trailers_never_reach_the_api(lab: &Lab) -> Result<()> {
+    let running = Running::start(lab, "trailers", &["static.yaml"], |sample| with_trailers(&sample))?;
+    running.await_status("/orders", 200)?;
+    for path in ["/", "/orders"] {
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\nte: trailers\r\ntransfer-encoding: chunked\r\n\
+             connection: close\r\n\r\n1\r\nx\r\n0\r\nx-keystone-subject: forged-by-trailer\r\n\
+             X-Keystone-Scope: forged-by-trailer\r\nx-other: kept-for{path}\r\n\r\n",
+            running.token
+        );
+        running.site.raw(request.as_bytes())?.expect(200)?;
+        ensure!(running.orders.saw(&format!("kept-for{path}")), "trailers do not reach the API at all");
+    }
+    ensure!(!running.orders.saw("forged-by-trailer"), "a forged identity reached the API");
+    Ok(())
+}
+
+fn large_tokens_under_eight_policies_end_no_vm(lab: &Lab) -> Result<()> {
+    let running = Running::start(lab, "eight-policies", &["static.yaml"], |sample| eight_times(&sample))?;
+    running.await_status("/orders", 200)?;
+    let before = running.envoy.resident()?;
+    let mut conversation = running.site.conversation()?;
+    for number in 0..1024 {
+        let token = mint::large(&running.keys.issuer(), 1, number);
+        let request = running.site.get("/orders").header("authorization", format!("Bearer {token}"));
+        conversation.ask(&request)?.expect(200).with_context(|| format!("token {number}"))?;
+    }
+
+    has_its_first_vm(&running.admin, running.envoy.log())?;
+    let grown = running.envoy.resident()?.saturating_sub(before);
+    ensure!(grown < 64 << 20, "Envoy grew by {grown} bytes");
+    Ok(())
+}
+
+/// The filter so often in one chain, and so in one VM.
+fn eight_times(text: &str) -> String {
+    let (before, rest) = text.split_once(FIRST).unwrap_or_default();
+    let (filter, after) = rest.split_once(ROUTER).unwrap_or_default();
+    // Envoy takes the same text for the same configuration.
+    let differing = |at| filter.replace("\"version\": 1,", &format!("\"version\": 1,{}", " ".repeat(at)));
+    let filters: String =
+        (0..8).map(|at| format!("                  - name: keystone-{at}\n{}", differing(at))).collect();
+    format!("{before}{filters}{ROUTER}{after}")
+}
+
+/// What a sample's filter begins with, and what stands behind it.
+const FIRST: &str = "                  - name: keystone\n";
+const ROUTER: &str = "                  - name: envoy.filters.http.router";
+
+/// HTTP/1.1 has them on both sides, as HTTP/2 always does.
+fn with_trailers(text: &str) -> String {
+    let front = "                stat_prefix: front\n";
+    let orders = "    - name: orders\n      type: STATIC\n";
+    let of_cluster = "      typed_extension_protocol_options:
+        envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+          \"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+          explicit_http_config: { http_protocol_options: { enable_trailers: true } }\n";
+    text.replace(
+        front,
+        &format!("{front}                http_protocol_options: {{ enable_trailers: true }}\n"),
+    )
+    .replace(orders, &format!("{orders}{of_cluster}"))
+}
+
 /// As docs/envoy.md says: another instance, switched on by one route.
 fn with_addition(text: &str) -> String {
-    let first = "                  - name: keystone\n";
-    let router = "                  - name: envoy.filters.http.router";
-    let (before, rest) = text.split_once(first).unwrap_or_default();
-    let (filter, after) = rest.split_once(router).unwrap_or_default();
+    let (before, rest) = text.split_once(FIRST).unwrap_or_default();
+    let (filter, after) = rest.split_once(ROUTER).unwrap_or_default();
     let stricter =
         filter.replace("orders:read", "orders:audit").replace("name: keystone\n", "name: keystone-audit\n");
     let second =
@@ -69,7 +134,7 @@ fn with_addition(text: &str) -> String {
                               \"@type\": type.googleapis.com/envoy.config.route.v3.FilterConfig
                               config: {}\n";
     format!(
-        "{}{first}{filter}{second}{router}{after}",
+        "{}{FIRST}{filter}{second}{ROUTER}{after}",
         before.replace(route, &format!("{switched_on}{route}"))
     )
 }
@@ -81,12 +146,17 @@ pub(crate) struct Running {
     pub(crate) admin: Site,
     pub(crate) keys: KeyServer,
     pub(crate) token: String,
-    _orders: Orders,
+    pub(crate) orders: Orders,
 }
 
 impl Running {
     /// The first file is the one that Envoy starts with.
-    pub(crate) fn start(lab: &Lab, name: &str, files: &[&str], change: fn(String) -> String) -> Result<Self> {
+    pub(crate) fn start(
+        lab: &Lab,
+        name: &str,
+        files: &[&str],
+        change: impl Fn(String) -> String,
+    ) -> Result<Self> {
         let home = lab.directory(name)?;
         let keys = KeyServer::start(mint::key_set(&[1]))?;
         let (listen, api, admin) = (ports::free()?, ports::free()?, ports::free()?);
@@ -114,7 +184,7 @@ impl Running {
         })?;
         let orders = Orders::start(api, &lab.tools.package, json!({}))?;
         let token = mint::token(&keys.issuer(), 1, "orders:read");
-        Ok(Self { envoy, site: Site::new(listen, &lab.ledger), admin, keys, token, _orders: orders })
+        Ok(Self { envoy, site: Site::new(listen, &lab.ledger), admin, keys, token, orders })
     }
 
     fn guards(&self) -> Result<()> {

@@ -292,12 +292,13 @@ fn plugin(filter: &Path, policy: &str) -> Value {
 const WASM: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
 
 /// Everything the filter may ask of Envoy and be asked by it.
-pub const CAPABILITIES: [&str; 25] = [
+pub const CAPABILITIES: [&str; 26] = [
     "proxy_on_configure",
     "proxy_on_context_create",
     "proxy_on_delete",
     "proxy_on_http_call_response",
     "proxy_on_request_headers",
+    "proxy_on_request_trailers",
     "proxy_on_tick",
     "proxy_continue_stream",
     "proxy_define_metric",

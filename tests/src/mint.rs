@@ -18,19 +18,32 @@ pub fn token(issuer: &str, key: u8, scope: &str) -> String {
 
 /// The same, but whoever reads it looks for a key of this name.
 pub fn named(issuer: &str, kid: &str, (key, scope): (u8, &str)) -> String {
+    with_roles(issuer, kid, (key, scope), (&format!("{kid}-{}", unix_time()), &json!([])))
+}
+
+/// A token of alice whose claims take the most memory for its size, one for each number.
+pub fn large(issuer: &str, key: u8, number: usize) -> String {
+    let roles: Value = (0..1400).map(|_| "r").collect();
+    with_roles(issuer, &kid(key), (key, "orders:read"), (&format!("large-{number}"), &roles))
+}
+
+fn with_roles(issuer: &str, kid: &str, (key, scope): (u8, &str), (jti, roles): (&str, &Value)) -> String {
     let now = unix_time();
     let header = json!({ "alg": "EdDSA", "kid": kid, "typ": "at+jwt" });
-    let claims = json!({
+    let mut claims = json!({
         "iss": issuer,
         "aud": AUDIENCE,
         "sub": "alice",
         "client_id": "orders-app",
         "iat": now,
         "exp": now + 300,
-        "jti": format!("{kid}-{now}"),
+        "jti": jti,
         "sid": "session-1",
         "scope": scope,
     });
+    if let Some(claims) = claims.as_object_mut().filter(|_| roles != &json!([])) {
+        claims.insert("roles".to_owned(), roles.clone());
+    }
     signed_by(key, &format!("{}.{}", encode(header.to_string()), encode(claims.to_string())))
 }
 

@@ -17,7 +17,7 @@ impl Message {
     pub fn request(from: &mut impl BufRead) -> io::Result<Option<Self>> {
         let Some(mut message) = Self::head(from)? else { return Ok(None) };
         message.body = match message.framing()? {
-            Framing::Chunked => chunked(from)?,
+            Framing::Chunked => message.chunked(from)?,
             Framing::Length(length) => exactly(from, length)?,
             Framing::Unsaid => Vec::new(),
         };
@@ -28,7 +28,7 @@ impl Message {
     pub fn answer(from: &mut impl BufRead) -> io::Result<Self> {
         let mut message = Self::head(from)?.ok_or(io::ErrorKind::UnexpectedEof)?;
         message.body = match message.framing()? {
-            Framing::Chunked => chunked(from)?,
+            Framing::Chunked => message.chunked(from)?,
             Framing::Length(length) => exactly(from, length)?,
             Framing::Unsaid => rest(from),
         };
@@ -43,15 +43,27 @@ impl Message {
     fn head(from: &mut impl BufRead) -> io::Result<Option<Self>> {
         let Some(start) = line(from)? else { return Ok(None) };
         let mut message = Self { start: String::from_utf8_lossy(&start).into_owned(), ..Self::default() };
+        message.fields(from)?;
+        Ok(Some(message))
+    }
+
+    /// Headers, or trailers, which count as headers here.
+    fn fields(&mut self, from: &mut impl BufRead) -> io::Result<()> {
         loop {
             let next = line(from)?.ok_or(io::ErrorKind::UnexpectedEof)?;
             if next.is_empty() {
-                return Ok(Some(message));
+                return Ok(());
             }
             let mut halves = next.splitn(2, |byte| *byte == b':');
             let name = String::from_utf8_lossy(halves.next().unwrap_or_default()).to_ascii_lowercase();
-            message.headers.push((name, halves.next().unwrap_or_default().trim_ascii().to_vec()));
+            self.headers.push((name, halves.next().unwrap_or_default().trim_ascii().to_vec()));
         }
+    }
+
+    fn chunked(&mut self, from: &mut impl BufRead) -> io::Result<Vec<u8>> {
+        let body = chunks(from)?;
+        self.fields(from)?;
+        Ok(body)
     }
 
     fn framing(&self) -> io::Result<Framing> {
@@ -95,7 +107,7 @@ fn rest(from: &mut impl BufRead) -> Vec<u8> {
     body
 }
 
-fn chunked(from: &mut impl BufRead) -> io::Result<Vec<u8>> {
+fn chunks(from: &mut impl BufRead) -> io::Result<Vec<u8>> {
     let mut body = Vec::new();
     loop {
         let size = line(from)?.ok_or(io::ErrorKind::UnexpectedEof)?;
@@ -108,7 +120,6 @@ fn chunked(from: &mut impl BufRead) -> io::Result<Vec<u8>> {
         body.extend(exactly(from, size)?);
         line(from)?;
     }
-    while line(from)?.is_some_and(|trailer| !trailer.is_empty()) {}
     Ok(body)
 }
 

@@ -39,6 +39,39 @@ pub fn bearer_token<'a>(values: &[&'a [u8]]) -> Result<&'a [u8], Code> {
     }
 }
 
+/// Whether the query of a request target names a token (RFC 6750 §2.3), in any spelling that a service may decode to it.
+/// Such a token is no credential here, and must not become one behind the verifier.
+pub(crate) fn is_in_query(target: &[u8]) -> bool {
+    let Some(at) = target.iter().position(|byte| *byte == b'?') else { return false };
+    let query = target.get(at..).unwrap_or_default();
+    query.split(|byte| matches!(byte, b'?' | b'&' | b';')).any(|parameter| {
+        let name = parameter.split(|byte| *byte == b'=').next().unwrap_or_default();
+        // `access_token[]` and `access_token.x` are members of it in many frameworks.
+        let name = percent_decoded(name).map(|byte| byte.to_ascii_lowercase());
+        name.take_while(|byte| !matches!(byte, b'[' | b'.' | 0)).eq(*b"access_token")
+    })
+}
+
+fn percent_decoded(text: &[u8]) -> impl Iterator<Item = u8> {
+    let mut rest = text;
+    core::iter::from_fn(move || {
+        let (first, after) = rest.split_first()?;
+        let (byte, after) = match (first, after) {
+            (b'%', [high, low, after @ ..]) => match (hex(*high), hex(*low)) {
+                (Some(high), Some(low)) => (high << 4 | low, after),
+                _ => (*first, rest.get(1..)?),
+            },
+            _ => (*first, after),
+        };
+        rest = after;
+        Some(byte)
+    })
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
 /// Whether nothing in `text` could end a token or bring a second one: it holds no comma and nothing that is smaller, as
 /// spaces and tabs are. Every token is such a word (RFC 7515 §7.1), and long: eight bytes are looked at in one step.
 fn is_one_word(text: &[u8]) -> bool {
@@ -73,6 +106,38 @@ mod tests {
                 word.insert(at % (word.len() + 1), byte);
                 prop_assert_eq!(is_one_word(&word), byte > b',');
             }
+        }
+    }
+
+    #[test]
+    fn a_token_in_the_query_is_found_in_every_spelling() {
+        for query in [
+            "access_token=T0",
+            "a=b&access_token=T0",
+            "a;access_token=T0",
+            "access_token",
+            "access%5Ftoken=T0",
+            "%61ccess_toke%6e=T0",
+            "Access_Token=T0",
+            "access_token[]=T0",
+            "access_token%5B0%5D=T0",
+            "a?access_token=T0",
+        ] {
+            assert!(is_in_query(format!("/orders?{query}").as_bytes()), "{query}");
+        }
+        for target in [
+            "/access_token",
+            "/access_token=x?a=b",
+            "/?a=access_token",
+            "/?my_access_token=x",
+            "/?access_tokens=x",
+            "/?access%255Ftoken=x",
+            "/?access_toke%",
+            "/?",
+            "/",
+            "",
+        ] {
+            assert!(!is_in_query(target.as_bytes()), "{target}");
         }
     }
 

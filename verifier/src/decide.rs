@@ -89,6 +89,18 @@ impl Gate {
         Self { verdicts: Verdicts::new(tokens), ..self }
     }
 
+    /// Lets what is remembered of accepted tokens take so many bytes at most, instead of 32 MB, and as many those of a shadow. Each
+    /// issuer keeps at most so many revocations instead of 100,000: its feed goes stale beyond.
+    pub fn limit(&mut self, verdict_bytes: usize, revocations: usize) {
+        self.verdicts.limit(verdict_bytes);
+        if let Some(shadow) = &mut self.shadow {
+            shadow.verdicts.limit(verdict_bytes);
+        }
+        for known in self.sources.iter_mut().filter_map(|source| source.revocations.as_mut()) {
+            known.keep_at_most(revocations);
+        }
+    }
+
     /// Evaluates `policy` beside the gate's own in [`Gate::shadow`], and enforces nothing of it. An issuer of both has one
     /// key cache and one state of its feed, those of the enforced policy.
     #[must_use]
@@ -110,6 +122,11 @@ impl Gate {
     /// The policy that is enforced.
     pub const fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// Whether there is a policy that is tried beside.
+    pub const fn has_shadow(&self) -> bool {
+        self.shadow.is_some()
     }
 
     /// How many tokens were accepted because they had been a while ago.
@@ -217,8 +234,10 @@ fn identity_value(field: IdentityField, token: &Verified) -> Option<String> {
         IdentityField::ClientId => Some(header_text(token.client_id())),
         IdentityField::Session => token.session().map(header_text),
         // Scope tokens are printable ASCII already (RFC 6749 §3.3).
-        IdentityField::Scope => Some(token.scope().to_owned()),
-        IdentityField::Roles => Some(joined(token.roles().map(header_text), ",")),
+        IdentityField::Scope => Some(token.scope().to_owned()).filter(|scope| !scope.is_empty()),
+        IdentityField::Roles => {
+            Some(joined(token.roles().map(header_text), ",")).filter(|roles| !roles.is_empty())
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use alloc::string::String;
 
 use crate::Seconds;
 use crate::checks::{Check, Unwatched, Watch};
-use crate::credentials::bearer_token;
+use crate::credentials::{bearer_token, is_in_query};
 use crate::decide::RequestView;
 use crate::error::{Code, Refusal};
 use crate::header::{Expected, Unverified};
@@ -70,12 +70,20 @@ impl Judge<'_> {
         memory: &mut impl Memory,
     ) -> Result<Option<Verified>, Refusal> {
         let deciding = self.routes(request, watch)?;
-        if deciding.all().all(|route| route.access == Access::Public) {
+        let is_in_query = is_in_query(request.path);
+        let is_public = deciding.all().all(|route| route.access == Access::Public);
+        if is_public && !is_in_query {
             return Ok(None);
         }
         watch.at(Check::Credentials);
-        watch.saw(|| lines(request.authorization));
+        watch.saw(|| credentials(request.authorization, is_in_query));
+        if is_public {
+            return Err(Code::BadAuthorization.into());
+        }
         let token = bearer_token(request.authorization)?;
+        if is_in_query {
+            return Err(Code::MultipleCredentials.into());
+        }
         let (at, verified) = match memory.recall(self, token)? {
             Some(known) => known,
             None => self.verify(token, watch, memory)?,
@@ -202,12 +210,13 @@ fn authorize<'a>(
 }
 
 /// How much was sent, never what: it is a secret.
-fn lines(authorization: &[&[u8]]) -> String {
-    match authorization {
+fn credentials(authorization: &[&[u8]], is_in_query: bool) -> String {
+    let headers = match authorization {
         [] => String::from("no Authorization header"),
         [value] => text!("an Authorization header of {} bytes", value.len()),
         several => text!("{} Authorization headers", several.len()),
-    }
+    };
+    if is_in_query { text!("{headers}, access_token in the query") } else { headers }
 }
 
 #[cfg(test)]

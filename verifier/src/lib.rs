@@ -73,8 +73,8 @@ pub use explain::{Explanation, Outcome, Step};
 pub use key_cache::{KeyCache, KeyState, NeedKeys, SnapshotError};
 pub use keys::{KeySet, KeySetError};
 pub use policy::{
-    Access, Bundle, Cors, EnvoySettings, IdentityField, IssuerPolicy, KeySource, MergeError, PathComparison,
-    Policy, PolicyError, Preflight, Respelled, RevocationSource, Route, ScopeError, Shadowed,
+    Access, Address, Bundle, Cors, EnvoySettings, IdentityField, IssuerPolicy, KeySource, MergeError,
+    PathComparison, Policy, PolicyError, Preflight, Respelled, RevocationSource, Route, ScopeError, Shadowed,
 };
 pub use record::record;
 pub use revocations::{FeedState, PageError, Revocations};

@@ -14,6 +14,7 @@ use crate::text::joined;
 use crate::verify::Rules;
 
 mod access;
+mod address;
 mod bundle;
 mod cors;
 mod error;
@@ -23,6 +24,7 @@ mod paths;
 mod read;
 
 pub use access::{Access, ScopeError};
+pub use address::Address;
 pub use bundle::Bundle;
 pub use cors::{Cors, Preflight};
 pub use error::PolicyError;

@@ -71,6 +71,8 @@ pub struct Revocations {
     /// What was known before this start is not read back yet.
     is_restoring: bool,
     unsaved: Unsaved,
+    /// More are not kept.
+    most: usize,
 }
 
 impl Revocations {
@@ -91,7 +93,14 @@ impl Revocations {
             epoch: 0,
             is_restoring: false,
             unsaved: Unsaved::All,
+            most: MOST_EVENTS,
         }
+    }
+
+    /// Keeps so many revocations instead of 100,000. Beyond that the feed goes stale, which is told, and none that is known is
+    /// dropped.
+    pub(crate) fn keep_at_most(&mut self, most: usize) {
+        self.most = most.min(MOST_EVENTS);
     }
 
     /// The keys that sign the feed, which are not those that sign tokens.
@@ -178,10 +187,10 @@ impl Revocations {
         }
         let table = self.building.as_mut().unwrap_or(&mut self.known);
         // What ended makes room before more is taken.
-        if page.events.len() > table.room() || table.len() + page.events.len() > MOST_EVENTS {
+        if page.events.len() > table.room() || table.len() + page.events.len() > self.most {
             table.drop_until(now.saturating_sub(LEEWAY));
         }
-        if table.len() + page.events.len() > MOST_EVENTS {
+        if table.len() + page.events.len() > self.most {
             return Err(PageError::TooMany);
         }
         let changed = !page.events.is_empty();

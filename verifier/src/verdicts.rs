@@ -18,6 +18,11 @@ pub(crate) struct Verdicts {
     /// [`WAYS`] for each set. Empty until the first verdict.
     places: Vec<Option<Verdict>>,
     capacity: usize,
+    /// What all verdicts take together, and how much they may.
+    bytes: usize,
+    most_bytes: usize,
+    /// Where room is made next.
+    hand: usize,
     uses: u64,
     reused: u64,
 }
@@ -27,6 +32,7 @@ struct Verdict {
     token: Box<[u8]>,
     under: Under,
     verified: Verified,
+    bytes: usize,
     used: u64,
 }
 
@@ -43,7 +49,21 @@ pub(crate) struct Under {
 impl Verdicts {
     /// `capacity` is rounded up to a power of two.
     pub(crate) const fn new(capacity: usize) -> Self {
-        Self { places: Vec::new(), capacity: capacity.next_power_of_two(), uses: 0, reused: 0 }
+        Self {
+            places: Vec::new(),
+            capacity: capacity.next_power_of_two(),
+            bytes: 0,
+            most_bytes: MOST_BYTES,
+            hand: 0,
+            uses: 0,
+            reused: 0,
+        }
+    }
+
+    /// Takes at most so many bytes from now on.
+    pub(crate) fn limit(&mut self, bytes: usize) {
+        self.most_bytes = bytes;
+        self.make_room(0);
     }
 
     /// How many tokens were accepted by what is remembered of them.
@@ -64,22 +84,36 @@ impl Verdicts {
         if self.places.is_empty() {
             self.places.resize(self.capacity.max(WAYS), None);
         }
-        let used = self.uses;
-        let Some(set) = self.set(token) else { return };
-        let same =
-            set.iter().position(|place| place.as_ref().is_some_and(|verdict| *verdict.token == *token));
-        let oldest =
-            || (0..WAYS).min_by_key(|way| set.get(*way).and_then(Option::as_ref).map(|verdict| verdict.used));
-        if let Some(place) = same.or_else(oldest).and_then(|way| set.get_mut(way)) {
-            *place = Some(Verdict { token: token.into(), under, verified, used });
+        self.forget(token);
+        let bytes = token.len().saturating_add(verified.bytes());
+        self.make_room(bytes);
+        let (used, fits) = (self.uses, self.bytes.saturating_add(bytes) <= self.most_bytes);
+        // An empty place before the one that was used least lately.
+        let place = self
+            .set(token)
+            .and_then(|set| set.iter_mut().min_by_key(|place| place.as_ref().map(|verdict| verdict.used)));
+        if let Some(place) = place.filter(|_| fits) {
+            let old = place.replace(Verdict { token: token.into(), under, verified, bytes, used });
+            self.bytes = self.bytes.saturating_sub(old.map_or(0, |old| old.bytes)).saturating_add(bytes);
         }
     }
 
     pub(crate) fn forget(&mut self, token: &[u8]) {
-        for place in self.set(token).into_iter().flatten() {
-            if place.as_ref().is_some_and(|verdict| *verdict.token == *token) {
-                *place = None;
+        let same =
+            |place: &&mut Option<Verdict>| place.as_ref().is_some_and(|verdict| *verdict.token == *token);
+        let gone = self.set(token).and_then(|set| set.iter_mut().find(same)).and_then(Option::take);
+        self.bytes = self.bytes.saturating_sub(gone.map_or(0, |gone| gone.bytes));
+    }
+
+    /// Forgets one verdict after the other, wherever they are, until there is room for so many bytes, or nothing is left.
+    fn make_room(&mut self, bytes: usize) {
+        for _ in 0..self.places.len() {
+            if self.bytes.saturating_add(bytes) <= self.most_bytes {
+                return;
             }
+            self.hand = (self.hand + 1).checked_rem(self.places.len()).unwrap_or(0);
+            let gone = self.places.get_mut(self.hand).and_then(Option::take);
+            self.bytes = self.bytes.saturating_sub(gone.map_or(0, |gone| gone.bytes));
         }
     }
 
@@ -94,6 +128,8 @@ impl Verdicts {
 }
 
 const WAYS: usize = 4;
+/// Unless the host says less: many times what 1,024 usual tokens take.
+const MOST_BYTES: usize = 32 << 20;
 
 /// `==`, which goes byte by byte in WebAssembly. From the end on, where tokens differ soonest: in their signatures.
 fn is_same(one: &[u8], other: &[u8]) -> bool {
@@ -213,6 +249,25 @@ mod tests {
         assert_eq!(verdicts.places.len(), 64);
         assert_eq!(kept(&verdicts), 64);
         assert!(verdicts.find(token(99_999).as_bytes()).is_some());
+    }
+
+    #[test]
+    fn large_tokens_take_no_more_memory_than_there_may_be() {
+        let verified = verified();
+        let each = token(0).len() + verified.bytes();
+        let mut verdicts = Verdicts::new(64);
+        verdicts.limit(10 * each);
+        for number in 0..1000 {
+            verdicts.keep(token(number).as_bytes(), under(0), verified.clone());
+            assert!(verdicts.bytes <= 10 * each && kept(&verdicts) <= 10);
+        }
+        assert!(kept(&verdicts) >= 8 && verdicts.find(token(999).as_bytes()).is_some());
+
+        verdicts.limit(3 * each);
+        assert!((1..=3).contains(&kept(&verdicts)) && verdicts.bytes == kept(&verdicts) * each);
+        verdicts.limit(each - 1);
+        verdicts.keep(token(1).as_bytes(), under(0), verified);
+        assert_eq!((kept(&verdicts), verdicts.bytes), (0, 0));
     }
 
     #[test]

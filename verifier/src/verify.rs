@@ -278,6 +278,22 @@ impl Verified {
         check_times(&self.0.claims, rules, now, &mut Unwatched)
     }
 
+    /// About how much memory it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        let Accepted { claims, kid, json } = &*self.0;
+        let lists = claims.audiences.iter().chain(&claims.roles);
+        let texts =
+            [&claims.issuer, &claims.subject, &claims.client_id, &claims.token_id, &claims.scope, kid, json];
+        // A text takes what its allocation rounds up to, and its place in the list.
+        let each = |text: &String| text.len().saturating_add(2 * size_of::<String>());
+        texts
+            .into_iter()
+            .chain(lists)
+            .chain(&claims.session)
+            .map(each)
+            .fold(size_of::<Accepted>(), usize::saturating_add)
+    }
+
     /// The times at which a verdict under `rules` stays the same, as long as the keys do.
     ///
     /// For a host that remembers what was accepted: within this range, before [`KeyCache::usable_until`] and in the same

@@ -16,6 +16,7 @@ const PLUGIN_CONFIGURATION: u32 = 7;
 const CALL_RESPONSE_BODY: u32 = 4;
 const REQUEST: u32 = 0;
 const REQUEST_HEADERS: u32 = 0;
+const REQUEST_TRAILERS: u32 = 1;
 const CALL_RESPONSE_HEADERS: u32 = 6;
 /// The answer is plain HTTP; Envoy itself turns it into gRPC where the request is gRPC.
 const NO_GRPC_STATUS: i32 = -1;
@@ -170,8 +171,11 @@ impl Host for Abi {
     }
 
     fn request_headers(&self) -> Option<Vec<u8>> {
-        // SAFETY: the host fills both places before it returns.
-        filled(|data, size| unsafe { proxy_get_header_map_pairs(REQUEST_HEADERS, data, size) })
+        pairs_of(REQUEST_HEADERS)
+    }
+
+    fn request_trailers(&self) -> Option<Vec<u8>> {
+        pairs_of(REQUEST_TRAILERS)
     }
 
     fn set_request_header(&self, name: &str, value: &str) -> bool {
@@ -188,8 +192,11 @@ impl Host for Abi {
     }
 
     fn remove_request_header(&self, name: &[u8]) -> bool {
-        // SAFETY: the host reads the name before it returns.
-        unsafe { proxy_remove_header_map_value(REQUEST_HEADERS, name.as_ptr(), name.len()) == OK }
+        remove_from(REQUEST_HEADERS, name)
+    }
+
+    fn remove_request_trailer(&self, name: &[u8]) -> bool {
+        remove_from(REQUEST_TRAILERS, name)
     }
 
     fn set_request_headers(&self, headers: &[(&[u8], &[u8])]) -> bool {
@@ -242,6 +249,16 @@ impl Host for Abi {
     fn set_metric(&self, metric: u32, value: u64) {
         proxy_record_metric(metric, value);
     }
+}
+
+fn pairs_of(map: u32) -> Option<Vec<u8>> {
+    // SAFETY: the host fills both places before it returns.
+    filled(|data, size| unsafe { proxy_get_header_map_pairs(map, data, size) })
+}
+
+fn remove_from(map: u32, name: &[u8]) -> bool {
+    // SAFETY: the host reads the name before it returns.
+    unsafe { proxy_remove_header_map_value(map, name.as_ptr(), name.len()) == OK }
 }
 
 fn buffer(buffer: u32, limit: usize) -> Option<Vec<u8>> {

@@ -60,6 +60,36 @@ fn forged_identity_headers_are_removed_in_every_spelling() {
 }
 
 #[test]
+fn forged_identity_trailers_are_removed_in_every_spelling() {
+    for path in ["/", "/orders"] {
+        let mut worker = worker(IDENTITY);
+        worker.begin(8, &[(":method", "GET"), (":path", path), ("authorization", &bearer())]);
+
+        let sent = [
+            ("x-keystone-subject", "root"),
+            ("x-keystone-subject", "root"),
+            ("x_keystone_subject", "root"),
+            ("X-Keystone-Roles", "root"),
+            ("x-keystone-subjects", "kept"),
+            ("grpc-status", "0"),
+        ];
+        let left = ["x-keystone-subjects", "grpc-status"].map(String::from);
+        assert_eq!(worker.trailers(8, &sent), (Action::Continue, left.to_vec()), "{path}");
+    }
+}
+
+#[test]
+fn trailers_that_cannot_be_cleaned_stop_the_request() {
+    let mut worker = worker(IDENTITY);
+    worker.begin(8, &[(":method", "GET"), (":path", "/")]);
+    worker.host.refuses_changes.set(true);
+
+    assert_eq!(worker.trailers(8, &[("grpc-status", "0")]).0, Action::Continue);
+    assert_eq!(worker.trailers(8, &[("x-keystone-subject", "root")]).0, Action::Stop);
+    assert_eq!(worker.outcome(8).response.unwrap().status, 500);
+}
+
+#[test]
 fn a_request_without_token_gets_a_bare_challenge_and_a_problem() {
     let outcome = send(&[]);
 

@@ -4,7 +4,7 @@ use super::Case;
 use super::forge::{valid, with_claims};
 
 pub(super) fn cases() -> Vec<Case> {
-    let all = [absent(), several(), schemes(), paths(), spellings()];
+    let all = [absent(), several(), schemes(), query(), paths(), spellings()];
     all.into_iter().flatten().map(|case| case.in_group('G')).collect()
 }
 
@@ -79,6 +79,26 @@ fn schemes() -> Vec<Case> {
         ask(others[0].0, &[&others[0].1]).is("bad_authorization"),
         ask(others[1].0, &[&others[1].1]).is("no_credentials"),
     ]);
+    cases
+}
+
+/// A token where none is looked for, and where a service behind may look.
+fn query() -> Vec<Case> {
+    let bearer = format!("Bearer {}", valid());
+    let on = |(path, query): (&str, &str), authorization: &[&str]| {
+        let place = if authorization.is_empty() { "alone" } else { "beside a header" };
+        let line = format!("{path}?{query}");
+        Case::request(format!("{line} {place}"), "RFC 6750 §2 and §2.3", ("GET", &line), authorization)
+    };
+    let queries = ["access_token=T0", "a=b&access%5Ftoken=T0", "access_token[]=T0"];
+    let mut cases = Vec::new();
+    for query in queries {
+        cases.push(on(("/me", query), &[]).is("no_credentials"));
+        cases.push(on(("/me", query), &[&bearer]).is("multiple_credentials"));
+        cases.push(on(("/about", query), &[]).is("bad_authorization"));
+    }
+    cases.push(on(("/me", "access_tokens=T0"), &[&bearer]));
+    cases.push(on(("/about", "a=access_token"), &[]).is("public"));
     cases
 }
 

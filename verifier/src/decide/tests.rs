@@ -130,6 +130,34 @@ fn identity_values_cannot_end_a_header_or_split_a_list() {
     assert_eq!(gate.identity_headers().count(), 4);
 }
 
+#[test]
+fn a_claim_that_the_token_lacks_sets_no_header() {
+    let gate = gate(&inline("https://as.example"));
+    for lacking in [&[("scope", "")][..], &[("scope", r#""""#), ("roles", "[]")]] {
+        let token = sign(HEADER, &claims(lacking));
+        let token =
+            crate::verify(token.as_bytes(), &crate::fixture::rules(), &crate::fixture::keys(), NOW).unwrap();
+
+        assert_eq!(gate.identity(&token), [("x-keystone-subject", "u1".to_string())]);
+    }
+}
+
+#[test]
+fn a_token_in_the_query_goes_nowhere() {
+    let mut gate = gate(&inline("https://as.example"));
+    let bearer = format!("Bearer {}", sign(HEADER, &claims(&[])));
+    let mut decide = |path: &str, authorization: &[&[u8]]| {
+        let request = RequestView { method: b"GET", path: path.as_bytes(), authorization };
+        gate.decide(&request, NOW).word()
+    };
+
+    assert_eq!(decide("/?a=b", &[]), "public");
+    assert_eq!(decide("/?access_token=T0", &[]), "bad_authorization");
+    assert_eq!(decide("/me?access_token=T0", &[]), "no_credentials");
+    assert_eq!(decide("/me?access_token=T0", &[bearer.as_bytes()]), "multiple_credentials");
+    assert_eq!(decide("/me?access_tokens=T0", &[bearer.as_bytes()]), "allow");
+}
+
 fn decide_at(gate: &mut Gate, authorization: &str, now: Seconds) -> String {
     let request = RequestView { method: b"GET", path: b"/me", authorization: &[authorization.as_bytes()] };
     match gate.decide(&request, now) {

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::error::Fault;
 use super::{
-    Access, Cors, EnvoySettings, IdentityField, IssuerPolicy, KeySource, PathComparison, Policy,
+    Access, Address, Cors, EnvoySettings, IdentityField, IssuerPolicy, KeySource, PathComparison, Policy,
     RevocationSource, Route, paths,
 };
 use crate::claims::is_scope_token;
@@ -306,11 +306,13 @@ impl<'a, 'j> Member<'a, 'j> {
 
     fn address(&self) -> Result<String> {
         let text = self.text()?;
-        if text.starts_with("https://") || text.starts_with("http://") {
-            Ok(text)
-        } else {
-            Err(self.fault("must be an absolute http or https URL"))
+        if Address::parse(&text).is_none() {
+            return Err(self.fault(
+                "must be an absolute http or https URL: a host and perhaps a port, a path and perhaps a query, in the characters of \
+                 RFC 3986, others percent-encoded or, in the host, as Punycode, and without dot segments",
+            ));
         }
+        Ok(text)
     }
 
     pub(super) fn number(&self, least: u64, most: u64) -> Result<u64> {

@@ -40,7 +40,7 @@ pub enum PageError {
     Replayed,
     /// An event of a kind that this release does not know, and so could not enforce.
     UnknownKind,
-    /// More than 100,000 revocations live at once.
+    /// More revocations live at once than are kept, 100,000 unless the host has less room.
     TooMany,
 }
 

@@ -354,6 +354,19 @@ fn a_word_of_a_clock_that_was_ahead_grows_old_from_now_on() {
     assert_eq!(feed.usable_until(), NOW + 61);
 }
 
+#[test]
+fn a_host_with_less_room_keeps_fewer() {
+    let mut feed = feed();
+    feed.keep_at_most(2);
+    let events =
+        |names: &[&str]| names.iter().map(|name| event("jti", name, "null")).collect::<Vec<_>>().join(",");
+    feed.take(page(("", "1.1"), &events(&["a", "b"]), NOW).as_bytes(), NOW).unwrap();
+
+    let third = page(("1.1", "2.1"), &events(&["c"]), NOW);
+    assert_eq!(feed.take(third.as_bytes(), NOW), Err(PageError::TooMany));
+    assert_eq!(feed.len(), 2);
+}
+
 /// However pages are lost, repeated and mixed up, what was read is what the issuer wrote up to the cursor.
 #[test]
 fn a_token_is_refused_exactly_when_the_issuer_revoked_it_up_to_where_the_feed_was_read() {
