@@ -1,13 +1,37 @@
 //! Access tokens of our own that come back: genuine, in time, and not revoked.
 
+use std::ops::Deref;
+
 use keystone_verifier::danger::verify_for_any_audience;
 use keystone_verifier::{Refusal, Rules, Verified};
 use serde::Deserialize;
 
 use crate::hex;
 use crate::issuer::Issuer;
-use crate::store::{Holder, IssuedToken, SessionId, Standing, Store, StoreError};
+use crate::store::{Holder, IssuedToken, RequestContext, SessionId, Standing, Store, StoreError};
 use crate::token::CLIENT_SUBJECT;
+
+/// Who asks, by a token of ours that stands, and how.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    token: Verified,
+    pub context: RequestContext,
+}
+
+impl Caller {
+    pub fn new(token: Verified, context: RequestContext) -> Self {
+        let context = RequestContext { client_id: Some(token.client_id().to_owned()), ..context };
+        Self { token, context }
+    }
+}
+
+impl Deref for Caller {
+    type Target = Verified;
+
+    fn deref(&self) -> &Verified {
+        &self.token
+    }
+}
 
 /// Whomever the token is for: the issuer is asked about all of them. Whether it was revoked is `standing`'s question.
 pub fn verify(issuer: &Issuer, text: &[u8]) -> Result<Verified, Refusal> {

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use keystone_verifier::Verified;
 use uuid::Uuid;
 
+use crate::access::{self, Caller};
 use crate::declaration::{Client, origin_mistakes};
 use crate::issuer::Issuer;
 use crate::keys::{KeyView, KeysError};
@@ -16,7 +16,7 @@ use crate::store::administration::{
     Reset, RoleSet, ScopeChange, UserChange,
 };
 use crate::store::{Actor, DeclaredScope, KeyRefusal, StoreError};
-use crate::{access, identifier, rbac, users};
+use crate::{identifier, rbac, users};
 
 /// Why an administrator does not get what they asked for.
 #[derive(Debug, thiserror::Error)]
@@ -66,10 +66,10 @@ pub struct Wishes {
 }
 
 /// A caller whose token allows `scope`; whether they hold it still is asked with each change.
-pub fn authority(issuer: &Issuer, caller: &Verified, scope: &'static str) -> Authority {
+pub fn authority(issuer: &Issuer, caller: &Caller, scope: &'static str) -> Authority {
     let token = Some(rbac::parse_scope(caller.scope()).unwrap_or_default());
     let login_older_than = access::login_older_than(issuer, caller);
-    Authority { actor: users::actor(caller), scope, token, login_older_than }
+    Authority { actor: users::actor(caller), scope, token, login_older_than, context: caller.context.clone() }
 }
 
 /// Reading takes the right as it is now, too.
@@ -84,7 +84,7 @@ pub async fn may_read(issuer: &Issuer, by: &Authority) -> Result<(), AdminError>
 /// Every signing key, as it is after this: the standby signs as soon as every verifier knows it.
 pub async fn rotate_keys(issuer: &Issuer, by: &Authority) -> Result<Vec<KeyView>, AdminError> {
     may_change_keys(issuer, by).await?;
-    issuer.keys.rotate(&*issuer.store, &by.actor).await?;
+    issuer.keys.rotate(&*issuer.store, &by.initiator()).await?;
     keys(issuer).await
 }
 
@@ -95,7 +95,7 @@ pub async fn compromise_key(
     key: (&str, bool),
 ) -> Result<Vec<KeyView>, AdminError> {
     may_change_keys(issuer, by).await?;
-    issuer.keys.compromise(&*issuer.store, &by.actor, key).await?;
+    issuer.keys.compromise(&*issuer.store, &by.initiator(), key).await?;
     keys(issuer).await
 }
 

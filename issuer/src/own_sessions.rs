@@ -3,7 +3,7 @@
 use keystone_verifier::Verified;
 use uuid::Uuid;
 
-use crate::access;
+use crate::access::{self, Caller};
 use crate::issuer::Issuer;
 use crate::session;
 use crate::store::{Actor, EndReason, EndSession, Holder, LiveSession, SessionId, StoreError};
@@ -25,16 +25,26 @@ pub async fn list(issuer: &Issuer, caller: &Verified) -> Result<Vec<LiveSession>
     Ok(issuer.store.live_sessions(user_id, issuer.config.sessions.inactivity).await?)
 }
 
-pub async fn end(issuer: &Issuer, caller: &Verified, id: SessionId) -> Result<(), SessionError> {
+pub async fn end(issuer: &Issuer, caller: &Caller, id: SessionId) -> Result<(), SessionError> {
     let (user_id, _) = user_session(caller)?;
-    let end = EndSession { id, actor: Actor::User(user_id), reason: EndReason::EndedByUser };
+    let end = EndSession {
+        id,
+        actor: Actor::User(user_id),
+        reason: EndReason::EndedByUser,
+        context: caller.context.clone(),
+    };
     if session::end(issuer, &end).await? { Ok(()) } else { Err(SessionError::Unknown) }
 }
 
 /// Ends the session of the presented token. One that has ended already is where the caller wants it: a retry succeeds.
-pub async fn log_out(issuer: &Issuer, caller: &Verified) -> Result<(), SessionError> {
+pub async fn log_out(issuer: &Issuer, caller: &Caller) -> Result<(), SessionError> {
     let (user_id, id) = user_session(caller)?;
-    let end = EndSession { id, actor: Actor::User(user_id), reason: EndReason::LoggedOut };
+    let end = EndSession {
+        id,
+        actor: Actor::User(user_id),
+        reason: EndReason::LoggedOut,
+        context: caller.context.clone(),
+    };
     session::end(issuer, &end).await?;
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use keystone_verifier::Verified;
 use uuid::Uuid;
 
+use crate::access::Caller;
 use crate::attempts::TooMany;
 use crate::issuer::Issuer;
 use crate::password::{Checked, Overloaded, Passwords, Weakness};
@@ -101,7 +102,7 @@ pub async fn create(issuer: &Issuer, by: &Authority, account: Account) -> Result
 /// be changed, the session that was good for that alone ends too.
 pub async fn change_password(
     issuer: &Issuer,
-    caller: &Verified,
+    caller: &Caller,
     address: IpAddr,
     passwords: NewPassword,
 ) -> Result<(), UserError> {
@@ -128,6 +129,7 @@ pub async fn change_password(
         expected: credential.password_hash,
         new_hash: issuer.passwords.hash(&passwords.new).await?,
         keep: caller.session().filter(|_| !credential.must_change).and_then(hex::decode).map(SessionId),
+        context: caller.context.clone(),
     };
     if issuer.store.change_password(&change).await? { Ok(()) } else { Err(UserError::Conflict) }
 }

@@ -38,11 +38,11 @@ pub(super) async fn run(config: &Config, world: &World, command: &KeysCommand) -
         KeysCommand::List { json } => list(&*store, *json).await,
         KeysCommand::Rotate => {
             let keys = keys(config, world, &*store).await?;
-            Ok(rotated(&keys.rotate(&*store, &Actor::Operator).await.map_err(open::failed)?))
+            Ok(rotated(&keys.rotate(&*store, &Actor::Operator.into()).await.map_err(open::failed)?))
         }
         KeysCommand::Compromise { kid, now } => {
             let keys = keys(config, world, &*store).await?;
-            let changes = keys.compromise(&*store, &Actor::Operator, (kid, *now)).await;
+            let changes = keys.compromise(&*store, &Actor::Operator.into(), (kid, *now)).await;
             Ok(in_words(&changes.map_err(open::failed)?))
         }
         KeysCommand::Reseal => {
@@ -156,7 +156,7 @@ mod tests {
             let all: Vec<String> = history.keys.iter().map(|key| key.kid.clone()).collect();
             Ok(schedule::sighting(history, &config.keys, &all))
         };
-        store.change_keys(&Actor::Schedule, &[], &decide).await.unwrap().unwrap();
+        store.change_keys(&Actor::Schedule.into(), &[], &decide).await.unwrap().unwrap();
     }
 
     #[tokio::test]

@@ -16,7 +16,7 @@ use crate::issuer::Issuer;
 use crate::rbac;
 use crate::secret::Secret;
 use crate::session;
-use crate::store::{Client, GrantType, Scope, Session};
+use crate::store::{Client, GrantType, RequestContext, Scope, Session};
 use crate::token::{self, MintError, Subject, UserSession};
 
 /// A token request, decoded.
@@ -30,6 +30,8 @@ pub struct TokenRequest {
     pub scope: Result<Option<BTreeSet<String>>, ScopeFault>,
     /// Where from, for the limits.
     pub address: IpAddr,
+    /// For the audit log.
+    pub context: RequestContext,
 }
 
 #[derive(Debug)]
@@ -57,12 +59,13 @@ struct Authorised<'a> {
     client: Arc<Client>,
     asked: Result<Option<BTreeSet<String>>, ScopeFault>,
     address: IpAddr,
+    context: RequestContext,
 }
 
 /// Answers a token request. The order matters: whether the client may use this grant and ask these scopes, and only then
 /// anything that costs (CVE-2026-9792: a client's allow-list comes before password work).
 pub async fn answer(issuer: &Arc<Issuer>, request: TokenRequest) -> Result<Granted, GrantError> {
-    let TokenRequest { client, grant, scope: asked, address } = request;
+    let TokenRequest { client, grant, scope: asked, address, context } = request;
     // Before anything is spent: no refresh token is rotated for an answer that cannot come.
     issuer.keys.signing(issuer.world.now())?;
     if !client.grants.contains(&grant.kind()) {
@@ -75,7 +78,7 @@ pub async fn answer(issuer: &Arc<Issuer>, request: TokenRequest) -> Result<Grant
         Ok(Some(asked)) if beyond(&asked) => Err(ScopeFault::BeyondClient),
         asked => asked,
     };
-    let request = Authorised { issuer, client, asked, address };
+    let request = Authorised { issuer, client, asked, address, context };
     // What a login keeps at hand is large: boxed, so that the grant that is asked for most need not carry it along.
     match grant {
         GrantRequest::Password { username, password } => {

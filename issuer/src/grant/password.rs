@@ -33,7 +33,7 @@ pub(super) async fn grant(
 }
 
 async fn log_in(request: Authorised<'_>, username: String, password: Secret) -> Result<Granted, GrantError> {
-    let Authorised { issuer, client, asked, address } = request;
+    let Authorised { issuer, client, asked, address, context } = request;
     let asked = asked?;
     // First of all: a login that cannot be answered in time must not wait for anything to hear so.
     let mut turn = Some(issuer.passwords.enter()?);
@@ -51,6 +51,7 @@ async fn log_in(request: Authorised<'_>, username: String, password: Secret) -> 
         checked_hash: String::new(),
         lifetimes: issuer.config.sessions.lifetimes(),
         most_live: issuer.config.sessions.max_per_user,
+        context,
     };
     // A hash can be replaced by a better one between check and use; then the new one is checked, once.
     for _ in 0..2 {

@@ -10,22 +10,22 @@ use crate::issuer::Issuer;
 use crate::rbac;
 use crate::secret::Secret;
 use crate::session::{self, Presented};
-use crate::store::{AskedScope, Client, Rotate, Rotation, RotationRefusal};
+use crate::store::{AskedScope, Client, RequestContext, Rotate, Rotation, RotationRefusal};
 
 pub(super) async fn grant(request: Authorised<'_>, token: Secret) -> Result<Granted, GrantError> {
-    let Authorised { issuer, client, asked, address } = request;
+    let Authorised { issuer, client, asked, address, context } = request;
     let Some(presented) = session::genuine(issuer, &token).await? else {
         issuer.attempts.failed(&issuer.secrets, address).await?;
         return Err(GrantError::RefreshToken);
     };
     // In a task of its own: a client that hangs up must not stop a rotation between its commit and its answer.
-    let rotation = rotate(issuer.clone(), client, presented, asked).in_current_span();
+    let rotation = rotate(issuer.clone(), (client, context), presented, asked).in_current_span();
     tokio::spawn(rotation).await.unwrap_or(Err(GrantError::Internal("the rotation ended early")))
 }
 
 async fn rotate(
     issuer: Arc<Issuer>,
-    client: Arc<Client>,
+    (client, context): (Arc<Client>, RequestContext),
     presented: Presented,
     asked: Result<Option<BTreeSet<String>>, ScopeFault>,
 ) -> Result<Granted, GrantError> {
@@ -41,6 +41,7 @@ async fn rotate(
             Ok(Some(asked)) => AskedScope::Only(asked.clone()),
             Err(_) => AskedScope::Ungrantable,
         },
+        context,
     };
     let rotation = issuer.store.rotate(&rotate).await?;
     issuer.world.metrics.refreshes.count(rotation.as_str());

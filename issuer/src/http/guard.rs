@@ -12,6 +12,7 @@ use keystone_verifier::{Code, Gate, KeyCache, Policy, Refusal, Verified};
 use serde_json::{Value, json};
 
 use super::App;
+use super::context::Context;
 use super::error::{Problem, log_refusal};
 use crate::access;
 use crate::keys::Ring;
@@ -25,7 +26,11 @@ pub(super) struct Guard {
 
 /// The verified token of a guarded request, not revoked. Only `around` puts one there.
 #[derive(Clone, Debug)]
-pub(super) struct Caller(pub(super) Verified);
+struct InGoodStanding(Verified);
+
+/// Whose request a guarded one is.
+#[derive(Debug)]
+pub(super) struct Caller(pub(super) access::Caller);
 
 impl Guard {
     /// `routes`: as in a policy file. `None`: they do not load, and must be closed.
@@ -95,7 +100,7 @@ async fn in_good_standing(State(app): State<App>, mut request: Request, next: Ne
             Problem::PasswordMustChange.into_response()
         }
         Ok(Some(_)) => {
-            request.extensions_mut().insert(Caller(token));
+            request.extensions_mut().insert(InGoodStanding(token));
             next.run(request).await
         }
         Ok(None) => Problem::Refused(Code::Revoked.into()).into_response(),
@@ -106,8 +111,11 @@ async fn in_good_standing(State(app): State<App>, mut request: Request, next: Ne
 impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
-        parts.extensions.get::<Self>().cloned().ok_or_else(|| Problem::Refused(Code::NoRoute.into()))
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let Ok(Context(context)) = Context::from_request_parts(parts, app).await;
+        let InGoodStanding(token) =
+            parts.extensions.get().cloned().ok_or(Problem::Refused(Code::NoRoute.into()))?;
+        Ok(Self(access::Caller::new(token, context)))
     }
 }
 

@@ -21,6 +21,7 @@ use tracing::{Instrument as _, Span};
 
 use super::App;
 use super::address::{Peer, came_over_tls};
+use super::context::RequestId;
 use super::cors;
 use super::error::{Problem, ProblemCode, TokenError};
 use super::feed;
@@ -152,9 +153,11 @@ pub(super) fn never_stored(mut response: Response) -> Response {
 fn answered(
     app: App,
     inner: &mut Route,
-    request: Request,
+    mut request: Request,
 ) -> impl Future<Output = Result<Response, Infallible>> + Send + use<> {
-    let id = hex::encode(&app.issuer.world.bytes::<8>());
+    let number = app.issuer.world.bytes::<8>();
+    request.extensions_mut().insert(RequestId(number));
+    let id = hex::encode(&number);
     let mut entry = Entry::new(app, &request, &id);
     let answer = match entry.span.in_scope(|| refusal(&entry.app, &request)) {
         None => Ok(inner.call(request)),

@@ -6,6 +6,7 @@ mod admission;
 mod client_authentication;
 mod conditional;
 mod connection;
+mod context;
 mod cors;
 mod decode;
 mod documentation;

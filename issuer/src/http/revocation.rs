@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use super::App;
 use super::address::ClientAddress;
 use super::client_authentication::presented;
+use super::context::Context;
 use super::cors;
 use super::decode::Parameters;
 use super::error::TokenError;
@@ -27,6 +28,7 @@ use crate::secret::Secret;
 pub(super) async fn revoke(
     State(app): State<App>,
     ClientAddress(address): ClientAddress,
+    Context(context): Context,
     request: Request,
 ) -> Result<Response, TokenError> {
     let (head, body) = request.into_parts();
@@ -34,7 +36,7 @@ pub(super) async fn revoke(
     let client = presented(&head.headers, &mut parameters)?;
     let token = Secret::new(parameters.take("token").ok_or(GrantError::MissingParameter("token"))?);
     let client = grant::authenticate(&app.issuer, client, address).await?;
-    let revoked = revocation::revoke(&app.issuer, &client, &token).await;
+    let revoked = revocation::revoke(&app.issuer, &client, context, &token).await;
     let answer = revoked.map(|()| StatusCode::OK).map_err(TokenError::from).into_response();
     Ok(cors::readable_by(&client, &head.headers, answer))
 }

@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::App;
+use super::context::Context;
 use super::error::Problem;
 use super::guard::Caller;
 use crate::own_sessions::{self, SessionError};
@@ -55,10 +56,14 @@ pub(super) async fn end(
     path = "/auth/logout",
     responses((status = 204)),
 )]
-pub(super) async fn log_out(State(app): State<App>, headers: HeaderMap) -> Result<StatusCode, Problem> {
+pub(super) async fn log_out(
+    State(app): State<App>,
+    Context(context): Context,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
     let values: Vec<&[u8]> = headers.get_all(AUTHORIZATION).iter().map(|value| value.as_bytes()).collect();
     let token = access::verify(&app.issuer, bearer_token(&values)?)?;
-    own_sessions::log_out(&app.issuer, &token).await?;
+    own_sessions::log_out(&app.issuer, &access::Caller::new(token, context)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use super::App;
 use super::address::ClientAddress;
 use super::client_authentication::presented;
+use super::context::Context;
 use super::cors;
 use super::decode::Parameters;
 use super::error::TokenError;
@@ -22,7 +23,7 @@ use crate::issuer::Issuer;
 use crate::metrics::Metrics;
 use crate::rbac;
 use crate::secret::Secret;
-use crate::store::{Client, GrantType};
+use crate::store::{Client, GrantType, RequestContext};
 
 /// Issues tokens (RFC 6749)
 #[utoipa::path(
@@ -34,11 +35,12 @@ use crate::store::{Client, GrantType};
 pub(super) async fn issue(
     State(app): State<App>,
     ClientAddress(address): ClientAddress,
+    Context(context): Context,
     request: Request,
 ) -> Result<Response, TokenError> {
     let mut attempt = Attempt { metrics: app.issuer.world.metrics.clone(), result: "hung_up" };
     let (head, body) = request.into_parts();
-    let judged = judge(&app.issuer, address, (&head.headers, body)).await;
+    let judged = judge(&app.issuer, (address, context), (&head.headers, body)).await;
     attempt.result = match &judged {
         Ok((_, Ok(_))) => "success",
         Ok((_, Err(error))) | Err(TokenError::Grant(error)) => error.result(),
@@ -53,7 +55,7 @@ pub(super) async fn issue(
 /// What is granted, once the client has proved who it is.
 async fn judge(
     issuer: &Arc<Issuer>,
-    address: IpAddr,
+    (address, context): (IpAddr, RequestContext),
     (headers, body): (&HeaderMap, Body),
 ) -> Result<(Arc<Client>, Result<Granted, GrantError>), TokenError> {
     let mut parameters = Parameters::read(headers, body).await?;
@@ -64,7 +66,7 @@ async fn judge(
     };
     let grant = grant_request(&mut parameters)?;
     let client = grant::authenticate(issuer, client, address).await?;
-    let request = TokenRequest { client: client.clone(), grant, scope, address };
+    let request = TokenRequest { client: client.clone(), grant, scope, address, context };
     Ok((client, grant::answer(issuer, request).await))
 }
 

@@ -1,12 +1,12 @@
 //! What happens to the keys in the database: what is due, and what a person asks for.
 
 use super::{Keys, KeysError, Lookout, schedule, signer};
-use crate::store::{Actor, Decide, KeyChange, Store};
+use crate::store::{Actor, Decide, Initiator, KeyChange, Store};
 
 impl Keys {
     /// Does what is due in the keys' lives, and looks at the outcome. Of many replicas that ask at once, one does it.
     pub async fn tend(&self, store: &dyn Store) -> Result<Vec<KeyChange>, KeysError> {
-        self.change(store, &Actor::Schedule, &|history| Ok(schedule::due(history, &self.times))).await
+        self.change(store, &Actor::Schedule.into(), &|history| Ok(schedule::due(history, &self.times))).await
     }
 
     /// Looks at the published key set for the keys that wait, unless somebody did so lately.
@@ -16,11 +16,11 @@ impl Keys {
         }
         let seen = lookout.look().await?;
         let decide: &Decide<'_> = &|history| Ok(schedule::sighting(history, &self.times, &seen));
-        Ok(store.change_keys(&Actor::Schedule, &[], decide).await??)
+        Ok(store.change_keys(&Actor::Schedule.into(), &[], decide).await??)
     }
 
     /// Lets the standby sign as soon as every verifier knows it. Empty: that is planned already.
-    pub async fn rotate(&self, store: &dyn Store, by: &Actor) -> Result<Vec<KeyChange>, KeysError> {
+    pub async fn rotate(&self, store: &dyn Store, by: &Initiator) -> Result<Vec<KeyChange>, KeysError> {
         self.change(store, by, &|history| schedule::rotation(history, &self.times)).await
     }
 
@@ -28,7 +28,7 @@ impl Keys {
     pub async fn compromise(
         &self,
         store: &dyn Store,
-        by: &Actor,
+        by: &Initiator,
         (kid, anyway): (&str, bool),
     ) -> Result<Vec<KeyChange>, KeysError> {
         let decide: &Decide<'_> = &|history| schedule::emergency(history, &self.times, kid, anyway);
@@ -38,7 +38,7 @@ impl Keys {
     async fn change(
         &self,
         store: &dyn Store,
-        actor: &Actor,
+        by: &Initiator,
         decide: &Decide<'_>,
     ) -> Result<Vec<KeyChange>, KeysError> {
         // Asked before, without a lock and without keys, which may take a second to make. Most of the time that is all.
@@ -46,7 +46,7 @@ impl Keys {
             return Ok(Vec::new());
         }
         let candidates = signer::generate_two(&self.kek, &self.world, self.times.algorithm).await?;
-        let changes = store.change_keys(actor, &candidates, decide).await??;
+        let changes = store.change_keys(by, &candidates, decide).await??;
         self.refresh(store).await?;
         Ok(changes)
     }

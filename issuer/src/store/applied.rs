@@ -41,8 +41,17 @@ pub struct Revoked {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Difference {
-    Value { member: &'static str, from: String, to: String },
-    Set { member: &'static str, added: Vec<String>, removed: Vec<String> },
+    /// `None`: there was nothing, or is nothing any more, that could have the member.
+    Value {
+        member: &'static str,
+        from: Option<String>,
+        to: Option<String>,
+    },
+    Set {
+        member: &'static str,
+        added: Vec<String>,
+        removed: Vec<String>,
+    },
 }
 
 impl Applied {
@@ -53,8 +62,15 @@ impl Applied {
 
 impl Difference {
     /// `None`: they are the same.
-    pub(super) fn of_values(member: &'static str, from: &str, to: &str) -> Option<Self> {
-        (from != to).then(|| Self::Value { member, from: from.to_owned(), to: to.to_owned() })
+    pub(super) fn of_values<'a>(
+        member: &'static str,
+        from: impl Into<Option<&'a str>>,
+        to: impl Into<Option<&'a str>>,
+    ) -> Option<Self> {
+        let (from, to) = (from.into(), to.into());
+        // An empty text of something new says nothing.
+        let differs = from != to && (from.unwrap_or_default() != "" || to.unwrap_or_default() != "");
+        differs.then(|| Self::Value { member, from: from.map(str::to_owned), to: to.map(str::to_owned) })
     }
 
     /// The same for sets.
@@ -88,7 +104,10 @@ impl fmt::Display for Deleted {
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Value { member, from, to } => write!(f, "{member} {from:?} becomes {to:?}"),
+            Self::Value { member, from, to } => {
+                let (from, to) = (from.as_deref().unwrap_or_default(), to.as_deref().unwrap_or_default());
+                write!(f, "{member} {from:?} becomes {to:?}")
+            }
             Self::Set { member, added, removed } => {
                 f.write_str(member)?;
                 added.iter().try_for_each(|name| write!(f, " +{name}"))?;

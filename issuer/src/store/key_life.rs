@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::ledger::{Entry, Event};
-use super::{Actor, NewSigningKey, Result};
+use super::{Actor, Difference, Initiator, NewSigningKey, Result};
 
 /// What the store can do with the lives of keys.
 #[async_trait]
@@ -18,7 +19,7 @@ pub trait KeyLife: Send + Sync + fmt::Debug {
     /// `candidates` are taken in order by [`KeyChange::Publish`].
     async fn change_keys(
         &self,
-        actor: &Actor,
+        by: &Initiator,
         candidates: &[NewSigningKey],
         decide: &Decide<'_>,
     ) -> Result<std::result::Result<Vec<KeyChange>, KeyRefusal>>;
@@ -194,13 +195,18 @@ pub enum KeyChange {
 
 impl KeyChange {
     /// What the audit log says. `Publish` takes the name of the new key.
-    pub(super) fn entry(&self, actor: &Actor, published: &str) -> Option<Entry> {
+    pub(super) fn entry(&self, by: &Initiator, published: &str) -> Option<Entry> {
+        let entry = |verb, kid: &str| Some(Entry::new(&by.actor, verb, kid).within(&by.context));
         match self {
-            Self::Publish { .. } => Some(Entry::new(actor, "key.published", published)),
-            Self::Activate { kid, .. } => Some(Entry::new(actor, "key.activation_set", kid)),
-            Self::CallOff { kid } => Some(Entry::new(actor, "key.activation_called_off", kid)),
-            Self::Remove { kid } => Some(Entry::new(actor, "key.removed", kid)),
-            Self::Compromise { kid } => Some(Entry::new(actor, "key.compromised", kid)),
+            Self::Publish { .. } => entry("key.published", published),
+            Self::Activate { kid, at, .. } => {
+                let at = at.format(&Rfc3339).ok();
+                let activates_at = Difference::of_values("activates_at", None, at.as_deref());
+                entry("key.activation_set", kid).map(|entry| entry.with(activates_at.into_iter().collect()))
+            }
+            Self::CallOff { kid } => entry("key.activation_called_off", kid),
+            Self::Remove { kid } => entry("key.removed", kid),
+            Self::Compromise { kid } => entry("key.compromised", kid),
             // What follows from another change, or from the settings, or was only looked at.
             Self::Retire { .. }
             | Self::Keep { .. }

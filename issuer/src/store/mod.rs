@@ -40,8 +40,9 @@ pub use key_life::{
 pub use revocation::{EndReason, EndSession, Holder, IssuedToken, LiveSession, Revocations, Standing};
 pub use types::{
     Actor, ApplyError, AskedScope, Bootstrap, Client, Credential, Declaration, DeclaredClient, DeclaredRole,
-    DeclaredScope, GrantType, Lifetimes, NewSession, NewSigningKey, NewUser, PasswordChange, PoolUse, Rotate,
-    Rotation, RotationRefusal, Scope, Session, SessionId, SigningKey, Swept, UserConflict,
+    DeclaredScope, GrantType, Initiator, Lifetimes, NewSession, NewSigningKey, NewUser, PasswordChange,
+    PoolUse, RequestContext, Rotate, Rotation, RotationRefusal, Scope, Session, SessionId, SigningKey, Swept,
+    UserConflict,
 };
 
 /// The truth (design: PostgreSQL, or SQLite for one machine).

@@ -7,14 +7,14 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Actor, FeedPage, Position, Result, Session, SessionId};
+use super::{Actor, FeedPage, Initiator, Position, RequestContext, Result, Session, SessionId};
 
 #[async_trait]
 pub trait Revocations: Send + Sync + fmt::Debug {
     /// Ends a session, with its event and its audit row. `false`: the actor has no such session, or it ended before.
     async fn end_session(&self, end: &EndSession) -> Result<bool>;
     /// Revokes one access token that belongs to no session. Doing it twice is doing it once.
-    async fn revoke_token(&self, actor: &Actor, token_id: &str) -> Result<()>;
+    async fn revoke_token(&self, by: &Initiator, token_id: &str) -> Result<()>;
     /// Whether a token that we issued still stands, in one question. `None`: it was revoked.
     async fn standing(&self, token: &IssuedToken) -> Result<Option<Standing>>;
     /// A session whose refresh token may be used. `None`: it ended, expired, or its user or client is disabled.
@@ -32,6 +32,7 @@ pub struct EndSession {
     /// Ends what is their own: a user their session with any client, a client its session with any user.
     pub actor: Actor,
     pub reason: EndReason,
+    pub context: RequestContext,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

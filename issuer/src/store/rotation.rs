@@ -93,7 +93,7 @@ pub(super) fn end_reason(refusal: RotationRefusal) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{AskedScope, SessionId};
+    use crate::store::{AskedScope, RequestContext, SessionId};
 
     fn stored() -> Stored {
         Stored {
@@ -116,6 +116,7 @@ mod tests {
             grace: Duration::from_secs(10),
             inactivity: Duration::from_secs(60),
             scope: AskedScope::All,
+            context: RequestContext::default(),
         }
     }
 

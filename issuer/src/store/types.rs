@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use time::OffsetDateTime;
 use uuid::Uuid;
+
+use crate::{hex, network};
 
 /// 128 random bits; `sid` in tokens, as lower-case hex.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -137,6 +140,7 @@ pub struct NewSession {
     pub lifetimes: Lifetimes,
     /// How many sessions of the user may be live at once, this one included; the oldest others end.
     pub most_live: u32,
+    pub context: RequestContext,
 }
 
 /// How long a session lives without use, and at all.
@@ -175,6 +179,7 @@ pub struct Rotate {
     /// not count.
     pub grace: Duration,
     pub inactivity: Duration,
+    pub context: RequestContext,
     pub scope: AskedScope,
 }
 
@@ -270,6 +275,7 @@ pub struct PasswordChange {
     pub new_hash: String,
     /// The session that goes on.
     pub keep: Option<SessionId>,
+    pub context: RequestContext,
 }
 
 /// What one sweep deleted.
@@ -312,6 +318,40 @@ impl fmt::Display for Actor {
             Self::Operator => f.write_str("operator"),
             Self::Schedule => f.write_str("schedule"),
         }
+    }
+}
+
+/// How a change was asked for, for the audit log. Empty where no request asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RequestContext {
+    /// The client whose token was shown.
+    pub client_id: Option<String>,
+    /// As in `x-request-id`.
+    pub request_id: Option<[u8; 8]>,
+    pub address: Option<IpAddr>,
+}
+
+impl RequestContext {
+    pub(super) fn request_id(&self) -> Option<String> {
+        self.request_id.map(|id| hex::encode(&id))
+    }
+
+    /// The network that the request came from: not whose address it was.
+    pub(super) fn network(&self) -> Option<String> {
+        self.address.map(network::neighbourhood)
+    }
+}
+
+/// Who makes a change, and how they asked for it.
+#[derive(Clone, Debug)]
+pub struct Initiator {
+    pub actor: Actor,
+    pub context: RequestContext,
+}
+
+impl From<Actor> for Initiator {
+    fn from(actor: Actor) -> Self {
+        Self { actor, context: RequestContext::default() }
     }
 }
 

@@ -92,7 +92,7 @@ async fn replicas_that_differ_in_the_algorithm_publish_and_accept_the_same_keys(
 
     // Verifiers know none of the standbys yet, so the one that is wanted follows.
     let lost = new.store.key_history().await.unwrap().keys[0].kid.clone();
-    new.keys.compromise(&*new.store, &Actor::Operator, (&lost, true)).await.unwrap();
+    new.keys.compromise(&*new.store, &Actor::Operator.into(), (&lost, true)).await.unwrap();
     old.issuer.keys.refresh(&*old.issuer.store).await.unwrap();
     old.call("/admin/users", &token, json!({ "username": "bob" })).await.refused(401, "unknown_kid");
     let token = old.client_token("robot", "keystone:users:write").await;

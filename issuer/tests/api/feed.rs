@@ -136,7 +136,7 @@ async fn whatever_is_revoked_shows_up_after_the_last_cursor() {
     assert_eq!(events(&page), [json!(["cid", robot_says["client_id"], epoch])]);
 
     let kid = decode_header(&robot).unwrap().kid.unwrap();
-    test.issuer.keys.compromise(&*test.issuer.store, &Actor::Operator, (&kid, true)).await.unwrap();
+    test.issuer.keys.compromise(&*test.issuer.store, &Actor::Operator.into(), (&kid, true)).await.unwrap();
     let page = read(&test, page["to"].as_str().unwrap()).await;
     assert_eq!(events(&page), [json!(["kid", kid, null])]);
 
@@ -149,7 +149,7 @@ async fn whatever_is_revoked_shows_up_after_the_last_cursor() {
 #[tokio::test]
 async fn pages_follow_each_other_without_a_gap() {
     let test = TestIssuer::start().await;
-    let robot = Actor::Client("robot".to_owned());
+    let robot = Actor::Client("robot".to_owned()).into();
     for number in 0..300 {
         test.issuer.store.revoke_token(&robot, &format!("token{number}")).await.unwrap();
     }
@@ -167,7 +167,7 @@ async fn pages_follow_each_other_without_a_gap() {
 #[tokio::test]
 async fn what_is_no_cursor_is_refused_and_an_unknown_one_starts_again() {
     let test = TestIssuer::start().await;
-    test.issuer.store.revoke_token(&Actor::Operator, "token").await.unwrap();
+    test.issuer.store.revoke_token(&Actor::Operator.into(), "token").await.unwrap();
     let cursor = read(&test, "").await["to"].as_str().unwrap().to_owned();
     let (seq, at) = cursor.split_once('.').unwrap();
 
@@ -205,7 +205,7 @@ fn kek(digits: &str) -> KeyEncryptionKey {
 #[tokio::test]
 async fn replicas_sign_the_feed_with_one_key_under_any_key_encryption_key() {
     let test = TestIssuer::start().await;
-    test.issuer.store.revoke_token(&Actor::Operator, "token").await.unwrap();
+    test.issuer.store.revoke_token(&Actor::Operator.into(), "token").await.unwrap();
     let (keys, first) = (test.get(FEED_KEYS, &[]).await.bytes, read(&test, "").await);
 
     let new = kek("c7").with_previous(&kek("5a"));

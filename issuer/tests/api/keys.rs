@@ -45,12 +45,12 @@ async fn a_planned_rotation_publishes_the_next_standby_at_once() {
     let test = TestIssuer::start().await;
     test.issuer.keys.look(&*test.issuer.store, &lookout(&test).await).await.unwrap();
 
-    let changes = test.issuer.keys.rotate(&*test.issuer.store, &Actor::Operator).await.unwrap();
+    let changes = test.issuer.keys.rotate(&*test.issuer.store, &Actor::Operator.into()).await.unwrap();
 
     assert_eq!(changes.len(), 3);
     assert_eq!(states(&test).await, [KeyState::Active, KeyState::Planned, KeyState::Standby]);
     assert_eq!(published(&test).await, 3);
-    assert!(test.issuer.keys.rotate(&*test.issuer.store, &Actor::Operator).await.unwrap().is_empty());
+    assert!(test.issuer.keys.rotate(&*test.issuer.store, &Actor::Operator.into()).await.unwrap().is_empty());
 }
 
 /// A look at `routes` on connections of its own.
@@ -80,7 +80,7 @@ fn third(other: (StatusCode, String), usual: String) -> axum::Router {
 }
 
 async fn refusal(test: &TestIssuer) -> Option<KeyRefusal> {
-    match test.issuer.keys.rotate(&*test.issuer.store, &Actor::Operator).await {
+    match test.issuer.keys.rotate(&*test.issuer.store, &Actor::Operator.into()).await {
         Ok(_) => None,
         Err(KeysError::Refused(refusal)) => Some(refusal),
         Err(error) => panic!("{error}"),
@@ -145,10 +145,14 @@ async fn a_compromised_key_is_published_and_accepted_no_more() {
     let token = test.client_token("robot", "keystone:users:write").await;
     let lost = test.issuer.store.key_history().await.unwrap().keys[0].kid.clone();
 
-    let refused =
-        test.issuer.keys.compromise(&*test.issuer.store, &Actor::Operator, (&lost, false)).await.unwrap_err();
+    let refused = test
+        .issuer
+        .keys
+        .compromise(&*test.issuer.store, &Actor::Operator.into(), (&lost, false))
+        .await
+        .unwrap_err();
     assert!(refused.to_string().contains("would refuse good tokens; wait, or say --now"), "{refused}");
-    test.issuer.keys.compromise(&*test.issuer.store, &Actor::Operator, (&lost, true)).await.unwrap();
+    test.issuer.keys.compromise(&*test.issuer.store, &Actor::Operator.into(), (&lost, true)).await.unwrap();
 
     let jwks = test.get(JWKS, &[]).await;
     assert!(!String::from_utf8(jwks.bytes).unwrap().contains(&lost));

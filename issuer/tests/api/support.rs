@@ -20,7 +20,7 @@ use keystone_issuer::keys::KeyEncryptionKey;
 use keystone_issuer::secret::Secret;
 use keystone_issuer::store::administration::Authority;
 use keystone_issuer::store::postgres::Postgres;
-use keystone_issuer::store::{Actor, NewUser};
+use keystone_issuer::store::{Actor, NewUser, RequestContext};
 use keystone_issuer::{identifier, users};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -112,7 +112,13 @@ impl TestIssuer {
             roles: roles.iter().map(|role| (*role).to_owned()).collect(),
         };
         let (actor, scope) = (Actor::Operator, "keystone:users:write");
-        let operator = Authority { actor, scope, token: None, login_older_than: None };
+        let operator = Authority {
+            actor,
+            scope,
+            token: None,
+            login_older_than: None,
+            context: RequestContext::default(),
+        };
         issuer.store.create_user(&operator, &user).await.unwrap().unwrap();
     }
 

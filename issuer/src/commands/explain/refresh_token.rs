@@ -6,7 +6,7 @@ use crate::commands::open;
 use crate::commands::times::{date, relative, span};
 use crate::secret::Secret;
 use crate::session::Presented;
-use crate::store::{AskedScope, Rotate, RotationRefusal, SessionRecord};
+use crate::store::{AskedScope, RequestContext, Rotate, RotationRefusal, SessionRecord};
 
 pub(super) async fn explain(case: &Case<'_>, text: &Secret) -> Result<Explanation, Failure> {
     let mut explanation = Explanation::of("refresh token");
@@ -44,6 +44,7 @@ pub(super) async fn explain(case: &Case<'_>, text: &Secret) -> Result<Explanatio
         grace: case.config.sessions.grace,
         inactivity: case.config.sessions.inactivity,
         scope: AskedScope::All,
+        context: RequestContext::default(),
     };
     let refusal = case.store.rotation_refusal(&rotate).await.map_err(open::failed)?;
     generation(&rotate, (&record, refusal), &mut explanation);

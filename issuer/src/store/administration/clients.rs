@@ -1,9 +1,10 @@
 //! Changes to clients. To touch one takes all that it holds: a new secret would otherwise hand it over.
 
 use super::desk::Desk;
+use super::differences;
 use super::rules::{self, CONSOLE, Held, Stop};
 use super::{Authority, ClientChange, ClientProfile, Expected, NewSecret, Refused};
-use crate::store::ledger::{Entry, Event};
+use crate::store::ledger::Event;
 use crate::store::{DeclaredClient, bootstrap_rules};
 
 pub(super) async fn create(
@@ -26,7 +27,8 @@ pub(super) async fn create(
     if !client.public {
         desk.insert_secret(&client.client_id, 1, client.secret_if_new).await?;
     }
-    desk.record(&[Entry::new(&by.actor, "client.created", &client.client_id)]).await?;
+    let entry = by.entry("client.created", &client.client_id).named(&client.name);
+    desk.record(&[entry.with(differences::of_clients(None, Some(client.into())))]).await?;
     Ok(desk.client_profile(&client.client_id).await?.ok_or(Refused::Missing)?)
 }
 
@@ -50,7 +52,8 @@ pub(super) async fn change(
         (false, true) => "client.enabled",
         _ => "client.updated",
     };
-    desk.record(&[Entry::new(&by.actor, verb, &before.client_id)]).await?;
+    let changes = differences::of_clients(Some((&before).into()), Some((&wanted).into()));
+    desk.record(&[by.entry(verb, &before.client_id).named(&wanted.name).with(changes)]).await?;
     let after = desk.client_profile(&before.client_id).await?.ok_or(Refused::Missing)?;
     if !before.scopes.is_subset(&wanted.scopes) || (before.enabled && !wanted.enabled) {
         revoke(desk, &before.client_id).await?;
@@ -68,9 +71,11 @@ pub(super) async fn delete(
         return Err(Refused::BuiltIn.into());
     }
     let (_, before) = touched(desk, by, client).await?;
+    let entry = by.entry("client.deleted", &before.client_id).named(&before.name);
+    // First, while a client that deletes itself has a name.
+    desk.record(&[entry.with(differences::of_clients(Some((&before).into()), None))]).await?;
     let epoch = desk.move_client(&before.client_id).await?;
     desk.delete_client(&before.client_id).await?;
-    desk.record(&[Entry::new(&by.actor, "client.deleted", &before.client_id)]).await?;
     desk.publish(&[Event::client(before.client_id, epoch)]).await?;
     Ok(())
 }
@@ -92,7 +97,7 @@ pub(super) async fn add_secret(
         desk.expire_secrets(&before.client_id, still).await?;
     }
     desk.insert_secret(&before.client_id, slot, secret.hash).await?;
-    desk.record(&[Entry::new(&by.actor, "client.secret_added", &before.client_id)]).await?;
+    desk.record(&[by.entry("client.secret_added", &before.client_id).named(&before.name)]).await?;
     Ok(slot)
 }
 
@@ -106,7 +111,7 @@ pub(super) async fn remove_secret(
     if !desk.delete_secret(client_id, slot).await? {
         return Err(Refused::Missing.into());
     }
-    desk.record(&[Entry::new(&by.actor, "client.secret_removed", &before.client_id)]).await?;
+    desk.record(&[by.entry("client.secret_removed", &before.client_id).named(&before.name)]).await?;
     revoke(desk, client_id).await
 }
 

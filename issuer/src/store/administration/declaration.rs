@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use super::desk::Desk;
+use super::differences;
 use super::rules::{self, ADMINISTRATOR, CONSOLE};
 use super::{ClientProfile, Expected, Page, ScopeChange};
 use crate::rbac;
@@ -181,13 +182,10 @@ impl<D: Desk> Work<'_, D> {
                 let administrator = self.undeclared.roles.get_mut(ADMINISTRATOR);
                 administrator.map(|role| role.scopes.insert(scope.name.clone()));
             }
-            self.created("scope", &scope.name);
+            self.created(("scope", &scope.name), differences::of_scopes(None, Some(scope)));
             return Ok(());
         };
-        let members = [
-            Difference::of_values("description", &before.description, &scope.description),
-            Difference::of_values("resource", &before.resource, &scope.resource),
-        ];
+        let members = differences::of_scopes(Some(&before), Some(scope));
         if !self.updated("scope", &scope.name, members) {
             return Ok(());
         }
@@ -212,13 +210,10 @@ impl<D: Desk> Work<'_, D> {
         match before {
             None => {
                 self.desk.insert_role(role).await?;
-                self.created("role", &role.name);
+                self.created(("role", &role.name), differences::of_roles(None, Some(role)));
             }
             Some(before) => {
-                let members = [
-                    Difference::of_values("description", &before.description, &role.description),
-                    Difference::of_sets("scopes", &had, &role.scopes),
-                ];
+                let members = differences::of_roles(Some(&before), Some(role));
                 if !self.updated("role", &role.name, members) {
                     return Ok(());
                 }
@@ -247,18 +242,10 @@ impl<D: Desk> Work<'_, D> {
                 self.desk.insert_secret(id, 1, client.secret_if_new).await?;
                 self.applied.secrets_taken.push(id.clone());
             }
-            self.created("client", id);
+            self.created(("client", id), differences::of_clients(None, Some(client.into())));
             return Ok(());
         };
-        let flag = |enabled: bool| if enabled { "true" } else { "false" };
-        let members = [
-            Difference::of_values("name", &before.name, &client.name),
-            Difference::of_values("enabled", flag(before.enabled), flag(client.enabled)),
-            Difference::of_sets("grants", &before.grants, &client.grants),
-            Difference::of_sets("scopes", &before.scopes, &client.scopes),
-            Difference::of_sets("default_scopes", &before.default_scopes, &client.default_scopes),
-            Difference::of_sets("origins", &before.origins, &client.origins),
-        ];
+        let members = differences::of_clients(Some((&before).into()), Some(client.into()));
         if !self.updated("client", id, members) {
             return Ok(());
         }
@@ -271,22 +258,24 @@ impl<D: Desk> Work<'_, D> {
 
     /// Nothing built in goes. Those who hold first, then what they held: nobody is left with a name for nothing.
     async fn prune(&mut self) -> Result<()> {
-        for id in std::mem::take(&mut self.undeclared.clients).into_keys().filter(|id| id != CONSOLE) {
-            self.revoke_client(&id).await?;
-            self.desk.delete_client(&id).await?;
-            self.deleted("client", &id, 0);
+        let clients = std::mem::take(&mut self.undeclared.clients);
+        for client in clients.into_values().filter(|client| client.client_id != CONSOLE) {
+            let id = &client.client_id;
+            self.revoke_client(id).await?;
+            self.desk.delete_client(id).await?;
+            self.deleted(("client", id, 0), differences::of_clients(Some((&client).into()), None));
         }
         let roles = std::mem::take(&mut self.undeclared.roles);
-        for name in roles.into_keys().filter(|name| name != ADMINISTRATOR) {
-            let users = self.revoke_role(&name).await?;
-            self.desk.delete_role(&name).await?;
-            self.deleted("role", &name, users);
+        for role in roles.into_values().filter(|role| role.name != ADMINISTRATOR) {
+            let users = self.revoke_role(&role.name).await?;
+            self.desk.delete_role(&role.name).await?;
+            self.deleted(("role", &role.name, users), differences::of_roles(Some(&role), None));
         }
         let scopes = std::mem::take(&mut self.undeclared.scopes);
         for scope in scopes.into_values().filter(|scope| !rules::is_own_scope(&scope.name, &scope.resource)) {
             let users = self.revoke_scope(&scope.name).await?;
             self.desk.delete_scope(&scope.name).await?;
-            self.deleted("scope", &scope.name, users);
+            self.deleted(("scope", &scope.name, users), differences::of_scopes(Some(&scope), None));
         }
         Ok(())
     }
@@ -314,29 +303,28 @@ impl<D: Desk> Work<'_, D> {
         Ok(count)
     }
 
-    fn created(&mut self, kind: &str, name: &str) {
-        self.note(kind, "created", name);
+    fn created(&mut self, (kind, name): (&str, &str), members: Vec<Difference>) {
+        self.note((kind, "created", name), members);
         self.applied.created.push(format!("{kind} {name}"));
     }
 
     /// `false`: nothing differs.
-    fn updated<const N: usize>(&mut self, kind: &str, name: &str, members: [Option<Difference>; N]) -> bool {
-        let members: Vec<Difference> = members.into_iter().flatten().collect();
+    fn updated(&mut self, kind: &str, name: &str, members: Vec<Difference>) -> bool {
         if members.is_empty() {
             return false;
         }
-        self.note(kind, "updated", name);
+        self.note((kind, "updated", name), members.clone());
         self.applied.updated.push(Updated { what: format!("{kind} {name}"), members });
         true
     }
 
-    fn deleted(&mut self, kind: &str, name: &str, users: usize) {
-        self.note(kind, "deleted", name);
+    fn deleted(&mut self, (kind, name, users): (&str, &str, usize), members: Vec<Difference>) {
+        self.note((kind, "deleted", name), members);
         self.applied.deleted.push(Deleted { what: format!("{kind} {name}"), users });
     }
 
-    fn note(&mut self, kind: &str, verb: &str, name: &str) {
-        self.books.entries.push(Entry::new(self.by, format!("{kind}.{verb}"), name));
+    fn note(&mut self, (kind, verb, name): (&str, &str, &str), members: Vec<Difference>) {
+        self.books.entries.push(Entry::new(self.by, format!("{kind}.{verb}"), name).with(members));
     }
 
     async fn close(self) -> Result<Applied> {

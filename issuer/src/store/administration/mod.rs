@@ -6,6 +6,7 @@
 mod clients;
 mod declaration;
 pub(super) mod desk;
+mod differences;
 mod roles;
 mod rules;
 mod sessions;

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::desk::Desk;
+use super::differences;
 use super::rules::{self, ADMINISTRATOR, Basis, Held, Stop};
 use super::{Authority, Expected, Refused, RoleChange, ScopeChange};
-use crate::store::ledger::{Entry, Event};
+use crate::store::ledger::Event;
 use crate::store::{DeclaredRole, DeclaredScope};
 
 pub(super) async fn create_role(
@@ -23,7 +24,8 @@ pub(super) async fn create_role(
     for scope in &role.scopes {
         desk.add_role_scope(&role.name, scope).await?;
     }
-    desk.record(&[Entry::new(&by.actor, "role.created", &role.name)]).await?;
+    desk.record(&[by.entry("role.created", &role.name).with(differences::of_roles(None, Some(role)))])
+        .await?;
     Ok(desk.role(&role.name).await?.ok_or(Refused::Missing)?)
 }
 
@@ -54,8 +56,9 @@ pub(super) async fn change_role(
     for scope in before.scopes.difference(wanted) {
         desk.drop_role_scope(&change.name, scope).await?;
     }
-    desk.record(&[Entry::new(&by.actor, "role.updated", &change.name)]).await?;
     let after = desk.role(&change.name).await?.ok_or(Refused::Missing)?;
+    let changes = differences::of_roles(Some(&before), Some(&after));
+    desk.record(&[by.entry("role.updated", &change.name).with(changes)]).await?;
     if !before.scopes.is_subset(wanted) {
         let events = moved_by_role(desk, &change.name).await?;
         desk.publish(&events).await?;
@@ -72,7 +75,8 @@ pub(super) async fn delete_role(
     rules::takes(by, &held, &before.scopes)?;
     let events = moved_by_role(desk, &before.name).await?;
     desk.delete_role(&before.name).await?;
-    desk.record(&[Entry::new(&by.actor, "role.deleted", &before.name)]).await?;
+    desk.record(&[by.entry("role.deleted", &before.name).with(differences::of_roles(Some(&before), None))])
+        .await?;
     desk.publish(&events).await?;
     Ok(())
 }
@@ -90,7 +94,8 @@ pub(super) async fn create_scope(
     }
     desk.insert_scope(scope).await?;
     desk.entrust(&scope.name).await?;
-    desk.record(&[Entry::new(&by.actor, "scope.created", &scope.name)]).await?;
+    desk.record(&[by.entry("scope.created", &scope.name).with(differences::of_scopes(None, Some(scope)))])
+        .await?;
     Ok(desk.scope(&scope.name).await?.ok_or(Refused::Missing)?)
 }
 
@@ -108,8 +113,9 @@ pub(super) async fn change_scope(
         return Err(Refused::ThroughGrant.into());
     }
     desk.put_scope(change).await?;
-    desk.record(&[Entry::new(&by.actor, "scope.updated", &change.name)]).await?;
     let after = desk.scope(&change.name).await?.ok_or(Refused::Missing)?;
+    let changes = differences::of_scopes(Some(&before), Some(&after));
+    desk.record(&[by.entry("scope.updated", &change.name).with(changes)]).await?;
     if before.resource != after.resource {
         let events = moved(desk, &change.name).await?;
         desk.publish(&events).await?;
@@ -125,7 +131,8 @@ pub(super) async fn delete_scope(
     let (before, _) = touched_scope(desk, by, scope).await?;
     let events = moved(desk, &before.name).await?;
     desk.delete_scope(&before.name).await?;
-    desk.record(&[Entry::new(&by.actor, "scope.deleted", &before.name)]).await?;
+    desk.record(&[by.entry("scope.deleted", &before.name).with(differences::of_scopes(Some(&before), None))])
+        .await?;
     desk.publish(&events).await?;
     Ok(())
 }

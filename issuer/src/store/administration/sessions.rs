@@ -6,7 +6,7 @@ use super::desk::Desk;
 use super::rules::{self, Stop};
 use super::users;
 use super::{Authority, Refused};
-use crate::store::ledger::{Entry, Event};
+use crate::store::ledger::Event;
 use crate::store::{EndReason, SessionId};
 
 pub(super) async fn end(desk: &mut impl Desk, by: &Authority, id: SessionId) -> Result<(), Stop> {
@@ -14,7 +14,7 @@ pub(super) async fn end(desk: &mut impl Desk, by: &Authority, id: SessionId) -> 
     if !desk.end_session(id, REASON).await? {
         return Err(Refused::Missing.into());
     }
-    desk.record(&[Entry::new(&by.actor, format!("session.{REASON}"), id)]).await?;
+    desk.record(&[by.entry(format!("session.{REASON}"), id)]).await?;
     desk.publish(&[Event::session(id)]).await?;
     Ok(())
 }
@@ -22,8 +22,8 @@ pub(super) async fn end(desk: &mut impl Desk, by: &Authority, id: SessionId) -> 
 /// With the user's tokens: one event instead of one for each session.
 pub(super) async fn end_all(desk: &mut impl Desk, by: &Authority, user: Uuid) -> Result<(), Stop> {
     rules::held(desk, by).await?;
-    desk.user(user).await?.ok_or(Refused::Missing)?;
-    desk.record(&[Entry::new(&by.actor, "user.sessions_ended", user)]).await?;
+    let whose = desk.user(user).await?.ok_or(Refused::Missing)?;
+    desk.record(&[by.entry("user.sessions_ended", user).named(&whose.username)]).await?;
     users::revoke(desk, user, REASON).await
 }
 

@@ -1,6 +1,7 @@
 //! What goes in and out of administration.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{Context, SHA256};
@@ -9,7 +10,11 @@ use uuid::Uuid;
 
 use crate::hex;
 use crate::rbac;
-use crate::store::{Actor, DeclaredClient, DeclaredRole, DeclaredScope, GrantType, LiveSession, SessionId};
+use crate::store::ledger::Entry;
+use crate::store::{
+    Actor, DeclaredClient, DeclaredRole, DeclaredScope, GrantType, Initiator, LiveSession, RequestContext,
+    SessionId,
+};
 
 /// Who asks, and the scope it takes; both are looked at again inside the change.
 #[derive(Clone, Debug)]
@@ -20,6 +25,18 @@ pub struct Authority {
     pub token: Option<BTreeSet<String>>,
     /// The greatest age of a login for changes to Keystone itself, if the caller's is older.
     pub login_older_than: Option<u64>,
+    pub context: RequestContext,
+}
+
+impl Authority {
+    pub(super) fn entry(&self, action: impl Into<String>, target: impl fmt::Display) -> Entry {
+        Entry::new(&self.actor, action, target).within(&self.context)
+    }
+
+    /// For what is changed elsewhere than in administration.
+    pub fn initiator(&self) -> Initiator {
+        Initiator { actor: self.actor.clone(), context: self.context.clone() }
+    }
 }
 
 pub type Outcome<T> = Result<T, Refused>;
@@ -334,6 +351,15 @@ pub struct AuditEntry {
     pub id: i64,
     pub at: OffsetDateTime,
     pub actor: String,
+    /// What the actor was called then.
+    pub actor_name: Option<String>,
     pub action: String,
     pub target: String,
+    pub target_name: Option<String>,
+    pub client_id: Option<String>,
+    pub request_id: Option<String>,
+    /// The /24 or /48 that the request came from.
+    pub network: Option<String>,
+    /// The members that were changed, as JSON.
+    pub changes: Option<serde_json::Value>,
 }

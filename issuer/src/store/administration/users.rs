@@ -1,10 +1,9 @@
 //! Changes to users. To touch an account takes all that the account holds: a reset would otherwise hand it over.
 
-use std::collections::BTreeSet;
-
 use uuid::Uuid;
 
 use super::desk::Desk;
+use super::differences;
 use super::rules::{self, ADMINISTRATOR, Basis, Stop};
 use super::{Authority, Expected, Profile, Refused, Reset, RoleSet, UserChange};
 use crate::store::ledger::{Entry, Event};
@@ -17,8 +16,10 @@ pub(super) async fn create(desk: &mut impl Desk, by: &Authority, user: &NewUser)
     match desk.insert_user(user).await? {
         Some(conflict) => Err(Refused::from(conflict).into()),
         None => {
-            desk.record(&[Entry::new(&by.actor, "user.created", user.id)]).await?;
-            Ok(desk.user(user.id).await?.ok_or(Refused::Missing)?)
+            let made = desk.user(user.id).await?.ok_or(Refused::Missing)?;
+            let entry = by.entry("user.created", user.id).named(&made.username);
+            desk.record(&[entry.with(differences::of_users(None, Some(&made)))]).await?;
+            Ok(made)
         }
     }
 }
@@ -41,14 +42,15 @@ pub(super) async fn change(
 
     desk.put_user(change).await?;
     let after = desk.user(change.id).await?.ok_or(Refused::Missing)?;
-    let named = (&before.username, &before.email) != (&after.username, &after.email);
-    let verbs = [
-        (named, "user.updated"),
-        (disabled, "user.disabled"),
-        (!before.enabled && after.enabled, "user.enabled"),
+    let renamed = Profile { enabled: before.enabled, ..after.clone() };
+    let verb = if after.enabled { "user.enabled" } else { "user.disabled" };
+    let entries = [
+        ("user.updated", differences::of_users(Some(&before), Some(&renamed))),
+        (verb, differences::of_users(Some(&renamed), Some(&after))),
     ];
-    let entries = verbs.iter().filter(|(happened, _)| *happened);
-    let entries: Vec<Entry> = entries.map(|(_, verb)| Entry::new(&by.actor, *verb, after.id)).collect();
+    let entry = |(verb, changes)| by.entry(verb, after.id).named(&after.username).with(changes);
+    let entries: Vec<Entry> =
+        entries.into_iter().filter(|(_, changes)| !changes.is_empty()).map(entry).collect();
     desk.record(&entries).await?;
     if disabled {
         revoke(desk, after.id, "disabled").await?;
@@ -60,7 +62,6 @@ pub(super) async fn set_roles(desk: &mut impl Desk, by: &Authority, set: &RoleSe
     let held = rules::held(desk, by).await?;
     let before = desk.user(set.id).await?.ok_or(Refused::Missing)?;
     set.expected.holds(&before.version())?;
-    let differing: BTreeSet<String> = before.roles.symmetric_difference(&set.roles).cloned().collect();
     let taken = rules::closure(desk, before.roles.difference(&set.roles)).await?;
     let given = rules::closure(desk, set.roles.difference(&before.roles)).await?;
     rules::takes(by, &held, &taken)?;
@@ -79,10 +80,12 @@ pub(super) async fn set_roles(desk: &mut impl Desk, by: &Authority, set: &RoleSe
     for role in before.roles.difference(&set.roles) {
         desk.drop_role(set.id, role).await?;
     }
-    if !differing.is_empty() {
-        desk.record(&[Entry::new(&by.actor, "user.roles_changed", set.id)]).await?;
-    }
     let after = desk.user(set.id).await?.ok_or(Refused::Missing)?;
+    let changes = differences::of_users(Some(&before), Some(&after));
+    if !changes.is_empty() {
+        let entry = by.entry("user.roles_changed", set.id).named(&before.username);
+        desk.record(&[entry.with(changes)]).await?;
+    }
     if !before.roles.is_subset(&set.roles) {
         let epoch = desk.move_user(set.id).await?;
         desk.publish(&[Event::user(set.id, epoch)]).await?;
@@ -93,7 +96,7 @@ pub(super) async fn set_roles(desk: &mut impl Desk, by: &Authority, set: &RoleSe
 pub(super) async fn reset(desk: &mut impl Desk, by: &Authority, reset: &Reset) -> Result<(), Stop> {
     let before = touched(desk, by, (reset.id, &reset.expected), Effect::HandsOver).await?;
     desk.put_one_time_password(reset).await?;
-    desk.record(&[Entry::new(&by.actor, "user.reset", before.id)]).await?;
+    desk.record(&[by.entry("user.reset", before.id).named(&before.username)]).await?;
     revoke(desk, before.id, "password_reset").await
 }
 
@@ -104,10 +107,12 @@ pub(super) async fn delete(
 ) -> Result<(), Stop> {
     let before = touched(desk, by, user, Effect::Takes).await?;
     not_the_last(desk, &before).await?;
+    let entry = by.entry("user.deleted", before.id).named(&before.username);
+    // First, while whoever deletes themselves has a name.
+    desk.record(&[entry.with(differences::of_users(Some(&before), None))]).await?;
     // The row that holds the epoch goes; what it revoked stays published.
     let epoch = desk.move_user(before.id).await?;
     desk.delete_user(before.id).await?;
-    desk.record(&[Entry::new(&by.actor, "user.deleted", before.id)]).await?;
     desk.publish(&[Event::user(before.id, epoch)]).await?;
     Ok(())
 }

@@ -11,7 +11,7 @@ use crate::store::key_life::{
     Decide, KeyChange, KeyHistory, KeyLife, KeyLine, KeyRefusal, Reseal, SealedName,
 };
 use crate::store::ledger::{Entry, Event};
-use crate::store::{Actor, NewSigningKey, Result, StoreError};
+use crate::store::{Actor, Initiator, NewSigningKey, Result, StoreError};
 
 #[async_trait]
 impl KeyLife for Postgres {
@@ -21,11 +21,11 @@ impl KeyLife for Postgres {
 
     async fn change_keys(
         &self,
-        actor: &Actor,
+        by: &Initiator,
         candidates: &[NewSigningKey],
         decide: &Decide<'_>,
     ) -> Result<std::result::Result<Vec<KeyChange>, KeyRefusal>> {
-        self.bounded(change(&self.pool, actor, (candidates, decide))).await
+        self.bounded(change(&self.pool, by, (candidates, decide))).await
     }
 
     async fn reseal(
@@ -57,7 +57,7 @@ async fn history(connection: &mut PgConnection) -> Result<KeyHistory> {
 
 async fn change(
     pool: &PgPool,
-    actor: &Actor,
+    by: &Initiator,
     (candidates, decide): (&[NewSigningKey], &Decide<'_>),
 ) -> Result<std::result::Result<Vec<KeyChange>, KeyRefusal>> {
     let mut transaction = pool.begin().await?;
@@ -81,7 +81,7 @@ async fn change(
                 ""
             }
         };
-        entries.extend(change.entry(actor, published));
+        entries.extend(change.entry(by, published));
     }
     ledger::record(&mut transaction, &entries).await?;
     let events: Vec<Event> = changes.iter().filter_map(KeyChange::event).collect();

@@ -35,9 +35,9 @@ pub(super) use self::schema::{MIGRATIONS, migrate};
 
 use self::pool::Distrust;
 use super::{
-    Actor, Bootstrap, Client, Credential, EndSession, FeedPage, IssuedToken, LiveSession, NewSession,
-    NewSigningKey, PasswordChange, PoolUse, Position, Result, Revocations, Rotate, Rotation, Session,
-    SessionId, SigningKey, Standing, Store, Swept,
+    Actor, Bootstrap, Client, Credential, EndSession, FeedPage, Initiator, IssuedToken, LiveSession,
+    NewSession, NewSigningKey, PasswordChange, PoolUse, Position, Result, Revocations, Rotate, Rotation,
+    Session, SessionId, SigningKey, Standing, Store, Swept,
 };
 
 #[derive(Clone)]
@@ -180,8 +180,8 @@ impl Revocations for Postgres {
         self.bounded(revocation::end_session(&self.pool, end)).await
     }
 
-    async fn revoke_token(&self, actor: &Actor, token_id: &str) -> Result<()> {
-        self.bounded(revocation::revoke_token(&self.pool, actor, token_id)).await
+    async fn revoke_token(&self, by: &Initiator, token_id: &str) -> Result<()> {
+        self.bounded(revocation::revoke_token(&self.pool, by, token_id)).await
     }
 
     async fn standing(&self, token: &IssuedToken) -> Result<Option<Standing>> {

@@ -107,7 +107,7 @@ pub(super) async fn change(pool: &PgPool, change: &PasswordChange) -> Result<boo
         .execute(&mut *transaction)
         .await?;
     let actor = Actor::User(change.user_id);
-    let entry = Entry::new(&actor, "user.password_changed", change.user_id);
+    let entry = Entry::new(&actor, "user.password_changed", change.user_id).within(&change.context);
     ledger::record(&mut transaction, &[entry]).await?;
     ledger::publish(&mut transaction, &[Event::user(change.user_id, epoch)]).await?;
     transaction.commit().await?;

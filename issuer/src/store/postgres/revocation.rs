@@ -9,7 +9,8 @@ use uuid::Uuid;
 use super::ledger;
 use crate::store::ledger::{Entry, Event};
 use crate::store::{
-    Actor, EndReason, EndSession, Holder, IssuedToken, LiveSession, NewSession, Result, SessionId, Standing,
+    Actor, EndReason, EndSession, Holder, Initiator, IssuedToken, LiveSession, NewSession, RequestContext,
+    Result, SessionId, Standing,
 };
 
 const END: &str = "
@@ -39,19 +40,20 @@ pub(super) async fn end_session(pool: &PgPool, end: &EndSession) -> Result<bool>
     if ended == 0 {
         return Ok(false);
     }
-    write_down(&mut transaction, &end.actor, end.reason, &[end.id]).await?;
+    write_down(&mut transaction, (&end.actor, &end.context), end.reason, &[end.id]).await?;
     transaction.commit().await?;
     Ok(true)
 }
 
 async fn write_down(
     connection: &mut PgConnection,
-    actor: &Actor,
+    (actor, context): (&Actor, &RequestContext),
     reason: EndReason,
     sessions: &[SessionId],
 ) -> Result<()> {
     let action = format!("session.{}", reason.as_str());
-    let entries: Vec<_> = sessions.iter().map(|id| Entry::new(actor, action.clone(), id)).collect();
+    let entries: Vec<_> =
+        sessions.iter().map(|id| Entry::new(actor, action.clone(), id).within(context)).collect();
     let events: Vec<_> = sessions.iter().copied().map(Event::session).collect();
     ledger::record(connection, &entries).await?;
     ledger::publish(connection, &events).await
@@ -89,7 +91,8 @@ pub(super) async fn end_oldest(connection: &mut PgConnection, opened: &NewSessio
         .fetch_all(&mut *connection)
         .await?;
     let ended: Vec<_> = ended.into_iter().map(|id| SessionId(id.into_bytes())).collect();
-    write_down(connection, &Actor::User(opened.user_id), EndReason::OverLimit, &ended).await
+    let by = (&Actor::User(opened.user_id), &opened.context);
+    write_down(connection, by, EndReason::OverLimit, &ended).await
 }
 
 const IS_REVOKED: &str = "
@@ -104,12 +107,13 @@ pub(super) async fn is_revoked(executor: impl sqlx::PgExecutor<'_>, token_id: &s
     Ok(sqlx::query_scalar(IS_REVOKED).bind(token_id).fetch_one(executor).await?)
 }
 
-pub(super) async fn revoke_token(pool: &PgPool, actor: &Actor, token_id: &str) -> Result<()> {
+pub(super) async fn revoke_token(pool: &PgPool, by: &Initiator, token_id: &str) -> Result<()> {
     let mut transaction = pool.begin().await?;
     if is_revoked(&mut *transaction, token_id).await? {
         return Ok(());
     }
-    ledger::record(&mut transaction, &[Entry::new(actor, "token.revoked", token_id)]).await?;
+    ledger::record(&mut transaction, &[Entry::new(&by.actor, "token.revoked", token_id).within(&by.context)])
+        .await?;
     ledger::publish(&mut transaction, &[Event::token(token_id.to_owned())]).await?;
     transaction.commit().await?;
     Ok(())

@@ -64,8 +64,8 @@ macro_rules! with_subject {
     };
 }
 
-/// The conditional update is what makes two logins with one one-time password one session. What the user holds at the
-/// login is what the session may ever hold: scope never grows (RFC 6749 §6).
+/// With its audit row. The conditional update is what makes two logins with one one-time password one session. What the
+/// user holds at the login is what the session may ever hold: scope never grows (RFC 6749 §6).
 const OPEN: &str = with_subject!(
     "subject AS (
         UPDATE users AS u
@@ -95,6 +95,20 @@ const OPEN: &str = with_subject!(
             now() + make_interval(secs => $7)
         FROM subject AS s
         RETURNING *
+    ),
+    recorded AS (
+        INSERT INTO audit_log (actor, action, target, actor_name, target_name, client_id, request_id, network)
+        SELECT
+            'user:' || live.user_id,
+            'session.opened',
+            replace(CAST(live.id AS text), '-', ''),
+            u.username,
+            u.username,
+            live.client_id,
+            $8,
+            $9
+        FROM live
+        JOIN users AS u ON u.id = live.user_id
     )"
 );
 
@@ -108,6 +122,8 @@ pub(super) async fn open(pool: &PgPool, session: &NewSession) -> Result<Option<S
         .bind(session.scope.iter().cloned().collect::<Vec<_>>())
         .bind(&session.checked_hash)
         .bind(session.lifetimes.absolute.as_secs_f64())
+        .bind(session.context.request_id())
+        .bind(session.context.network())
         .fetch_optional(&mut *transaction)
         .await?;
     let Some(row) = row else {
@@ -324,7 +340,7 @@ const END: &str = "
 async fn end(connection: &mut PgConnection, rotate: &Rotate, reason: &str) -> Result<()> {
     sqlx::query(END).bind(Uuid::from_bytes(rotate.id.0)).bind(reason).execute(&mut *connection).await?;
     let actor = Actor::Client(rotate.client_id.clone());
-    let entry = Entry::new(&actor, format!("session.{reason}"), rotate.id);
+    let entry = Entry::new(&actor, format!("session.{reason}"), rotate.id).within(&rotate.context);
     ledger::record(connection, &[entry]).await?;
     ledger::publish(connection, &[Event::session(rotate.id)]).await
 }

@@ -30,7 +30,7 @@ pub(super) async fn bootstrap(pools: &Pools, bootstrap: &Bootstrap) -> Result<bo
     }
     let mut entries = vec![
         Entry::new(&Actor::Operator, "bootstrap.done", administrator.id),
-        Entry::new(&Actor::Operator, "user.created", administrator.id),
+        Entry::new(&Actor::Operator, "user.created", administrator.id).named(&administrator.username),
     ];
     if console(&mut transaction, &bootstrap.console_client).await? {
         entries.push(Entry::new(&Actor::Operator, "client.created", &bootstrap.console_client));

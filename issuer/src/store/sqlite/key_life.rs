@@ -12,7 +12,7 @@ use crate::store::key_life::{
     Decide, KeyChange, KeyHistory, KeyLife, KeyLine, KeyRefusal, Reseal, SealedName,
 };
 use crate::store::ledger::{Entry, Event};
-use crate::store::{Actor, NewSigningKey, Result, StoreError};
+use crate::store::{Actor, Initiator, NewSigningKey, Result, StoreError};
 
 #[async_trait]
 impl KeyLife for Sqlite {
@@ -22,11 +22,11 @@ impl KeyLife for Sqlite {
 
     async fn change_keys(
         &self,
-        actor: &Actor,
+        by: &Initiator,
         candidates: &[NewSigningKey],
         decide: &Decide<'_>,
     ) -> Result<std::result::Result<Vec<KeyChange>, KeyRefusal>> {
-        change(&self.pools, actor, (candidates, decide)).await
+        change(&self.pools, by, (candidates, decide)).await
     }
 
     async fn reseal(
@@ -54,7 +54,7 @@ async fn history(connection: &mut SqliteConnection) -> Result<KeyHistory> {
 
 async fn change(
     pools: &Pools,
-    actor: &Actor,
+    by: &Initiator,
     (candidates, decide): (&[NewSigningKey], &Decide<'_>),
 ) -> Result<std::result::Result<Vec<KeyChange>, KeyRefusal>> {
     let mut transaction = pools.write().await?;
@@ -77,7 +77,7 @@ async fn change(
                 ""
             }
         };
-        entries.extend(change.entry(actor, published));
+        entries.extend(change.entry(by, published));
     }
     ledger::record(&mut transaction, &entries).await?;
     let events: Vec<Event> = changes.iter().filter_map(KeyChange::event).collect();

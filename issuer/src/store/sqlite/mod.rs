@@ -34,9 +34,9 @@ pub(super) use self::schema::MIGRATIONS;
 
 use self::pool::Pools;
 use super::{
-    Actor, Bootstrap, Client, Credential, EndSession, FeedPage, IssuedToken, LiveSession, NewSession,
-    NewSigningKey, PasswordChange, PoolUse, Position, Result, Revocations, Rotate, Rotation, Session,
-    SessionId, SigningKey, Standing, Store, Swept,
+    Actor, Bootstrap, Client, Credential, EndSession, FeedPage, Initiator, IssuedToken, LiveSession,
+    NewSession, NewSigningKey, PasswordChange, PoolUse, Position, Result, Revocations, Rotate, Rotation,
+    Session, SessionId, SigningKey, Standing, Store, Swept,
 };
 
 #[derive(Clone)]
@@ -154,8 +154,8 @@ impl Revocations for Sqlite {
         revocation::end_session(&self.pools, end).await
     }
 
-    async fn revoke_token(&self, actor: &Actor, token_id: &str) -> Result<()> {
-        revocation::revoke_token(&self.pools, actor, token_id).await
+    async fn revoke_token(&self, by: &Initiator, token_id: &str) -> Result<()> {
+        revocation::revoke_token(&self.pools, by, token_id).await
     }
 
     async fn standing(&self, token: &IssuedToken) -> Result<Option<Standing>> {

@@ -9,8 +9,8 @@ use super::pool::Pools;
 use super::{clock, ledger};
 use crate::store::ledger::{Entry, Event};
 use crate::store::{
-    Actor, EndReason, EndSession, Holder, IssuedToken, LiveSession, NewSession, Result, SessionId, Standing,
-    StoreError,
+    Actor, EndReason, EndSession, Holder, Initiator, IssuedToken, LiveSession, NewSession, RequestContext,
+    Result, SessionId, Standing, StoreError,
 };
 
 const END: &str = "
@@ -42,19 +42,20 @@ pub(super) async fn end_session(pools: &Pools, end: &EndSession) -> Result<bool>
     if ended == 0 {
         return Ok(false);
     }
-    write_down(&mut transaction, &end.actor, end.reason, &[end.id]).await?;
+    write_down(&mut transaction, (&end.actor, &end.context), end.reason, &[end.id]).await?;
     transaction.commit().await?;
     Ok(true)
 }
 
 async fn write_down(
     connection: &mut SqliteConnection,
-    actor: &Actor,
+    (actor, context): (&Actor, &RequestContext),
     reason: EndReason,
     sessions: &[SessionId],
 ) -> Result<()> {
     let action = format!("session.{}", reason.as_str());
-    let entries: Vec<_> = sessions.iter().map(|id| Entry::new(actor, action.clone(), id)).collect();
+    let entries: Vec<_> =
+        sessions.iter().map(|id| Entry::new(actor, action.clone(), id).within(context)).collect();
     let events: Vec<_> = sessions.iter().copied().map(Event::session).collect();
     ledger::record(connection, &entries).await?;
     ledger::publish(connection, &events).await
@@ -94,7 +95,8 @@ pub(super) async fn end_oldest(
         .fetch_all(&mut *connection)
         .await?;
     let ended: Vec<_> = ended.into_iter().map(|id| SessionId(id.into_bytes())).collect();
-    write_down(connection, &Actor::User(opened.user_id), EndReason::OverLimit, &ended).await
+    let by = (&Actor::User(opened.user_id), &opened.context);
+    write_down(connection, by, EndReason::OverLimit, &ended).await
 }
 
 const IS_REVOKED: &str = "
@@ -109,12 +111,13 @@ pub(super) async fn is_revoked(executor: impl sqlx::SqliteExecutor<'_>, token_id
     Ok(sqlx::query_scalar(IS_REVOKED).bind(token_id).fetch_one(executor).await?)
 }
 
-pub(super) async fn revoke_token(pools: &Pools, actor: &Actor, token_id: &str) -> Result<()> {
+pub(super) async fn revoke_token(pools: &Pools, by: &Initiator, token_id: &str) -> Result<()> {
     let mut transaction = pools.write().await?;
     if is_revoked(&mut *transaction, token_id).await? {
         return Ok(());
     }
-    ledger::record(&mut transaction, &[Entry::new(actor, "token.revoked", token_id)]).await?;
+    ledger::record(&mut transaction, &[Entry::new(&by.actor, "token.revoked", token_id).within(&by.context)])
+        .await?;
     ledger::publish(&mut transaction, &[Event::token(token_id.to_owned())]).await?;
     transaction.commit().await?;
     Ok(())

@@ -12,8 +12,8 @@ use super::{clock, ledger, revocation};
 use crate::store::ledger::{Entry, Event};
 use crate::store::rotation::{self, Stored, Verdict};
 use crate::store::{
-    Actor, AskedScope, NewSession, Result, Rotate, Rotation, RotationRefusal, Scope, Session, SessionId,
-    StoreError, rows,
+    Actor, AskedScope, NewSession, RequestContext, Result, Rotate, Rotation, RotationRefusal, Scope, Session,
+    SessionId, StoreError, rows,
 };
 
 /// The conditional update is what makes two logins with one one-time password one session.
@@ -72,8 +72,11 @@ pub(super) async fn open(pools: &Pools, session: &NewSession) -> Result<Option<S
         .bind(clock::after(now, session.lifetimes.absolute))
         .execute(&mut *transaction)
         .await?;
-    revocation::end_oldest(&mut transaction, session, now).await?;
     let opened = current(&mut transaction, session.id).await?;
+    let context = RequestContext { client_id: Some(session.client_id.clone()), ..session.context.clone() };
+    let entry = Entry::new(&Actor::User(session.user_id), "session.opened", session.id).within(&context);
+    ledger::record(&mut transaction, &[entry.named(&opened.username)]).await?;
+    revocation::end_oldest(&mut transaction, session, now).await?;
     transaction.commit().await?;
     Ok(Some(opened))
 }
@@ -248,7 +251,7 @@ async fn end(connection: &mut SqliteConnection, rotate: &Rotate, reason: &str) -
         .execute(&mut *connection)
         .await?;
     let actor = Actor::Client(rotate.client_id.clone());
-    let entry = Entry::new(&actor, format!("session.{reason}"), rotate.id);
+    let entry = Entry::new(&actor, format!("session.{reason}"), rotate.id).within(&rotate.context);
     ledger::record(connection, &[entry]).await?;
     ledger::publish(connection, &[Event::session(rotate.id)]).await
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::Bed;
 use super::world::*;
 use crate::store::administration::Refused;
-use crate::store::{Actor, NewSession, NewUser, PasswordChange, RotationRefusal, SessionId};
+use crate::store::{Actor, NewSession, NewUser, PasswordChange, RequestContext, RotationRefusal, SessionId};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -114,6 +114,7 @@ pub(super) async fn a_password_change_ends_the_other_sessions(bed: &Bed) {
         expected: Some("hash".to_owned()),
         new_hash: "new".to_owned(),
         keep: Some(SessionId([2; 16])),
+        context: RequestContext::default(),
     };
 
     assert!(bed.store.change_password(&change).await.unwrap());
@@ -135,6 +136,7 @@ pub(super) async fn a_password_change_needs_the_expected_hash(bed: &Bed) {
         expected: expected.map(str::to_owned),
         new_hash: "new".to_owned(),
         keep: Some(SessionId([1; 16])),
+        context: RequestContext::default(),
     };
 
     assert!(!bed.store.change_password(&change(ALICE, Some("older"))).await.unwrap());

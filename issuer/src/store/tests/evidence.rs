@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Bed;
 use super::world::*;
-use crate::store::{Actor, EndReason, EndSession, RotationRefusal, SealedName, SessionId};
+use crate::store::{Actor, EndReason, EndSession, RequestContext, RotationRefusal, SealedName, SessionId};
 
 pub(super) async fn a_database_says_what_it_is_and_who_was_there(bed: &Bed) {
     bed.store.migrate().await.unwrap();
@@ -52,7 +52,12 @@ pub(super) async fn a_session_is_shown_as_it_is_even_when_it_has_ended(bed: &Bed
     assert_eq!((live.scope, live.end), (set(&["orders:read"]), None));
     assert!(live.expires_at > live.last_used_at && live.last_used_at >= live.auth_time);
     let reason = EndReason::LoggedOut;
-    let end = EndSession { id: SessionId([1; 16]), actor: Actor::User(ALICE), reason };
+    let end = EndSession {
+        id: SessionId([1; 16]),
+        actor: Actor::User(ALICE),
+        reason,
+        context: RequestContext::default(),
+    };
     bed.store.end_session(&end).await.unwrap();
 
     let ended = bed.other.session_record(SessionId([1; 16])).await.unwrap().unwrap();
@@ -88,7 +93,7 @@ pub(super) async fn epochs_and_revoked_tokens_are_shown(bed: &Bed) {
     assert_eq!(bed.store.user_epoch(uuid::Uuid::from_u128(404)).await.unwrap(), None);
     assert!(!bed.store.is_token_revoked("jti").await.unwrap());
 
-    bed.store.revoke_token(&Actor::Operator, "jti").await.unwrap();
+    bed.store.revoke_token(&Actor::Operator.into(), "jti").await.unwrap();
     bed.run("UPDATE users SET epoch = 5").await.unwrap();
 
     assert!(bed.other.is_token_revoked("jti").await.unwrap());

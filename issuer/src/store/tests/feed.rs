@@ -7,7 +7,9 @@ use tokio::task::JoinSet;
 use super::Bed;
 use super::world::*;
 use crate::store::ledger::RETENTION;
-use crate::store::{Actor, EndReason, EndSession, FeedPage, Position, SessionId, Store, Swept};
+use crate::store::{
+    Actor, EndReason, EndSession, FeedPage, Position, RequestContext, SessionId, Store, Swept,
+};
 
 async fn page(store: &dyn Store, after: Option<Position>, most: u32) -> FeedPage {
     store.revoked_after(after, most).await.unwrap().expect("a place that is there")
@@ -18,7 +20,7 @@ fn values(page: &FeedPage) -> Vec<&str> {
 }
 
 async fn revoke(bed: &Bed, token_id: &str) {
-    bed.store.revoke_token(&Actor::Client("service".to_owned()), token_id).await.unwrap();
+    bed.store.revoke_token(&Actor::Client("service".to_owned()).into(), token_id).await.unwrap();
 }
 
 /// An event from an hour ago, to be dropped `seconds` from now.
@@ -67,7 +69,12 @@ pub(super) async fn pages_follow_each_other_without_a_gap(bed: &Bed) {
 pub(super) async fn an_event_is_read_as_it_was_written(bed: &Bed) {
     world(bed).await;
     open(bed, 1).await;
-    let end = EndSession { id: SessionId([1; 16]), actor: Actor::User(ALICE), reason: EndReason::LoggedOut };
+    let end = EndSession {
+        id: SessionId([1; 16]),
+        actor: Actor::User(ALICE),
+        reason: EndReason::LoggedOut,
+        context: RequestContext::default(),
+    };
     let before = bed.store.now().await.unwrap();
 
     assert!(bed.store.end_session(&end).await.unwrap());
@@ -165,7 +172,7 @@ pub(super) async fn a_reader_misses_nothing_while_others_write(bed: &Bed) {
     let mut writers = JoinSet::new();
     for turn in 0..40 {
         let replica = bed.replica(turn);
-        let service = Actor::Client("service".to_owned());
+        let service = Actor::Client("service".to_owned()).into();
         writers.spawn(async move { replica.revoke_token(&service, &format!("token{turn}")).await.unwrap() });
     }
 

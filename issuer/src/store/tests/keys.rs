@@ -25,7 +25,7 @@ async fn begin(bed: &Bed) {
 async fn change(bed: &Bed, decide: impl Fn(&KeyHistory) -> Vec<KeyChange> + Send + Sync) -> Vec<KeyChange> {
     let candidates = [candidate("new-1"), candidate("new-2")];
     let decide = |history: &KeyHistory| Ok(decide(history));
-    bed.store.change_keys(&Actor::Operator, &candidates, &decide).await.unwrap().unwrap()
+    bed.store.change_keys(&Actor::Operator.into(), &candidates, &decide).await.unwrap().unwrap()
 }
 
 async fn line(bed: &Bed, kid: &str) -> KeyLine {
@@ -92,7 +92,12 @@ pub(super) async fn of_many_decisions_at_once_each_sees_the_one_before(bed: &Bed
         let replica = bed.replica(turn);
         attempts.spawn(async move {
             let candidates = [candidate(&format!("new-{turn}"))];
-            replica.change_keys(&Actor::Schedule, &candidates, &publish_third).await.unwrap().unwrap().len()
+            replica
+                .change_keys(&Actor::Schedule.into(), &candidates, &publish_third)
+                .await
+                .unwrap()
+                .unwrap()
+                .len()
         });
     }
 
@@ -131,15 +136,15 @@ pub(super) async fn an_emergency_is_one_step_for_everyone(bed: &Bed) {
 
 pub(super) async fn a_refused_or_impossible_decision_changes_nothing(bed: &Bed) {
     begin(bed).await;
-    let refused = bed.store.change_keys(&Actor::Operator, &[], &|_| Err(KeyRefusal::NoStandby)).await;
+    let refused = bed.store.change_keys(&Actor::Operator.into(), &[], &|_| Err(KeyRefusal::NoStandby)).await;
     assert_eq!(refused.unwrap(), Err(KeyRefusal::NoStandby));
 
     // Two keys would sign at once.
     let overlap =
         |history: &KeyHistory| Ok(vec![compromise("standby-1"), publish(), activate("new-1", history, 60)]);
-    assert!(bed.store.change_keys(&Actor::Operator, &[candidate("new-1")], &overlap).await.is_err());
+    assert!(bed.store.change_keys(&Actor::Operator.into(), &[candidate("new-1")], &overlap).await.is_err());
     let too_many = |_: &KeyHistory| Ok(vec![publish(), publish()]);
-    assert!(bed.store.change_keys(&Actor::Operator, &[candidate("new-1")], &too_many).await.is_err());
+    assert!(bed.store.change_keys(&Actor::Operator.into(), &[candidate("new-1")], &too_many).await.is_err());
 
     assert_eq!(bed.count("signing_keys WHERE compromised_at IS NULL").await, 2);
     assert!(audit(bed, "key.%").await.is_empty() && events(bed).await.is_empty());
@@ -238,7 +243,7 @@ pub(super) async fn a_key_that_was_not_seen_for_long_enough_signs_nothing(bed: &
             Ok(vec![retire("active-1", history, at), activate("standby-1", history, at)])
         };
         bed.store
-            .change_keys(&Actor::Operator, &[], &decide)
+            .change_keys(&Actor::Operator.into(), &[], &decide)
             .await
             .map(drop)
             .map_err(|error| error.to_string())
@@ -253,7 +258,10 @@ pub(super) async fn a_key_that_was_not_seen_for_long_enough_signs_nothing(bed: &
 
     let missed = KeyChange::Missed { kid: "standby-1".to_owned() };
     let unseen = |_: &KeyHistory| Ok(vec![missed.clone()]);
-    assert!(bed.store.change_keys(&Actor::Schedule, &[], &unseen).await.is_err(), "it is planned to sign");
+    assert!(
+        bed.store.change_keys(&Actor::Schedule.into(), &[], &unseen).await.is_err(),
+        "it is planned to sign"
+    );
     let off = KeyChange::CallOff { kid: "standby-1".to_owned() };
     let goes_on = KeyChange::Retire { kid: "active-1".to_owned(), at: None };
     change(bed, |_| vec![off.clone(), goes_on.clone(), missed.clone()]).await;

@@ -9,12 +9,12 @@ use super::Bed;
 use super::world::*;
 use crate::store::ledger::RETENTION;
 use crate::store::{
-    Actor, EndReason, EndSession, Holder, IssuedToken, NewSession, RotationRefusal, SessionId, Standing,
-    Swept,
+    Actor, EndReason, EndSession, Holder, IssuedToken, NewSession, RequestContext, RotationRefusal,
+    SessionId, Standing, Swept,
 };
 
 fn end(number: u8, actor: Actor, reason: EndReason) -> EndSession {
-    EndSession { id: SessionId([number; 16]), actor, reason }
+    EndSession { id: SessionId([number; 16]), actor, reason, context: RequestContext::default() }
 }
 
 fn the_app() -> Actor {
@@ -95,7 +95,7 @@ pub(super) async fn a_token_without_a_session_is_revoked_by_its_own_id(bed: &Bed
     );
 
     for _ in 0..2 {
-        bed.store.revoke_token(&service, "token1").await.unwrap();
+        bed.store.revoke_token(&service.clone().into(), "token1").await.unwrap();
     }
 
     assert_eq!(events(bed).await, ["jti token1"]);
@@ -232,7 +232,7 @@ pub(super) async fn what_is_over_for_long_is_swept_and_nothing_else(bed: &Bed) {
     }
     assert!(bed.store.end_session(&end(1, the_app(), EndReason::Revoked)).await.unwrap());
     // The last event stays, whatever its age.
-    bed.store.revoke_token(&the_app(), "last").await.unwrap();
+    bed.store.revoke_token(&the_app().into(), "last").await.unwrap();
     let nothing = Swept::default();
 
     bed.pass(RETENTION - Duration::from_secs(60)).await;

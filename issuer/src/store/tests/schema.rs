@@ -60,7 +60,7 @@ pub(super) async fn the_schema_is_the_documented_one(bed: &Bed) {
 
 /// Sorted, columns too.
 const SCHEMA: [&str; 18] = [
-    "audit_log: action actor at id target",
+    "audit_log: action actor actor_name at changes client_id id network request_id target target_name",
     "bootstrap_done: administrator at once",
     "client_grants: client_id grant_type",
     "client_origins: client_id origin",
@@ -93,7 +93,8 @@ pub(super) async fn every_reference_has_its_constraint(bed: &Bed) {
         .filter(|column| !references.contains(column))
         .collect();
 
-    // The client's own name, the key that the others refer to.
+    // The audit log outlives what it speaks of. The last is the client's own name, the key that the others refer to.
+    let loose: Vec<_> = loose.into_iter().filter(|column| !column.starts_with("audit_log.")).collect();
     assert_eq!(loose, ["service_clients.client_id"]);
 }
 

@@ -9,7 +9,7 @@ use super::Bed;
 use crate::store::administration::Authority;
 use crate::store::{
     Actor, AskedScope, Declaration, DeclaredClient, DeclaredRole, DeclaredScope, GrantType, Lifetimes,
-    NewSession, NewUser, Rotate, Rotation, RotationRefusal, Session, SessionId,
+    NewSession, NewUser, RequestContext, Rotate, Rotation, RotationRefusal, Session, SessionId,
 };
 
 pub(super) const ALICE: Uuid = Uuid::from_u128(0xa11ce);
@@ -25,7 +25,13 @@ pub(super) async fn world(bed: &Bed) {
 }
 
 pub(super) fn operator(scope: &'static str) -> Authority {
-    Authority { actor: Actor::Operator, scope, token: None, login_older_than: None }
+    Authority {
+        actor: Actor::Operator,
+        scope,
+        token: None,
+        login_older_than: None,
+        context: RequestContext::default(),
+    }
 }
 
 pub(super) fn declaration() -> Declaration {
@@ -106,6 +112,7 @@ pub(super) fn login(number: u8) -> NewSession {
         checked_hash: "hash".to_owned(),
         lifetimes: Lifetimes { inactivity: INACTIVITY, absolute: ABSOLUTE },
         most_live: 100,
+        context: RequestContext::default(),
     }
 }
 
@@ -121,6 +128,7 @@ pub(super) fn refresh(number: u8, presented: u32) -> Rotate {
         grace: GRACE,
         inactivity: INACTIVITY,
         scope: AskedScope::All,
+        context: RequestContext::default(),
     }
 }
 
@@ -148,12 +156,12 @@ pub(super) async fn events(bed: &Bed) -> Vec<String> {
     .await
 }
 
-/// `actor action target`, in order, from `action` on.
+/// `actor action target` of what the audit log says, but for logins, in order.
 pub(super) async fn audit(bed: &Bed, action: &str) -> Vec<String> {
     bed.text(&format!(
         "SELECT actor || ' ' || action || ' ' || target
          FROM audit_log
-         WHERE action LIKE '{action}'
+         WHERE action LIKE '{action}' AND action <> 'session.opened'
          ORDER BY id"
     ))
     .await

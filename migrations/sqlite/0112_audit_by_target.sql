@@ -1,0 +1,2 @@
+-- What was done to something, newest first.
+CREATE INDEX audit_log_target_idx ON audit_log (target, id);
