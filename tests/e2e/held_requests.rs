@@ -23,6 +23,7 @@ pub(crate) const PROMISES: &[(&str, Alone)] = promises![
     thousands_of_held_requests_end_no_vm_that_is_reloaded,
     thousands_of_held_requests_end_no_vm_that_fails_closed,
     thousands_of_held_requests_end_no_vm_that_fails_open,
+    a_held_request_with_a_body_waits_however_the_plugin_is_set,
 ];
 
 /// What Envoy does when a VM fails: the samples' choice, and two others.
@@ -38,6 +39,23 @@ fn thousands_of_held_requests_end_no_vm_that_fails_closed(lab: &Lab) -> Result<(
 
 fn thousands_of_held_requests_end_no_vm_that_fails_open(lab: &Lab) -> Result<()> {
     flood(lab, "FAIL_OPEN", &SHORT).map(drop)
+}
+
+/// Envoy then lets bodies go on to filters that have stopped at headers.
+fn a_held_request_with_a_body_waits_however_the_plugin_is_set(lab: &Lab) -> Result<()> {
+    let policy = "failure_policy: FAIL_RELOAD\n";
+    let setting = "                        allow_on_headers_stop_iteration: true\n";
+    let change = |sample: String| sample.replace(policy, &format!("{policy}{setting}"));
+    let running = Running::start(lab, "held-body", &["static.yaml"], change)?;
+    running.await_status("/orders", 200)?;
+    running.keys.answers(Reply::Silence);
+
+    let order = running.site.post("/orders").body("text/plain", "an order").header("x-mark", "held");
+    order.bearer(&mint::unsigned("unknown")).send()?.expect(401)?;
+
+    ensure!(!running.orders.saw("held"), "a request that nobody judged reached the API");
+    ensure!(statistic(&running.admin, "keystone_held_requests_total")? > 0, "it was not held");
+    Ok(())
 }
 
 /// What is sent, again and again.
