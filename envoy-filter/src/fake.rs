@@ -59,6 +59,7 @@ impl Response {
 pub(crate) struct Fake {
     process: Rc<Process>,
     pub(crate) configuration: RefCell<String>,
+    pub(crate) vm_id: RefCell<String>,
     pub(crate) calls: Cell<u32>,
     pub(crate) refuses_changes: Cell<bool>,
     pub(crate) knows_cluster: Cell<bool>,
@@ -99,6 +100,7 @@ impl Fake {
         Self {
             process: Rc::clone(process),
             configuration: RefCell::default(),
+            vm_id: RefCell::new("keystone".into()),
             calls: Cell::new(0),
             refuses_changes: Cell::new(false),
             knows_cluster: Cell::new(true),
@@ -162,6 +164,10 @@ impl Host for Rc<Fake> {
 
     fn configuration(&self) -> Option<Vec<u8>> {
         Some(self.configuration.borrow().clone().into())
+    }
+
+    fn vm_id(&self) -> Option<Vec<u8>> {
+        Some(self.vm_id.borrow().clone().into())
     }
 
     fn tick_every(&self, period: Duration) {

@@ -11,6 +11,8 @@ pub trait Host {
     fn now(&self) -> Duration;
     /// The configuration of the plugin, as the operator wrote it.
     fn configuration(&self) -> Option<Vec<u8>>;
+    /// The `vm_id` that the operator gave this VM, empty where they gave none. `None`: the host does not tell.
+    fn vm_id(&self) -> Option<Vec<u8>>;
     /// Asks for a tick every `period`.
     fn tick_every(&self, period: Duration);
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keystone_verifier::{Bundle, FeedState, Gate, KeyCache, Revocations, text};
+use keystone_verifier::{Bundle, FeedState, Gate, IssuerPolicy, KeyCache, Revocations, text};
 
 use crate::feed::Feed;
 use crate::held::Awaited;
@@ -10,6 +10,7 @@ use crate::host::{Host, Level};
 use crate::keys::Remote;
 use crate::metrics::Metrics;
 use crate::request::{self, INTERNAL, Served};
+use crate::source::feed_cluster;
 
 #[derive(Debug)]
 pub(crate) struct Root {
@@ -65,9 +66,11 @@ impl Root {
     pub(crate) fn inherit(&mut self, host: &impl Host, other: &mut Self) {
         let now = host.now().as_secs();
         let feeds = |root: &Self| {
-            let all =
-                root.gate.issuers().map(|issuer| (issuer.rules.issuer.clone(), issuer.revocations.clone()));
-            all.collect::<Vec<_>>()
+            let place = |issuer: &IssuerPolicy| {
+                let cluster = feed_cluster(issuer).map(String::from);
+                (issuer.rules.issuer.clone(), issuer.revocations.clone(), cluster)
+            };
+            root.gate.issuers().map(place).collect::<Vec<_>>()
         };
         let (own, others) = (feeds(self), feeds(other));
         for (place, feed) in own.iter().enumerate() {

@@ -91,17 +91,21 @@ impl FeedSources {
     /// `None` if the feed is not followed. The error is what the policy lacks for Envoy.
     pub(crate) fn new(issuer: &IssuerPolicy) -> Result<Option<Self>, String> {
         let Some(feed) = &issuer.revocations else { return Ok(None) };
-        let of_keys = match &issuer.keys {
-            KeySource::Remote { cluster, .. } => cluster.as_ref(),
-            KeySource::Inline(_) => None,
-        };
-        // Mostly one cluster serves all of an issuer.
-        let cluster = feed.cluster.as_ref().or(of_keys).ok_or_else(|| missing("revocation", &feed.url))?;
+        let cluster = feed_cluster(issuer).ok_or_else(|| missing("revocation", &feed.url))?;
         Ok(Some(Self {
             keys: Source::new("revocation.keys_url", (&feed.keys_url, JWKS), cluster)?,
             pages: Source::new("revocation.url", (&feed.url, PAGE), cluster)?,
         }))
     }
+}
+
+/// Mostly one cluster serves all of an issuer: that of its keys does where the feed names none.
+pub(crate) fn feed_cluster(issuer: &IssuerPolicy) -> Option<&str> {
+    let of_keys = match &issuer.keys {
+        KeySource::Remote { cluster, .. } => cluster.as_deref(),
+        KeySource::Inline(_) => None,
+    };
+    issuer.revocations.as_ref()?.cluster.as_deref().or(of_keys)
 }
 
 fn missing(member: &str, url: &str) -> String {

@@ -62,6 +62,7 @@ impl<H: Host> Vm<H> {
                 take(&mut self.roots, context);
                 self.roots.push((context, root));
                 self.share_memory();
+                self.look_at_vm_id();
                 true
             }
             Err(error) => {
@@ -139,6 +140,16 @@ impl<H: Host> Vm<H> {
         self.held.remove(context);
         if take(&mut self.roots, context).is_some() {
             self.share_memory();
+        }
+    }
+
+    /// Shared data goes by the `vm_id`, and is written by whoever has the same.
+    fn look_at_vm_id(&self) {
+        if self.host.vm_id().is_some_and(|vm_id| vm_id.is_empty()) {
+            self.host.log(
+                Level::Warn,
+                "this plugin has no vm_id, so every other plugin without one can write to its shared data: give it a vm_id of its own",
+            );
         }
     }
 

@@ -20,6 +20,7 @@ pub(crate) const PROMISES: &[(&str, Alone)] = promises![
     the_static_sample_guards_the_api,
     the_dynamic_sample_guards_the_api_and_takes_another_policy,
     a_second_instance_adds_to_what_one_route_needs,
+    a_plugin_without_a_vm_id_is_told_of_and_works,
     identity_headers_in_trailers_never_reach_the_api,
     large_tokens_under_eight_policies_end_no_vm,
 ];
@@ -52,6 +53,16 @@ fn a_second_instance_adds_to_what_one_route_needs(lab: &Lab) -> Result<()> {
     let answer = running.site.get("/orders").bearer(&running.token).send()?.expect(403)?;
     ensure!(answer.header("www-authenticate").is_some_and(|said| said.contains("scope=\"orders:audit\"")));
     running.await_status("/", 200)
+}
+
+fn a_plugin_without_a_vm_id_is_told_of_and_works(lab: &Lab) -> Result<()> {
+    let named = "                          vm_id: keystone\n";
+    let running = Running::start(lab, "no-vm-id", &["static.yaml"], |sample| sample.replace(named, ""))?;
+    running.await_status("/orders", 200)?;
+
+    let log = fs::read_to_string(running.envoy.log())?;
+    ensure!(log.contains("give it a vm_id of its own"), "{log}");
+    Ok(())
 }
 
 fn identity_headers_in_trailers_never_reach_the_api(lab: &Lab) -> Result<()> {

@@ -292,7 +292,7 @@ fn plugin(filter: &Path, policy: &str) -> Value {
 const WASM: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
 
 /// Everything the filter may ask of Envoy and be asked by it.
-pub const CAPABILITIES: [&str; 26] = [
+pub const CAPABILITIES: [&str; 27] = [
     "proxy_on_configure",
     "proxy_on_context_create",
     "proxy_on_delete",
@@ -306,6 +306,7 @@ pub const CAPABILITIES: [&str; 26] = [
     "proxy_get_current_time_nanoseconds",
     "proxy_get_header_map_pairs",
     "proxy_get_header_map_value",
+    "proxy_get_property",
     "proxy_get_shared_data",
     "proxy_http_call",
     "proxy_increment_metric",

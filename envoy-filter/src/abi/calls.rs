@@ -33,6 +33,7 @@ unsafe extern "C" {
         data: *mut *mut u8,
         size: *mut usize,
     ) -> u32;
+    fn proxy_get_property(path: *const u8, path_size: usize, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_get_header_map_value(
         map: u32,
@@ -113,6 +114,12 @@ impl Host for Abi {
 
     fn configuration(&self) -> Option<Vec<u8>> {
         buffer(PLUGIN_CONFIGURATION, usize::MAX)
+    }
+
+    fn vm_id(&self) -> Option<Vec<u8>> {
+        let path = "plugin_vm_id";
+        // SAFETY: pointers and sizes are those of live values, which the host reads or fills before it returns.
+        filled(|data, size| unsafe { proxy_get_property(path.as_ptr(), path.len(), data, size) })
     }
 
     fn tick_every(&self, period: Duration) {

@@ -356,6 +356,25 @@ fn followers_by_way_of_different_clusters_share_no_page_and_no_memory() {
 }
 
 #[test]
+fn a_configuration_that_corrects_the_cluster_takes_nothing_over() {
+    // The cluster of the keys serves the feed, too.
+    let bare = FEED.replace(r#", "cluster": "keystone""#, "");
+    let by = |cluster: &str| {
+        policy(&format!(r#"{}, "revocation": {bare}"#, REMOTE.replace("\"keystone\"", cluster)), "{}")
+    };
+    let mut followers = Followers::new(0);
+    followers.workers.push((Worker::new(&followers.process, &by("\"wrong\"")), 0));
+    followers.run(2 * SECOND);
+    assert!(followers.pages().last().unwrap().starts_with("wrong as.test/revocations?after="));
+
+    followers.workers[0].0.host.configuration.replace(by("\"right\""));
+    assert!(followers.workers[0].0.configure());
+    followers.tick();
+
+    assert_eq!(followers.pages().last().unwrap(), "right as.test/revocations");
+}
+
+#[test]
 fn an_unknown_cluster_is_named_in_the_log() {
     let mut followers = Followers::new(1);
     followers.tick();

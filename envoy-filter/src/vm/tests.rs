@@ -228,6 +228,17 @@ fn a_clock_that_is_set_back_lets_nobody_wait_for_longer() {
 }
 
 #[test]
+fn a_vm_without_an_id_of_its_own_is_told_of() {
+    let mut worker = Worker::unconfigured(&Process::start(), &policy(REMOTE, "{}"));
+    assert!(worker.configure() && worker.host.log.borrow().is_empty());
+
+    worker.host.vm_id.replace(String::new());
+
+    assert!(worker.configure());
+    assert!(worker.host.last_line().contains("give it a vm_id of its own"));
+}
+
+#[test]
 fn decisions_and_reused_verdicts_are_counted_by_the_tick() {
     let (process, mut worker) = worker();
     for _ in 0..5 {

@@ -28,6 +28,19 @@ pub fn check(input: &[u8]) {
     let mut feed = self::feed();
     assert!(feed.take(input, NOW).is_err());
     is_as_before(&feed);
+    let mut feed = self::feed();
+    if feed.restore(input, NOW).is_ok() {
+        is_restored(&feed);
+    }
+}
+
+/// From its own pieces.
+fn is_restored(feed: &Revocations) {
+    let mut other = self::feed();
+    for at in 0..feed.pieces() {
+        other.restore(feed.piece(at, feed.pieces()).as_bytes(), NOW).expect("a piece of its own");
+    }
+    assert_eq!(other.len(), feed.len());
 }
 
 fn feed() -> Revocations {

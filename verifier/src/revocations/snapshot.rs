@@ -43,10 +43,16 @@ impl Revocations {
         match core::mem::replace(&mut self.unsaved, Unsaved::Some(Vec::new())) {
             Unsaved::All => (0..pieces).collect(),
             Unsaved::Some(hashes) => {
-                let mut changed: Vec<_> = hashes.iter().map(|hash| hash & pieces.saturating_sub(1)).collect();
-                changed.sort_unstable();
-                changed.dedup();
-                changed
+                // Not sorted: the standard library's way to do that can panic.
+                let mut is_changed = Vec::new();
+                is_changed.resize(pieces, false);
+                for hash in hashes {
+                    if let Some(piece) = is_changed.get_mut(hash & pieces.saturating_sub(1)) {
+                        *piece = true;
+                    }
+                }
+                let changed = is_changed.into_iter().enumerate().filter(|(_, is_changed)| *is_changed);
+                changed.map(|(at, _)| at).collect()
             }
         }
     }
