@@ -2,8 +2,6 @@
 
 use time::OffsetDateTime;
 
-use super::{Result, StoreError};
-
 /// A place in the feed: that of one event.
 ///
 /// The number alone would not do: a database that was restored from a backup gives it a second time, to another event.
@@ -39,17 +37,19 @@ pub struct FeedPage {
 
 impl FeedPage {
     /// `rows`: the one at `after`, if it is still there, and those that follow it. `None`: the first is not what was asked for.
-    pub(super) fn of(after: Option<Position>, rows: Vec<FeedEvent>, most: u32) -> Option<Self> {
-        let mut events = rows.into_iter();
+    ///
+    /// A row that the feed cannot say is left out, and logged: the others must not wait for it.
+    pub(super) fn of(after: Option<Position>, rows: Vec<Row>, most: u32) -> Option<Self> {
+        let mut rows = rows.into_iter();
         if let Some(after) = after {
-            events.next().filter(|row| row.position == after)?;
+            rows.next().filter(|row| row.position == after)?;
         }
         let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let mut events: Vec<_> = events.collect();
-        let more = events.len() > most;
-        events.truncate(most);
-        let to = events.last().map(|event| event.position).or(after);
-        Some(Self { events, to, more })
+        let mut rows: Vec<_> = rows.collect();
+        let more = rows.len() > most;
+        rows.truncate(most);
+        let to = rows.last().map(|row| row.position).or(after);
+        Some(Self { events: rows.into_iter().filter_map(Row::said).collect(), to, more })
     }
 }
 
@@ -58,19 +58,51 @@ pub(super) fn rows_for(most: u32) -> i64 {
     i64::from(most).saturating_add(2)
 }
 
-pub(super) fn kind(name: &str) -> Result<&'static str> {
-    let known = ["sid", "jti", "kid", "sub", "cid"].into_iter().find(|known| *known == name);
-    known.ok_or_else(|| StoreError::Inconsistent(format!("a revocation of the kind `{name}`")))
+/// A row as the database has it, whoever wrote it.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    pub(super) position: Position,
+    pub(super) kind: String,
+    pub(super) value: String,
+    pub(super) min_epoch: Option<i64>,
+    pub(super) drop_after: OffsetDateTime,
+}
+
+impl Row {
+    /// `None`: verifiers would refuse the page that says this.
+    fn said(self) -> Option<FeedEvent> {
+        let Some(kind) = kind(&self.kind).filter(|kind| is_whole(kind, &self.value, self.min_epoch)) else {
+            let Self { position, kind, value, .. } = self;
+            tracing::error!(
+                seq = position.seq,
+                kind,
+                value,
+                "a row of revocation_events revokes nothing: the feed cannot say it"
+            );
+            return None;
+        };
+        let Self { position, value, min_epoch, drop_after, .. } = self;
+        Some(FeedEvent { position, kind, value, min_epoch, drop_after })
+    }
+}
+
+fn kind(name: &str) -> Option<&'static str> {
+    ["sid", "jti", "kid", "sub", "cid"].into_iter().find(|known| *known == name)
+}
+
+fn is_whole(kind: &str, value: &str, min_epoch: Option<i64>) -> bool {
+    let has_epoch = matches!(kind, "sub" | "cid");
+    !value.is_empty() && min_epoch.is_some() == has_epoch && min_epoch.is_none_or(|epoch| epoch >= 0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn row(seq: i64) -> FeedEvent {
-        FeedEvent {
+    fn row(seq: i64) -> Row {
+        Row {
             position: at(seq),
-            kind: "jti",
+            kind: "jti".to_owned(),
             value: seq.to_string(),
             min_epoch: None,
             drop_after: OffsetDateTime::UNIX_EPOCH,
@@ -106,8 +138,17 @@ mod tests {
     }
 
     #[test]
-    fn kinds_that_no_token_is_held_against_are_a_mistake() {
-        assert_eq!(kind("sid").unwrap(), "sid");
-        assert!(kind("iss").is_err() && kind("").is_err());
+    fn a_row_that_the_feed_cannot_say_holds_up_no_other() {
+        for wrong in [
+            Row { kind: "iss".to_owned(), min_epoch: Some(1), ..row(2) },
+            Row { kind: String::new(), ..row(2) },
+            Row { value: String::new(), ..row(2) },
+            Row { min_epoch: Some(1), ..row(2) },
+            Row { kind: "sub".to_owned(), ..row(2) },
+            Row { kind: "sub".to_owned(), min_epoch: Some(-1), ..row(2) },
+        ] {
+            let page = FeedPage::of(None, vec![row(1), wrong.clone(), row(3)], 2).unwrap();
+            assert_eq!((page.events.len(), page.to, page.more), (1, Some(at(2)), true), "{wrong:?}");
+        }
     }
 }

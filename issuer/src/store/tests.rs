@@ -68,6 +68,7 @@ promises! {
         a_refresh_holds_what_the_user_holds_now_and_never_more_than_at_the_login,
         a_scope_beyond_the_session_uses_nothing_up_and_hides_nothing,
         time_in_which_nobody_could_answer_does_not_count,
+        a_scope_of_after_the_login_enters_no_session,
         an_unknown_session_is_unknown;
     revocation:
         a_session_ends_once_with_its_event_and_its_audit_row,
@@ -87,6 +88,7 @@ promises! {
         what_no_token_can_match_any_more_is_left_out,
         the_last_place_survives_every_sweep,
         a_place_of_another_history_is_unknown,
+        a_row_that_cannot_be_said_holds_up_no_other,
         a_reader_misses_nothing_while_others_write;
     accounts:
         a_one_time_password_opens_one_session,

@@ -44,6 +44,7 @@ macro_rules! with_subject {
             SELECT json_agg(json_build_object('name', s.name, 'resource', s.resource) ORDER BY s.name)
             FROM scopes AS s
             WHERE s.name = ANY (live.scope)
+                AND s.revision <= live.scope_revision
                 AND EXISTS (
                     SELECT
                     FROM client_scopes AS cs
@@ -83,13 +84,16 @@ const OPEN: &str = with_subject!(
         RETURNING u.id AS user_id, c.client_id
     ),
     live AS (
-        INSERT INTO refresh_tokens (id, salt, user_id, client_id, scope, auth_time, last_used_at, expires_at)
+        INSERT INTO refresh_tokens (
+            id, salt, user_id, client_id, scope, scope_revision, auth_time, last_used_at, expires_at
+        )
         SELECT
             $1,
             $2,
             s.user_id,
             s.client_id,
             ARRAY(SELECT h.scope_name FROM held_scopes AS h WHERE h.user_id = s.user_id AND h.scope_name = ANY ($5)),
+            (SELECT coalesce(max(known.revision), 0) FROM scopes AS known),
             now(),
             now(),
             now() + make_interval(secs => $7)

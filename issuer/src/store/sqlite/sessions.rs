@@ -36,7 +36,9 @@ const LOG_IN: &str = "
 
 /// What the user holds at the login is what the session may ever hold: scope never grows (RFC 6749 §6).
 const OPEN: &str = "
-    INSERT INTO refresh_tokens (id, salt, user_id, client_id, scope, auth_time, last_used_at, expires_at)
+    INSERT INTO refresh_tokens (
+        id, salt, user_id, client_id, scope, scope_revision, auth_time, last_used_at, expires_at
+    )
     VALUES (
         $1, $2, $3, $4,
         (
@@ -44,6 +46,7 @@ const OPEN: &str = "
             FROM json_each($5) AS wanted
             JOIN held_scopes AS h ON h.scope_name = wanted.value AND h.user_id = $3
         ),
+        (SELECT coalesce(max(revision), 0) FROM scopes),
         $6, $6, $7
     )";
 
@@ -308,7 +311,7 @@ const SCOPES: &str = "
     SELECT s.name, s.resource
     FROM refresh_tokens AS t
     JOIN json_each(t.scope) AS asked
-    JOIN scopes AS s ON s.name = asked.value
+    JOIN scopes AS s ON s.name = asked.value AND s.revision <= t.scope_revision
     JOIN client_scopes AS cs ON cs.client_id = t.client_id AND cs.scope_name = s.name
     WHERE t.id = $1
         AND EXISTS (

@@ -189,3 +189,24 @@ pub(super) async fn a_reader_misses_nothing_while_others_write(bed: &Bed) {
     assert_eq!(read, events(bed).await);
     assert_eq!(read.len(), 40);
 }
+
+/// A row from before the rule, or from somebody's hand.
+pub(super) async fn a_row_that_cannot_be_said_holds_up_no_other(bed: &Bed) {
+    world(bed).await;
+    bed.allow_any_revocation().await;
+    revoke(bed, "before").await;
+    let far = bed.at(10_000_000);
+    bed.run(&format!(
+        "INSERT INTO revocation_events (kind, value, min_epoch, drop_after) VALUES ('iss', 'x', 1, {far})"
+    ))
+    .await
+    .unwrap();
+    revoke(bed, "after").await;
+
+    let page = bed.store.revoked_after(None, 100).await.unwrap().unwrap();
+    assert_eq!(page.events.iter().map(|event| event.value.as_str()).collect::<Vec<_>>(), ["before", "after"]);
+    let first = bed.store.revoked_after(None, 2).await.unwrap().unwrap();
+    assert_eq!((first.events.len(), first.more), (1, true));
+    let rest = bed.store.revoked_after(first.to, 2).await.unwrap().unwrap();
+    assert_eq!(rest.events[0].value, "after", "the place of such a row is a place like others");
+}

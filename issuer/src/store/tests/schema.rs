@@ -68,11 +68,11 @@ const SCHEMA: [&str; 18] = [
     "client_secrets: client_id created_at expires_at hash public slot",
     "liveness: due_at once reported_at",
     "outages: ended_at started_at",
-    "refresh_tokens: auth_time client_id end_reason ended_at expires_at generation id last_used_at rotated_at salt scope user_id",
+    "refresh_tokens: auth_time client_id end_reason ended_at expires_at generation id last_used_at rotated_at salt scope scope_revision user_id",
     "revocation_events: at drop_after kind min_epoch seq value",
     "role_scopes: role_name scope_name",
     "roles: created_at description name",
-    "scopes: created_at description name resource",
+    "scopes: created_at description name resource revision",
     "server_secrets: created_at name sealed",
     "service_clients: client_id created_at enabled epoch name public updated_at",
     "signing_keys: activates_at alg compromised_at kid lead public_jwk published_at removed_at retires_at sealed seen_at seen_since tail watch",
@@ -159,6 +159,27 @@ pub(super) async fn what_no_row_may_say_is_refused(bed: &Bed) {
                 bed.at(-60)
             ),
             "revocation_events_drop_later",
+        ),
+        (
+            format!(
+                "INSERT INTO revocation_events (kind, value, min_epoch, drop_after) VALUES ('iss', 'x', 1, {})",
+                bed.at(60)
+            ),
+            "revocation_events_kind_is_published",
+        ),
+        (
+            format!(
+                "INSERT INTO revocation_events (kind, value, drop_after) VALUES ('sid', '', {})",
+                bed.at(60)
+            ),
+            "revocation_events_value_is_named",
+        ),
+        (
+            format!(
+                "INSERT INTO revocation_events (kind, value, min_epoch, drop_after) VALUES ('sub', 'x', -1, {})",
+                bed.at(60)
+            ),
+            "revocation_events_epoch_counts_up",
         ),
     ] {
         bed.refuses(&sql, rule).await;

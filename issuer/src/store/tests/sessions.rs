@@ -6,7 +6,11 @@ use tokio::task::JoinSet;
 
 use super::Bed;
 use super::world::*;
-use crate::store::{AskedScope, NewSession, Rotate, Rotation, RotationRefusal, Scope, SessionId};
+use crate::store::administration::{Expected, ScopeChange};
+use crate::store::{
+    Actor, AskedScope, Declaration, DeclaredScope, NewSession, Rotate, Rotation, RotationRefusal, Scope,
+    SessionId,
+};
 
 pub(super) async fn a_login_opens_a_session_with_what_the_user_holds(bed: &Bed) {
     world(bed).await;
@@ -268,4 +272,46 @@ pub(super) async fn an_unknown_session_is_unknown(bed: &Bed) {
 
     assert_eq!(refused(bed, &refresh(9, 0)).await, RotationRefusal::Unknown);
     assert_eq!(bed.store.session_salt(SessionId([9; 16])).await.unwrap(), None);
+}
+
+/// Deleted and made again, for another resource or the same, or moved to another resource: each is another right.
+pub(super) async fn a_scope_of_after_the_login_enters_no_session(bed: &Bed) {
+    world(bed).await;
+    let by = operator("keystone:scopes:write");
+    let held = async |number: u8| {
+        let rotated = bed.store.rotate(&refresh(number, 0)).await.unwrap();
+        let Rotation::Rotated(session) = rotated else { panic!("{rotated:?}") };
+        scope_names(&session).into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let give_back = async || {
+        let clerk = role("customer", &["orders:read"]);
+        let again = Declaration { roles: vec![clerk], clients: vec![app()], ..declaration() };
+        bed.store.apply(&Actor::Operator, &again).await.unwrap().unwrap();
+    };
+    for number in 1..=3 {
+        assert_eq!(scope_names(&open(bed, number).await), ["orders:read"]);
+    }
+    assert_eq!(held(1).await, ["orders:read"]);
+
+    bed.store.delete_scope(&by, "orders:read", &Expected::Any).await.unwrap().unwrap();
+    let other = DeclaredScope { resource: "billing".to_owned(), ..scope("orders:read") };
+    bed.store.create_scope(&by, &other).await.unwrap().unwrap();
+    let moved = ScopeChange {
+        name: "orders:read".to_owned(),
+        expected: Expected::Any,
+        description: None,
+        resource: Some("orders".to_owned()),
+    };
+    bed.store.change_scope(&by, &moved).await.unwrap().unwrap();
+    give_back().await;
+    assert!(held(2).await.is_empty());
+    assert_eq!(scope_names(&open(bed, 4).await), ["orders:read"], "a login of now holds it");
+
+    let words = ScopeChange { description: Some("See them".to_owned()), resource: None, ..moved.clone() };
+    bed.store.change_scope(&by, &words).await.unwrap().unwrap();
+    assert_eq!(held(4).await, ["orders:read"], "its description is no other right");
+    open(bed, 5).await;
+    let away = ScopeChange { resource: Some("billing".to_owned()), ..moved };
+    bed.store.change_scope(&by, &away).await.unwrap().unwrap();
+    assert!(held(5).await.is_empty());
 }

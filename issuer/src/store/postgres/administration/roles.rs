@@ -89,14 +89,15 @@ const SCOPE: &str = "
     WHERE name = $1";
 
 const INSERT_SCOPE: &str = "
-    INSERT INTO scopes (name, description, resource)
-    VALUES ($1, $2, $3)";
+    INSERT INTO scopes (name, description, resource, revision)
+    VALUES ($1, $2, $3, nextval('scope_revisions'))";
 
 const PUT_SCOPE: &str = "
     UPDATE scopes
     SET
         description = coalesce($2, description),
-        resource = coalesce($3, resource)
+        resource = coalesce($3, resource),
+        revision = CASE WHEN $3 <> resource THEN nextval('scope_revisions') ELSE revision END
     WHERE name = $1";
 
 const DELETE_SCOPE: &str = "

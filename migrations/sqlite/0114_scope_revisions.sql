@@ -1,0 +1,6 @@
+-- A name that is used again is another right. Each scope has a number that grows with every scope that is made or gets another
+-- resource, and a session holds none that is newer than its login. Numbers, not times: no clock can set them back.
+ALTER TABLE scopes ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
+
+-- The greatest revision at the login.
+ALTER TABLE refresh_tokens ADD COLUMN scope_revision INTEGER NOT NULL DEFAULT 0;
