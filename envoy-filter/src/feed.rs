@@ -92,25 +92,25 @@ impl Feed {
         self.memory.is_reading()
     }
 
-    /// As [`Self::awaited_for`], before anything went wrong: what is not refused waits for nothing else.
-    pub(crate) fn first_awaited_for(&self, feed: &mut Revocations, now: Duration) -> Option<Duration> {
+    /// As [`Self::awaited_since`], before anything went wrong: what is not refused waits for nothing else.
+    pub(crate) fn first_awaited_since(&self, feed: &mut Revocations, now: Duration) -> Option<Duration> {
         let has_failed = self.failed_alone || self.turn.has_failed() || self.keys.has_failed();
-        self.awaited_for(feed, now).filter(|_| !has_failed)
+        self.awaited_since(feed, now).filter(|_| !has_failed)
     }
 
-    /// For how long a first word of the feed has been on its way, or been about to be. `None`: it is not.
-    pub(crate) fn awaited_for(&self, feed: &mut Revocations, now: Duration) -> Option<Duration> {
+    /// Since when a first word of the feed has been on its way, or been about to be. `None`: it is not.
+    pub(crate) fn awaited_since(&self, feed: &mut Revocations, now: Duration) -> Option<Duration> {
         if self.is_reading_back() {
-            return Some(Duration::ZERO);
+            return Some(now);
         }
         let is_due = feed.wants_page(now.as_secs());
         let of_page =
-            self.turn.awaited_for(is_due, now).filter(|_| feed.state(now.as_secs()) == FeedState::Cold)?;
+            self.turn.awaited_since(is_due, now).filter(|_| feed.state(now.as_secs()) == FeedState::Cold)?;
         if self.turn.is_under_way() || feed.keys().current(now.as_secs()).is_some() {
             return Some(of_page);
         }
         // Without keys the page is not asked for.
-        self.keys.awaited_for(feed.keys(), now)
+        self.keys.awaited_since(feed.keys(), now)
     }
 
     /// What Envoy's statistics say about this feed.

@@ -114,9 +114,9 @@ impl Remote {
         self.turn.is_under_way()
     }
 
-    /// For how long keys have been on their way, or been about to be. `None`: they are not.
-    pub(crate) fn awaited_for(&self, cache: &KeyCache, now: Duration) -> Option<Duration> {
-        self.turn.awaited_for(cache.wants_fetch(now.as_secs()), now)
+    /// Since when keys have been on their way, or been about to be. `None`: they are not.
+    pub(crate) fn awaited_since(&self, cache: &KeyCache, now: Duration) -> Option<Duration> {
+        self.turn.awaited_since(cache.wants_fetch(now.as_secs()), now)
     }
 
     /// Whether the last fetch of the process has failed.

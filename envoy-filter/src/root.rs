@@ -5,7 +5,7 @@ use std::time::Duration;
 use keystone_verifier::{Bundle, FeedState, Gate, IssuerPolicy, KeyCache, Revocations, text};
 
 use crate::feed::Feed;
-use crate::held::Awaited;
+use crate::held::{Awaited, PATIENCE};
 use crate::host::{Host, Level};
 use crate::keys::Remote;
 use crate::metrics::Metrics;
@@ -106,18 +106,19 @@ impl Root {
         self.each_feed(|feed, known| feed.fetched(host, known, (call, size)));
     }
 
-    /// Serves a request. It is held if what it lacks is on its way, and may be waited for that has been so for a time.
+    /// Serves a request. It is held if what it lacks is on its way, and `may_wait` says so, which learns whether that began lately.
     pub(crate) fn request(
         &mut self,
         host: &impl Host,
-        may_wait: impl FnOnce(Awaited, Duration) -> bool,
+        may_wait: impl FnOnce(Awaited, bool) -> bool,
     ) -> Served {
         let Self { gate, remotes, feeds, knows_feeds, .. } = self;
         let served = request::serve(host, gate, |gate, awaited, now| {
             if *knows_feeds && awaited == Awaited::FirstPage {
                 return false;
             }
-            awaited_for(gate, (remotes, feeds), (awaited, now)).is_some_and(|age| may_wait(awaited, age))
+            awaited_since(gate, (remotes, feeds), (awaited, now))
+                .is_some_and(|since| may_wait(awaited, now < since.saturating_add(PATIENCE)))
         });
         if matches!(served, Served::Done(_, verdict) if verdict.word == INTERNAL) && !self.complained {
             self.complained = true;
@@ -126,9 +127,9 @@ impl Root {
         served
     }
 
-    /// For how long this has been on its way, or been about to be. `None`: it is not.
-    pub(crate) fn awaited_for(&mut self, awaited: Awaited, now: Duration) -> Option<Duration> {
-        awaited_for(&mut self.gate, (&self.remotes, &self.feeds), (awaited, now))
+    /// Whether this is on its way, or about to be.
+    pub(crate) fn is_awaited(&mut self, awaited: Awaited, now: Duration) -> bool {
+        awaited_since(&mut self.gate, (&self.remotes, &self.feeds), (awaited, now)).is_some()
     }
 
     /// Another number whenever keys or revocations have changed: what is held may be decided on then.
@@ -170,6 +171,19 @@ impl Root {
         }
     }
 
+    /// A request begins to wait: the next tick is near.
+    pub(crate) fn hurry(&mut self, host: &impl Host) {
+        if self.pace.is_none_or(|pace| pace > QUICKEST) {
+            self.set_pace(host, QUICKEST);
+        }
+    }
+
+    fn set_pace(&mut self, host: &impl Host, pace: Duration) {
+        if self.pace.replace(pace) != Some(pace) {
+            host.tick_every(pace);
+        }
+    }
+
     /// Ticks come at once while one call does not do all that there is to do, quickest while a request waits, quickly while keys
     /// are awaited or a feed's first word, and else as slowly as it takes to see what the other workers fetched.
     pub(crate) fn keep_pace(&mut self, host: &impl Host, (someone_waits, is_behind): (bool, bool)) {
@@ -191,30 +205,28 @@ impl Root {
             (false, false) if !self.feeds.is_empty() => FOLLOWING,
             (false, false) => SLOW,
         };
-        if self.pace.replace(pace) != Some(pace) {
-            host.tick_every(pace);
-        }
+        self.set_pace(host, pace);
     }
 }
 
 /// What belongs to issuers, each with its place in the policy.
 type Placed<T> = [(usize, T)];
 
-/// The youngest of what could bring it.
-fn awaited_for(
+/// Since when the youngest of what could bring it has been on its way.
+fn awaited_since(
     gate: &mut Gate,
     (remotes, feeds): (&Placed<Remote>, &Placed<Feed>),
     (awaited, now): (Awaited, Duration),
 ) -> Option<Duration> {
     let of_feeds = |gate: &mut Gate, of: fn(&Feed, &mut Revocations, Duration) -> Option<Duration>| {
-        feeds.iter().filter_map(|(place, feed)| of(feed, gate.revocations(*place)?, now)).min()
+        feeds.iter().filter_map(|(place, feed)| of(feed, gate.revocations(*place)?, now)).max()
     };
     match awaited {
         Awaited::Key(_) => {
-            remotes.iter().filter_map(|(place, remote)| remote.awaited_for(gate.keys(*place)?, now)).min()
+            remotes.iter().filter_map(|(place, remote)| remote.awaited_since(gate.keys(*place)?, now)).max()
         }
-        Awaited::Revocations => of_feeds(gate, Feed::awaited_for),
-        Awaited::FirstPage => of_feeds(gate, Feed::first_awaited_for),
+        Awaited::Revocations => of_feeds(gate, Feed::awaited_since),
+        Awaited::FirstPage => of_feeds(gate, Feed::first_awaited_since),
     }
 }
 

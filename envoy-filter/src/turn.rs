@@ -54,10 +54,9 @@ impl Turn {
         self.awaited_since = (is_due || self.is_under_way()).then_some(begun);
     }
 
-    /// For how long a fetch has been due, or under way. `None`: it is not.
-    pub(crate) fn awaited_for(&self, is_due: bool, now: Duration) -> Option<Duration> {
-        let begun = self.awaited_since.unwrap_or(now);
-        (is_due || self.is_under_way()).then(|| now.saturating_sub(begun))
+    /// Since when a fetch has been due, or under way. `None`: it is not.
+    pub(crate) fn awaited_since(&self, is_due: bool, now: Duration) -> Option<Duration> {
+        (is_due || self.is_under_way()).then(|| self.awaited_since.unwrap_or(now))
     }
 
     /// Whether the fetch under way is for this worker alone.

@@ -3,7 +3,7 @@
 use keystone_verifier::text;
 
 use crate::heartbeat::Heartbeat;
-use crate::held::{Held, HeldRequests, MOST_ANSWERS, PATIENCE};
+use crate::held::{Held, HeldRequests, MOST_ANSWERS};
 use crate::host::{Host, Level};
 use crate::metrics::Metrics;
 use crate::request::{self, Served, Verdict};
@@ -99,9 +99,7 @@ impl<H: Host> Vm<H> {
         let held = &self.held;
         let served = match find(&mut self.roots, id) {
             // What has been on its way for so long is not worth waiting for any more.
-            Some(root) => {
-                root.request(&self.host, |awaited, age| age < PATIENCE && held.has_room_for(awaited))
-            }
+            Some(root) => root.request(&self.host, |awaited, is_new| is_new && held.has_room_for(awaited)),
             // No configuration, no way through.
             None => request::fail(&self.host),
         };
@@ -112,9 +110,11 @@ impl<H: Host> Vm<H> {
             }
             Served::Held(awaited) => {
                 self.metrics.raise(("keystone_held_requests_total", "", ""), 1);
-                let news = find(&mut self.roots, id).map_or(0, |root| root.news());
-                self.held.push(Held { context, root: id, awaited, since: self.host.now(), news });
-                self.keep_pace(id, false);
+                if let Some(root) = find(&mut self.roots, id) {
+                    let (since, news) = (self.host.now(), root.news());
+                    self.held.push(Held { context, root: id, awaited, since, news });
+                    root.hurry(&self.host);
+                }
                 Action::Stop
             }
         }
@@ -183,9 +183,8 @@ impl<H: Host> Vm<H> {
         let now = self.host.now();
         let Some(root) = find(&mut self.roots, id) else { return Vec::new() };
         let news = root.news();
-        let is_due = |held: &Held| {
-            !held.may_wait(now) || held.news != news || root.awaited_for(held.awaited, now).is_none()
-        };
+        let is_due =
+            |held: &Held| !held.may_wait(now) || held.news != news || !root.is_awaited(held.awaited, now);
         self.held.of(id).filter(is_due).collect()
     }
 

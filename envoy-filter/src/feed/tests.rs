@@ -342,7 +342,7 @@ fn a_url_with_a_query_keeps_it() {
 }
 
 #[test]
-fn followers_by_way_of_different_clusters_share_no_page_and_no_memory() {
+fn followers_through_different_clusters_share_nothing() {
     let mut followers = Followers::fed(1);
     followers.issuer.revoke("s-1");
     followers.run(2 * SECOND);

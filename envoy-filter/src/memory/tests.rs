@@ -66,7 +66,7 @@ fn what_is_read_back_is_as_old_as_it_was() {
 }
 
 #[test]
-fn a_long_list_is_read_back_a_few_pieces_at_a_time_and_nobody_goes_on_before() {
+fn nobody_goes_on_before_a_long_list_is_read_back_in_parts() {
     let mut followers = long(8000);
     followers.workers.clear();
     followers.join();
@@ -86,7 +86,7 @@ fn a_long_list_is_read_back_a_few_pieces_at_a_time_and_nobody_goes_on_before() {
 }
 
 #[test]
-fn what_cannot_be_read_back_is_told_and_nobody_goes_on_until_the_issuer_answers() {
+fn what_cannot_be_read_back_stops_requests() {
     for spoilt in ["/revocations", "0/1"] {
         let mut followers = revoked();
         followers.process.overwrite(spoilt, b"what another plugin writes there");
@@ -163,7 +163,7 @@ fn the_first_requests_of_a_new_process_wait_for_the_first_page() {
 }
 
 #[test]
-fn a_process_that_never_heard_of_revocations_waits_for_them_once_and_half_a_second() {
+fn a_process_that_knows_nothing_waits_once_for_half_a_second() {
     let mut followers = Followers::new(1);
     let bearer = format!("Bearer {TOKEN}");
     let headers = [(":method", "GET"), (":path", "/orders"), ("authorization", bearer.as_str())];

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::fake::{JWKS, JWKS_OF_BOTH, Process, REMOTE, TOKEN, TOKEN_OF_SECOND_KEY, Worker, policy};
-use crate::held::{MOST_HELD, MOST_HELD_FOR_ONE_KEY};
+use crate::held::{MOST_HELD, MOST_HELD_FOR_ONE_KEY, PATIENCE};
 
 /// A worker that has the first key only.
 fn worker() -> (std::rc::Rc<Process>, Worker) {
@@ -176,7 +176,23 @@ fn a_flood_that_is_held_is_answered_by_many_calls_soon() {
 }
 
 #[test]
-fn good_tokens_of_a_new_key_go_on_by_many_calls_without_upstream_too() {
+fn a_request_that_begins_to_wait_delays_no_other() {
+    let (_, mut worker) = worker();
+    let held = flood(&mut worker, 10, 100);
+    worker.tick_for(PATIENCE);
+    let at_once = Duration::from_millis(1);
+    assert_eq!(worker.host.pace.get(), Some(at_once));
+
+    begin(&mut worker, 7, TOKEN_OF_SECOND_KEY);
+
+    assert!(worker.outcome(7).response.is_none());
+    assert_eq!(worker.host.pace.get(), Some(at_once));
+    worker.tick_for(Duration::from_millis(10));
+    assert!(held.iter().all(|context| worker.outcome(*context).response.is_some()));
+}
+
+#[test]
+fn good_tokens_of_a_new_key_go_on_by_many_calls() {
     for has_upstream in [true, false] {
         let (_, mut worker) = worker();
         worker.host.has_upstream.set(has_upstream);

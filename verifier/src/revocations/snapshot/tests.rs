@@ -123,7 +123,7 @@ fn until_all_is_read_back_no_token_is_accepted() {
 }
 
 #[test]
-fn no_time_beyond_now_is_believed_and_nothing_that_ended_comes_back() {
+fn no_time_beyond_now_is_believed_and_nothing_ended_returns() {
     let feed = fed(&event("jti", "j1", "null"));
 
     let mut early = Revocations::new(rules().issuer, 60);
