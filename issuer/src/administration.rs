@@ -258,9 +258,13 @@ pub async fn delete_scope(
     settled(outcome?)
 }
 
+/// Whether a role, a scope, a client or a resource may be called so.
+pub fn is_name(text: &str) -> bool {
+    rbac::is_scope_token(text) && text.len() <= MOST_NAME
+}
+
 pub fn scope_name(name: String) -> Result<String, AdminError> {
-    let fits = rbac::is_scope_token(&name) && name.len() <= MOST_NAME;
-    if fits { Ok(name) } else { Err(AdminError::Invalid(Invalid::Name)) }
+    if is_name(&name) { Ok(name) } else { Err(AdminError::Invalid(Invalid::Name)) }
 }
 
 /// Roles travel in a header, separated by commas.

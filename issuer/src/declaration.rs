@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::clients::{is_client_id, is_origin, resembles_a_subject};
 use crate::clock::World;
+use crate::grammar::{ClientId, Description, Origin, ScopeName};
 use crate::rbac::{GRANT, is_scope_token};
 use crate::secret::Secret;
 use crate::secrets::Secrets;
@@ -48,7 +49,9 @@ pub struct Role {
 #[schema(as = NewClient)]
 #[serde(deny_unknown_fields)]
 pub struct Client {
+    #[schema(value_type = ClientId)]
     pub client_id: String,
+    #[schema(value_type = Description)]
     pub name: String,
     #[serde(default)]
     pub public: bool,
@@ -59,14 +62,14 @@ pub struct Client {
     #[schema(value_type = Vec<GrantType>)]
     pub grants: BTreeSet<GrantType>,
     #[serde(default)]
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<ScopeName>)]
     pub scopes: BTreeSet<String>,
     /// All of `scopes` but `keystone:grant` where it is left out.
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<ScopeName>>)]
     pub default_scopes: Option<BTreeSet<String>>,
     /// Where its pages come from, as browsers write it in `Origin`: `https://app.example.com`.
     #[serde(default)]
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<Origin>)]
     pub origins: BTreeSet<String>,
 }
 

@@ -12,6 +12,7 @@ pub mod commands;
 pub mod config;
 pub mod declaration;
 pub mod feed;
+mod grammar;
 pub mod grant;
 pub mod hex;
 pub mod http;

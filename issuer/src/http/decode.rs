@@ -8,7 +8,7 @@ use axum::body::{Body, Bytes};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_TYPE, HeaderName};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 /// Why a body cannot be read. Never holds what the body said, which may be a secret.
@@ -127,6 +127,15 @@ pub(super) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
+}
+
+/// A number without a fraction, however it is spelled: to JSON, `30.0` is the integer 30 (JSON Schema core §4.2.3).
+pub(super) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let Some(number) = Option::<serde_json::Number>::deserialize(deserializer)? else { return Ok(None) };
+    let is_whole = |float: &f64| float.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(float);
+    let spelled_out = || number.as_f64().filter(is_whole).map(|float| float as u64);
+    let value = number.as_u64().or_else(spelled_out).and_then(|number| u32::try_from(number).ok());
+    value.map(Some).ok_or_else(|| D::Error::custom("not a whole number"))
 }
 
 /// Names of members may be repeated to the caller; serde's other messages quote values.
@@ -330,6 +339,19 @@ mod tests {
         assert_eq!(object(br#" {"name":"a"}"#), Ok(Named { name: "a".to_owned() }));
         for text in [r#"["a"]"#, "", "null", r#""a""#] {
             assert_eq!(object::<Named>(text.as_bytes()), Err(DecodeError::JsonObject), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_whole_number_has_several_spellings() {
+        let read = |text: &str| whole(&mut serde_json::Deserializer::from_str(text)).ok();
+
+        for (text, number) in [("30", 30), ("30.0", 30), ("3e1", 30), ("-0.0", 0), ("4294967295", u32::MAX)] {
+            assert_eq!(read(text), Some(Some(number)), "{text}");
+        }
+        assert_eq!(read("null"), Some(None));
+        for wrong in ["-1", "0.5", "4294967296", "1e300", "\"1\"", "true"] {
+            assert_eq!(read(wrong), None, "{wrong}");
         }
     }
 

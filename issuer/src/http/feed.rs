@@ -15,6 +15,7 @@ use super::openapi::IfNoneMatch;
 use super::published::key_set;
 use super::query::Query;
 use crate::feed;
+use crate::grammar::FeedCursor;
 use crate::keys::Jwks;
 use crate::store::Position;
 
@@ -78,6 +79,7 @@ fn after(uri: &Uri) -> Result<Option<Position>, Problem> {
 #[expect(dead_code, reason = "a description of what `after` reads")]
 struct After {
     /// `to` of the page before; from the beginning if not said
+    #[param(value_type = Option<FeedCursor>, inline)]
     after: Option<String>,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A handler names what is its own. What its access, its body and its conditions bring along is added here, once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -22,6 +22,7 @@ use super::App;
 use super::error::{ProblemBody, TokenErrorBody};
 use super::published::{CACHE, document};
 use super::routes::{Access, Route};
+use crate::grammar::{EntityTags, NotEmpty, Words};
 
 /// This description (OpenAPI 3.1)
 #[utoipa::path(
@@ -204,6 +205,7 @@ fn information() -> utoipa::openapi::Info {
 #[expect(dead_code, reason = "a description of what `Query::page` reads")]
 pub(super) struct Paged {
     /// `next` of the page before
+    #[param(value_type = Option<Words>, inline)]
     cursor: Option<String>,
     /// How many at most; 50 if not said
     #[param(minimum = 1, maximum = 100)]
@@ -224,7 +226,7 @@ pub(super) struct Limited {
 #[expect(dead_code, reason = "a description of what `conditional::required` reads")]
 pub(super) struct IfMatch {
     /// The `ETag` of what was read
-    #[param(rename = "If-Match")]
+    #[param(rename = "If-Match", value_type = EntityTags, inline)]
     if_match: String,
 }
 
@@ -233,7 +235,7 @@ pub(super) struct IfMatch {
 #[expect(dead_code, reason = "a description of what `conditional::honoured` reads")]
 pub(super) struct IfMatchOrNot {
     /// The `ETag` of what was read
-    #[param(rename = "If-Match")]
+    #[param(rename = "If-Match", value_type = Option<EntityTags>, inline)]
     if_match: Option<String>,
 }
 
@@ -250,11 +252,18 @@ pub(super) struct IfNoneMatch {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "a description: `Parameters` reads forms and JSON alike")]
 pub(super) struct TokenBody {
+    #[schema(value_type = NotEmpty)]
     token: String,
+    #[schema(nullable = false)]
     token_type_hint: Option<String>,
     /// Where no `Authorization` header names the client
+    #[schema(nullable = false)]
     client_id: Option<String>,
+    #[schema(nullable = false)]
     client_secret: Option<String>,
+    /// Are ignored, each once
+    #[serde(flatten)]
+    others: BTreeMap<String, String>,
 }
 
 const IF_MATCH: &str = "If-Match";

@@ -14,6 +14,7 @@ use super::App;
 use super::context::Context;
 use super::error::Problem;
 use super::guard::Caller;
+use crate::grammar::SessionIdText;
 use crate::own_sessions::{self, SessionError};
 use crate::store::{LiveSession, SessionId};
 use crate::{access, hex};
@@ -35,6 +36,7 @@ pub(super) async fn list(State(app): State<App>, Caller(caller): Caller) -> Resu
 #[utoipa::path(
     delete,
     path = "/users/me/sessions/{id}",
+    params(("id" = inline(SessionIdText), Path)),
     responses((status = 204), (status = 404)),
 )]
 pub(super) async fn end(

@@ -1,5 +1,6 @@
 //! `POST /auth/token` (RFC 6749 §3.2).
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -18,12 +19,13 @@ use super::context::Context;
 use super::cors;
 use super::decode::Parameters;
 use super::error::TokenError;
+use crate::grammar::{NotEmpty, ScopeList};
 use crate::grant::{self, GrantError, GrantRequest, Granted, ScopeFault, TokenRequest};
 use crate::issuer::Issuer;
 use crate::metrics::Metrics;
 use crate::rbac;
 use crate::secret::Secret;
-use crate::store::{Client, GrantType, RequestContext};
+use crate::store::{Client, RequestContext};
 
 /// Issues tokens (RFC 6749)
 #[utoipa::path(
@@ -96,22 +98,78 @@ impl Drop for Attempt {
     }
 }
 
-/// What a token request may say. Each grant takes its own part of it
+/// What a token request may say. Of a client that authenticates in the header, `client_id` is the same or absent, and
+/// `client_secret` is absent
 #[derive(ToSchema)]
+#[serde(untagged)]
 #[expect(dead_code, reason = "a description: `Parameters` reads forms and JSON alike")]
-struct TokenRequestBody {
-    grant_type: GrantType,
-    /// For `password`
-    username: Option<String>,
-    /// For `password`
-    password: Option<String>,
-    /// For `refresh_token`
-    refresh_token: Option<String>,
-    /// Names separated by single spaces; without it, what the client gets by default
+enum TokenRequestBody {
+    Password(PasswordRequest),
+    ClientCredentials(ClientCredentialsRequest),
+    RefreshToken(RefreshTokenRequest),
+}
+
+/// A login (RFC 6749 §4.3.2)
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "a description")]
+struct PasswordRequest {
+    #[schema(pattern = "^password$")]
+    grant_type: String,
+    #[schema(value_type = NotEmpty)]
+    username: String,
+    #[schema(value_type = NotEmpty)]
+    password: String,
+    /// Without it, what the client gets by default
+    #[schema(value_type = ScopeList, required = false)]
     scope: Option<String>,
     /// Where no `Authorization` header names the client
+    #[schema(nullable = false)]
     client_id: Option<String>,
+    #[schema(nullable = false)]
     client_secret: Option<String>,
+    /// Are ignored, each once
+    #[serde(flatten)]
+    others: BTreeMap<String, String>,
+}
+
+/// A client for itself (RFC 6749 §4.4.2)
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "a description")]
+struct ClientCredentialsRequest {
+    #[schema(pattern = "^client_credentials$")]
+    grant_type: String,
+    /// Without it, what the client gets by default
+    #[schema(value_type = ScopeList, required = false)]
+    scope: Option<String>,
+    /// Where no `Authorization` header names the client
+    #[schema(nullable = false)]
+    client_id: Option<String>,
+    #[schema(nullable = false)]
+    client_secret: Option<String>,
+    /// Are ignored, each once
+    #[serde(flatten)]
+    others: BTreeMap<String, String>,
+}
+
+/// The next token of a session (RFC 6749 §6)
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "a description")]
+struct RefreshTokenRequest {
+    #[schema(pattern = "^refresh_token$")]
+    grant_type: String,
+    #[schema(value_type = NotEmpty)]
+    refresh_token: String,
+    /// Without it, what the session holds
+    #[schema(value_type = ScopeList, required = false)]
+    scope: Option<String>,
+    /// Where no `Authorization` header names the client
+    #[schema(nullable = false)]
+    client_id: Option<String>,
+    #[schema(nullable = false)]
+    client_secret: Option<String>,
+    /// Are ignored, each once
+    #[serde(flatten)]
+    others: BTreeMap<String, String>,
 }
 
 /// RFC 6749 §5.1

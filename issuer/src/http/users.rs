@@ -15,6 +15,7 @@ use super::error::Problem;
 use super::guard::Caller;
 use super::openapi::IfMatch;
 use crate::administration::{self, AdminError, Wishes, authority};
+use crate::grammar::{EmailAddress, NewPasswordText};
 use crate::rbac::ACCOUNT;
 use crate::secret::Secret;
 use crate::store::administration::Refused;
@@ -38,7 +39,7 @@ pub(super) async fn read(State(app): State<App>, Caller(caller): Caller) -> Resu
 #[serde(deny_unknown_fields)]
 struct AccountPatch {
     /// `null`: none any more.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<EmailAddress>)]
     #[serde(default, deserialize_with = "present")]
     email: Option<Option<String>>,
 }
@@ -69,6 +70,7 @@ pub(super) async fn change(
 struct OwnPassword {
     /// Needed wherever there is one.
     old_password: Option<String>,
+    #[schema(value_type = NewPasswordText)]
     new_password: String,
 }
 

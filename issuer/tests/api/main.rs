@@ -31,6 +31,7 @@ mod keys;
 mod limits;
 mod login;
 mod metrics;
+mod names;
 mod programs;
 mod protocol;
 mod published;

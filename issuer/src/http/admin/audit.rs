@@ -14,6 +14,7 @@ use super::super::guard::Caller;
 use super::super::openapi::Limited;
 use super::super::query::Query;
 use crate::administration::{self, AdminError, authority};
+use crate::grammar::Words;
 use crate::store::administration::{AuditEntry, AuditSearch};
 
 pub(in crate::http) const READ: &str = "keystone:audit:read";
@@ -23,9 +24,9 @@ pub(in crate::http) const READ: &str = "keystone:audit:read";
     get,
     path = "/admin/audit",
     params(
-        ("actor" = Option<String>, Query, description = "`user:` and an id, `client:` and a `client_id`, `operator` or `schedule`"),
-        ("action" = Option<String>, Query, description = "What the action begins with"),
-        ("target" = Option<String>, Query),
+        ("actor" = inline(Option<Words>), Query, description = "`user:` and an id, `client:` and a `client_id`, `operator` or `schedule`"),
+        ("action" = inline(Option<Words>), Query, description = "What the action begins with"),
+        ("target" = inline(Option<Words>), Query),
         ("since" = Option<OffsetDateTime>, Query),
         ("until" = Option<OffsetDateTime>, Query),
         ("cursor" = Option<i64>, Query, description = "`next` of the page before"),

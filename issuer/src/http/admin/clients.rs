@@ -12,13 +12,15 @@ use utoipa::ToSchema;
 
 use super::super::App;
 use super::super::conditional::{created, honoured, required, versioned};
-use super::super::decode::json;
+use super::super::decode::{json, whole};
 use super::super::error::Problem;
 use super::super::guard::Caller;
 use super::super::openapi::{IfMatch, IfMatchOrNot, Paged};
 use super::super::query::{Query, next};
+use super::name::{self, Name, located};
 use crate::administration::{self, AdminError, authority, described};
 use crate::declaration::Client as NewClient;
+use crate::grammar::{Description, NameInPath, Origin, ScopeName};
 use crate::store::GrantType;
 use crate::store::administration::{ClientChange, ClientProfile, Refused, SecretSlot};
 
@@ -48,12 +50,13 @@ pub(in crate::http) async fn list(
 #[utoipa::path(
     get,
     path = "/admin/clients/{client_id}",
+    params(("client_id" = inline(NameInPath), Path)),
     responses((status = 200, body = ClientWithSecrets, headers(("ETag" = String))), (status = 404)),
 )]
 pub(in crate::http) async fn read(
     State(app): State<App>,
     Caller(caller): Caller,
-    Path(client_id): Path<String>,
+    Name(client_id): Name,
 ) -> Result<Response, Problem> {
     administration::may_read(&app.issuer, &authority(&app.issuer, &caller, READ)).await?;
     let client = app.issuer.store.client_profile(&client_id).await.map_err(AdminError::from)?;
@@ -68,7 +71,7 @@ pub(in crate::http) async fn read(
     post,
     path = "/admin/clients",
     request_body = NewClient,
-    responses((status = 201, body = CreatedClient, headers(("ETag" = String))), (status = 409), (status = 422)),
+    responses((status = 201, body = CreatedClient, headers(("ETag" = String), ("Location" = String))), (status = 409), (status = 422)),
 )]
 pub(in crate::http) async fn create(
     State(app): State<App>,
@@ -81,21 +84,24 @@ pub(in crate::http) async fn create(
         administration::create_client(&app.issuer, &authority(&app.issuer, &caller, WRITE), wanted).await?;
     let version = client.version();
     let client_secret = secret.as_ref().map(|secret| secret.expose().to_owned());
-    Ok(created(versioned(&version, CreatedClient { client: client.into(), client_secret })))
+    let client_id = client.client_id.clone();
+    let made = created(versioned(&version, CreatedClient { client: client.into(), client_secret }));
+    Ok(located(&app, "/admin/clients", &client_id, made))
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ClientPatch {
+    #[schema(value_type = Option<Description>)]
     name: Option<String>,
     enabled: Option<bool>,
     #[schema(value_type = Option<Vec<GrantType>>)]
     grants: Option<BTreeSet<GrantType>>,
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<ScopeName>>)]
     scopes: Option<BTreeSet<String>>,
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<ScopeName>>)]
     default_scopes: Option<BTreeSet<String>>,
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<Origin>>)]
     origins: Option<BTreeSet<String>>,
 }
 
@@ -105,14 +111,14 @@ struct ClientPatch {
 #[utoipa::path(
     patch,
     path = "/admin/clients/{client_id}",
-    params(IfMatch),
+    params(("client_id" = inline(NameInPath), Path), IfMatch),
     request_body = ClientPatch,
     responses((status = 200, body = Client, headers(("ETag" = String))), (status = 404), (status = 409), (status = 422)),
 )]
 pub(in crate::http) async fn change(
     State(app): State<App>,
     Caller(caller): Caller,
-    Path(client_id): Path<String>,
+    Name(client_id): Name,
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
@@ -130,13 +136,13 @@ pub(in crate::http) async fn change(
 #[utoipa::path(
     delete,
     path = "/admin/clients/{client_id}",
-    params(IfMatchOrNot),
+    params(("client_id" = inline(NameInPath), Path), IfMatchOrNot),
     responses((status = 204), (status = 404), (status = 409)),
 )]
 pub(in crate::http) async fn remove(
     State(app): State<App>,
     Caller(caller): Caller,
-    Path(client_id): Path<String>,
+    Name(client_id): Name,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let target = (client_id.as_str(), &honoured(&headers));
@@ -149,6 +155,7 @@ pub(in crate::http) async fn remove(
 struct NewSecret {
     /// Seconds until the old secret is dead; without it, it lives until it is removed.
     #[schema(value_type = Option<i64>, minimum = 0, maximum = 4294967295_u32)]
+    #[serde(default, deserialize_with = "whole")]
     old_valid_for: Option<u32>,
 }
 
@@ -156,13 +163,14 @@ struct NewSecret {
 #[utoipa::path(
     post,
     path = "/admin/clients/{client_id}/secrets",
+    params(("client_id" = inline(NameInPath), Path)),
     request_body = NewSecret,
     responses((status = 201, body = CreatedSecret), (status = 404), (status = 409)),
 )]
 pub(in crate::http) async fn add_secret(
     State(app): State<App>,
     Caller(caller): Caller,
-    Path(client_id): Path<String>,
+    Name(client_id): Name,
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
@@ -177,6 +185,7 @@ pub(in crate::http) async fn add_secret(
 #[utoipa::path(
     delete,
     path = "/admin/clients/{client_id}/secrets/{slot}",
+    params(("client_id" = inline(NameInPath), Path), ("slot" = i64, Path, minimum = 1, maximum = 2)),
     responses((status = 204), (status = 404)),
 )]
 pub(in crate::http) async fn remove_secret(
@@ -184,6 +193,7 @@ pub(in crate::http) async fn remove_secret(
     Caller(caller): Caller,
     Path((client_id, slot)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
+    let client_id = name::read(&client_id)?;
     // What is no slot holds no secret.
     let slot = slot.parse().unwrap_or_default();
     administration::remove_secret(&app.issuer, &authority(&app.issuer, &caller, WRITE), (&client_id, slot))

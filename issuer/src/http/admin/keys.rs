@@ -10,6 +10,7 @@ use super::super::decode::json;
 use super::super::error::Problem;
 use super::super::guard::Caller;
 use crate::administration::{self, authority};
+use crate::grammar::KeyIdText;
 use crate::keys::KeyView;
 
 pub(in crate::http) const READ: &str = "keystone:keys:read";
@@ -55,6 +56,7 @@ struct Compromise {
 #[utoipa::path(
     post,
     path = "/admin/keys/{kid}/compromise",
+    params(("kid" = inline(KeyIdText), Path)),
     request_body = Compromise,
     responses((status = 200, body = SigningKeys), (status = 404), (status = 409)),
 )]

@@ -3,6 +3,7 @@
 pub(super) mod audit;
 pub(super) mod clients;
 pub(super) mod keys;
+mod name;
 pub(super) mod roles;
 pub(super) mod scopes;
 pub(super) mod sessions;
@@ -23,16 +24,21 @@ use super::decode::json;
 use super::error::Problem;
 use super::guard::Caller;
 use crate::administration::authority;
+use crate::grammar::{EmailAddress, NewPasswordText, RoleName, Username};
 use crate::secret::Secret;
 use crate::users::{Account, Created, create};
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewUser {
+    #[schema(value_type = Username)]
     username: String,
+    #[schema(value_type = Option<EmailAddress>)]
     email: Option<String>,
+    #[schema(value_type = Option<NewPasswordText>)]
     password: Option<String>,
     #[serde(default)]
+    #[schema(value_type = Vec<RoleName>)]
     roles: Vec<String>,
 }
 

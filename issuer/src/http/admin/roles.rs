@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,9 @@ use super::super::error::Problem;
 use super::super::guard::Caller;
 use super::super::openapi::{IfMatch, IfMatchOrNot, Paged};
 use super::super::query::{Query, next};
+use super::name::{Name, located};
 use crate::administration::{self, AdminError, authority, described, role_name, settled};
+use crate::grammar::{Description, NameInPath, RoleName, ScopeName};
 use crate::store::DeclaredRole;
 use crate::store::administration::{Refused, RoleChange};
 
@@ -46,12 +48,13 @@ pub(in crate::http) async fn list(
 #[utoipa::path(
     get,
     path = "/admin/roles/{name}",
+    params(("name" = inline(NameInPath), Path)),
     responses((status = 200, body = Role, headers(("ETag" = String))), (status = 404)),
 )]
 pub(in crate::http) async fn read(
     State(app): State<App>,
     Caller(caller): Caller,
-    Path(name): Path<String>,
+    Name(name): Name,
 ) -> Result<Response, Problem> {
     administration::may_read(&app.issuer, &authority(&app.issuer, &caller, READ)).await?;
     let role = app.issuer.store.role(&name).await.map_err(AdminError::from)?;
@@ -61,10 +64,12 @@ pub(in crate::http) async fn read(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewRole {
+    #[schema(value_type = RoleName)]
     name: String,
     #[serde(default)]
+    #[schema(value_type = Description)]
     description: String,
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<ScopeName>)]
     scopes: BTreeSet<String>,
 }
 
@@ -73,7 +78,7 @@ struct NewRole {
     post,
     path = "/admin/roles",
     request_body = NewRole,
-    responses((status = 201, body = Role, headers(("ETag" = String))), (status = 409), (status = 422)),
+    responses((status = 201, body = Role, headers(("ETag" = String), ("Location" = String))), (status = 409), (status = 422)),
 )]
 pub(in crate::http) async fn create(
     State(app): State<App>,
@@ -84,14 +89,16 @@ pub(in crate::http) async fn create(
     let NewRole { name, description, scopes } = json(&head.headers, body).await?;
     let role = DeclaredRole { name: role_name(name)?, description: described(description)?, scopes };
     let outcome = app.issuer.store.create_role(&authority(&app.issuer, &caller, WRITE), &role).await;
-    Ok(created(shown(settled(outcome.map_err(AdminError::from)?)?)))
+    let made = created(shown(settled(outcome.map_err(AdminError::from)?)?));
+    Ok(located(&app, "/admin/roles", &role.name, made))
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct RolePatch {
+    #[schema(value_type = Option<Description>)]
     description: Option<String>,
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<ScopeName>>)]
     scopes: Option<BTreeSet<String>>,
 }
 
@@ -101,14 +108,14 @@ struct RolePatch {
 #[utoipa::path(
     patch,
     path = "/admin/roles/{name}",
-    params(IfMatch),
+    params(("name" = inline(NameInPath), Path), IfMatch),
     request_body = RolePatch,
     responses((status = 200, body = Role, headers(("ETag" = String))), (status = 404), (status = 409), (status = 422)),
 )]
 pub(in crate::http) async fn change(
     State(app): State<App>,
     Caller(caller): Caller,
-    Path(name): Path<String>,
+    Name(name): Name,
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
@@ -123,13 +130,13 @@ pub(in crate::http) async fn change(
 #[utoipa::path(
     delete,
     path = "/admin/roles/{name}",
-    params(IfMatchOrNot),
+    params(("name" = inline(NameInPath), Path), IfMatchOrNot),
     responses((status = 204), (status = 404), (status = 409)),
 )]
 pub(in crate::http) async fn remove(
     State(app): State<App>,
     Caller(caller): Caller,
-    Path(name): Path<String>,
+    Name(name): Name,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let by = authority(&app.issuer, &caller, WRITE);

@@ -1,7 +1,7 @@
 //! `/admin/scopes`: what a token can allow, and the resource that understands it.
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,9 @@ use super::super::error::Problem;
 use super::super::guard::Caller;
 use super::super::openapi::{IfMatch, IfMatchOrNot, Paged};
 use super::super::query::{Query, next};
+use super::name::{Name, located};
 use crate::administration::{self, AdminError, authority, described, scope_name};
+use crate::grammar::{Description, NameInPath, ScopeName};
 use crate::store::DeclaredScope;
 use crate::store::administration::{Refused, ScopeChange};
 
@@ -44,12 +46,13 @@ pub(in crate::http) async fn list(
 #[utoipa::path(
     get,
     path = "/admin/scopes/{name}",
+    params(("name" = inline(NameInPath), Path)),
     responses((status = 200, body = Scope, headers(("ETag" = String))), (status = 404)),
 )]
 pub(in crate::http) async fn read(
     State(app): State<App>,
     Caller(caller): Caller,
-    Path(name): Path<String>,
+    Name(name): Name,
 ) -> Result<Response, Problem> {
     administration::may_read(&app.issuer, &authority(&app.issuer, &caller, READ)).await?;
     let scope = app.issuer.store.scope(&name).await.map_err(AdminError::from)?;
@@ -59,9 +62,12 @@ pub(in crate::http) async fn read(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewScope {
+    #[schema(value_type = ScopeName)]
     name: String,
     #[serde(default)]
+    #[schema(value_type = Description)]
     description: String,
+    #[schema(value_type = ScopeName)]
     resource: String,
 }
 
@@ -70,7 +76,7 @@ struct NewScope {
     post,
     path = "/admin/scopes",
     request_body = NewScope,
-    responses((status = 201, body = Scope, headers(("ETag" = String))), (status = 409), (status = 422)),
+    responses((status = 201, body = Scope, headers(("ETag" = String), ("Location" = String))), (status = 409), (status = 422)),
 )]
 pub(in crate::http) async fn create(
     State(app): State<App>,
@@ -83,13 +89,16 @@ pub(in crate::http) async fn create(
     let scope = DeclaredScope { name, description: described(description)?, resource };
     let by = authority(&app.issuer, &caller, WRITE);
     let scope = administration::create_scope(&app.issuer, &by, &scope).await?;
-    Ok(created(shown(scope)))
+    let name = scope.name.clone();
+    Ok(located(&app, "/admin/scopes", &name, created(shown(scope))))
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ScopePatch {
+    #[schema(value_type = Option<Description>)]
     description: Option<String>,
+    #[schema(value_type = Option<ScopeName>)]
     resource: Option<String>,
 }
 
@@ -99,14 +108,14 @@ struct ScopePatch {
 #[utoipa::path(
     patch,
     path = "/admin/scopes/{name}",
-    params(IfMatch),
+    params(("name" = inline(NameInPath), Path), IfMatch),
     request_body = ScopePatch,
     responses((status = 200, body = Scope, headers(("ETag" = String))), (status = 404), (status = 409), (status = 422)),
 )]
 pub(in crate::http) async fn change(
     State(app): State<App>,
     Caller(caller): Caller,
-    Path(name): Path<String>,
+    Name(name): Name,
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
@@ -123,13 +132,13 @@ pub(in crate::http) async fn change(
 #[utoipa::path(
     delete,
     path = "/admin/scopes/{name}",
-    params(IfMatchOrNot),
+    params(("name" = inline(NameInPath), Path), IfMatchOrNot),
     responses((status = 204), (status = 404), (status = 409)),
 )]
 pub(in crate::http) async fn remove(
     State(app): State<App>,
     Caller(caller): Caller,
-    Path(name): Path<String>,
+    Name(name): Name,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let target = (name.as_str(), &honoured(&headers));

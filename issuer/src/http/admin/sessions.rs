@@ -18,6 +18,7 @@ use super::super::openapi::Limited;
 use super::super::query::{Query, next};
 use super::users::user_id;
 use crate::administration::{self, AdminError, authority, settled};
+use crate::grammar::{SessionIdText, Words};
 use crate::hex;
 use crate::store::SessionId;
 use crate::store::administration::{Refused, SessionSearch, UserSession};
@@ -31,7 +32,7 @@ pub(in crate::http) const WRITE: &str = "keystone:sessions:write";
     path = "/admin/sessions",
     params(
         ("user_id" = Option<Uuid>, Query, description = "Only of this user"),
-        ("client_id" = Option<String>, Query, description = "Only at this client"),
+        ("client_id" = inline(Option<Words>), Query, description = "Only at this client"),
         ("cursor" = Option<String>, Query, description = "`next` of the page before", pattern = "^[0-9a-f]{32}$"),
         Limited,
     ),
@@ -51,7 +52,12 @@ pub(in crate::http) async fn list(
 }
 
 /// Ends a session, with every token of it
-#[utoipa::path(delete, path = "/admin/sessions/{id}", responses((status = 204), (status = 404)))]
+#[utoipa::path(
+    delete,
+    path = "/admin/sessions/{id}",
+    params(("id" = inline(SessionIdText), Path)),
+    responses((status = 204), (status = 404)),
+)]
 pub(in crate::http) async fn end(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -64,7 +70,12 @@ pub(in crate::http) async fn end(
 }
 
 /// Ends every session of a user, with every token
-#[utoipa::path(delete, path = "/admin/users/{id}/sessions", responses((status = 204), (status = 404)))]
+#[utoipa::path(
+    delete,
+    path = "/admin/users/{id}/sessions",
+    params(("id" = Uuid, Path)),
+    responses((status = 204), (status = 404)),
+)]
 pub(in crate::http) async fn end_all(
     State(app): State<App>,
     Caller(caller): Caller,

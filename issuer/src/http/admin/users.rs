@@ -16,9 +16,10 @@ use super::super::conditional::{honoured, required, versioned};
 use super::super::decode::{DecodeError, json, present};
 use super::super::error::Problem;
 use super::super::guard::Caller;
-use super::super::openapi::{IfMatch, IfMatchOrNot, Paged};
+use super::super::openapi::{IfMatch, IfMatchOrNot, Limited};
 use super::super::query::{Query, next};
 use crate::administration::{self, AdminError, Wishes, authority, settled};
+use crate::grammar::{EmailAddress, RoleName, Search, Username};
 use crate::identifier;
 use crate::store::administration::{Profile, Refused, UserSearch};
 
@@ -30,9 +31,10 @@ pub(in crate::http) const WRITE: &str = "keystone:users:write";
     get,
     path = "/admin/users",
     params(
-        ("search" = Option<String>, Query, description = "What the name or the e-mail address begins with"),
+        ("search" = inline(Option<Search>), Query, description = "What the name or the e-mail address begins with"),
         ("enabled" = Option<bool>, Query, description = "Only these"),
-        Paged,
+        ("cursor" = inline(Option<Search>), Query, description = "`next` of the page before"),
+        Limited,
     ),
     responses((status = 200, body = Users)),
 )]
@@ -52,6 +54,7 @@ pub(in crate::http) async fn list(
 #[utoipa::path(
     get,
     path = "/admin/users/{id}",
+    params(("id" = Uuid, Path)),
     responses((status = 200, body = User, headers(("ETag" = String))), (status = 404)),
 )]
 pub(in crate::http) async fn read(
@@ -67,9 +70,10 @@ pub(in crate::http) async fn read(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct UserPatch {
+    #[schema(value_type = Option<Username>)]
     username: Option<String>,
     /// `null`: none any more.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<EmailAddress>)]
     #[serde(default, deserialize_with = "present")]
     email: Option<Option<String>>,
     enabled: Option<bool>,
@@ -81,7 +85,7 @@ struct UserPatch {
 #[utoipa::path(
     patch,
     path = "/admin/users/{id}",
-    params(IfMatch),
+    params(("id" = Uuid, Path), IfMatch),
     request_body = UserPatch,
     responses((status = 200, body = User, headers(("ETag" = String))), (status = 404), (status = 409), (status = 422)),
 )]
@@ -105,7 +109,7 @@ pub(in crate::http) async fn change(
 #[utoipa::path(
     delete,
     path = "/admin/users/{id}",
-    params(IfMatchOrNot),
+    params(("id" = Uuid, Path), IfMatchOrNot),
     responses((status = 204), (status = 404), (status = 409)),
 )]
 pub(in crate::http) async fn remove(
@@ -124,7 +128,7 @@ pub(in crate::http) async fn remove(
 #[utoipa::path(
     post,
     path = "/admin/users/{id}/reset",
-    params(IfMatchOrNot),
+    params(("id" = Uuid, Path), IfMatchOrNot),
     responses((status = 200, body = OneTimePassword), (status = 404)),
 )]
 pub(in crate::http) async fn reset(
@@ -142,7 +146,7 @@ pub(in crate::http) async fn reset(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct RolesOfUser {
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<RoleName>)]
     roles: BTreeSet<String>,
 }
 
@@ -152,7 +156,7 @@ struct RolesOfUser {
 #[utoipa::path(
     put,
     path = "/admin/users/{id}/roles",
-    params(IfMatch),
+    params(("id" = Uuid, Path), IfMatch),
     request_body = RolesOfUser,
     responses((status = 200, body = User, headers(("ETag" = String))), (status = 404), (status = 409), (status = 422)),
 )]
@@ -172,9 +176,13 @@ pub(in crate::http) async fn set_roles(
 
 fn search(uri: &Uri) -> Result<UserSearch, DecodeError> {
     let mut query = Query::of(uri)?;
+    let is_line = |text: &str| text.chars().count() <= MOST_SEARCH && !text.contains(char::is_control);
     let key = |text: Option<String>, name| match text {
-        Some(text) => identifier::prefix_key(&text).ok_or(DecodeError::Parameter(name)),
-        None => Ok(String::new()),
+        Some(text) if !is_line(&text) => Err(DecodeError::Parameter(name)),
+        Some(text) if !text.trim().is_empty() => {
+            identifier::prefix_key(&text).ok_or(DecodeError::Parameter(name))
+        }
+        _ => Ok(String::new()),
     };
     let search = UserSearch {
         prefix: key(query.text("search")?, "search")?,
@@ -185,6 +193,9 @@ fn search(uri: &Uri) -> Result<UserSearch, DecodeError> {
     query.end()?;
     Ok(search)
 }
+
+/// Characters, as a username has at most.
+const MOST_SEARCH: usize = 64;
 
 /// What is no id is nobody's.
 pub(super) fn user_id(text: &str) -> Result<Uuid, AdminError> {
