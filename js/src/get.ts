@@ -1,5 +1,7 @@
 // One bounded GET: no redirects, 5 seconds, 64 KiB. The answer comes from the network and is not trusted.
 
+import { kind } from "./arguments.js";
+
 const TIMEOUT_MS = 5_000;
 const MAX_BYTES = 64 * 1024;
 
@@ -58,6 +60,8 @@ async function limited(response: Response, url: string): Promise<Uint8Array> {
   while (reader) {
     const { done, value } = await reader.read();
     if (done) break;
+    // A fetch that is not the platform's may give anything.
+    if (!ArrayBuffer.isView(value)) throw new FetchError(`GET ${url}: expected bytes, got ${kind(value)}`);
     if (length + value.length > MAX_BYTES) {
       reader.cancel().catch(() => {});
       throw new FetchError(`GET ${url}: the answer is longer than ${MAX_BYTES} bytes`);

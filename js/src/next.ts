@@ -5,7 +5,10 @@ import { type Lazy, responseOf, Source } from "./middleware/source.js";
 
 export { type Handler, protect, type Protected } from "./fetch.js";
 
-/** For `middleware.ts` (`proxy.ts` since Next 16): answers what the policy refuses, and lets the rest pass. */
+/**
+ * For `proxy.ts`, `middleware.ts` before Next 16: answers what the policy refuses, and lets the rest pass. In Next's edge
+ * runtime, which compiles no WebAssembly, the gate must be of the entry `/webcrypto`.
+ */
 export function middleware(gate: Lazy<Gate>): (request: Request) => Promise<Response | undefined> {
   const guard = new Source(gate, undefined);
   return async (request) => {

@@ -81,6 +81,58 @@ for (const [entry, made] of Object.entries(entries)) {
   });
 }
 
+test("an issuer's answer of another kind is a failed fetch", async () => {
+  const issuer = await createTestIssuer();
+  const endless = { read: async () => ({ done: false, value: { length: 1e9 } }) };
+  const bodies = [{ getReader: () => endless }, new ReadableStream({ start: (stream) => stream.enqueue("{}") }), "text", {}, 5];
+  const answers = [undefined, null, 5, "200", {}, { status: 200 }, { status: "200" }, ...bodies.map((body) => ({ status: 200, body }))];
+  for (const answer of [...answers.map((answer) => async () => answer), () => answers, () => assert.fail()]) {
+    for (const { createVerifier } of Object.values(entries)) {
+      const verifier = await createVerifier({ ...issuer.options, jwksUri: "https://issuer.test/keys", fetch: answer });
+      assert.throws(() => verifier.verify("a.b.c"), { name: "KeystoneError" });
+      verifier.close();
+    }
+  }
+});
+
+test("the testing kit names the argument that is wrong", async () => {
+  const issuer = await createTestIssuer();
+  const mistakes = [
+    [() => createTestIssuer(5), /createTestIssuer: expected an object/],
+    [() => createTestIssuer({ issuer: 5 }), /issuer: expected a string/],
+    [() => createTestIssuer({ issuer: "issuer" }), /issuer: expected a URL/],
+    [() => createTestIssuer({ audience: ["orders"] }), /audience: expected a string/],
+    [() => createTestIssuer({ now: new Date() }), /now: expected a finite number/],
+    [() => createTestIssuer({ subject: "alice" }), /unknown option subject/],
+    [() => issuer.token("alice"), /token: claims: expected an object/],
+    [() => issuer.token({}, { header: 5 }), /token: header: expected an object/],
+    [() => issuer.token({}, { key: 5 }), /token: key: expected a TestKey/],
+    [() => issuer.token({}, { kid: "k" }), /unknown option kid/],
+    [async () => issuer.pass("5"), /pass: seconds: expected a finite number/],
+    [async () => issuer.pass(Number.NaN), /pass: seconds: expected a finite number/],
+    [async () => issuer.revoke("alice"), /revoke: expected an object/],
+    [async () => issuer.revoke({ sub: 5 }), /revoke: sub: expected a string/],
+    [async () => issuer.revoke({ user: "alice" }), /unknown option user/],
+    [() => issuer.keys[0].sign({}, "{}"), /sign: header: expected a string/],
+  ];
+  for (const [work, message] of mistakes) await assert.rejects(work, { name: "TypeError", message });
+});
+
+test("a clock or a spread that breaks later refuses, and ends nothing", async (t) => {
+  const issuer = await createTestIssuer();
+  for (const wrong of [() => assert.fail(), () => 5n, () => "5", () => Symbol("s"), () => ({})]) {
+    let isBroken = false;
+    const broken = (whole) => () => (isBroken ? wrong() : whole());
+    const verifier = await createVerifier({ ...issuer.options, now: broken(issuer.now), jitter: broken(() => 0.5) });
+    t.after(() => verifier.close());
+    const token = await issuer.token();
+    assert.equal(verifier.verify(token).subject, "alice");
+    isBroken = true;
+
+    assert.throws(() => verifier.verify(token), { name: "KeystoneError" });
+  }
+});
+
 test("mistakes without number cost nothing that is needed later", async (t) => {
   const { gate, good } = await gateOf(t, onPolicy);
   for (let times = 0; times < TIMES; times += 1) {

@@ -78,6 +78,17 @@ test("a role is any name, and no name is taken for two", async (t) => {
   }
 });
 
+test("what protect guards with must be a verifier, a gate, or lead to one", async () => {
+  for (const source of [undefined, null, 5, "verifier", true, Symbol("s")]) {
+    for (const { protect } of Object.values(adapters)) {
+      assert.throws(() => protect(source, "a", () => {}), { name: "TypeError", message: /^protect: expected a verifier or a gate/ });
+      if (protect !== onFetch.protect && protect !== onNext.protect) continue;
+      const late = protect(() => source, "a", () => {});
+      await assert.rejects(late(new Request("https://a.example")), { name: "TypeError", message: /^protect: expected a verifier or a gate/ });
+    }
+  }
+});
+
 test("lists of another kind are mistakes", async (t) => {
   const { verifier } = await start(t);
   const endless = { [Symbol.iterator]: () => ({ next: () => ({ value: "a" }) }) };
