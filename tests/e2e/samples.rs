@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use keystone_tests::http::Site;
-use keystone_tests::key_server::KeyServer;
+use keystone_tests::key_server::{KeyServer, Reply};
 use keystone_tests::orders::Orders;
 use keystone_tests::process::Process;
 use keystone_tests::program::Program;
@@ -23,6 +23,7 @@ pub(crate) const PROMISES: &[(&str, Alone)] = promises![
     a_plugin_without_a_vm_id_is_told_of_and_works,
     identity_headers_in_trailers_never_reach_the_api,
     large_tokens_under_eight_policies_end_no_vm,
+    many_keys_under_eight_policies_end_no_vm,
 ];
 
 fn the_static_sample_guards_the_api(lab: &Lab) -> Result<()> {
@@ -96,6 +97,30 @@ fn large_tokens_under_eight_policies_end_no_vm(lab: &Lab) -> Result<()> {
     has_its_first_vm(&running.admin, running.envoy.log())?;
     let grown = running.envoy.resident()?.saturating_sub(before);
     ensure!(grown < 64 << 20, "Envoy grew by {grown} bytes");
+    Ok(())
+}
+
+/// What is worked out for a key takes half a megabyte, once it has signed some forty tokens.
+fn many_keys_under_eight_policies_end_no_vm(lab: &Lab) -> Result<()> {
+    let running = Running::start(lab, "many-keys", &["static.yaml"], |sample| eight_times(&sample))?;
+    running.await_status("/orders", 200)?;
+    let keys: Vec<u8> = (1..=32).collect();
+    running.keys.answers(Reply::Keys(mint::key_set(&keys)));
+    let issuer = running.keys.issuer();
+    wait::until("all keys under all policies", Duration::from_secs(60), || {
+        Ok(running.site.get("/orders").bearer(&mint::token(&issuer, 32, "orders:read")).send()?.status == 200)
+    })?;
+    let before = running.envoy.resident()?;
+    let mut conversation = running.site.conversation()?;
+    for (number, key) in (0..60).flat_map(|number| keys.iter().map(move |key| (number, *key))) {
+        let token = mint::numbered(&issuer, key, number);
+        let request = running.site.get("/orders").header("authorization", format!("Bearer {token}"));
+        conversation.ask(&request)?.expect(200).with_context(|| format!("key {key}, token {number}"))?;
+    }
+
+    has_its_first_vm(&running.admin, running.envoy.log())?;
+    let grown = running.envoy.resident()?.saturating_sub(before);
+    ensure!(grown < 96 << 20, "Envoy grew by {grown} bytes");
     Ok(())
 }
 

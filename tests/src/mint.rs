@@ -21,6 +21,11 @@ pub fn named(issuer: &str, kid: &str, (key, scope): (u8, &str)) -> String {
     with_roles(issuer, kid, (key, scope), (&format!("{kid}-{}", unix_time()), &json!([])))
 }
 
+/// As [`token`], another one for each number.
+pub fn numbered(issuer: &str, key: u8, number: usize) -> String {
+    with_roles(issuer, &kid(key), (key, "orders:read"), (&format!("numbered-{number}"), &json!([])))
+}
+
 /// A token of alice whose claims take the most memory for its size, one for each number.
 pub fn large(issuer: &str, key: u8, number: usize) -> String {
     let roles: Value = (0..1400).map(|_| "r").collect();

@@ -6,6 +6,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 use once_cell::race::OnceBox;
 
@@ -35,14 +36,22 @@ impl Comb {
         Self([const { OnceBox::new() }; ROWS])
     }
 
-    /// Makes the next row for this point, always the same one.
+    /// Makes the next row for this point, always the same one, unless all combs together have as many as they may.
     pub(super) fn grow(&self, point: &Point) {
+        self.grow_within(point, MOST_ROWS);
+    }
+
+    pub(super) fn grow_within(&self, point: &Point, most: usize) {
+        if ROWS_ALIVE.load(Ordering::Relaxed) >= most {
+            return;
+        }
         if let Some((place, row)) = self.0.iter().enumerate().find(|(_, row)| row.get().is_none()) {
             let mut first = *point;
             for _ in 0..place * BITS {
                 first.double();
             }
             row.get_or_init(|| Box::new(Addend::all(&first_multiples(&first, WIDTH)).collect()));
+            ROWS_ALIVE.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -55,6 +64,18 @@ impl Comb {
         Some(rows)
     }
 }
+
+impl Drop for Comb {
+    fn drop(&mut self) {
+        let made = self.0.iter().filter(|row| row.get().is_some()).count();
+        ROWS_ALIVE.fetch_sub(made, Ordering::Relaxed);
+    }
+}
+
+/// The rows of all combs of this process, or of this module.
+static ROWS_ALIVE: AtomicUsize = AtomicUsize::new(0);
+/// Where memory is bounded: 64 combs, some 31 MB. A key without one is checked all the same, more slowly.
+const MOST_ROWS: usize = if cfg!(target_arch = "wasm32") { 64 * ROWS } else { usize::MAX };
 
 /// The sum of both combs' points, each times its scalar, which is little-endian and below 2^253.
 ///

@@ -242,6 +242,16 @@ fn small_number(low: u8) -> Field {
 }
 
 #[test]
+fn a_comb_grows_only_where_there_is_room() {
+    let (comb, base) = (Comb::new(), Point::base().unwrap());
+    (0..=ROWS).for_each(|_| comb.grow_within(&base, 0));
+    assert!(comb.rows().is_none());
+
+    (0..ROWS).for_each(|_| comb.grow_within(&base, usize::MAX));
+    assert!(comb.rows().is_some());
+}
+
+#[test]
 fn a_comb_gives_the_multiples_of_its_point() {
     let comb = Comb::new();
     for _ in 0..ROWS {
