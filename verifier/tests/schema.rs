@@ -74,13 +74,13 @@ fn bases() -> [Value; 3] {
         route
     };
     [
-        json!({ "$schema": "x", "version": 1,
+        json!({ "$schema": "x", "version": 1, "path_comparison": "lenient",
             "issuers": [{ "issuer": "https://as.example", "audiences": ["orders", "stock"], "revocation": "off",
                 "keys": { "url": "https://as.example/jwks", "cluster": "as" }, "leeway_seconds": 5,
                 "max_lifetime_seconds": 900 }],
             "routes": [route(json!({ "require": { "all": ["a", "b"], "any": ["c"] }, "roles": ["clerk"] }))],
             "identity_headers": { "subject": "x-a", "client_id": "x-b", "scope": "x-c", "session": "x-d", "roles": "x-e" } }),
-        json!({ "version": 1,
+        json!({ "version": 1, "path_comparison": "exact",
             "issuers": [{ "issuer": "a", "audiences": ["orders"], "keys": { "inline": { "keys": [jwk] } } }],
             "routes": [
                 route(json!({ "public": true })),

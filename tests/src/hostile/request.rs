@@ -4,7 +4,7 @@ use super::Case;
 use super::forge::{valid, with_claims};
 
 pub(super) fn cases() -> Vec<Case> {
-    let all = [absent(), several(), schemes(), query(), paths(), spellings()];
+    let all = [absent(), several(), schemes(), long_values(), query(), paths(), spellings()];
     all.into_iter().flatten().map(|case| case.in_group('G')).collect()
 }
 
@@ -80,6 +80,29 @@ fn schemes() -> Vec<Case> {
         ask(others[1].0, &[&others[1].1]).is("no_credentials"),
     ]);
     cases
+}
+
+/// What a host that cuts a value before it looks, or counts characters instead of bytes, would tell otherwise.
+fn long_values() -> Vec<Case> {
+    let of = |count: usize, character: &str| format!("Bearer {}", character.repeat(count));
+    let cases = [
+        ("a token of one byte over the limit", of(8193, "a"), "too_large"),
+        ("a token over the limit and a comma", of(8300, "a") + ",", "multiple_credentials"),
+        (
+            "a token over the limit, a comma and another",
+            of(8300, "a") + ", Bearer a.b.c",
+            "multiple_credentials",
+        ),
+        ("a token over the limit and a word", of(8300, "a") + " b", "bad_authorization"),
+        ("a token over the limit, a tab and a word", of(8300, "a") + "\tb", "bad_authorization"),
+        ("another scheme over the limit", format!("Basic {}", "a".repeat(8300)), "no_credentials"),
+        ("a token of 8,190 bytes beyond ASCII", of(8190, "\u{e9}"), "malformed"),
+        ("a token of 8,192 bytes beyond ASCII", of(8192, "\u{ff}"), "malformed"),
+        ("a token of 8,193 bytes beyond ASCII", of(8193, "\u{e9}"), "too_large"),
+        ("three segments beyond ASCII", "Bearer \u{e9}.\u{e9}.\u{e9}".to_owned(), "base64"),
+        ("three long segments beyond ASCII", format!("Bearer {0}.{0}.{0}", "\u{e9}".repeat(2700)), "base64"),
+    ];
+    cases.map(|(what, value, verdict)| ask(what, &[&value]).is(verdict)).into()
 }
 
 /// A token where none is looked for, and where a service behind may look.
