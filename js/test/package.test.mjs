@@ -157,7 +157,7 @@ test("a release that fits would publish exactly this package", async () => {
 test("the main entry is small, with everything in it, and the others are smaller", () => {
   const packed = (name) => gzipSync(readFileSync(join(project, "dist", name)), { level: 9 }).length;
 
-  assert.ok(packed("index.js") <= 60_000, `${packed("index.js")} bytes`);
+  assert.ok(packed("index.js") <= 64_000, `${packed("index.js")} bytes`);
   for (const entry of entries.filter((name) => !["index", "policy", "testing", "webcrypto"].includes(name))) {
     assert.ok(packed(`${entry}.js`) <= 3_000, `${entry}: ${packed(`${entry}.js`)} bytes`);
   }

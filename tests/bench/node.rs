@@ -153,7 +153,7 @@ const STARTS: usize = 15;
 /// Milliseconds.
 const SLOWEST_START: f64 = 10.0;
 /// Kilobytes, compressed.
-const LARGEST: f64 = 60.0;
+const LARGEST: f64 = 64.0;
 /// Mebibytes: what the garbage collector may not have given back yet.
 const MOST_ADDED: f64 = 8.0;
 const PATIENCE: Duration = Duration::from_secs(400);
