@@ -43,7 +43,7 @@ pub enum AdminError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
     #[error(
-        "the username must have 1 to 64 letters, digits or . _ - + @ ', begin with a letter or digit, and not mix alphabets"
+        "the username must have 1 to 64 letters, digits or . _ - + @ ', begin with a letter or digit, show every character, and not mix alphabets"
     )]
     Username,
     #[error("the e-mail address is not one")]
@@ -52,7 +52,7 @@ pub enum Invalid {
         "a name is 1 to 128 printable ASCII characters without space, quote and backslash; a role's without comma too"
     )]
     Name,
-    #[error("a text has at most 256 characters and no control characters")]
+    #[error("a text has at most 256 characters, all of them visible, in one line")]
     Text,
 }
 
@@ -122,10 +122,11 @@ pub async fn change_user(
     (id, expected): (Uuid, Expected),
     wishes: Wishes,
 ) -> Result<Profile, AdminError> {
-    let username = wishes.username.map(|text| canonical(&text, identifier::username_key, Invalid::Username));
-    let email = wishes
-        .email
-        .map(|email| email.map(|text| canonical(&text, identifier::email_key, Invalid::Email)).transpose());
+    let username =
+        wishes.username.map(|text| canonical(&text, identifier::new_username_key, Invalid::Username));
+    let email = wishes.email.map(|email| {
+        email.map(|text| canonical(&text, identifier::new_email_key, Invalid::Email)).transpose()
+    });
     let change = UserChange {
         id,
         expected,
@@ -274,7 +275,7 @@ pub fn role_name(name: String) -> Result<String, AdminError> {
 
 /// Words for people: one line, safe to show and to store.
 pub fn described(text: String) -> Result<String, AdminError> {
-    let fits = text.chars().count() <= MOST_TEXT && !text.contains(char::is_control);
+    let fits = text.chars().count() <= MOST_TEXT && identifier::is_line_of_text(&text);
     if fits { Ok(text) } else { Err(AdminError::Invalid(Invalid::Text)) }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use crate::administration::described;
 use crate::clients::{is_client_id, is_origin, resembles_a_subject};
 use crate::clock::World;
 use crate::grammar::{ClientId, Description, Origin, ScopeName};
@@ -152,8 +153,9 @@ impl File {
 
 impl Scope {
     fn mistakes(&self) -> Vec<String> {
-        let Self { name, resource, .. } = self;
-        let mut mistakes = Vec::new();
+        let Self { name, resource, description } = self;
+        let mut mistakes: Vec<String> =
+            text_mistake(&format!("scope `{name}`"), "description", description).into_iter().collect();
         if !is_scope_token(name) || name.len() > MOST_NAME {
             mistakes.push(format!("scope `{name}`: a name is 1 to {MOST_NAME} printable ASCII characters without space, quote and backslash"));
         }
@@ -171,13 +173,11 @@ impl Role {
         let name = &self.name;
         // Roles travel in a header, separated by commas.
         let fits = is_scope_token(name) && name.len() <= MOST_NAME && !name.contains(',');
-        if fits {
-            Vec::new()
-        } else {
-            vec![format!(
-                "role `{name}`: a name is 1 to {MOST_NAME} printable ASCII characters without space and comma"
-            )]
-        }
+        let wrong = format!(
+            "role `{name}`: a name is 1 to {MOST_NAME} printable ASCII characters without space and comma"
+        );
+        let text = text_mistake(&format!("role `{name}`"), "description", &self.description);
+        (!fits).then_some(wrong).into_iter().chain(text).collect()
     }
 }
 
@@ -198,7 +198,8 @@ impl Client {
 
     pub(crate) fn mistakes(&self) -> Vec<String> {
         let client_id = &self.client_id;
-        let mut mistakes = Vec::new();
+        let mut mistakes: Vec<String> =
+            text_mistake(&format!("client `{client_id}`"), "name", &self.name).into_iter().collect();
         if !is_client_id(client_id) {
             mistakes.push(format!(
                 "client `{client_id}`: a client_id is 1 to 64 letters, digits or - _ . in ASCII"
@@ -224,6 +225,12 @@ impl Client {
             .extend(origin_mistakes(&self.origins).map(|mistake| format!("client `{client_id}`: {mistake}")));
         mistakes
     }
+}
+
+fn text_mistake(whose: &str, member: &str, text: &str) -> Option<String> {
+    let wrong =
+        || format!("{whose}: `{member}` has at most 256 characters, all of them visible, in one line");
+    described(text.to_owned()).is_err().then(wrong)
 }
 
 pub(crate) fn origin_mistakes(origins: &BTreeSet<String>) -> impl Iterator<Item = String> {

@@ -1,30 +1,60 @@
-//! The canonical form of usernames and e-mail addresses: what a person would take for the same is the same.
+//! Usernames and e-mail addresses: the canonical form by which they are looked up, and what a new one may be.
 //!
-//! The rule: surrounding white space is dropped; compatibility forms are unified (NFKC, so `ﬁona` is `fiona`); case is
-//! folded by way of upper case (so `ß` is `ss` and a dotless `ı` is `i`). Letters of two look-alike scripts in one
-//! name (a Cyrillic `а` in `admin`) are refused. Set-up and look-up use this one function.
+//! The canonical form: surrounding white space is dropped; compatibility forms are unified (NFKC, so `ﬁona` is `fiona`); case is
+//! folded by way of upper case (so `ß` is `ss` and a dotless `ı` is `i`). Set-up and look-up use this one function, and it takes
+//! every name that was ever taken, so whoever has one keeps it.
+//!
+//! A new name is also a UsernameCaseMapped of PRECIS (RFC 8265 §3.3), of characters and scripts that UTS 39 recommends together,
+//! and nobody else's skeleton (UTS 39 §4), in lower case or in capitals.
 
+mod visible;
+
+pub use self::visible::is_line_of_text;
+use self::visible::{is_presentable, skeleton};
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
 /// `None`: not a username that anyone can have.
 pub fn username_key(text: &str) -> Option<String> {
     let key = fold(text)?;
-    let allowed = |c: char| c.is_alphanumeric() || is_combining_mark(c) || "._-+@'".contains(c);
+    let allowed = |c: char| c.is_alphanumeric() || is_combining_mark(c) || PUNCTUATION.contains(c);
     let fits =
         key.chars().count() <= USERNAME_CHARACTERS && key.chars().next().is_some_and(char::is_alphanumeric);
     (fits && key.chars().all(allowed) && !mixes_scripts(&key)).then_some(key)
 }
 
-/// `None`: not an e-mail address that we would write to.
-pub fn email_key(text: &str) -> Option<String> {
+/// Returns the canonical form of a username that somebody is to get, or `None` if nobody may get it.
+pub fn new_username_key(text: &str) -> Option<String> {
+    username_key(text).filter(|_| is_presentable(text.trim(), PUNCTUATION))
+}
+
+/// Returns the canonical form of an e-mail address that somebody is to get, or `None` if we would not write to it: a dot-atom
+/// (RFC 5322 §3.2.3, RFC 6531 §3.3) at a domain name.
+pub fn new_email_key(text: &str) -> Option<String> {
     let key = fold(text)?;
-    let (local, domain) = key.split_once('@')?;
-    let visible = |c: char| !c.is_whitespace() && !c.is_control() && c != '@';
+    let (local, domain) = text.trim().split_once('@')?;
     let fits = (1..=64).contains(&local.len()) && (3..=253).contains(&domain.len());
-    let is_domain = domain.contains('.') && domain.split('.').all(|label| !label.is_empty());
-    (fits && is_domain && key.chars().all(|c| c == '@' || visible(c)) && domain.chars().all(visible))
-        .then_some(key)
+    let is_dot_atom = local.split('.').all(|atom| !atom.is_empty()) && is_presentable(local, ATEXT);
+    let is_domain = domain.split('.').count() > 1
+        && domain
+            .split('.')
+            .all(|label| is_presentable(label, "-") && !label.starts_with('-') && !label.ends_with('-'))
+        && matches!(url::Host::parse(domain), Ok(url::Host::Domain(_)));
+    (fits && is_dot_atom && is_domain).then_some(key)
+}
+
+/// What no other user's name may look like: in lower case, where `rn` is an `m`, and in capitals, where `I` is an `l`.
+pub fn username_skeletons(key: &str) -> [String; 2] {
+    let in_any_case = |text: &str| skeleton(text).to_lowercase();
+    [in_any_case(key), in_any_case(&visible::without_hidden_dots(key).to_uppercase())]
+}
+
+/// What no other user's address may look like. ASCII letters are what they are: `b0b` and `bob` are mailboxes of two people, but
+/// none of them is spelled with other alphabets' letters.
+pub fn email_skeleton(key: &str) -> String {
+    let visible = visible::without_hidden_dots(key);
+    let letter = |c: char| if c.is_ascii() { c.to_string() } else { skeleton(c.encode_utf8(&mut [0; 4])) };
+    visible.chars().map(letter).collect::<String>().to_lowercase()
 }
 
 /// What the canonical form of a longer text begins with. `None`: nothing does.
@@ -60,6 +90,10 @@ fn look_alike_script(c: char) -> Option<u8> {
     }
 }
 
+/// Beside letters and digits, in usernames.
+const PUNCTUATION: &str = "._-+@'";
+/// Beside letters and digits, before the `@` of an address.
+const ATEXT: &str = ".!#$%&'*+-/=?^_`{|}~";
 /// Of a canonical username.
 const USERNAME_CHARACTERS: usize = 64;
 /// Of any identifier as it arrives.
@@ -109,9 +143,170 @@ mod tests {
 
     #[test]
     fn email_addresses_are_folded_whole() {
-        assert_eq!(email_key(" Alice@Example.COM ").as_deref(), Some("alice@example.com"));
-        for wrong in ["", "a", "@b.c", "a@", "a@b", "a@b@c.d", "a b@c.d", "a@b..c", "a@.b", "a\0@b.c"] {
-            assert_eq!(email_key(wrong), None, "{wrong:?}");
+        assert_eq!(new_email_key(" Alice@Example.COM ").as_deref(), Some("alice@example.com"));
+        for right in [
+            "o'neil+x@b.example",
+            "аня@пример.рф",
+            "名前@例え.jp",
+            "a@xn--bcher-kva.example",
+            "a@bücher.example",
+        ] {
+            assert!(new_email_key(right).is_some(), "{right}");
+        }
+        for wrong in [
+            "",
+            "a",
+            "@b.c",
+            "a@",
+            "a@b",
+            "a@b@c.d",
+            "a b@c.d",
+            "a@b..c",
+            "a@.b",
+            "a\0@b.c",
+            "<a>@b.cd",
+            "a@b.cd>",
+            "\"a b\"@c.de",
+            ".a@b.cd",
+            "a..b@c.de",
+            "a\u{200b}@b.cd",
+            "a\u{202e}@b.cd",
+            "a\u{ad}@b.cd",
+            "a@b\u{200b}.cd",
+            "a@\u{202e}b.cd",
+            "a@-b.cd",
+            "a@b_c.de",
+            "a@192.0.2.1",
+            "\u{430}dmin@b.cd",
+            "a\u{e0061}@b.cd",
+            "a\u{2028}@b.cd",
+        ] {
+            assert_eq!(new_email_key(wrong), None, "{wrong:?}");
+        }
+    }
+
+    /// Each of these could be made beside `admin`, `mike`, `alice` or `tom`.
+    #[test]
+    fn what_looks_like_another_name_is_refused_or_has_its_skeleton() {
+        let alike = |one: &str, other: &str| {
+            let (one, other) =
+                (username_skeletons(one), username_skeletons(&new_username_key(other).unwrap()));
+            one.iter().zip(&other).any(|(one, other)| one == other)
+        };
+        for invisible in [
+            "\u{34f}",
+            "\u{fe0e}",
+            "\u{fe0f}",
+            "\u{e0100}",
+            "\u{3164}",
+            "\u{115f}",
+            "\u{ffa0}",
+            "\u{180b}",
+            "\u{17b4}",
+            "\u{200b}",
+            "\u{200c}",
+            "\u{200d}",
+            "\u{2060}",
+            "\u{ad}",
+            "\u{202e}",
+            "\u{e0061}",
+            "\u{feff}",
+            "\u{20dd}",
+            "\u{661}",
+            "\u{61c}",
+        ] {
+            assert_eq!(new_username_key(&format!("adm{invisible}in")), None, "{invisible:?}");
+        }
+        for wrong in [
+            "\u{1d00}dmin",
+            "\u{251}dmin",
+            "\u{430}dmin",
+            "\u{a4ee}dmin",
+            "\u{2c81}dmin",
+            "admin\u{308}\u{308}",
+            "a\u{301}\u{300}\u{302}\u{303}\u{304}b",
+            "\u{1d41a}dmin",
+        ] {
+            assert_eq!(new_username_key(wrong), None, "{wrong:?}");
+        }
+        for (name, other) in [
+            ("admin", "admi\u{307}n"),
+            ("admin", "ADM\u{130}N"),
+            ("admin", "\u{ff41}dmin"),
+            ("mike", "rnike"),
+            ("alice", "aIice"),
+            ("alice", "a1ice"),
+            ("bob", "b0b"),
+            ("tom", "ТОМ"),
+            ("cocoa", "сосоа"),
+            ("vov", "\u{3bd}\u{3bf}\u{3bd}"),
+        ] {
+            assert!(alike(name, other), "{name} {other}");
+        }
+        for (name, other) in
+            [("alice", "alina"), ("bob", "rob"), ("anna", "änna"), ("аня", "оля"), ("user1", "user2")]
+        {
+            assert!(!alike(name, other), "{name} {other}");
+        }
+    }
+
+    #[test]
+    fn ordinary_names_of_many_languages_may_be_taken() {
+        for right in [
+            "alice",
+            "Bob.Smith",
+            "o'neil",
+            "kim_lee",
+            "a-b",
+            "a+b@example.com",
+            "Müller",
+            "Straße",
+            "Łukasz",
+            "İstanbul",
+            "Zoë",
+            "Søren",
+            "аня",
+            "Μαρία",
+            "名前",
+            "たろう",
+            "タロウ",
+            "김철수",
+            "山田taro",
+            "שרה",
+            "محمد",
+            "हिन्दी",
+            "ไทย",
+            "x1",
+            "7of9",
+        ] {
+            assert!(new_username_key(right).is_some(), "{right}");
+        }
+    }
+
+    /// An account from before the rule is found as before.
+    #[test]
+    fn every_name_that_was_ever_taken_is_still_looked_up() {
+        for old in ["ﬁona", "adm\u{fe0f}in", "\u{1d00}dmin", "admi\u{307}n"] {
+            assert!(
+                username_key(old).is_some() && new_username_key(old).is_none() || old.contains('\u{307}'),
+                "{old:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_address_looks_like_no_other_in_foreign_letters() {
+        let alike =
+            |one: &str, other: &str| email_skeleton(one) == email_skeleton(&new_email_key(other).unwrap());
+
+        assert!(alike("coco@example.com", "сосо@example.com"));
+        assert!(alike("i@example.com", "i\u{307}@example.com"));
+        for (one, other) in [
+            ("bob@example.com", "b0b@example.com"),
+            ("ian@example.com", "lan@example.com"),
+            ("m@b.cd", "rn@b.cd"),
+        ] {
+            assert!(!alike(one, other), "{one} {other}");
         }
     }
 }

@@ -42,7 +42,7 @@ pub struct NewPassword {
 #[derive(Debug, thiserror::Error)]
 pub enum UserError {
     #[error(
-        "the username must have 1 to 64 letters, digits or . _ - + @ ', begin with a letter or digit, and not mix alphabets"
+        "the username must have 1 to 64 letters, digits or . _ - + @ ', begin with a letter or digit, show every character, and not mix alphabets"
     )]
     Username,
     #[error("the e-mail address is not one")]
@@ -66,9 +66,9 @@ pub enum UserError {
 }
 
 pub async fn create(issuer: &Issuer, by: &Authority, account: Account) -> Result<Created, UserError> {
-    let username_key = identifier::username_key(&account.username).ok_or(UserError::Username)?;
+    let username_key = identifier::new_username_key(&account.username).ok_or(UserError::Username)?;
     let email_key = match &account.email {
-        Some(email) => Some(identifier::email_key(email).ok_or(UserError::Email)?),
+        Some(email) => Some(identifier::new_email_key(email).ok_or(UserError::Email)?),
         None => None,
     };
     let (password, one_time_password) = match account.password {

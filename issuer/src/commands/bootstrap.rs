@@ -28,7 +28,7 @@ pub(super) async fn run(
     username: &str,
     json: bool,
 ) -> Result<String, Failure> {
-    let Some(username_key) = identifier::username_key(username) else {
+    let Some(username_key) = identifier::new_username_key(username) else {
         return Err(Failure::new(
             "--username must have 1 to 64 letters, digits or . _ - + @ ', and begin with a letter or digit",
         ));

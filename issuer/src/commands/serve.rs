@@ -22,7 +22,7 @@ use crate::http::{
 use crate::issuer::{Issuer, Parts};
 use crate::keys::{Algorithm, Lookout};
 use crate::store::{KeyChange, Swept};
-use crate::sweep::sweep;
+use crate::sweep::{complete_names, sweep};
 use crate::telemetry::Telemetry;
 
 pub(super) async fn run(config: Config, world: World, migrate: bool) -> Result<(), Failure> {
@@ -181,6 +181,9 @@ async fn report_alive(issuer: Arc<Issuer>) {
 
 /// Any replica deletes what is over; that one of them stops stops nothing.
 async fn sweep_always(issuer: Arc<Issuer>) {
+    if let Err(error) = complete_names(&*issuer.store).await {
+        tracing::warn!(%error, "the names of older users are not all known yet; the next start goes on");
+    }
     loop {
         tokio::time::sleep(SWEEP).await;
         match sweep(&*issuer.store, &issuer.world).await {

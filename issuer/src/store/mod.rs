@@ -41,8 +41,8 @@ pub use revocation::{EndReason, EndSession, Holder, IssuedToken, LiveSession, Re
 pub use types::{
     Actor, ApplyError, AskedScope, Bootstrap, Client, Credential, Declaration, DeclaredClient, DeclaredRole,
     DeclaredScope, GrantType, Initiator, Lifetimes, NewSession, NewSigningKey, NewUser, PasswordChange,
-    PoolUse, RequestContext, Rotate, Rotation, RotationRefusal, Scope, Session, SessionId, SigningKey, Swept,
-    UserConflict,
+    PoolUse, RequestContext, Rotate, Rotation, RotationRefusal, Scope, Session, SessionId, SigningKey,
+    Skeletons, Swept, UserConflict,
 };
 
 /// The truth (design: PostgreSQL, or SQLite for one machine).
@@ -93,6 +93,10 @@ pub trait Store: Administration + Evidence + KeyLife + Revocations + Send + Sync
     async fn rehash_password(&self, user_id: Uuid, old: &str, new: &str) -> Result<()>;
     /// Sets a password, ends the user's sessions other than `keep`, moves the epoch. `false`: the stored hash is no longer `expected`.
     async fn change_password(&self, change: &PasswordChange) -> Result<bool>;
+
+    /// Writes what the names of older users look like, for at most `most` users after `after`. Of two that look alike, one stays
+    /// without.
+    async fn write_skeletons(&self, after: Uuid, most: u32) -> Result<Skeletons>;
 
     /// Deletes, of each kind at most `most`, sessions that have been over for longer than any of their tokens may live, and
     /// revocations that match no living token any more, the last one excepted. Any number of replicas may do so at once.

@@ -94,6 +94,8 @@ promises! {
         a_one_time_password_opens_one_session,
         a_one_time_password_expires,
         look_alike_names_collide,
+        names_that_look_alike_collide,
+        older_users_keep_their_names,
         one_of_many_creations_of_a_name_succeeds,
         a_user_with_an_unknown_role_is_not_made,
         a_password_change_ends_the_other_sessions,

@@ -278,6 +278,15 @@ pub struct PasswordChange {
     pub context: RequestContext,
 }
 
+/// What became of users from before there were skeletons.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Skeletons {
+    /// The last user that was looked at. `None`: there is none left.
+    pub last: Option<Uuid>,
+    /// Those whose name or address looks like another user's.
+    pub alike: Vec<Uuid>,
+}
+
 /// What one sweep deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {

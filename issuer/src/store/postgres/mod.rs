@@ -15,6 +15,7 @@ mod reseal;
 mod revocation;
 mod schema;
 mod sessions;
+mod skeletons;
 mod subject;
 mod sweep;
 mod users;
@@ -37,7 +38,7 @@ use self::pool::Distrust;
 use super::{
     Actor, Bootstrap, Client, Credential, EndSession, FeedPage, Initiator, IssuedToken, LiveSession,
     NewSession, NewSigningKey, PasswordChange, PoolUse, Position, Result, Revocations, Rotate, Rotation,
-    Session, SessionId, SigningKey, Standing, Store, Swept,
+    Session, SessionId, SigningKey, Skeletons, Standing, Store, Swept,
 };
 
 #[derive(Clone)]
@@ -159,6 +160,10 @@ impl Store for Postgres {
 
     async fn change_password(&self, change: &PasswordChange) -> Result<bool> {
         self.bounded(passwords::change(&self.pool, change)).await
+    }
+
+    async fn write_skeletons(&self, after: Uuid, most: u32) -> Result<Skeletons> {
+        self.bounded(skeletons::write(&self.pool, after, most)).await
     }
 
     async fn sweep(&self, most: u32) -> Result<Swept> {

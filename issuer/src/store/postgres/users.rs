@@ -2,17 +2,20 @@
 
 use sqlx::PgConnection;
 
+use crate::identifier;
 use crate::store::{NewUser, Result, StoreError, UserConflict, rows};
 
 const INSERT: &str = "
     INSERT INTO users (
-        id, username, username_key, email, email_key, password_hash, one_time_until, password_must_change
+        id, username, username_key, email, email_key, password_hash, one_time_until, password_must_change,
+        username_skeleton, username_capitals, email_skeleton
     )
-    VALUES ($1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7), $8)
+    VALUES ($1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7), $8, $9, $10, $11)
     ON CONFLICT DO NOTHING";
 
 /// Within a transaction that the caller gives up on a conflict.
 pub(super) async fn insert(connection: &mut PgConnection, user: &NewUser) -> Result<Option<UserConflict>> {
+    let [lower, capitals] = identifier::username_skeletons(&user.username_key);
     let inserted = sqlx::query(INSERT)
         .bind(user.id)
         .bind(&user.username)
@@ -22,6 +25,9 @@ pub(super) async fn insert(connection: &mut PgConnection, user: &NewUser) -> Res
         .bind(&user.password_hash)
         .bind(user.one_time_for.map(|good_for| good_for.as_secs_f64()))
         .bind(user.password_must_change)
+        .bind(lower)
+        .bind(capitals)
+        .bind(user.email_key.as_deref().map(identifier::email_skeleton))
         .execute(&mut *connection)
         .await?
         .rows_affected();
@@ -34,12 +40,19 @@ pub(super) async fn insert(connection: &mut PgConnection, user: &NewUser) -> Res
 
 const CONFLICT: &str = "
     SELECT
-        EXISTS (SELECT FROM users WHERE username_key = $1) AS username,
-        EXISTS (SELECT FROM users WHERE email_key = $2) AS email";
+        EXISTS (SELECT FROM users WHERE username_key = $1 OR username_skeleton = $3 OR username_capitals = $4) AS username,
+        EXISTS (SELECT FROM users WHERE email_key = $2 OR email_skeleton = $5) AS email";
 
 async fn conflict(connection: &mut PgConnection, user: &NewUser) -> Result<UserConflict> {
-    let taken: (bool, bool) =
-        sqlx::query_as(CONFLICT).bind(&user.username_key).bind(&user.email_key).fetch_one(connection).await?;
+    let [lower, capitals] = identifier::username_skeletons(&user.username_key);
+    let taken: (bool, bool) = sqlx::query_as(CONFLICT)
+        .bind(&user.username_key)
+        .bind(&user.email_key)
+        .bind(lower)
+        .bind(capitals)
+        .bind(user.email_key.as_deref().map(identifier::email_skeleton))
+        .fetch_one(connection)
+        .await?;
     match taken {
         (true, _) => Ok(UserConflict::Username),
         (false, true) => Ok(UserConflict::Email),

@@ -16,6 +16,7 @@ mod reseal;
 mod revocation;
 mod schema;
 mod sessions;
+mod skeletons;
 mod subject;
 mod sweep;
 mod users;
@@ -36,7 +37,7 @@ use self::pool::Pools;
 use super::{
     Actor, Bootstrap, Client, Credential, EndSession, FeedPage, Initiator, IssuedToken, LiveSession,
     NewSession, NewSigningKey, PasswordChange, PoolUse, Position, Result, Revocations, Rotate, Rotation,
-    Session, SessionId, SigningKey, Standing, Store, Swept,
+    Session, SessionId, SigningKey, Skeletons, Standing, Store, Swept,
 };
 
 #[derive(Clone)]
@@ -133,6 +134,10 @@ impl Store for Sqlite {
 
     async fn change_password(&self, change: &PasswordChange) -> Result<bool> {
         passwords::change(&self.pools, change).await
+    }
+
+    async fn write_skeletons(&self, after: Uuid, most: u32) -> Result<Skeletons> {
+        skeletons::write(&self.pools, after, most).await
     }
 
     async fn sweep(&self, most: u32) -> Result<Swept> {

@@ -3,14 +3,15 @@
 use sqlx::SqliteConnection;
 
 use super::clock;
+use crate::identifier;
 use crate::store::{NewUser, Result, StoreError, UserConflict, rows};
 
 const INSERT: &str = "
     INSERT INTO users (
         id, username, username_key, email, email_key, password_hash, one_time_until, password_must_change,
-        created_at, updated_at
+        created_at, updated_at, username_skeleton, username_capitals, email_skeleton
     )
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11, $12)
     ON CONFLICT DO NOTHING";
 
 /// Within a transaction that the caller gives up on a conflict.
@@ -19,6 +20,7 @@ pub(super) async fn insert(
     user: &NewUser,
 ) -> Result<Option<UserConflict>> {
     let now = clock::now(connection).await?;
+    let [lower, capitals] = identifier::username_skeletons(&user.username_key);
     let inserted = sqlx::query(INSERT)
         .bind(user.id)
         .bind(&user.username)
@@ -29,6 +31,9 @@ pub(super) async fn insert(
         .bind(user.one_time_for.map(|good_for| clock::after(now, good_for)))
         .bind(user.password_must_change)
         .bind(now)
+        .bind(lower)
+        .bind(capitals)
+        .bind(user.email_key.as_deref().map(identifier::email_skeleton))
         .execute(&mut *connection)
         .await?
         .rows_affected();
@@ -41,12 +46,19 @@ pub(super) async fn insert(
 
 const CONFLICT: &str = "
     SELECT
-        EXISTS (SELECT 1 FROM users WHERE username_key = $1) AS username,
-        EXISTS (SELECT 1 FROM users WHERE email_key = $2) AS email";
+        EXISTS (SELECT 1 FROM users WHERE username_key = $1 OR username_skeleton = $3 OR username_capitals = $4) AS username,
+        EXISTS (SELECT 1 FROM users WHERE email_key = $2 OR email_skeleton = $5) AS email";
 
 async fn conflict(connection: &mut SqliteConnection, user: &NewUser) -> Result<UserConflict> {
-    let taken: (bool, bool) =
-        sqlx::query_as(CONFLICT).bind(&user.username_key).bind(&user.email_key).fetch_one(connection).await?;
+    let [lower, capitals] = identifier::username_skeletons(&user.username_key);
+    let taken: (bool, bool) = sqlx::query_as(CONFLICT)
+        .bind(&user.username_key)
+        .bind(&user.email_key)
+        .bind(lower)
+        .bind(capitals)
+        .bind(user.email_key.as_deref().map(identifier::email_skeleton))
+        .fetch_one(connection)
+        .await?;
     match taken {
         (true, _) => Ok(UserConflict::Username),
         (false, true) => Ok(UserConflict::Email),

@@ -7,8 +7,10 @@ use uuid::Uuid;
 
 use super::Bed;
 use super::world::*;
-use crate::store::administration::Refused;
-use crate::store::{Actor, NewSession, NewUser, PasswordChange, RequestContext, RotationRefusal, SessionId};
+use crate::store::administration::{Expected, Identifier, Refused, UserChange};
+use crate::store::{
+    Actor, NewSession, NewUser, PasswordChange, RequestContext, RotationRefusal, SessionId, Skeletons,
+};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -196,4 +198,77 @@ pub(super) async fn a_nul_byte_names_nobody(bed: &Bed) {
 
     assert!(bed.store.client("app\0").await.unwrap().is_none());
     assert!(bed.store.credential("alice\0").await.unwrap().is_none());
+}
+
+pub(super) async fn names_that_look_alike_collide(bed: &Bed) {
+    world(bed).await;
+    let by = operator("keystone:users:write");
+    let named = |number: u128, key: &str, email: Option<&str>| NewUser {
+        username: key.to_owned(),
+        username_key: key.to_owned(),
+        email: email.map(str::to_owned),
+        email_key: email.map(str::to_owned),
+        ..user(number)
+    };
+    bed.store.create_user(&by, &named(1, "tom", Some("coco@example.com"))).await.unwrap().unwrap();
+
+    for (key, email, refused) in [
+        ("aiice", None, Refused::UsernameTaken),
+        ("т\u{43e}м", None, Refused::UsernameTaken),
+        ("torn", None, Refused::UsernameTaken),
+        ("eve", Some("с\u{43e}с\u{43e}@example.com"), Refused::EmailTaken),
+    ] {
+        let made = bed.other.create_user(&by, &named(2, key, email)).await.unwrap();
+        assert_eq!(made.unwrap_err(), refused, "{key}");
+    }
+    bed.store.create_user(&by, &named(2, "eve", Some("c0co@example.com"))).await.unwrap().unwrap();
+    let rename = |text: &str| UserChange {
+        id: uuid::Uuid::from_u128(2),
+        expected: Expected::Any,
+        username: Some(Identifier { text: text.to_owned(), key: text.to_owned() }),
+        email: None,
+        enabled: None,
+    };
+    assert_eq!(
+        bed.store.change_user(&by, &rename("t0m")).await.unwrap().unwrap_err(),
+        Refused::UsernameTaken
+    );
+    bed.store.change_user(&by, &rename("eva")).await.unwrap().unwrap();
+    bed.store.create_user(&by, &named(3, "eve", None)).await.unwrap().unwrap();
+}
+
+/// They log in as before, and whoever comes later must not look like them.
+pub(super) async fn older_users_keep_their_names(bed: &Bed) {
+    world(bed).await;
+    let by = operator("keystone:users:write");
+    let named = |number: u128, key: &str| NewUser {
+        username: key.to_owned(),
+        username_key: key.to_owned(),
+        ..user(number)
+    };
+    for (number, key) in [(1, "adm\u{fe0f}in"), (2, "bob"), (3, "rob")] {
+        bed.store.create_user(&by, &named(number, key)).await.unwrap().unwrap();
+    }
+    bed.run("UPDATE users SET username_skeleton = NULL, username_capitals = NULL, email_skeleton = NULL")
+        .await
+        .unwrap();
+    bed.run("UPDATE users SET username = 'b0b', username_key = 'b0b' WHERE username_key = 'rob'")
+        .await
+        .unwrap();
+
+    let mut after = uuid::Uuid::nil();
+    let mut alike = Vec::new();
+    while let Skeletons { last: Some(last), alike: more } = bed.store.write_skeletons(after, 2).await.unwrap()
+    {
+        alike.extend(more);
+        after = last;
+    }
+
+    assert_eq!(alike, [uuid::Uuid::from_u128(3)]);
+    for key in ["adm\u{fe0f}in", "bob", "b0b", "alice"] {
+        assert!(bed.store.credential(key).await.unwrap().is_some(), "{key:?}");
+    }
+    let late = bed.other.create_user(&by, &named(4, "aiice")).await.unwrap();
+    assert_eq!(late.unwrap_err(), Refused::UsernameTaken);
+    assert_eq!(bed.count("users WHERE username_skeleton IS NULL").await, 1);
 }

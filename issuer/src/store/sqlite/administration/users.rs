@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::super::users;
 use super::{SqliteDesk, clock, moment};
+use crate::identifier;
 use crate::store::administration::desk::UserDesk;
 use crate::store::administration::{Identifier, Profile, Reset, UserChange, UserSearch};
 use crate::store::{NewUser, Result, UserConflict, rows};
@@ -43,10 +44,10 @@ const USER: &str = "
     WHERE id = $1";
 
 const USERNAME_TAKEN: &str = "
-    SELECT EXISTS (SELECT 1 FROM users WHERE username_key = $2 AND id <> $1)";
+    SELECT EXISTS (SELECT 1 FROM users WHERE (username_key = $2 OR username_skeleton = $3 OR username_capitals = $4) AND id <> $1)";
 
 const EMAIL_TAKEN: &str = "
-    SELECT EXISTS (SELECT 1 FROM users WHERE email_key = $2 AND id <> $1)";
+    SELECT EXISTS (SELECT 1 FROM users WHERE (email_key = $2 OR email_skeleton = $3) AND id <> $1)";
 
 const PUT_USER: &str = "
     UPDATE users
@@ -56,7 +57,10 @@ const PUT_USER: &str = "
         email = CASE WHEN $4 THEN $5 ELSE email END,
         email_key = CASE WHEN $4 THEN $6 ELSE email_key END,
         enabled = coalesce($7, enabled),
-        updated_at = $8
+        updated_at = $8,
+        username_skeleton = coalesce($9, username_skeleton),
+        username_capitals = coalesce($10, username_capitals),
+        email_skeleton = CASE WHEN $4 THEN $11 ELSE email_skeleton END
     WHERE id = $1";
 
 const PUT_ONE_TIME_PASSWORD: &str = "
@@ -133,15 +137,19 @@ impl UserDesk for SqliteDesk {
     }
 
     async fn user_conflict(&mut self, change: &UserChange) -> Result<Option<UserConflict>> {
-        let questions = [
-            (USERNAME_TAKEN, change.username.as_ref(), UserConflict::Username),
-            (EMAIL_TAKEN, change.email(), UserConflict::Email),
-        ];
-        for (question, wanted, conflict) in questions {
-            let Some(Identifier { key, .. }) = wanted else { continue };
-            let taken = sqlx::query_scalar(question).bind(change.id).bind(key);
+        if let Some(Identifier { key, .. }) = &change.username {
+            let [lower, capitals] = identifier::username_skeletons(key);
+            let taken =
+                sqlx::query_scalar(USERNAME_TAKEN).bind(change.id).bind(key).bind(lower).bind(capitals);
             if taken.fetch_one(&mut *self.transaction).await? {
-                return Ok(Some(conflict));
+                return Ok(Some(UserConflict::Username));
+            }
+        }
+        if let Some(Identifier { key, .. }) = change.email() {
+            let skeleton = identifier::email_skeleton(key);
+            let taken = sqlx::query_scalar(EMAIL_TAKEN).bind(change.id).bind(key).bind(skeleton);
+            if taken.fetch_one(&mut *self.transaction).await? {
+                return Ok(Some(UserConflict::Email));
             }
         }
         Ok(None)
@@ -149,6 +157,8 @@ impl UserDesk for SqliteDesk {
 
     async fn put_user(&mut self, change: &UserChange) -> Result<()> {
         let (username, email) = (change.username.as_ref(), change.email());
+        let skeletons = username.map(|name| identifier::username_skeletons(&name.key));
+        let (lower, capitals) = skeletons.map(|[lower, capitals]| (lower, capitals)).unzip();
         sqlx::query(PUT_USER)
             .bind(change.id)
             .bind(username.map(|name| &name.text))
@@ -158,6 +168,9 @@ impl UserDesk for SqliteDesk {
             .bind(email.map(|address| &address.key))
             .bind(change.enabled)
             .bind(self.now)
+            .bind(lower)
+            .bind(capitals)
+            .bind(email.map(|address| identifier::email_skeleton(&address.key)))
             .execute(&mut *self.transaction)
             .await?;
         Ok(())

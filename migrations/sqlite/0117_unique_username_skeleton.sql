@@ -1,0 +1,2 @@
+-- No two usernames look alike in lower case.
+CREATE UNIQUE INDEX users_username_skeleton_unique ON users (username_skeleton);

@@ -1,0 +1,2 @@
+-- No two addresses look alike.
+CREATE UNIQUE INDEX users_email_skeleton_unique ON users (email_skeleton);
