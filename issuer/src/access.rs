@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::hex;
 use crate::issuer::Issuer;
+use crate::keys::WrongClock;
 use crate::store::{Holder, IssuedToken, RequestContext, SessionId, Standing, Store, StoreError};
 use crate::token::CLIENT_SUBJECT;
 
@@ -34,10 +35,14 @@ impl Deref for Caller {
 }
 
 /// Whomever the token is for: the issuer is asked about all of them. Whether it was revoked is `standing`'s question.
-pub fn verify(issuer: &Issuer, text: &[u8]) -> Result<Verified, Refusal> {
+///
+/// Fails where the clock is wrong: what has expired is not known then, and neither answer would be right.
+pub fn verify(issuer: &Issuer, text: &[u8]) -> Result<Result<Verified, Refusal>, WrongClock> {
     let rules = Rules::new(issuer.config.issuer.clone(), Vec::new());
-    let now = issuer.world.now().unix_timestamp().try_into().unwrap_or_default();
-    verify_for_any_audience(text, &rules, &issuer.keys.current().public, now)
+    let now = issuer.world.now();
+    let keys = issuer.keys.judging(now)?;
+    let now = now.unix_timestamp().try_into().unwrap_or_default();
+    Ok(verify_for_any_audience(text, &rules, &keys.public, now))
 }
 
 /// One question to the store. `None`: the session ended, the token or an epoch was revoked, or someone is disabled.

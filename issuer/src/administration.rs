@@ -6,6 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::access::{self, Caller};
+use crate::attempts::TooMany;
 use crate::declaration::{Client, origin_mistakes};
 use crate::issuer::Issuer;
 use crate::keys::{KeyView, KeysError};
@@ -33,6 +34,8 @@ pub enum AdminError {
     Keys(KeysError),
     #[error("the token is a client's; this is for users")]
     NotAUser,
+    #[error("too many attempts; try again later")]
+    TooMany(TooMany),
     #[error("too many logins at the moment; try again shortly")]
     Overloaded,
     #[error("the server cannot answer at the moment; try again shortly")]
@@ -299,6 +302,12 @@ impl From<KeysError> for AdminError {
             KeysError::Store(error) => Self::Store(error),
             error => Self::Keys(error),
         }
+    }
+}
+
+impl From<TooMany> for AdminError {
+    fn from(too_many: TooMany) -> Self {
+        Self::TooMany(too_many)
     }
 }
 

@@ -49,7 +49,7 @@ impl Clients {
         if !is_client_id(client_id) {
             return Ok(None);
         }
-        if let Some(remembered) = self.remembered.get(client_id).await {
+        if let Some(remembered) = self.current(client_id).await {
             self.world.metrics.client_cache.count("hit");
             if remembered.is_due(self.world.now()) {
                 tokio::spawn(self.clone().renew(client_id.to_owned()).in_current_span());
@@ -58,6 +58,16 @@ impl Clients {
         }
         // Elsewhere, so that a hit takes no room for it: every request would, while it is answered.
         Box::pin(self.load(client_id)).await
+    }
+
+    /// What is remembered, unless one of its secrets has ended since it was read.
+    async fn current(&self, client_id: &str) -> Option<Arc<Remembered>> {
+        let remembered = self.remembered.get(client_id).await?;
+        if remembered.holds(self.world.now()) {
+            return Some(remembered);
+        }
+        self.remembered.invalidate(client_id).await;
+        None
     }
 
     async fn load(&self, client_id: &str) -> Result<Option<Arc<Client>>, Arc<StoreError>> {
@@ -133,6 +143,10 @@ impl Clients {
 impl Remembered {
     fn new(client: Client, since: OffsetDateTime) -> Arc<Self> {
         Arc::new(Self { client: Arc::new(client), since, renewed: AtomicBool::new(false) })
+    }
+
+    fn holds(&self, now: OffsetDateTime) -> bool {
+        self.client.secrets_change_in.is_none_or(|left| now - self.since < left)
     }
 
     /// True once, towards its end.

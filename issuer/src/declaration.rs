@@ -72,6 +72,9 @@ pub struct Client {
     #[serde(default)]
     #[schema(value_type = Vec<Origin>)]
     pub origins: BTreeSet<String>,
+    /// Of a confidential client that logs people in: its requests name the user's address in `X-Forwarded-For`.
+    #[serde(default)]
+    pub forwards_user_address: bool,
 }
 
 const fn yes() -> bool {
@@ -192,6 +195,7 @@ impl Client {
             grants: self.grants,
             scopes: self.scopes,
             origins: self.origins,
+            forwards_user_address: self.forwards_user_address,
             secret_if_new,
         }
     }
@@ -211,6 +215,11 @@ impl Client {
         // RFC 6749 §4.4: "MUST only be used by confidential clients".
         if self.public && self.grants.contains(&GrantType::ClientCredentials) {
             mistakes.push(format!("client `{client_id}`: a public client cannot use client_credentials"));
+        }
+        if self.public && self.forwards_user_address {
+            mistakes.push(format!(
+                "client `{client_id}`: anybody can ask as a public client, so it is not believed about its users' addresses (`forwards_user_address`)"
+            ));
         }
         for scope in self.default_scopes.iter().flatten().filter(|scope| !self.scopes.contains(*scope)) {
             mistakes

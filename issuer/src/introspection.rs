@@ -73,7 +73,7 @@ async fn access_token(
     client: &Client,
     token: &Secret,
 ) -> Result<Option<Introspection>, GrantError> {
-    let Ok(token) = access::verify(issuer, token.expose().as_bytes()) else { return Ok(None) };
+    let Ok(token) = access::verify(issuer, token.expose().as_bytes())? else { return Ok(None) };
     let now = issuer.world.now().unix_timestamp();
     // No leeway here: an answer must not call active what it says has expired.
     let is_over = i64::try_from(token.expires_at()).is_ok_and(|end| end <= now);

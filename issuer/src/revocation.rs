@@ -20,7 +20,7 @@ pub async fn revoke(
     if let Some(presented) = session::genuine(issuer, token).await? {
         return end(issuer, by, presented.session).await;
     }
-    let Ok(token) = access::verify(issuer, token.expose().as_bytes()) else { return Ok(()) };
+    let Ok(token) = access::verify(issuer, token.expose().as_bytes())? else { return Ok(()) };
     if token.client_id() != client.client_id {
         return Ok(());
     }

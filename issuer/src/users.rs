@@ -7,7 +7,7 @@ use keystone_verifier::Verified;
 use uuid::Uuid;
 
 use crate::access::Caller;
-use crate::attempts::TooMany;
+use crate::attempts::{Source, TooMany};
 use crate::issuer::Issuer;
 use crate::password::{Checked, Overloaded, Passwords, Weakness};
 use crate::secret::Secret;
@@ -112,12 +112,13 @@ pub async fn change_password(
     if let Some(stored) = &credential.password_hash {
         // The same counters as at login: no side door for guessing (CVE-2026-9798).
         let key = identifier::username_key(&credential.username).unwrap_or_default();
-        issuer.attempts.login(&issuer.secrets, address, &key).await?;
+        let source = source(issuer, caller, address).await;
+        issuer.attempts.login(&issuer.secrets, &source, &key).await?;
         let old = passwords.old.as_ref().ok_or(UserError::OldPassword)?;
         if issuer.passwords.enter()?.check(old, Some(stored)).await? == Checked::Wrong {
             return Err(UserError::OldPassword);
         }
-        issuer.attempts.succeeded(&issuer.secrets, address, &key).await;
+        issuer.attempts.succeeded(&issuer.secrets, &source, &key).await;
     }
     let is_old = |old: &Secret| Passwords::is_same(old, &passwords.new);
     if credential.must_change && passwords.old.as_ref().is_some_and(is_old) {
@@ -132,6 +133,14 @@ pub async fn change_password(
         context: caller.context.clone(),
     };
     if issuer.store.change_password(&change).await? { Ok(()) } else { Err(UserError::Conflict) }
+}
+
+/// The same as at the login that brought the token, as far as it can be known.
+async fn source(issuer: &Issuer, caller: &Verified, address: IpAddr) -> Source {
+    match issuer.clients.find(caller.client_id()).await {
+        Ok(Some(client)) => Source::of(&client, address, None),
+        _ => Source::Address(address),
+    }
 }
 
 fn acceptable(issuer: &Issuer, password: &Secret, about: &[&str]) -> Result<(), UserError> {

@@ -150,6 +150,8 @@ pub struct Limits {
     pub client_attempts: u64,
     /// Logins and wrong credentials from one address (IPv6: one /64), whoever for.
     pub address_attempts: u64,
+    /// Wrong passwords through one confidential client that does not forward its users' addresses.
+    pub client_user_attempts: u64,
     pub login_window: Duration,
     /// Connections from one address (IPv6: one /64) at once; proxies may have more.
     pub connections_per_address: usize,
@@ -166,6 +168,7 @@ impl Limits {
             user_attempts: reader.number("limits.user_attempts", 100, 1..=1_000_000),
             client_attempts: reader.number("limits.client_attempts", 100, 1..=1_000_000),
             address_attempts: reader.number("limits.address_attempts", 300, 1..=1_000_000),
+            client_user_attempts: reader.number("limits.client_user_attempts", 300, 1..=1_000_000),
             login_window: Duration::from_secs(reader.number("limits.login_window", 60, 1..=DAY)),
             connections_per_address: size(reader.number(
                 "limits.connections_per_address",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::attempts::TooMany;
-use crate::keys::CannotSign;
+use crate::keys::{CannotSign, WrongClock};
 use crate::password::Overloaded;
 use crate::store::{GrantType, StoreError};
 use crate::token::MintError;
@@ -47,6 +47,9 @@ pub enum GrantError {
     /// This replica, at the moment; another one may.
     #[error("the server cannot sign at the moment; try again shortly")]
     CannotSign(CannotSign),
+    /// This replica, at the moment; another one may.
+    #[error("the server cannot judge tokens at the moment; try again shortly")]
+    WrongClock(WrongClock),
     #[error("the server could not issue a token")]
     Mint(MintError),
     #[error("the server failed")]
@@ -106,7 +109,9 @@ impl GrantError {
     /// Whether the same request may succeed later.
     pub fn is_temporary(&self) -> bool {
         match self {
-            Self::TooManyAttempts { .. } | Self::Overloaded | Self::CannotSign(_) => true,
+            Self::TooManyAttempts { .. } | Self::Overloaded | Self::CannotSign(_) | Self::WrongClock(_) => {
+                true
+            }
             Self::Store(error) => !matches!(**error, StoreError::Inconsistent(_)),
             _ => false,
         }
@@ -128,6 +133,12 @@ impl From<StoreError> for GrantError {
 impl From<CannotSign> for GrantError {
     fn from(error: CannotSign) -> Self {
         Self::CannotSign(error)
+    }
+}
+
+impl From<WrongClock> for GrantError {
+    fn from(error: WrongClock) -> Self {
+        Self::WrongClock(error)
     }
 }
 

@@ -7,11 +7,11 @@ mod password;
 mod refresh_token;
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use self::client::{PresentedClient, authenticate};
 pub use self::error::{GrantError, ScopeFault};
+use crate::attempts::Source;
 use crate::issuer::Issuer;
 use crate::rbac;
 use crate::secret::Secret;
@@ -28,8 +28,8 @@ pub struct TokenRequest {
     /// `None`: the client's default scopes (RFC 6749 §3.3). What cannot be granted is refused by the grant: a refresh token
     /// is judged first, so that no scope hides its reuse.
     pub scope: Result<Option<BTreeSet<String>>, ScopeFault>,
-    /// Where from, for the limits.
-    pub address: IpAddr,
+    /// For the limits.
+    pub source: Source,
     /// For the audit log.
     pub context: RequestContext,
 }
@@ -58,14 +58,14 @@ struct Authorised<'a> {
     issuer: &'a Arc<Issuer>,
     client: Arc<Client>,
     asked: Result<Option<BTreeSet<String>>, ScopeFault>,
-    address: IpAddr,
+    source: Source,
     context: RequestContext,
 }
 
 /// Answers a token request. The order matters: whether the client may use this grant and ask these scopes, and only then
 /// anything that costs (CVE-2026-9792: a client's allow-list comes before password work).
 pub async fn answer(issuer: &Arc<Issuer>, request: TokenRequest) -> Result<Granted, GrantError> {
-    let TokenRequest { client, grant, scope: asked, address, context } = request;
+    let TokenRequest { client, grant, scope: asked, source, context } = request;
     // Before anything is spent: no refresh token is rotated for an answer that cannot come.
     issuer.keys.signing(issuer.world.now())?;
     if !client.grants.contains(&grant.kind()) {
@@ -78,7 +78,7 @@ pub async fn answer(issuer: &Arc<Issuer>, request: TokenRequest) -> Result<Grant
         Ok(Some(asked)) if beyond(&asked) => Err(ScopeFault::BeyondClient),
         asked => asked,
     };
-    let request = Authorised { issuer, client, asked, address, context };
+    let request = Authorised { issuer, client, asked, source, context };
     // What a login keeps at hand is large: boxed, so that the grant that is asked for most need not carry it along.
     match grant {
         GrantRequest::Password { username, password } => {

@@ -24,23 +24,24 @@ pub(super) async fn grant(
     username: String,
     password: Secret,
 ) -> Result<Granted, GrantError> {
-    let (begun, passwords) = (Instant::now(), &request.issuer.passwords);
+    let (begun, issuer, source) = (Instant::now(), request.issuer, request.source.clone());
     let granted = log_in(request, username, password).await;
     if let Err(GrantError::WrongPassword) = granted {
-        passwords.even_out(begun).await;
+        issuer.attempts.wrong_password(&issuer.secrets, &source).await;
+        issuer.passwords.even_out(begun).await;
     }
     granted
 }
 
 async fn log_in(request: Authorised<'_>, username: String, password: Secret) -> Result<Granted, GrantError> {
-    let Authorised { issuer, client, asked, address, context } = request;
+    let Authorised { issuer, client, asked, source, context } = request;
     let asked = asked?;
     // First of all: a login that cannot be answered in time must not wait for anything to hear so.
     let mut turn = Some(issuer.passwords.enter()?);
     let key = identifier::username_key(&username);
     // Counted before anything is looked at, and for names nobody has as well.
     let counted = key.as_deref().unwrap_or(&username);
-    issuer.attempts.login(&issuer.secrets, address, counted).await?;
+    issuer.attempts.login(&issuer.secrets, &source, counted).await?;
 
     let mut new = NewSession {
         id: SessionId(issuer.world.bytes()),
@@ -70,7 +71,7 @@ async fn log_in(request: Authorised<'_>, username: String, password: Secret) -> 
             new.lifetimes.absolute = Duration::from_secs(issuer.config.tokens.access_token_lifetime);
         }
         let Some(session) = open(issuer, &new).await? else { continue };
-        issuer.attempts.succeeded(&issuer.secrets, address, counted).await;
+        issuer.attempts.succeeded(&issuer.secrets, &source, counted).await;
         if checked == Checked::RightButOld && !credential.one_time {
             rehash(issuer.clone(), password, new);
         }

@@ -13,9 +13,9 @@ use crate::session::{self, Presented};
 use crate::store::{AskedScope, Client, RequestContext, Rotate, Rotation, RotationRefusal};
 
 pub(super) async fn grant(request: Authorised<'_>, token: Secret) -> Result<Granted, GrantError> {
-    let Authorised { issuer, client, asked, address, context } = request;
+    let Authorised { issuer, client, asked, source, context } = request;
     let Some(presented) = session::genuine(issuer, &token).await? else {
-        issuer.attempts.failed(&issuer.secrets, address).await?;
+        issuer.attempts.failed(&issuer.secrets, &source).await?;
         return Err(GrantError::RefreshToken);
     };
     // In a task of its own: a client that hangs up must not stop a rotation between its commit and its answer.

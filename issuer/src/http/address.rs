@@ -20,14 +20,34 @@ pub struct Peer(pub SocketAddr);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ClientAddress(pub(super) IpAddr);
 
+/// The same, and where the client says that its user is: what stands before its own address. Anyone may say so; whether it is
+/// believed depends on who the client proves to be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Addresses {
+    pub(super) client: IpAddr,
+    pub(super) user: Option<IpAddr>,
+}
+
 impl FromRequestParts<App> for ClientAddress {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
-        let peer =
-            parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
-        Ok(Self(client(peer, &parts.headers, &app.issuer.config.limits.trusted_proxies)))
+        Ok(Self(addresses(parts, app).0))
     }
+}
+
+impl FromRequestParts<App> for Addresses {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
+        let (client, user) = addresses(parts, app);
+        Ok(Self { client, user })
+    }
+}
+
+fn addresses(parts: &Parts, app: &App) -> (IpAddr, Option<IpAddr>) {
+    let peer = parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
+    client(peer, &parts.headers, &app.issuer.config.limits.trusted_proxies)
 }
 
 /// A request for an https resource must have come over TLS, or from a gateway that one trusts (RFC 9110 §7.4). What comes
@@ -41,21 +61,21 @@ pub(super) fn came_over_tls(config: &Config, request: &Request) -> bool {
 }
 
 /// Each proxy appends whom it heard from, so the list is read from its end, for as long as proxies we trust wrote it. What
-/// cannot be read ends it, too: who stands before that is anyone's guess.
-fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
+/// cannot be read ends it, too: who stands before that is anyone's guess. The second address is what the first one says
+/// about itself.
+fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> (IpAddr, Option<IpAddr>) {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut address = peer;
     let lists: Vec<&[u8]> = headers.get_all(FORWARDED_FOR).iter().map(HeaderValue::as_bytes).collect();
     for entry in lists.iter().flat_map(|list| list.split(|byte| *byte == b',')).rev() {
-        if !is_trusted(address) {
-            break;
-        }
-        match std::str::from_utf8(entry).ok().and_then(forwarded) {
-            Some(before) => address = before,
-            None => break,
+        let before = std::str::from_utf8(entry).ok().and_then(forwarded);
+        match before {
+            Some(before) if is_trusted(address) => address = before,
+            _ if is_trusted(address) => break,
+            before => return (address.to_canonical(), before.map(|before| before.to_canonical())),
         }
     }
-    address.to_canonical()
+    (address.to_canonical(), None)
 }
 
 /// An address as proxies write it: alone, in brackets, with a port.
@@ -78,7 +98,7 @@ mod tests {
             headers.append(FORWARDED_FOR, HeaderValue::from_bytes(list).unwrap());
         }
         let trusted = ["10.0.0.0/8", "::1", "::ffff:172.16.0.1"].map(|network| network.parse().unwrap());
-        client(peer.parse().unwrap(), &headers, &trusted).to_string()
+        client(peer.parse().unwrap(), &headers, &trusted).0.to_string()
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::decode::DecodeError;
 use crate::administration::{AdminError, Invalid};
 use crate::feed::FeedError;
 use crate::grant::GrantError;
+use crate::keys::WrongClock;
 use crate::own_sessions::SessionError;
 use crate::store::administration::Refused;
 use crate::store::{KeyRefusal, StoreError};
@@ -34,6 +35,8 @@ pub(super) enum Problem {
     Refused(Refusal),
     /// The login was for setting a password.
     PasswordMustChange,
+    /// No token can be judged here: the fault is not the caller's.
+    WrongClock(WrongClock),
     /// RFC 6585 §3.
     NoPrecondition,
     NotFound,
@@ -115,6 +118,12 @@ impl From<FeedError> for Problem {
     }
 }
 
+impl From<WrongClock> for Problem {
+    fn from(error: WrongClock) -> Self {
+        Self::WrongClock(error)
+    }
+}
+
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
@@ -166,6 +175,10 @@ impl IntoResponse for Problem {
                 problem(StatusCode::MISDIRECTED_REQUEST, "tls_required", &detail)
             }
             Self::Refused(refusal) => refused(&refusal),
+            Self::WrongClock(cause) => {
+                tracing::error!(error = %cause, "no token may be judged here");
+                unavailable("the server cannot judge tokens at the moment; try again shortly")
+            }
             Self::PasswordMustChange => problem(
                 StatusCode::FORBIDDEN,
                 "password_must_change",
@@ -252,6 +265,7 @@ fn log_grant(error: &GrantError) {
     match error {
         GrantError::Store(cause) => tracing::warn!(error = %cause, "the store did not answer"),
         GrantError::CannotSign(cause) => tracing::error!(error = %cause, "no token may be signed here"),
+        GrantError::WrongClock(cause) => tracing::error!(error = %cause, "no token may be judged here"),
         GrantError::Mint(cause) => tracing::error!(error = %cause, "no token could be issued"),
         GrantError::Internal(cause) => tracing::error!(error = %cause, "a token request failed"),
         // In a flood its lines would cost more than it does. It is counted, and the line of the request says 503.
@@ -288,6 +302,9 @@ fn admin(error: &AdminError) -> Response {
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(RETRY_AFTER, SHORTLY.into());
     }
+    if let AdminError::TooMany(too_many) = error {
+        response.headers_mut().insert(RETRY_AFTER, too_many.retry_after.as_secs().max(1).into());
+    }
     if let AdminError::Refused(Refused::LoginTooOld(most)) = error {
         step_up(&mut response, *most);
     }
@@ -319,6 +336,7 @@ fn admin_status(error: &AdminError) -> (StatusCode, &'static str) {
         }
         AdminError::Key(KeyRefusal::TooMany(_)) => (StatusCode::CONFLICT, "too_many_keys"),
         AdminError::NotAUser => (StatusCode::FORBIDDEN, "not_a_user"),
+        AdminError::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_attempts"),
         AdminError::Overloaded | AdminError::Store(StoreError::Unavailable(_) | StoreError::Migration(_)) => {
             (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")
         }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::extract::{FromRequestParts, Request, State};
+use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
@@ -75,6 +76,13 @@ pub(super) fn around(routes: Router<App>, app: &App) -> Router<App> {
 }
 
 async fn with_own_keys(State(app): State<App>, request: Request, next: Next) -> Response {
+    // Without a token there is nothing to judge: the layer refuses it, whatever the time.
+    match app.issuer.keys.judging(app.issuer.world.now()) {
+        Err(error) if request.headers().contains_key(AUTHORIZATION) => {
+            return Problem::WrongClock(error).into_response();
+        }
+        _ => {}
+    }
     if let Some(guard) = &app.guard {
         guard.know(&app.issuer.keys.current());
     }

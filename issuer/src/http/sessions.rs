@@ -64,7 +64,7 @@ pub(super) async fn log_out(
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let values: Vec<&[u8]> = headers.get_all(AUTHORIZATION).iter().map(|value| value.as_bytes()).collect();
-    let token = access::verify(&app.issuer, bearer_token(&values)?)?;
+    let token = access::verify(&app.issuer, bearer_token(&values)?)??;
     own_sessions::log_out(&app.issuer, &access::Caller::new(token, context)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

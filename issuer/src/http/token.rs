@@ -1,7 +1,6 @@
 //! `POST /auth/token` (RFC 6749 §3.2).
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Json;
@@ -13,12 +12,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::App;
-use super::address::ClientAddress;
+use super::address::Addresses;
 use super::client_authentication::presented;
 use super::context::Context;
 use super::cors;
 use super::decode::Parameters;
 use super::error::TokenError;
+use crate::attempts::Source;
 use crate::grammar::{NotEmpty, ScopeList};
 use crate::grant::{self, GrantError, GrantRequest, Granted, ScopeFault, TokenRequest};
 use crate::issuer::Issuer;
@@ -36,13 +36,13 @@ use crate::store::{Client, RequestContext};
 )]
 pub(super) async fn issue(
     State(app): State<App>,
-    ClientAddress(address): ClientAddress,
+    addresses: Addresses,
     Context(context): Context,
     request: Request,
 ) -> Result<Response, TokenError> {
     let mut attempt = Attempt { metrics: app.issuer.world.metrics.clone(), result: "hung_up" };
     let (head, body) = request.into_parts();
-    let judged = judge(&app.issuer, (address, context), (&head.headers, body)).await;
+    let judged = judge(&app.issuer, (addresses, context), (&head.headers, body)).await;
     attempt.result = match &judged {
         Ok((_, Ok(_))) => "success",
         Ok((_, Err(error))) | Err(TokenError::Grant(error)) => error.result(),
@@ -57,7 +57,7 @@ pub(super) async fn issue(
 /// What is granted, once the client has proved who it is.
 async fn judge(
     issuer: &Arc<Issuer>,
-    (address, context): (IpAddr, RequestContext),
+    (Addresses { client: address, user }, context): (Addresses, RequestContext),
     (headers, body): (&HeaderMap, Body),
 ) -> Result<(Arc<Client>, Result<Granted, GrantError>), TokenError> {
     let mut parameters = Parameters::read(headers, body).await?;
@@ -68,7 +68,13 @@ async fn judge(
     };
     let grant = grant_request(&mut parameters)?;
     let client = grant::authenticate(issuer, client, address).await?;
-    let request = TokenRequest { client: client.clone(), grant, scope, address, context };
+    let source = Source::of(&client, address, user);
+    let address = match &source {
+        Source::Address(users) => *users,
+        Source::Client(_) => address,
+    };
+    let context = RequestContext { address: Some(address), ..context };
+    let request = TokenRequest { client: client.clone(), grant, scope, source, context };
     Ok((client, grant::answer(issuer, request).await))
 }
 

@@ -50,7 +50,7 @@ struct AccountPatch {
     path = "/users/me",
     params(IfMatch),
     request_body = AccountPatch,
-    responses((status = 200, body = User, headers(("ETag" = String))), (status = 404), (status = 409), (status = 422)),
+    responses((status = 200, body = User, headers(("ETag" = String))), (status = 404), (status = 409), (status = 422), (status = 429)),
 )]
 pub(super) async fn change(
     State(app): State<App>,
@@ -61,6 +61,10 @@ pub(super) async fn change(
     let (head, body) = request.into_parts();
     let target = (administration::own_id(&by)?, required(&head.headers)?);
     let AccountPatch { email } = json(&head.headers, body).await?;
+    if matches!(email, Some(Some(_))) {
+        let attempts = &app.issuer.attempts;
+        attempts.change_of_account(&app.issuer.secrets, target.0).await.map_err(AdminError::from)?;
+    }
     let wishes = Wishes { email, ..Wishes::default() };
     Ok(shown(administration::change_user(&app.issuer, &by, target, wishes).await?))
 }

@@ -31,7 +31,7 @@ pub use self::lookout::{LookError, Lookout, LookoutError};
 pub use self::pair::Algorithm;
 pub use self::reseal::{ResealError, opens, reseal};
 pub use self::signer::{KeyError, Signer};
-pub use self::standing::{CannotSign, Sight};
+pub use self::standing::{CannotSign, Sight, WrongClock};
 pub use self::view::{KeyView, to_the_second};
 use crate::clock::World;
 use crate::config::KeyTimes;
@@ -112,6 +112,12 @@ impl Keys {
     pub fn signing(&self, now: OffsetDateTime) -> Result<Arc<Ring>, CannotSign> {
         let (ring, sight) = self.view();
         sight.check(now, &self.times).map(|()| ring)
+    }
+
+    /// The keys to judge tokens with, where the time is known.
+    pub fn judging(&self, now: OffsetDateTime) -> Result<Arc<Ring>, WrongClock> {
+        let (ring, sight) = self.view();
+        sight.check_clock(now, &self.times).map(|()| ring)
     }
 
     /// Looks at the database again. On an error the last view stays.

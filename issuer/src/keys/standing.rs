@@ -22,12 +22,24 @@ pub enum CannotSign {
     ClockSkew(Duration),
 }
 
+/// Whether a token has expired cannot be said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this replica's clock differs from the database's by {} seconds", .0.as_secs())]
+pub struct WrongClock(pub Duration);
+
 impl Sight {
     /// `before` and `after` are this clock's readings around the `database`'s: what it said lies between them.
     pub fn new(before: OffsetDateTime, database: OffsetDateTime, after: OffsetDateTime) -> Self {
         let off = (before - database).max(database - after);
         // A view counts from before the question, so that it is never younger than it seems.
         Self { at: before, skew: Duration::try_from(off).unwrap_or_default() }
+    }
+
+    /// An old view is no reason: what it takes to judge a token beside the keys is asked of the database anyway.
+    pub fn check_clock(&self, now: OffsetDateTime, times: &KeyTimes) -> Result<(), WrongClock> {
+        let set_back = Duration::try_from(self.at - now).unwrap_or_default();
+        let off = self.skew.max(set_back);
+        if off > times.skew { Err(WrongClock(off)) } else { Ok(()) }
     }
 
     pub fn check(&self, now: OffsetDateTime, times: &KeyTimes) -> Result<(), CannotSign> {
@@ -75,6 +87,16 @@ mod tests {
         for database in [995, 1005] {
             assert_eq!(seen(1000, database, 1000).check(at(1000), &times()), Ok(()));
         }
+    }
+
+    #[test]
+    fn a_clock_that_is_off_judges_no_token_and_an_old_view_may() {
+        let wrong = |seconds| Err(WrongClock(Duration::from_secs(seconds)));
+
+        assert_eq!(seen(1000, 994, 1000).check_clock(at(1000), &times()), wrong(6));
+        assert_eq!(seen(1000, 1006, 1000).check_clock(at(1000), &times()), wrong(6));
+        assert_eq!(seen(1000, 1000, 1000).check_clock(at(400), &times()), wrong(600));
+        assert_eq!(seen(1000, 1000, 1000).check_clock(at(9000), &times()), Ok(()));
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub(super) fn console(client_id: &str, scopes: &[(String, bool)]) -> DeclaredCli
         scopes: scopes.iter().map(|(name, _)| name.clone()).collect(),
         default_scopes: own.map(|(name, _)| name.clone()).collect(),
         origins: BTreeSet::new(),
+        forwards_user_address: false,
         // A public client takes none.
         secret_if_new: [0; 32],
     }

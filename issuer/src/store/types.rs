@@ -107,8 +107,12 @@ pub struct Client {
     pub default_scopes: BTreeSet<String>,
     /// The origins whose pages may read its answers in a browser.
     pub origins: BTreeSet<String>,
+    /// Its requests say at which address its user is, and are believed.
+    pub forwards_user_address: bool,
     /// Keyed hashes of the live secrets, at most two.
     pub secrets: Vec<[u8; 32]>,
+    /// Until the first of them ends. `None`: none does.
+    pub secrets_change_in: Option<Duration>,
     pub epoch: i64,
 }
 
@@ -432,6 +436,8 @@ pub struct DeclaredClient {
     pub scopes: BTreeSet<String>,
     pub default_scopes: BTreeSet<String>,
     pub origins: BTreeSet<String>,
+    /// Its requests say at which address its user is, and are believed.
+    pub forwards_user_address: bool,
     /// Keyed hash of a secret made for the case that the client is new and confidential.
     pub secret_if_new: [u8; 32],
 }

@@ -246,6 +246,32 @@ async fn the_last_administrator_stays() {
     }
 }
 
+/// Whoever tries addresses learns which are taken, so they are not tried without end.
+#[tokio::test]
+async fn changes_of_ones_own_address_are_limited() {
+    let test = TestIssuer::with_administrators_and("[limits]\nlogin_attempts = 3").await;
+    let boss = test.console("boss").await;
+    let taken = json!({ "email": "zoe@example.com" });
+    test.ask_as(&boss, &format!("PATCH {}", test.path_of("olaf").await), "*", taken.clone()).await.success();
+    let token = test.account_login("app").await.text("access_token");
+    let patch = |body: Value| {
+        let (test, token) = (&test, &token);
+        async move { test.ask_as(token, "PATCH /users/me", "*", body).await }
+    };
+
+    for _ in 0..3 {
+        patch(taken.clone()).await.refused(409, "email_taken");
+    }
+    let limited = patch(taken.clone()).await.refused(429, "too_many_attempts");
+    let seconds: u64 = limited.header("retry-after").parse().unwrap();
+    assert!((1..=60).contains(&seconds), "{seconds}");
+    patch(json!({ "email": "free@example.com" })).await.refused(429, "too_many_attempts");
+    // To give an address up tells nothing.
+    patch(json!({ "email": null })).await.success();
+    test.clock.advance(std::time::Duration::from_secs(61));
+    patch(json!({ "email": "free@example.com" })).await.success();
+}
+
 #[tokio::test]
 async fn people_see_and_change_their_own_account_and_no_other() {
     let test = TestIssuer::with_administrators().await;

@@ -215,6 +215,51 @@ async fn a_replica_whose_clock_is_wrong_signs_nothing_until_it_is_right() {
     login().await.success();
 }
 
+/// B-15: 401 for a fault of ours, and what has expired taken for good.
+#[tokio::test]
+async fn a_replica_whose_clock_is_wrong_judges_no_token() {
+    let test = TestIssuer::start_with("[keys]").await;
+    let account = test.account_login("app").await.text("access_token");
+    let token = test.client_token("shop", "orders:read").await;
+    let robot = test.client_token("robot", "keystone:users:write").await;
+    let asked = async || {
+        let form = format!("token={token}");
+        let introspected = test.form_to("/auth/introspect", &[test.basic("shop")], form.clone()).await;
+        let headers = [("authorization", format!("Bearer {account}"))];
+        [
+            test.get_as("/users/me", &account).await,
+            test.get_as("/admin/users", &robot).await,
+            introspected,
+            test.form_to("/auth/revoke", &[test.basic("shop")], form).await,
+            test.post("/auth/logout", &headers, "").await,
+        ]
+    };
+
+    for is_ahead in [true, false] {
+        let step = Duration::from_secs(3600);
+        if is_ahead {
+            test.clock.advance(step)
+        } else {
+            test.clock.retreat(step)
+        };
+        test.issuer.keys.refresh(&*test.issuer.store).await.unwrap();
+        for answer in asked().await {
+            assert_eq!(answer.status.as_u16(), 503, "{answer:?}");
+            assert_eq!(answer.header("retry-after"), "2");
+        }
+        test.get("/users/me", &[]).await.refused(401, "no_credentials");
+        if is_ahead {
+            test.clock.retreat(step)
+        } else {
+            test.clock.advance(step)
+        };
+        test.issuer.keys.refresh(&*test.issuer.store).await.unwrap();
+    }
+
+    let statuses = asked().await.map(|answer| answer.status.as_u16());
+    assert_eq!(statuses, [200, 403, 200, 200, 204]);
+}
+
 fn kek(byte: &str) -> KeyEncryptionKey {
     KeyEncryptionKey::parse(&format!("kskek_{}", byte.repeat(32))).unwrap()
 }

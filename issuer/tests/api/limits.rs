@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{TestIssuer, all};
+use crate::support::{PASSWORD, TestIssuer, all};
 
 /// L-04
 #[tokio::test]
@@ -196,6 +196,78 @@ async fn a_login_forgets_the_failures_before_it() {
         test.login_as("app", "alice", "wrong").await;
         test.login_as("app", "alice", "wrong").await;
         test.login("alice").await.success();
+    }
+}
+
+/// Everybody behind a web server has its address: whoever guesses there must not stop the others.
+#[tokio::test]
+async fn wrong_logins_through_a_client_stop_only_users_new_to_it() {
+    let test = TestIssuer::start_with("[limits]\naddress_attempts = 10\nclient_user_attempts = 20").await;
+    let login = |name: String, password: &'static str| {
+        let body = format!("grant_type=password&username={name}&password={password}");
+        let test = &test;
+        async move { test.form_with(&[test.basic("shop")], body).await }
+    };
+    login("alice".to_owned(), PASSWORD).await.success();
+
+    for number in 0..21 {
+        login(format!("nobody{number}"), "wrong").await.refused(400, "invalid_grant");
+    }
+
+    let limited = login("kim".to_owned(), PASSWORD).await.refused(429, "temporarily_unavailable");
+    assert_eq!(limited.header("retry-after"), "60");
+    login("alice".to_owned(), PASSWORD).await.success();
+    // Neither another client at the same address nor the client's own tokens suffer.
+    test.login("alice").await.success();
+    test.form_with(&[test.basic("shop")], "grant_type=client_credentials").await.success();
+    test.clock.advance(Duration::from_secs(61));
+    login("nobody".to_owned(), "wrong").await.refused(400, "invalid_grant");
+}
+
+/// A busy client must not be slowed down by its own good users.
+#[tokio::test]
+async fn right_passwords_count_against_no_client() {
+    let test = TestIssuer::start_with("[limits]\naddress_attempts = 2\nclient_user_attempts = 2").await;
+    for number in 0..6 {
+        test.user(&format!("user{number}"), &["customer"]).await;
+    }
+
+    for number in 0..6 {
+        let body = format!("grant_type=password&username=user{number}&password={PASSWORD}");
+        test.form_with(&[test.basic("shop")], body).await.success();
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_may_forwards_its_users_addresses() {
+    let test =
+        TestIssuer::start_with("[limits]\naddress_attempts = 2\ntrusted_proxies = ['10.0.0.0/8']").await;
+    let wrong = "grant_type=password&username=nobody&password=x";
+    let asked = |client: &'static str, through: &'static str, forwarded: &'static str| {
+        let headers = [test.basic(client), ("x-forwarded-for", forwarded.to_owned())];
+        let from = test.from(through);
+        async move { from.form_with(&headers, wrong).await.status.as_u16() }
+    };
+
+    for (client, through, forwarded, status) in [
+        ("gateway", "192.0.2.1", "203.0.113.1", 400),
+        ("gateway", "192.0.2.1", "6.6.6.6, 203.0.113.1", 400),
+        ("gateway", "192.0.2.1", "203.0.113.1", 429),
+        ("gateway", "192.0.2.1", "203.0.113.2", 400),
+        // Behind a proxy that adds the client's own address.
+        ("gateway", "10.0.0.1", "203.0.113.2, 192.0.2.1", 400),
+        ("gateway", "10.0.0.1", "203.0.113.2, 192.0.2.1", 429),
+        // What cannot be read is nobody's address, and what another client says is not believed.
+        ("gateway", "192.0.2.1", "nonsense", 400),
+        ("shop", "192.0.2.1", "203.0.113.1", 400),
+    ] {
+        assert_eq!(asked(client, through, forwarded).await, status, "{client} {through} {forwarded}");
+    }
+    // The address itself counts as before where somebody asks without a secret.
+    let public = [("x-forwarded-for", "203.0.113.9".to_owned())];
+    let body = format!("{wrong}&client_id=app");
+    for status in [400, 400, 429] {
+        assert_eq!(test.form_with(&public, body.clone()).await.status.as_u16(), status);
     }
 }
 

@@ -39,6 +39,13 @@ pub(crate) const DECLARATION: &str = r#"
     scopes = ["orders:read", "orders:write"]
 
     [[clients]]
+    client_id = "gateway"
+    name = "A confidential client that says where its users are"
+    grants = ["password"]
+    scopes = ["orders:read"]
+    forwards_user_address = true
+
+    [[clients]]
     client_id = "robot"
     name = "A service"
     grants = ["client_credentials"]
@@ -62,7 +69,7 @@ pub(crate) const DECLARATION: &str = r#"
 
 /// Real time, moved forward by tests. The database's clock does not follow.
 #[derive(Debug, Default)]
-pub(crate) struct TestClock(Mutex<Duration>);
+pub(crate) struct TestClock(Mutex<time::Duration>);
 
 /// Different bytes each time, the same ones in every run.
 #[derive(Debug, Default)]

@@ -103,6 +103,7 @@ struct ClientPatch {
     default_scopes: Option<BTreeSet<String>>,
     #[schema(value_type = Option<Vec<Origin>>)]
     origins: Option<BTreeSet<String>>,
+    forwards_user_address: Option<bool>,
 }
 
 /// Changes a client
@@ -123,10 +124,20 @@ pub(in crate::http) async fn change(
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let expected = required(&head.headers)?;
-    let ClientPatch { name, enabled, grants, scopes, default_scopes, origins } =
+    let ClientPatch { name, enabled, grants, scopes, default_scopes, origins, forwards_user_address } =
         json(&head.headers, body).await?;
     let name = name.map(described).transpose()?;
-    let change = ClientChange { client_id, expected, name, enabled, grants, scopes, default_scopes, origins };
+    let change = ClientChange {
+        client_id,
+        expected,
+        name,
+        enabled,
+        grants,
+        scopes,
+        default_scopes,
+        origins,
+        forwards_user_address,
+    };
     let client =
         administration::change_client(&app.issuer, &authority(&app.issuer, &caller, WRITE), change).await?;
     Ok(versioned(&client.version(), Client::from(client)))
@@ -219,6 +230,7 @@ struct Client {
     scopes: BTreeSet<String>,
     default_scopes: BTreeSet<String>,
     origins: BTreeSet<String>,
+    forwards_user_address: bool,
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339")]
@@ -269,6 +281,7 @@ impl From<ClientProfile> for Client {
             scopes: client.scopes,
             default_scopes: client.default_scopes,
             origins: client.origins,
+            forwards_user_address: client.forwards_user_address,
             created_at: client.created_at,
             updated_at: client.updated_at,
         }

@@ -55,6 +55,7 @@ pub(super) struct ClientMembers<'a> {
     scopes: &'a BTreeSet<String>,
     default_scopes: &'a BTreeSet<String>,
     origins: &'a BTreeSet<String>,
+    forwards_user_address: bool,
 }
 
 pub(super) fn of_clients(before: Option<ClientMembers>, after: Option<ClientMembers>) -> Vec<Difference> {
@@ -69,6 +70,8 @@ pub(super) fn of_clients(before: Option<ClientMembers>, after: Option<ClientMemb
     let sets = |member, of: fn(ClientMembers) -> &BTreeSet<String>| {
         Difference::of_sets(member, &set(before, of), &set(after, of))
     };
+    let forwards =
+        |client: Option<ClientMembers>| flag(client.is_some_and(|client| client.forwards_user_address));
     [
         Difference::of_values("name", name.0, name.1),
         Difference::of_values("public", public.0, public.1),
@@ -77,6 +80,7 @@ pub(super) fn of_clients(before: Option<ClientMembers>, after: Option<ClientMemb
         sets("scopes", |client| client.scopes),
         sets("default_scopes", |client| client.default_scopes),
         sets("origins", |client| client.origins),
+        Difference::of_values("forwards_user_address", Some(forwards(before)), Some(forwards(after))),
     ]
     .into_iter()
     .flatten()
@@ -97,6 +101,7 @@ impl<'a> From<&'a ClientProfile> for ClientMembers<'a> {
             scopes: &client.scopes,
             default_scopes: &client.default_scopes,
             origins: &client.origins,
+            forwards_user_address: client.forwards_user_address,
         }
     }
 }
@@ -111,6 +116,7 @@ impl<'a> From<&'a DeclaredClient> for ClientMembers<'a> {
             scopes: &client.scopes,
             default_scopes: &client.default_scopes,
             origins: &client.origins,
+            forwards_user_address: client.forwards_user_address,
         }
     }
 }

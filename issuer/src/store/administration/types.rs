@@ -77,7 +77,9 @@ pub enum Refused {
     #[error("`keystone:grant` is never a default scope; it is asked for by name")]
     GrantByDefault,
     /// RFC 6749 §4.4.
-    #[error("a public client has no secret and cannot use client_credentials")]
+    #[error(
+        "a public client has no secret, cannot use client_credentials, and is not believed about its users' addresses"
+    )]
     PublicClient,
     #[error("two secrets live already; remove one first")]
     TwoSecrets,
@@ -239,14 +241,16 @@ pub struct ClientProfile {
     pub scopes: BTreeSet<String>,
     pub default_scopes: BTreeSet<String>,
     pub origins: BTreeSet<String>,
+    /// Its requests say at which address its user is, and are believed.
+    pub forwards_user_address: bool,
     pub created_at: OffsetDateTime,
     pub updated_at: OffsetDateTime,
 }
 
 impl ClientProfile {
     pub fn version(&self) -> Version {
-        let enabled = self.enabled.to_string();
-        let fixed = [self.client_id.as_str(), &self.name, &enabled];
+        let (enabled, forwards) = (self.enabled.to_string(), self.forwards_user_address.to_string());
+        let fixed = [self.client_id.as_str(), &self.name, &enabled, &forwards];
         let grants = self.grants.iter().map(|grant| grant.as_str());
         let lists = [&self.scopes, &self.default_scopes, &self.origins].into_iter();
         // An empty part between lists: no name is empty.
@@ -267,6 +271,7 @@ pub struct ClientChange {
     /// Where only the scopes change, the defaults that are left.
     pub default_scopes: Option<BTreeSet<String>>,
     pub origins: Option<BTreeSet<String>>,
+    pub forwards_user_address: Option<bool>,
 }
 
 impl ClientChange {
@@ -279,7 +284,8 @@ impl ClientChange {
             None => before.default_scopes.intersection(&scopes).cloned().collect(),
         };
         let grants = self.grants.as_ref().unwrap_or(&before.grants).clone();
-        if before.public && grants.contains(&GrantType::ClientCredentials) {
+        let forwards_user_address = self.forwards_user_address.unwrap_or(before.forwards_user_address);
+        if before.public && (grants.contains(&GrantType::ClientCredentials) || forwards_user_address) {
             return Err(Refused::PublicClient);
         }
         Ok(DeclaredClient {
@@ -291,6 +297,7 @@ impl ClientChange {
             scopes,
             default_scopes,
             origins: self.origins.as_ref().unwrap_or(&before.origins).clone(),
+            forwards_user_address,
             // It is not new.
             secret_if_new: [0; 32],
         })

@@ -1,6 +1,7 @@
 //! What is known of a client: one statement, so that nothing changes between its parts.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use sqlx::PgPool;
 use sqlx::types::Json;
@@ -13,6 +14,7 @@ const CLIENT: &str = "
         c.enabled,
         c.public,
         c.epoch,
+        c.forwards_user_address,
         ARRAY(
             SELECT g.grant_type
             FROM client_grants AS g
@@ -41,7 +43,13 @@ const CLIENT: &str = "
             WHERE secret.client_id = c.client_id
                 AND (secret.expires_at IS NULL OR secret.expires_at > now())
             ORDER BY secret.slot
-        ) AS secrets
+        ) AS secrets,
+        (
+            SELECT extract(epoch FROM min(secret.expires_at) - now())::float8
+            FROM client_secrets AS secret
+            WHERE secret.client_id = c.client_id
+                AND secret.expires_at > now()
+        ) AS secrets_change_in
     FROM service_clients AS c
     WHERE c.client_id = $1";
 
@@ -71,11 +79,13 @@ struct Row {
     enabled: bool,
     public: bool,
     epoch: i64,
+    forwards_user_address: bool,
     grants: Vec<String>,
     scopes: Json<Vec<Scope>>,
     default_scopes: Vec<String>,
     origins: Vec<String>,
     secrets: Vec<Vec<u8>>,
+    secrets_change_in: Option<f64>,
 }
 
 impl TryFrom<Row> for Client {
@@ -90,11 +100,13 @@ impl TryFrom<Row> for Client {
             scopes: row.scopes.0,
             default_scopes: BTreeSet::from_iter(row.default_scopes),
             origins: BTreeSet::from_iter(row.origins),
+            forwards_user_address: row.forwards_user_address,
             secrets: row
                 .secrets
                 .iter()
                 .map(|hash| rows::bytes("a secret hash", hash))
                 .collect::<Result<_>>()?,
+            secrets_change_in: row.secrets_change_in.and_then(|left| Duration::try_from_secs_f64(left).ok()),
             epoch: row.epoch,
         })
     }

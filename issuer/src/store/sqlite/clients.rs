@@ -1,6 +1,7 @@
 //! What is known of a client, read from one snapshot.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use sqlx::SqliteConnection;
 
@@ -9,19 +10,20 @@ use super::pool::Pools;
 use crate::store::{Client, Result, Scope, rows};
 
 const CLIENT: &str = "
-    SELECT enabled, public, epoch
+    SELECT enabled, public, epoch, forwards_user_address
     FROM service_clients
     WHERE client_id = $1";
 
 pub(super) async fn client(pools: &Pools, client_id: &str) -> Result<Option<Client>> {
     let mut snapshot = pools.read().await?;
-    let row: Option<(bool, bool, i64)> =
+    let row: Option<(bool, bool, i64, bool)> =
         sqlx::query_as(CLIENT).bind(client_id).fetch_optional(&mut *snapshot).await?;
-    let Some((enabled, public, epoch)) = row else {
+    let Some((enabled, public, epoch, forwards_user_address)) = row else {
         return Ok(None);
     };
 
     let scopes = scopes(&mut snapshot, client_id).await?;
+    let (secrets, secrets_change_in) = secrets(&mut snapshot, client_id).await?;
     Ok(Some(Client {
         client_id: client_id.to_owned(),
         enabled,
@@ -30,7 +32,9 @@ pub(super) async fn client(pools: &Pools, client_id: &str) -> Result<Option<Clie
         default_scopes: scopes.iter().filter(|row| row.is_default).map(|row| row.name.clone()).collect(),
         scopes: scopes.into_iter().map(|row| Scope { name: row.name, resource: row.resource }).collect(),
         origins: BTreeSet::from_iter(origins(&mut snapshot, client_id).await?),
-        secrets: secrets(&mut snapshot, client_id).await?,
+        forwards_user_address,
+        secrets,
+        secrets_change_in,
         epoch,
     }))
 }
@@ -84,15 +88,21 @@ pub(super) async fn browser_origins(pools: &Pools) -> Result<BTreeSet<String>> {
 }
 
 const SECRETS: &str = "
-    SELECT hash
+    SELECT hash, expires_at
     FROM client_secrets
     WHERE client_id = $1
         AND (expires_at IS NULL OR expires_at > $2)
     ORDER BY slot";
 
-async fn secrets(connection: &mut SqliteConnection, client_id: &str) -> Result<Vec<[u8; 32]>> {
+/// The live ones, and until when they are all of them.
+async fn secrets(
+    connection: &mut SqliteConnection,
+    client_id: &str,
+) -> Result<(Vec<[u8; 32]>, Option<Duration>)> {
     let now = clock::now(connection).await?;
-    let hashes: Vec<Vec<u8>> =
-        sqlx::query_scalar(SECRETS).bind(client_id).bind(now).fetch_all(connection).await?;
-    hashes.iter().map(|hash| rows::bytes("a secret hash", hash)).collect()
+    let live: Vec<(Vec<u8>, Option<i64>)> =
+        sqlx::query_as(SECRETS).bind(client_id).bind(now).fetch_all(connection).await?;
+    let hashes = live.iter().map(|(hash, _)| rows::bytes("a secret hash", hash)).collect::<Result<_>>()?;
+    let first = live.iter().filter_map(|(_, expires_at)| *expires_at).min();
+    Ok((hashes, first.map(|at| Duration::from_millis(at.abs_diff(now)))))
 }

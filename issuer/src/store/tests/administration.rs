@@ -217,6 +217,7 @@ pub(super) async fn a_client_keeps_its_place_in_the_feed(bed: &Bed) {
         scopes: None,
         default_scopes: None,
         origins: None,
+        forwards_user_address: None,
     };
     let after = bed.store.change_client(&by, &off).await.unwrap().unwrap();
     assert_eq!(

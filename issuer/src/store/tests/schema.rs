@@ -75,7 +75,7 @@ const SCHEMA: [&str; 18] = [
     "roles: created_at description name",
     "scopes: created_at description name resource revision",
     "server_secrets: created_at name sealed",
-    "service_clients: client_id created_at enabled epoch name public updated_at",
+    "service_clients: client_id created_at enabled epoch forwards_user_address name public updated_at",
     "signing_keys: activates_at alg compromised_at kid lead public_jwk published_at removed_at retires_at sealed seen_at seen_since tail watch",
     "user_roles: granted_at role_name user_id",
     "users: created_at email email_key email_skeleton enabled epoch id last_login one_time_until password_hash password_must_change updated_at username username_capitals username_key username_skeleton",

@@ -82,6 +82,15 @@ pub(super) async fn a_client_is_read_as_it_was_declared(bed: &Bed) {
     assert_eq!(service.default_scopes, set(&["orders:read"]));
     assert_eq!(service.origins, set(&["https://app.example.com", "http://localhost:3000"]));
     assert_eq!((service.secrets.as_slice(), service.epoch), ([[7; 32]].as_slice(), 0));
+    assert!(!service.forwards_user_address && service.secrets_change_in.is_none());
+    let forwarding = DeclaredClient { forwards_user_address: true, ..super::world::service() };
+    let declaration = Declaration { clients: vec![forwarding], ..Declaration::default() };
+    let applied = bed.store.apply(&Actor::Operator, &declaration).await.unwrap().unwrap();
+    assert_eq!(applied.updated.len(), 1);
+    assert!(bed.store.client("service").await.unwrap().unwrap().forwards_user_address);
+    bed.run(&format!("UPDATE client_secrets SET expires_at = {}", bed.at(60))).await.unwrap();
+    let left = bed.store.client("service").await.unwrap().unwrap().secrets_change_in.unwrap();
+    assert!((50..=60).contains(&left.as_secs()), "{left:?}");
     assert!(bed.store.client("app").await.unwrap().unwrap().secrets.is_empty());
     assert!(bed.store.client("nobody").await.unwrap().is_none());
 

@@ -61,6 +61,7 @@ pub(super) fn app() -> DeclaredClient {
         scopes: set(&["orders:read", "orders:write"]),
         default_scopes: set(&["orders:read"]),
         origins: set(&["https://app.example.com", "http://localhost:3000"]),
+        forwards_user_address: false,
         secret_if_new: [0; 32],
     }
 }

@@ -31,6 +31,7 @@ const CLIENTS: &str = "
         coalesce((
             SELECT json_agg(o.origin) FROM client_origins AS o WHERE o.client_id = c.client_id
         ), '[]') AS origins,
+        forwards_user_address,
         created_at,
         updated_at
     FROM service_clients AS c
@@ -56,6 +57,7 @@ const CLIENT: &str = "
         coalesce((
             SELECT json_agg(o.origin) FROM client_origins AS o WHERE o.client_id = c.client_id
         ), '[]') AS origins,
+        forwards_user_address,
         created_at,
         updated_at
     FROM service_clients AS c
@@ -171,12 +173,13 @@ impl ClientDesk for PostgresDesk {
 }
 
 const PUT_CLIENT: &str = "
-    INSERT INTO service_clients (client_id, name, public, enabled)
-    VALUES ($1, $2, $3, $4)
+    INSERT INTO service_clients (client_id, name, public, enabled, forwards_user_address)
+    VALUES ($1, $2, $3, $4, $5)
     ON CONFLICT (client_id) DO UPDATE
     SET
         name = excluded.name,
         enabled = excluded.enabled,
+        forwards_user_address = excluded.forwards_user_address,
         updated_at = now()";
 
 const DROP_GRANTS: &str = "
@@ -225,6 +228,7 @@ pub(in crate::store) async fn put_client(
         .bind(&client.name)
         .bind(client.public)
         .bind(client.enabled)
+        .bind(client.forwards_user_address)
         .execute(&mut *connection)
         .await?;
     sqlx::query(DROP_GRANTS).bind(id).bind(&grants).execute(&mut *connection).await?;
@@ -246,6 +250,7 @@ struct ClientRow {
     scopes: Json<BTreeSet<String>>,
     default_scopes: Json<BTreeSet<String>>,
     origins: Json<BTreeSet<String>>,
+    forwards_user_address: bool,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
 }
@@ -263,6 +268,7 @@ impl TryFrom<ClientRow> for ClientProfile {
             scopes: row.scopes.0,
             default_scopes: row.default_scopes.0,
             origins: row.origins.0,
+            forwards_user_address: row.forwards_user_address,
             created_at: moment(row.created_at)?,
             updated_at: moment(row.updated_at)?,
         })

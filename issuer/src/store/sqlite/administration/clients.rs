@@ -30,6 +30,7 @@ const CLIENTS: &str = "
         coalesce((
             SELECT json_group_array(o.origin) FROM client_origins AS o WHERE o.client_id = c.client_id
         ), '[]') AS origins,
+        forwards_user_address,
         created_at,
         updated_at
     FROM service_clients AS c
@@ -55,6 +56,7 @@ const CLIENT: &str = "
         coalesce((
             SELECT json_group_array(o.origin) FROM client_origins AS o WHERE o.client_id = c.client_id
         ), '[]') AS origins,
+        forwards_user_address,
         created_at,
         updated_at
     FROM service_clients AS c
@@ -170,13 +172,14 @@ impl ClientDesk for SqliteDesk {
 }
 
 const PUT_CLIENT: &str = "
-    INSERT INTO service_clients (client_id, name, public, enabled)
-    VALUES ($1, $2, $3, $4)
+    INSERT INTO service_clients (client_id, name, public, enabled, forwards_user_address)
+    VALUES ($1, $2, $3, $4, $5)
     ON CONFLICT (client_id) DO UPDATE
     SET
         name = excluded.name,
         enabled = excluded.enabled,
-        updated_at = $5";
+        forwards_user_address = excluded.forwards_user_address,
+        updated_at = $6";
 
 const DROP_GRANTS: &str = "
     DELETE FROM client_grants
@@ -230,6 +233,7 @@ pub(in crate::store) async fn put_client(
         .bind(&client.name)
         .bind(client.public)
         .bind(client.enabled)
+        .bind(client.forwards_user_address)
         .bind(now)
         .execute(&mut *connection)
         .await?;
@@ -252,6 +256,7 @@ struct ClientRow {
     scopes: Json<BTreeSet<String>>,
     default_scopes: Json<BTreeSet<String>>,
     origins: Json<BTreeSet<String>>,
+    forwards_user_address: bool,
     created_at: i64,
     updated_at: i64,
 }
@@ -269,6 +274,7 @@ impl TryFrom<ClientRow> for ClientProfile {
             scopes: row.scopes.0,
             default_scopes: row.default_scopes.0,
             origins: row.origins.0,
+            forwards_user_address: row.forwards_user_address,
             created_at: moment(row.created_at)?,
             updated_at: moment(row.updated_at)?,
         })

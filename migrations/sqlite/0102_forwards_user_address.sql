@@ -1,0 +1,2 @@
+-- A confidential client whose requests say at which address its user is (`X-Forwarded-For`); limits count there.
+ALTER TABLE service_clients ADD COLUMN forwards_user_address INTEGER NOT NULL DEFAULT 0;
