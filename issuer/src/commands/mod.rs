@@ -96,12 +96,14 @@ impl Failure {
 #[derive(Debug)]
 struct Output {
     text: String,
+    /// Lines for the person at the terminal, on standard error.
+    remarks: Vec<String>,
     fit: bool,
 }
 
 impl From<String> for Output {
     fn from(text: String) -> Self {
-        Self { text, fit: true }
+        Self { text, remarks: Vec::new(), fit: true }
     }
 }
 
@@ -123,7 +125,8 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         }
     };
     match outcome {
-        Ok(Output { text, fit }) => {
+        Ok(Output { text, remarks, fit }) => {
+            complain(&remarks.join("\n"));
             print(&text);
             if fit { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }

@@ -28,7 +28,7 @@ pub(super) async fn run(
         }
     }
     let text = if json { report.json().map_err(open::failed)? } else { report.to_string() };
-    Ok(Output { text, fit: report.is_fit() })
+    Ok(Output { fit: report.is_fit(), ..text.into() })
 }
 
 async fn examine(config: &Config, world: &World, report: &mut Report) {

@@ -91,7 +91,7 @@ impl Explanation {
 
     pub(super) fn output(&self, json: bool) -> Result<Output, Failure> {
         let text = if json { serde_json::to_string(self).map_err(open::failed)? } else { self.to_string() };
-        Ok(Output { text, fit: self.accepted })
+        Ok(Output { fit: self.accepted, ..text.into() })
     }
 }
 

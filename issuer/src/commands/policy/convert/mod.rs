@@ -1,4 +1,8 @@
-//! `keystone policy convert`: an Envoy configuration in, a policy and what could not be converted out.
+//! `keystone policy convert`: an Envoy configuration in, a policy out that never lets more through.
+//!
+//! The configuration is read closed, message by message (`envoy`), into conditions on a request (`condition`). What both
+//! filters decide together (`source`) is worked out for every kind of request that the configuration tells apart
+//! (`paths`), and said in routes (`routes`). What a policy cannot say ends the conversion, or is denied with `--partial`.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,60 +12,102 @@ use serde_json::{Value, json};
 
 use crate::commands::{Failure, Output};
 
-mod combine;
-mod jwt;
-mod proto;
-mod rbac;
+mod access;
+mod condition;
+mod document;
+mod envoy;
+mod formula;
+mod node;
+mod paths;
+mod report;
+mod routes;
+mod sayable;
+mod source;
+mod yaml;
+
+use document::locate;
+use report::{Report, Said, Unsaid};
+use routes::Decisions;
+use source::Source;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// A bootstrap, a listener or a part of one, as YAML or JSON
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Print one line of JSON, with the policy and the notes
+    /// Print a policy that denies what cannot be converted, instead of none
+    #[arg(long)]
+    partial: bool,
+    /// Print one line of JSON, with the policy, the notes and what is denied
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Output, Failure> {
-    let Arguments { file, json } = arguments;
-    let fault = |error: String| Failure::new(format!("{}: {error}", file.display()));
-    let text = fs::read_to_string(file).map_err(|error| fault(error.to_string()))?;
-    let Converted { policy, notes } =
-        proto::read(&text).and_then(|source| convert(&source)).map_err(fault)?;
-    let fit = notes.is_empty();
+    let Arguments { file, partial, json } = arguments;
+    let named = |lines: &[String]| {
+        let lines: Vec<String> = lines.iter().map(|line| format!("{}: {line}", file.display())).collect();
+        lines.join("\n")
+    };
+    let text = fs::read_to_string(file).map_err(|error| Failure::new(named(&[error.to_string()])))?;
+    let document = yaml::read(&text).map_err(|error| Failure::new(named(&[error])))?;
+    let Conversion { policy, unsaid, notes } = convert(&document);
+    let Some(policy) = policy.filter(|_| *partial || unsaid.is_empty()) else {
+        return Err(Failure::new(named(&unsaid)));
+    };
     if *json {
-        return Ok(Output { text: format!("{}\n", json!({ "policy": policy, "notes": notes })), fit });
+        let all: Vec<&String> = unsaid.iter().chain(&notes).collect();
+        return Ok(json!({ "policy": policy, "notes": all, "denied": unsaid }).to_string().into());
     }
-    let notes: String = notes.iter().map(|note| format!("# {note}\n")).collect();
-    Ok(Output { text: format!("{notes}{policy:#}\n"), fit })
+    let denied: Vec<String> = unsaid.iter().map(|line| format!("denied: {line}")).collect();
+    let remarks = denied.into_iter().chain(notes.iter().map(|line| format!("note: {line}")));
+    Ok(Output { remarks: remarks.collect(), ..format!("{policy:#}").into() })
 }
 
-/// A policy that is at most as open as its source, and what a person must look at.
+/// A policy that is at most as open as its source, and what a person must know.
 #[derive(Debug)]
-struct Converted {
-    policy: Value,
+struct Conversion {
+    /// `None` if nothing of the source can be said.
+    policy: Option<Value>,
+    /// What the policy denies because it cannot say it. If there is any, the conversion is not complete.
+    unsaid: Vec<String>,
+    /// Where the policy asks for more than its source.
     notes: Vec<String>,
 }
 
-fn convert(source: &Value) -> Result<Converted, String> {
-    let filters = proto::messages(source, "jwt_authn.v3.JwtAuthentication");
-    let [filter] = filters.as_slice() else {
-        return Err(format!("there must be one jwt_authn filter, there are {}", filters.len()));
-    };
-    let mut notes = Vec::new();
-    let mut policy = jwt::issuers(filter, &mut notes);
-    let rules = jwt::rules(filter, &mut notes);
-    let filters = proto::messages(source, "filters.http.rbac.v3.RBAC");
-    let grants = rbac::grants(&filters, &mut notes);
-    let routes = combine::routes(&rules, grants.as_deref(), &mut notes);
-    if let Some(policy) = policy.as_object_mut() {
-        policy.insert("routes".to_owned(), routes);
+fn convert(document: &Value) -> Conversion {
+    let report = Report::default();
+    let policy = policy(document, &report).ok();
+    let (unsaid, notes) = report.into_lists();
+    Conversion { policy, unsaid, notes }
+}
+
+fn policy(document: &Value, report: &Report) -> Said<Value> {
+    let source = Source::read(&locate(document, report)?)?;
+    let decisions = Decisions::of(&source, report);
+    let sayable: Vec<usize> = source
+        .jwt
+        .issuers
+        .iter()
+        .enumerate()
+        .filter(|(_, issuer)| issuer.is_some())
+        .map(|(at, _)| at)
+        .collect();
+    let mut issuers = decisions.believed(&sayable);
+    let routes = decisions.routes(&issuers, report);
+    if issuers.is_empty() {
+        // Every route is public, and a policy needs an issuer.
+        issuers = sayable;
     }
-    if let Err(error) = keystone_verifier::Policy::parse(format!("{policy:#}").as_bytes()) {
-        notes.push(format!("the policy is not complete: {error}"));
+    let believed: Vec<&Value> =
+        issuers.iter().filter_map(|at| source.jwt.issuers.get(*at)?.as_ref()).collect();
+    let mut policy = json!({ "version": 1, "issuers": believed, "routes": routes });
+    source.jwt.hand_on(&issuers, report, &mut policy);
+    match keystone_verifier::Policy::parse(policy.to_string().as_bytes()) {
+        Ok(_) => Ok(policy),
+        Err(_) if report.has_unsaid() => Err(Unsaid),
+        Err(error) => Err(report.unsaid(format!("a policy cannot say this: {error}"))),
     }
-    Ok(Converted { policy, notes })
 }
 
 #[cfg(test)]

@@ -1,5 +1,12 @@
 use super::*;
 
+mod documents;
+mod filters;
+mod paths;
+mod per_route;
+mod providers;
+
+/// Two filters of which a policy can say everything.
 const ENVOY: &str = r#"
 http_filters:
 - name: envoy.filters.http.jwt_authn
@@ -14,6 +21,7 @@ http_filters:
         clock_skew_seconds: 30
         claim_to_headers: [ { header_name: X-User, claim_name: sub } ]
         payload_in_metadata: jwt_payload
+        normalize_payload_in_metadata: { space_delimited_claims: [scope] }
     rules:
     - match: { path: / }
     - match: { prefix: /orders/ }
@@ -35,26 +43,86 @@ http_filters:
           - metadata:
               filter: envoy.filters.http.jwt_authn
               path: [ { key: jwt_payload }, { key: scope } ]
-              value: { string_match: { contains: "orders:read" } }
+              value: { list_match: { one_of: { string_match: { exact: "orders:read" } } } }
 "#;
 
-fn converted(text: &str) -> Converted {
-    convert(&proto::read(text).unwrap()).unwrap()
+fn conversion(text: &str) -> Conversion {
+    convert(&yaml::read(text).unwrap())
 }
 
-/// The note that this text in place of another brings.
-fn note(right: &str, wrong: &str) -> String {
-    assert!(ENVOY.contains(right), "{right}");
-    converted(&ENVOY.replacen(right, wrong, 1)).notes.join("\n")
+/// The policy of a source that can be said completely.
+fn complete(text: &str) -> Value {
+    let Conversion { policy, unsaid, .. } = conversion(text);
+    assert_eq!(unsaid, Vec::<String>::new(), "{text}");
+    policy.unwrap()
 }
+
+/// The source with one text in place of another.
+fn with(right: &str, wrong: &str) -> String {
+    assert!(ENVOY.contains(right), "{right}");
+    ENVOY.replacen(right, wrong, 1)
+}
+
+/// What of a source cannot be said.
+fn unsaid(text: &str) -> String {
+    let said = conversion(text).unsaid.join("\n");
+    assert!(!said.is_empty(), "all of it was said: {text}");
+    said
+}
+
+/// Each change makes the conversion incomplete, and the reason names this.
+fn refuses(cases: &[(&str, &str, &str)]) {
+    for (right, wrong, reason) in cases {
+        let said = unsaid(&with(right, wrong));
+        assert!(said.contains(reason), "{wrong}: {said}");
+    }
+}
+
+/// What a policy asks for on a path, by its template.
+fn route<'a>(policy: &'a Value, method: &str, path: &str) -> &'a Value {
+    let is = |route: &&Value| {
+        route["path"] == path && route["methods"].as_array().unwrap().iter().any(|own| own == method)
+    };
+    policy["routes"].as_array().unwrap().iter().find(is).unwrap_or(&Value::Null)
+}
+
+/// jwt_authn alone, with these rules and the provider of [`ENVOY`].
+fn jwt(rules: &str) -> String {
+    let (head, _) = ENVOY.split_once("    rules:\n").unwrap();
+    format!("{head}    rules:\n{rules}\n")
+}
+
+/// jwt_authn asking everywhere for a token, and rbac with these rules.
+fn rbac(rules: &str) -> String {
+    format!(
+        "{}- name: envoy.filters.http.rbac\n  typed_config:\n    \"@type\": type.googleapis.com/{}\n    rules: {rules}\n",
+        jwt(EVERYWHERE),
+        document::RBAC
+    )
+}
+
+/// An rbac policy for these permissions and principals.
+fn allow(permission: &str, principal: &str) -> String {
+    rbac(&format!(
+        "{{ policies: {{ p: {{ permissions: [ {permission} ], principals: [ {principal} ] }} }} }}"
+    ))
+}
+
+/// A principal by a list of the payload.
+fn listed(claim: &str, value: &str) -> String {
+    format!(
+        "{{ metadata: {{ filter: envoy.filters.http.jwt_authn, path: [ {{ key: jwt_payload }}, {{ key: {claim} }} ], \
+         value: {{ list_match: {{ one_of: {{ string_match: {{ exact: \"{value}\" }} }} }} }} }} }}"
+    )
+}
+
+const EVERYWHERE: &str = "    - { match: { prefix: / }, requires: { provider_name: keystone } }";
+const ANY: &str = "{ any: true }";
 
 #[test]
 fn scopes_by_path_and_method_become_routes() {
-    let Converted { policy, notes } = converted(ENVOY);
-
-    assert_eq!(notes, Vec::<String>::new());
     assert_eq!(
-        policy,
+        complete(ENVOY),
         json!({
             "version": 1,
             "issuers": [{
@@ -66,7 +134,7 @@ fn scopes_by_path_and_method_become_routes() {
             "identity_headers": { "subject": "x-user" },
             "envoy": { "forward_authorization": false },
             "routes": [
-                { "methods": METHODS, "path": "/", "public": true },
+                { "methods": routes::METHODS, "path": "/", "public": true },
                 { "methods": ["GET"], "path": "/orders/{*rest}", "require": { "all": ["orders:read"] } },
             ],
         })
@@ -74,104 +142,74 @@ fn scopes_by_path_and_method_become_routes() {
 }
 
 #[test]
-fn without_rbac_every_valid_token_opens_a_rule_and_the_rest_is_public_as_in_envoy() {
-    let (jwt, _) = ENVOY.split_once("- name: envoy.filters.http.rbac").unwrap();
-
-    let Converted { policy, .. } = converted(jwt);
-
-    let routes = policy["routes"].as_array().unwrap();
-    let access = |path: &str| routes.iter().find(|route| route["path"] == path).unwrap();
-    assert_eq!(access("/orders/{*rest}")["authenticated"], true);
-    assert_eq!(access("/{*rest}")["public"], true);
-}
-
-#[test]
 fn names_in_camel_case_are_the_same_names() {
     let camel = ENVOY.replace("remote_jwks", "remoteJwks").replace("clock_skew_seconds", "clockSkewSeconds");
 
-    assert_eq!(converted(&camel).policy, converted(ENVOY).policy);
+    assert_eq!(complete(&camel), complete(ENVOY));
 }
 
 #[test]
-fn what_has_no_counterpart_is_said() {
-    let cases = [
-        ("audiences: [orders]", "from_cookies: [a]", "name the audience"),
-        ("audiences: [orders]", "from_cookies: [a]", "`from_cookies` has no counterpart"),
-        ("issuer: https://as.example", "x: y", "accepts tokens of every issuer"),
-        ("remote_jwks", "other", "keys.inline"),
-        ("claim_name: sub", "claim_name: email", "email is not forwarded"),
-        ("prefix: /orders/ }\n      requires", "safe_regex: { regex: a } }\n      requires", "rules[1]"),
-        ("prefix: /orders/ }\n      requires", "prefix: /orders }\n      requires", "/ordersx"),
-        ("provider_name: keystone", "allow_missing: {}", "without a token is refused"),
-        ("action: ALLOW", "action: DENY", "denies by default"),
-        ("{ key: scope }", "{ key: email }", "rbac policy read: left out"),
-        ("filter: envoy.filters.http.jwt_authn", "filter: other", "rbac policy read: left out"),
-    ];
-    for (right, wrong, expected) in cases {
-        let said = note(right, wrong);
-        assert!(said.contains(expected), "{wrong}: {said}");
-    }
-}
-
-#[test]
-fn a_rule_that_asks_for_more_than_is_understood_opens_nothing() {
-    for (right, wrong) in [
-        ("string_match: { exact: GET }", "safe_regex_match: { regex: GET }"),
+fn every_member_that_is_not_known_is_refused_with_its_place() {
+    refuses(&[
         (
-            "prefix: /orders/ } }\n              - header",
-            "safe_regex: { regex: a } } }\n              - header",
+            "issuer: https",
+            "issuerr: https",
+            "http_filters[0].typed_config.providers[keystone].issuerr: the member is unknown",
         ),
-    ] {
-        assert!(ENVOY.contains(right), "{right}");
-        let policy = converted(&ENVOY.replacen(right, wrong, 1)).policy.to_string();
-        assert!(!policy.contains("/orders"), "{policy}");
-    }
-}
-
-#[test]
-fn the_first_rule_decides_however_narrow_the_later_ones() {
-    let hole = "- match: { path: /orders/7 }\n- name: envoy.filters.http.rbac";
-    let with_hole = ENVOY.replacen("- name: envoy.filters.http.rbac", &format!("    {hole}"), 1);
-
-    assert_eq!(converted(&with_hole).policy, converted(ENVOY).policy);
-    let (jwt, _) = with_hole.split_once("- name: envoy.filters.http.rbac").unwrap();
-    assert!(!converted(jwt).policy.to_string().contains("/orders/7"));
-}
-
-#[test]
-fn a_grant_that_a_narrower_one_hides_is_said() {
-    let wide = "read: { permissions: [ { any: true } ], principals: [ { any: true } ] }\n        some:";
-
-    assert!(note("read:", wide).contains("rbac policy read: it no longer opens"));
-}
-
-#[test]
-fn alternatives_of_scopes_become_any_of_them() {
-    let scope = |name: &str| {
-        json!({ "metadata": {
-            "filter": "envoy.filters.http.jwt_authn",
-            "path": [{ "key": "jwt_payload" }, { "key": "scopes" }],
-            "value": { "list_match": { "one_of": { "string_match": { "exact": name } } } },
-        } })
-    };
-    let either = json!({ "or_ids": { "ids": [scope("a"), scope("b")] } });
-    let both = json!({ "and_ids": { "ids": [scope("c"), either] } });
-    let source = json!([
-        { "@type": "x/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
-          "rules": [{ "match": { "prefix": "/" }, "requires": { "provider_name": "p" } }] },
-        { "@type": "x/envoy.extensions.filters.http.rbac.v3.RBAC",
-          "rules": { "policies": { "p": { "permissions": [{ "any": true }], "principals": [both] } } } },
+        ("uri: https", "url: https", "remote_jwks.http_uri.url: the member is unknown"),
+        ("- match: { path: / }", "- matches: { path: / }", "rules[0].matches: the member is unknown"),
+        (
+            "{ prefix: /orders/ }\n      requires",
+            "{ prefixx: /orders/ }\n      requires",
+            "rules[1].match.prefixx",
+        ),
+        ("provider_name:", "provider_names:", "rules[1].requires.provider_names"),
+        ("      action: ALLOW", "      actions: ALLOW", "http_filters[1].typed_config.rules.actions"),
+        (
+            "          permissions:",
+            "          permission:",
+            "policies[read].permission: the member is unknown",
+        ),
+        ("exact: GET", "exakt: GET", "header.string_match.exakt"),
+        ("exact: \"orders:read\"", "equals: \"orders:read\"", "one_of.string_match.equals"),
+        ("http_filters:", "stat_prefixes: a\nhttp_filters:", "stat_prefixes: the member is unknown"),
+        (
+            "issuer: https://as.example",
+            "issuer: https://as.example\n        \"\": a",
+            "the member is unknown",
+        ),
     ]);
-
-    let policy = convert(&source).unwrap().policy;
-
-    assert_eq!(policy["routes"][0]["require"], json!({ "all": ["c"], "any": ["a", "b"] }));
 }
 
 #[test]
-fn a_file_without_the_filter_is_refused() {
-    assert!(convert(&json!({})).unwrap_err().contains("there are 0"));
-    assert!(proto::read("a: [").is_err());
+fn values_of_another_type_are_refused_with_their_place() {
+    refuses(&[
+        ("audiences: [orders]", "audiences: orders", "audiences: must be a list"),
+        ("audiences: [orders]", "audiences: [7]", "audiences[0]: must be a text"),
+        ("clock_skew_seconds: 30", "clock_skew_seconds: -1", "clock_skew_seconds: must be a whole number"),
+        ("action: ALLOW", "action: allow", "rules.action: must be one of ALLOW, DENY, LOG"),
+        ("action: ALLOW", "action: 3", "rules.action: must be one of"),
+        ("{ any: true }", "{ any: 1 }", "principals[0].any: must be true or false"),
+        ("{ any: true }", "{ any: false }", "principals[0].any: must be true"),
+        ("{ path: / }", "{ path: /, prefix: / }", "only one of these members can be set"),
+        (
+            "clock_skew_seconds: 30",
+            "clock_skew_seconds: 30\n        clockSkewSeconds: 31",
+            "in two spellings",
+        ),
+    ]);
 }
 
-const METHODS: [&str; 7] = combine::METHODS;
+#[test]
+fn a_partial_conversion_denies_what_cannot_be_said() {
+    let text = with(
+        "        read:\n",
+        "        write: { permissions: [ { url_path: { path: { prefix: /orders/ } } } ], principals: [ { remote_ip: { address_prefix: 10.0.0.0 } } ] }\n        read:\n",
+    );
+    let Conversion { policy, unsaid, .. } = conversion(&text);
+
+    assert!(unsaid[0].contains("policies[write].principals[0].remote_ip"), "{unsaid:?}");
+    let policy = policy.unwrap();
+    assert_eq!(route(&policy, "GET", "/orders/{*rest}")["require"], json!({ "all": ["orders:read"] }));
+    assert_eq!(*route(&policy, "POST", "/orders/{*rest}"), Value::Null);
+}
