@@ -19,6 +19,8 @@ pub(super) const METHODS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATC
 pub(super) struct Decisions {
     methods: Vec<String>,
     kinds: Vec<Kind>,
+    /// Of each kind, if it has one.
+    templates: Vec<Option<String>>,
     outcomes: BTreeMap<(String, Kind), Outcome>,
 }
 
@@ -40,7 +42,8 @@ impl Decisions {
         if others {
             report.note(format!("methods other than {} are denied", methods.join(", ")));
         }
-        Self { methods, kinds, outcomes }
+        let templates = kinds.iter().map(Kind::template).collect();
+        Self { methods, kinds, templates, outcomes }
     }
 
     /// The providers, of these, whose tokens open something.
@@ -82,7 +85,8 @@ impl Decisions {
         let outcomes: Vec<Option<&Outcome>> =
             self.kinds.iter().map(|kind| self.outcome(method, kind)).collect();
         for (at, kind) in self.kinds.iter().enumerate() {
-            let (Some(template), Some(Some(own))) = (kind.template(), outcomes.get(at)) else { continue };
+            let template = self.templates.get(at).and_then(Option::as_ref);
+            let (Some(template), Some(Some(own))) = (template, outcomes.get(at)) else { continue };
             let free = self.kinds.iter().zip(&outcomes).zip(&plan.owners).enumerate();
             let covered = free.filter_map(|(other, ((paths, outcome), owner))| {
                 (owner.is_none() && kind.covers(paths)).then_some((other, (*outcome)?))
@@ -104,7 +108,7 @@ impl Decisions {
                     *owner = Some(plan.routes.len());
                 }
             }
-            plan.routes.push(Planned { kind: kind.clone(), path: template, access });
+            plan.routes.push(Planned { kind: kind.clone(), path: template.clone(), access });
         }
         plan
     }

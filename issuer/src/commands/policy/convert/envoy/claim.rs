@@ -3,7 +3,6 @@
 use super::provider::Provider;
 use super::string_match::{Kind, StringMatch};
 use crate::commands::policy::convert::formula::{Formula, Held};
-use crate::commands::policy::convert::sayable;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Claim {
@@ -79,13 +78,13 @@ fn scope(provider: &Provider, test: &Test) -> Formula {
         // A list in the metadata is no text, and the text of a token that the policy accepts is no list.
         Test::Text(_) if provider.splits_scope => Formula::False,
         Test::Item(_) if !provider.splits_scope => Formula::False,
-        Test::Item(text) => text.only().map_or(Formula::Unsaid, named),
+        Test::Item(text) => text.only().map_or(Formula::Unsaid, held),
         // Who has the scope has a text that contains it.
-        Test::Text(StringMatch { kind: Kind::Contains, text, ignore_case: false }) => named(text),
+        Test::Text(StringMatch { kind: Kind::Contains, text, ignore_case: false }) => held(text),
         _ => Formula::Unsaid,
     }
 }
 
-fn named(scope: &str) -> Formula {
-    if sayable::scope(scope) { Formula::Holds(Held::Scope(scope.to_owned())) } else { Formula::Unsaid }
+fn held(scope: &str) -> Formula {
+    Formula::Holds(Held::Scope(scope.to_owned()))
 }

@@ -4,9 +4,10 @@ use super::claim::{Claim, Test};
 use super::provider::Provider;
 use super::string_match::{Kind, StringMatch};
 use crate::commands::policy::convert::condition::Condition;
-use crate::commands::policy::convert::formula::Formula;
+use crate::commands::policy::convert::formula::{Formula, Held};
 use crate::commands::policy::convert::node::{Known, Node};
 use crate::commands::policy::convert::report::Said;
+use crate::commands::policy::convert::sayable;
 
 pub(crate) fn read(node: &Node<'_>, providers: &[Provider]) -> Said<Condition> {
     let message = node.message(Known { read: &["filter", "path", "value", "invert"], refused: &[] })?;
@@ -77,7 +78,7 @@ fn tests(node: &Node<'_>) -> Said<Vec<Test>> {
 fn check(claims: &[Claim], providers: &[Provider], node: &Node<'_>) -> Said<()> {
     for provider in providers {
         let formulas: Vec<Formula> = claims.iter().map(|claim| claim.formula(Some(provider))).collect();
-        let unsaid = claims.iter().zip(&formulas).find(|(_, formula)| **formula == Formula::Unsaid);
+        let unsaid = claims.iter().zip(&formulas).find(|(_, formula)| !is_sayable(formula));
         if let Some((claim, _)) = unsaid {
             return Err(node.unsaid(&claim.why_not(provider)));
         }
@@ -98,4 +99,11 @@ fn check(claims: &[Claim], providers: &[Provider], node: &Node<'_>) -> Said<()> 
         }
     }
     Ok(())
+}
+
+fn is_sayable(formula: &Formula) -> bool {
+    match formula {
+        Formula::Holds(Held::Scope(scope)) => sayable::scope(scope),
+        formula => *formula != Formula::Unsaid,
+    }
 }
