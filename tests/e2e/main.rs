@@ -9,6 +9,7 @@ mod bad_input;
 mod bootstrap;
 mod commands;
 mod connections;
+mod convert;
 mod deployment;
 mod docs;
 mod gateway;
@@ -132,6 +133,7 @@ fn alone() -> impl Iterator<Item = (&'static str, Alone)> {
         held_requests::PROMISES,
         revocation::ALONE,
         samples::PROMISES,
+        convert::PROMISES,
         soak::PROMISES,
         algorithms::PROMISES,
         platforms::PROMISES,

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
-use serde_json::{Map, Value};
-use yaml_rust2::{Yaml, YamlLoader};
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::yaml;
 
 /// How a deployment file starts the issuer.
 #[derive(Clone, Debug, Default)]
@@ -119,34 +120,7 @@ pub fn resource(manifest: &str, kind: &str) -> Result<Value> {
 }
 
 fn documents(name: &str) -> Result<Vec<Value>> {
-    let all = YamlLoader::load_from_str(&read(name)?).with_context(|| format!("{name} is no YAML"))?;
-    all.iter().map(json).collect()
-}
-
-/// With merge keys resolved, as Compose does.
-fn json(yaml: &Yaml) -> Result<Value> {
-    Ok(match yaml {
-        Yaml::String(text) => Value::from(text.as_str()),
-        Yaml::Integer(number) => Value::from(*number),
-        Yaml::Boolean(flag) => Value::from(*flag),
-        Yaml::Null => Value::Null,
-        Yaml::Array(items) => items.iter().map(json).collect::<Result<_>>()?,
-        Yaml::Hash(members) => {
-            let mut map = Map::new();
-            for (name, value) in members {
-                match (name.as_str().context("a name is no text")?, json(value)?) {
-                    ("<<", Value::Object(merged)) => {
-                        for (name, value) in merged {
-                            map.entry(name).or_insert(value);
-                        }
-                    }
-                    (name, value) => drop(map.insert(name.to_owned(), value)),
-                }
-            }
-            Value::Object(map)
-        }
-        other => bail!("{other:?} has no place in a deployment file"),
-    })
+    yaml::documents(&read(name)?).with_context(|| format!("{name} cannot be read"))
 }
 
 fn container(manifest: &str, kind: &str) -> Result<Value> {

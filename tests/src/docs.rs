@@ -40,6 +40,12 @@ pub fn shell_lines(markdown: &str, heading: &str) -> Vec<String> {
     lines
 }
 
+/// The fenced blocks of a language.
+pub fn blocks(markdown: &str, language: &str) -> Vec<String> {
+    let fence = format!("```{language}\n");
+    markdown.split(&fence).skip(1).filter_map(|rest| rest.split("```").next()).map(str::to_owned).collect()
+}
+
 /// The words of a mention that look like a path inside the project.
 pub fn paths(mention: &Mention) -> Vec<String> {
     let words = mention.text.split(|letter: char| letter.is_whitespace() || "()\"'=,;".contains(letter));

@@ -31,3 +31,4 @@ pub mod tools;
 pub mod verdicts;
 pub mod wait;
 pub mod wire;
+pub mod yaml;

@@ -32,22 +32,32 @@ pub fn large(issuer: &str, key: u8, number: usize) -> String {
     with_roles(issuer, &kid(key), (key, "orders:read"), (&format!("large-{number}"), &roles))
 }
 
+/// A token of key 1 with these claims in place of the usual ones, or besides them.
+pub fn with(changes: &Value) -> String {
+    signed(changes, &kid(1), 1)
+}
+
 fn with_roles(issuer: &str, kid: &str, (key, scope): (u8, &str), (jti, roles): (&str, &Value)) -> String {
+    let mut changes = json!({ "iss": issuer, "jti": jti, "sid": "session-1", "scope": scope });
+    if let Some(claims) = changes.as_object_mut().filter(|_| roles != &json!([])) {
+        claims.insert("roles".to_owned(), roles.clone());
+    }
+    signed(&changes, kid, key)
+}
+
+fn signed(changes: &Value, kid: &str, key: u8) -> String {
     let now = unix_time();
     let header = json!({ "alg": "EdDSA", "kid": kid, "typ": "at+jwt" });
     let mut claims = json!({
-        "iss": issuer,
         "aud": AUDIENCE,
         "sub": "alice",
         "client_id": "orders-app",
         "iat": now,
         "exp": now + 300,
-        "jti": jti,
-        "sid": "session-1",
-        "scope": scope,
+        "jti": format!("{kid}-{now}"),
     });
-    if let Some(claims) = claims.as_object_mut().filter(|_| roles != &json!([])) {
-        claims.insert("roles".to_owned(), roles.clone());
+    if let (Some(claims), Some(changes)) = (claims.as_object_mut(), changes.as_object()) {
+        claims.extend(changes.clone());
     }
     signed_by(key, &format!("{}.{}", encode(header.to_string()), encode(claims.to_string())))
 }

@@ -104,9 +104,28 @@ fn policy(document: &Value, report: &Report) -> Said<Value> {
     let mut policy = json!({ "version": 1, "issuers": believed, "routes": routes });
     source.jwt.hand_on(&issuers, report, &mut policy);
     match keystone_verifier::Policy::parse(policy.to_string().as_bytes()) {
-        Ok(_) => Ok(policy),
+        Ok(_) => {
+            note_spellings(&policy, report);
+            Ok(policy)
+        }
         Err(_) if report.has_unsaid() => Err(Unsaid),
         Err(error) => Err(report.unsaid(format!("a policy cannot say this: {error}"))),
+    }
+}
+
+/// Envoy compares paths byte by byte; a policy believes that of the service behind only if it says so.
+fn note_spellings(policy: &Value, report: &Report) {
+    let mut exact = policy.clone();
+    if let Some(members) = exact.as_object_mut() {
+        members.insert("path_comparison".to_owned(), json!("exact"));
+    }
+    let exact = keystone_verifier::Policy::parse(exact.to_string().as_bytes());
+    let respelled = exact.iter().flat_map(keystone_verifier::Policy::respelled_routes).next();
+    if let Some(path) = respelled.map(|respelled| respelled.path) {
+        report.note(format!(
+            "other spellings of a path, as {path}, need what the usual one needs, too; \
+             for a service that compares byte by byte, set `path_comparison` to `exact`"
+        ));
     }
 }
 
