@@ -13,6 +13,8 @@ pub(super) enum Held {
 pub(super) enum Formula {
     True,
     False,
+    /// True of every token that a policy accepts, but not of every one that Envoy does.
+    Accepted,
     /// Asks for something that a policy cannot ask for.
     Unsaid,
     Holds(Held),
@@ -65,14 +67,14 @@ impl Formula {
         match self {
             Self::Unsaid => true,
             Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::is_unsaid),
-            Self::True | Self::False | Self::Holds(_) => false,
+            Self::True | Self::False | Self::Accepted | Self::Holds(_) => false,
         }
     }
 
-    /// The normal form, where what cannot be said counts as false. `None` if it is too large.
+    /// The normal form for a token that the policy accepts, where what cannot be said counts as false. `None` if it is too large.
     pub(super) fn clauses(&self) -> Option<Clauses> {
         match self {
-            Self::True => Some(Clauses::default()),
+            Self::True | Self::Accepted => Some(Clauses::default()),
             Self::False | Self::Unsaid => Some(Clauses::never()),
             Self::Holds(held) => Some(Clauses([Clause::from([held.clone()])].into())),
             Self::All(parts) => parts.iter().try_fold(Clauses::default(), |together, part| {

@@ -52,8 +52,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<Output, Failure> {
     let text = fs::read_to_string(file).map_err(|error| Failure::new(named(&[error.to_string()])))?;
     let document = yaml::read(&text).map_err(|error| Failure::new(named(&[error])))?;
     let Conversion { policy, unsaid, notes } = convert(&document);
+    let is_left = policy.is_some();
     let Some(policy) = policy.filter(|_| *partial || unsaid.is_empty()) else {
-        return Err(Failure::new(named(&unsaid)));
+        let mut reasons = unsaid;
+        if *partial && !is_left {
+            reasons.push("nothing is left that a policy can say".to_owned());
+        }
+        return Err(Failure::new(named(&reasons)));
     };
     if *json {
         let all: Vec<&String> = unsaid.iter().chain(&notes).collect();

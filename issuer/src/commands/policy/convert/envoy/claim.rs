@@ -34,13 +34,12 @@ impl Claim {
             (None, Test::Present) => Formula::True,
             // The payload is an object.
             (None, _) => Formula::False,
-            (Some("iss" | "sub" | "client_id" | "jti" | "exp" | "iat" | "aud"), Test::Present) => {
-                Formula::True
-            }
-            (Some("iss"), Test::Item(_)) => Formula::False,
-            (Some("iss"), Test::Text(text)) => match &provider.issuer {
-                Some(issuer) => Formula::from(text.matches(issuer)),
-                None => Formula::Unsaid,
+            (Some("sub" | "client_id" | "jti" | "exp" | "iat" | "aud"), Test::Present) => Formula::Accepted,
+            (Some("iss"), test) => match (&provider.issuer, test) {
+                (None, _) => Formula::Unsaid,
+                (Some(_), Test::Item(_)) => Formula::False,
+                (Some(_), Test::Present) => Formula::True,
+                (Some(issuer), Test::Text(text)) => Formula::from(text.matches(issuer)),
             },
             (Some("scope"), test) => scope(provider, test),
             // A policy refuses a token whose roles are no list of texts.

@@ -78,6 +78,9 @@ fn another<'a>(node: &Node<'a>) -> Said<Option<Filter<'a>>> {
     if name == JWT_NAME || name == RBAC_NAME {
         return Err(node.unsaid("the filter has no `typed_config` of Envoy's v3 API"));
     }
+    if document::mentions(node.value, JWT_NAME) {
+        return Err(node.unsaid("it reads what jwt_authn leaves, and the policy's filter leaves nothing"));
+    }
     Ok(None)
 }
 

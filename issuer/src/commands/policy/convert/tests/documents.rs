@@ -94,6 +94,8 @@ fn filters_that_stand_between_or_around_the_two_are_refused() {
         unsaid(&format!("{ENVOY}- name: envoy.filters.http.rbac\n  config: {{}}\n"))
             .contains("no `typed_config`")
     );
+    let reading = format!("{ENVOY}{}", lua.replace("Lua }", "Lua, code: \"envoy.filters.http.jwt_authn\" }"));
+    assert!(unsaid(&reading).contains("it reads what jwt_authn leaves"));
     let upgrade = format!("upgrade_configs: [ {{ upgrade_type: websocket, filters: [] }} ]\n{ENVOY}");
     assert!(unsaid(&upgrade).contains("upgrade_configs[0]: a chain of filters of its own"));
 }

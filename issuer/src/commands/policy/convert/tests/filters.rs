@@ -259,3 +259,19 @@ fn preflights_that_jwt_authn_lets_pass_are_a_note() {
         "a preflight with a token has no payload"
     );
 }
+
+#[test]
+fn what_only_accepted_tokens_have_opens_nothing_to_others() {
+    let subject = claim("{ key: jwt_payload }, { key: sub }", "{ present_match: true }");
+    let issuer =
+        claim("{ key: jwt_payload }, { key: iss }", "{ string_match: { exact: https://as.example } }");
+    let text = allow(ANY, &format!("{subject}, {{ not_id: {issuer} }}"))
+        .replace("{ provider_name: keystone }", "{ allow_missing_or_failed: {} }");
+
+    let said = unsaid(&text);
+    assert!(said.contains("Envoy lets requests without a valid token pass"), "{said}");
+    assert!(
+        !conversion(&text).policy.unwrap().to_string().contains("public"),
+        "Envoy refuses a token without `sub`"
+    );
+}
