@@ -89,7 +89,6 @@ fn convert(document: &Value) -> Conversion {
 
 fn policy(document: &Value, report: &Report) -> Said<Value> {
     let source = Source::read(&locate(document, report)?)?;
-    let decisions = Decisions::of(&source, report);
     let sayable: Vec<usize> = source
         .jwt
         .issuers
@@ -98,16 +97,14 @@ fn policy(document: &Value, report: &Report) -> Said<Value> {
         .filter(|(_, issuer)| issuer.is_some())
         .map(|(at, _)| at)
         .collect();
-    let mut issuers = decisions.believed(&sayable);
-    let routes = decisions.routes(&issuers, report);
-    if issuers.is_empty() {
-        // Every route is public, and a policy needs an issuer.
-        issuers = sayable;
-    }
+    let decisions = Decisions::of(&source, &sayable, report);
+    let routes = decisions.routes(report);
+    // If every route is public, a policy needs an issuer all the same.
+    let issuers = Some(decisions.issuers()).filter(|issuers| !issuers.is_empty()).unwrap_or(&sayable);
     let believed: Vec<&Value> =
         issuers.iter().filter_map(|at| source.jwt.issuers.get(*at)?.as_ref()).collect();
     let mut policy = json!({ "version": 1, "issuers": believed, "routes": routes });
-    source.jwt.hand_on(&issuers, report, &mut policy);
+    source.jwt.hand_on(issuers, report, &mut policy);
     match keystone_verifier::Policy::parse(policy.to_string().as_bytes()) {
         Ok(_) => {
             note_spellings(&policy, report);

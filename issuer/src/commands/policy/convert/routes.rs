@@ -22,10 +22,13 @@ pub(super) struct Decisions {
     /// Of each kind, if it has one.
     templates: Vec<Option<String>>,
     outcomes: BTreeMap<(String, Kind), Outcome>,
+    /// The providers that the policy believes: those whose tokens open something.
+    issuers: Vec<usize>,
 }
 
 impl Decisions {
-    pub(super) fn of(source: &Source, report: &Report) -> Self {
+    /// `providers` are those that a policy can believe.
+    pub(super) fn of(source: &Source, providers: &[usize], report: &Report) -> Self {
         let (mut texts, mut methods) = (Texts::new(), BTreeSet::from(METHODS.map(str::to_owned)));
         source.visit(&mut |condition| {
             texts.add(condition);
@@ -37,31 +40,26 @@ impl Decisions {
         let all = methods.iter().flat_map(|method| kinds.iter().map(move |kind| (method, kind)));
         let outcomes = all
             .map(|(method, kind)| ((method.clone(), kind.clone()), source.outcome(method, &kind.example())));
-        let outcomes = outcomes.collect();
+        let outcomes: BTreeMap<(String, Kind), Outcome> = outcomes.collect();
         let others = kinds.iter().any(|kind| !source.outcome(ANOTHER, &kind.example()).is(&Formula::False));
         if others {
             report.note(format!("methods other than {} are denied", methods.join(", ")));
         }
         let templates = kinds.iter().map(Kind::template).collect();
-        Self { methods, kinds, templates, outcomes }
+        let issuers = believed(providers, &outcomes);
+        Self { methods, kinds, templates, outcomes, issuers }
     }
 
-    /// The providers, of these, whose tokens open something.
-    pub(super) fn believed(&self, providers: &[usize]) -> Vec<usize> {
-        let opens = |at: &usize| {
-            let formulas = self.outcomes.values().filter(|outcome| !outcome.is(&Formula::True));
-            let mut formulas = formulas.filter_map(|outcome| outcome.valid.get(*at));
-            formulas.any(|formula| formula.clauses().is_some_and(|clauses| !clauses.is_never()))
-        };
-        providers.iter().copied().filter(opens).collect()
+    pub(super) fn issuers(&self) -> &[usize] {
+        &self.issuers
     }
 
     /// The routes, and in the report what they lack.
-    pub(super) fn routes(&self, issuers: &[usize], report: &Report) -> Value {
+    pub(super) fn routes(&self, report: &Report) -> Value {
         let (mut routes, mut losses) = (Vec::new(), BTreeMap::new());
         for method in &self.methods {
-            let plan = self.plan(method, issuers);
-            for loss in self.losses(&plan, method, issuers, report) {
+            let plan = self.plan(method);
+            for loss in self.losses(&plan, method, report) {
                 losses.entry(loss).or_insert_with(Vec::new).push(method.as_str());
             }
             routes.extend(plan.written().map(|(path, access)| (path, method.clone(), access)));
@@ -79,7 +77,7 @@ impl Decisions {
     }
 
     /// Gives each template, from the narrowest on, what Envoy allows on all paths that no narrower one has.
-    fn plan(&self, method: &str, issuers: &[usize]) -> Plan {
+    fn plan(&self, method: &str) -> Plan {
         let mut plan =
             Plan { routes: Vec::new(), owners: vec![None; self.kinds.len()], rivals: BTreeMap::new() };
         let outcomes: Vec<Option<&Outcome>> =
@@ -93,12 +91,12 @@ impl Decisions {
             });
             let covered: Vec<(usize, &Outcome)> = covered.collect();
             let rival =
-                |access: &Access| covered.iter().find(|(_, outcome)| !access.implies(outcome, issuers));
-            let mut access = Access::strictest(&[*own], issuers);
+                |access: &Access| covered.iter().find(|(_, outcome)| !access.implies(outcome, &self.issuers));
+            let mut access = Access::strictest(&[*own], &self.issuers);
             if let Some((other, _)) = rival(&access) {
                 plan.rivals.insert(at, *other);
                 let all: Vec<&Outcome> = covered.iter().map(|(_, outcome)| *outcome).collect();
-                access = Access::strictest(&all, issuers);
+                access = Access::strictest(&all, &self.issuers);
             }
             if access == Access::Denied || rival(&access).is_some() {
                 continue;
@@ -114,11 +112,11 @@ impl Decisions {
     }
 
     /// Where the plan lets less through than Envoy. What a prefix without a slash meant besides is a note.
-    fn losses(&self, plan: &Plan, method: &str, issuers: &[usize], report: &Report) -> Vec<Loss> {
+    fn losses(&self, plan: &Plan, method: &str, report: &Report) -> Vec<Loss> {
         let mut losses = Vec::new();
         for (at, kind) in self.kinds.iter().enumerate() {
             let Some(outcome) = self.outcome(method, kind) else { continue };
-            let why = match Access::exact(outcome, issuers) {
+            let why = match Access::exact(outcome, &self.issuers) {
                 Ok(exact) if exact == *plan.access(at) => continue,
                 Ok(_) => self.rival(plan, at),
                 Err(why) => why.to_owned(),
@@ -148,6 +146,16 @@ impl Decisions {
             None => "a policy has no way to write this path".to_owned(),
         }
     }
+}
+
+/// The providers whose tokens open something that is not public.
+fn believed(providers: &[usize], outcomes: &BTreeMap<(String, Kind), Outcome>) -> Vec<usize> {
+    let opens = |at: &usize| {
+        let formulas = outcomes.values().filter(|outcome| !outcome.is(&Formula::True));
+        let mut formulas = formulas.filter_map(|outcome| outcome.valid.get(*at));
+        formulas.any(|formula| formula.clauses().is_some_and(|clauses| !clauses.is_never()))
+    };
+    providers.iter().copied().filter(opens).collect()
 }
 
 /// Paths on which a policy lets less through.

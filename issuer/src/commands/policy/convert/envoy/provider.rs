@@ -1,6 +1,6 @@
 //! `JwtProvider` of jwt_authn, which becomes an issuer.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::identity_headers::{self, Forwarded};
 use super::keys;
@@ -22,7 +22,7 @@ pub(crate) struct Provider {
     pub(crate) forward: bool,
     pub(crate) headers: Vec<Forwarded>,
     /// The issuer of the policy without audiences. `None` if a policy cannot say it.
-    definition: Option<Value>,
+    definition: Option<Map<String, Value>>,
 }
 
 const KNOWN: Known = Known {
@@ -83,11 +83,10 @@ impl Provider {
         // Each fault is named, so all of them are read before the first ends this.
         let parts = (locations(message), keys::read(message), leeway(message));
         let (Ok(()), Ok(keys), Ok(leeway)) = parts else { return Ok(self) };
-        let mut definition = json!({ "issuer": self.issuer, "keys": keys, "leeway_seconds": leeway });
-        if let Some(seconds) = max_lifetime(message, leeway)? {
-            definition["max_lifetime_seconds"] = json!(seconds);
-        }
-        self.definition = self.issuer.is_some().then_some(definition);
+        let members = [("issuer", json!(self.issuer)), ("keys", keys), ("leeway_seconds", json!(leeway))];
+        let lifetime = max_lifetime(message, leeway)?.map(|seconds| ("max_lifetime_seconds", json!(seconds)));
+        let members = members.into_iter().chain(lifetime).map(|(name, value)| (name.to_owned(), value));
+        self.definition = self.issuer.is_some().then(|| members.collect());
         Ok(self)
     }
 
@@ -98,8 +97,9 @@ impl Provider {
             node.unsaid("it accepts tokens for every audience: `audiences` must name this API");
             return None;
         }
-        definition["audiences"] = json!(self.audiences);
-        match sayable::issuer(definition.clone()) {
+        definition.insert("audiences".to_owned(), json!(self.audiences));
+        let definition = Value::Object(definition);
+        match sayable::issuer(&definition) {
             Ok(()) => Some(definition),
             Err(error) => {
                 node.unsaid(&format!("a policy does not take this issuer: {error}"));
