@@ -139,6 +139,14 @@ impl Converted {
         self.policy.is_some() && self.denied.is_empty()
     }
 
+    /// Whether a service may take this path for that of another route.
+    fn has_other_spellings(&self, path: &str) -> bool {
+        let below = format!("\"{path}/{{*rest}}\"");
+        path.ends_with('/')
+            || path.contains('A')
+            || self.policy.as_ref().is_some_and(|policy| policy.to_string().contains(&below))
+    }
+
     /// Whether a note says that this request is refused now.
     fn explains(&self, asked: &Asked) -> bool {
         let path = asked.path.split('?').next().unwrap_or_default();
@@ -148,7 +156,7 @@ impl Converted {
                 || note.starts_with("methods other than") && !note.contains(asked.method)
                 || note.contains("is compared whole") && asked.token.is_some()
                 || note.contains("bypass_cors_preflight") && asked.method == "OPTIONS"
-                || note.starts_with("other spellings") && (path.ends_with('/') || path.contains('A'))
+                || note.starts_with("other spellings") && self.has_other_spellings(path)
         })
     }
 }
