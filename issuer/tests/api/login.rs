@@ -137,9 +137,13 @@ async fn failures_take_as_long_as_the_slowest_stored_hash() {
         Passwords::start(&settings, test.issuer.world.clone()).unwrap()
     };
     let (dear, cheap) = (start(4096, 4), start(8, 1));
-    let begun = Instant::now();
-    let hash = dear.hash(&Secret::new(PASSWORD)).await.unwrap();
-    let slowest = begun.elapsed();
+    // What it takes where nothing else is done meanwhile.
+    let (mut hash, mut slowest) = (String::new(), Duration::MAX);
+    for _ in 0..5 {
+        let begun = Instant::now();
+        hash = dear.hash(&Secret::new(PASSWORD)).await.unwrap();
+        slowest = slowest.min(begun.elapsed());
+    }
     let olaf = test.issuer.store.credential("olaf").await.unwrap().unwrap();
     let old = olaf.password_hash.unwrap();
     test.issuer.store.rehash_password(olaf.user_id, &old, &hash).await.unwrap();
@@ -158,7 +162,7 @@ async fn failures_take_as_long_as_the_slowest_stored_hash() {
         test.login_as("app", username, password).await.refused(400, "invalid_grant");
         fastest = fastest.min(begun.elapsed());
     }
-    // Half of it: the first hash of a process is the slowest one.
+    // Half of it: a machine is not equally fast at all times.
     assert!(fastest > slowest / 2, "{fastest:?} {slowest:?}");
 }
 
