@@ -24,6 +24,7 @@ SENTENCES = {
     },
     "invalid_client_settings": {
         "a public client cannot use client_credentials",
+        "so it is not believed about its users' addresses (`forwards_user_address`)",
         "is not among its scopes",
         "must not look like a user's id",
     },
