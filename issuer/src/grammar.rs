@@ -32,7 +32,7 @@ texts! {
     RoleName: Rule::Pattern(r"^[!#-+\--\[\]-~]{1,128}$"), "The name of a role";
     ClientId: Rule::Pattern(r"^[A-Za-z0-9._-]{1,64}$"), "A `client_id`. Not a UUID, which is what users have";
     NameInPath: Rule::Pattern(NAME_IN_PATH), "The name as it is, percent-encoded, or `~` and its base64url without padding. A name must be written the second way if it holds one of `/ % ; ? #`, is `.` or `..`, or begins with `~`";
-    Description: Rule::Pattern(r"^[^\x00-\x1f\x7f-\x9f]{0,256}$"), "One line for people";
+    Description: Rule::Line(256), "One line for people, of characters that show";
     Search: Rule::Pattern(r"^[^\x00-\x1f\x7f-\x9f]{0,64}$"), "What a name begins with";
     Words: Rule::Pattern(r"^[^\x00]*$"), "Any text without NUL";
     SessionIdText: Rule::Pattern(r"^[0-9a-f]{32}$"), "The id of a session";
@@ -51,6 +51,8 @@ enum Rule {
     Pattern(&'static str),
     Format(&'static str),
     Least(usize),
+    /// Of at most so many characters.
+    Line(usize),
 }
 
 fn text(rule: Rule, about: &str) -> RefOr<Schema> {
@@ -60,6 +62,10 @@ fn text(rule: Rule, about: &str) -> RefOr<Schema> {
         Rule::Format("email") => text.format(Some(SchemaFormat::KnownFormat(KnownFormat::Email))),
         Rule::Format(format) => text.format(Some(SchemaFormat::Custom(format.to_owned()))),
         Rule::Least(length) => text.min_length(Some(length)),
+        Rule::Line(length) => {
+            let format = SchemaFormat::Custom("line-of-text".to_owned());
+            text.format(Some(format)).max_length(Some(length))
+        }
     };
     text.build().into()
 }

@@ -10,6 +10,13 @@ schemathesis.openapi.format(
     "origin",
     strategies.from_regex(r"https?://[a-z][a-z0-9-]{0,20}[a-z](\.[a-z]{2,10}){0,3}(:[1-9][0-9]{3})?", fullmatch=True),
 )
+schemathesis.openapi.format(
+    "email",
+    strategies.from_regex(r"[a-z0-9]{1,16}(\.[a-z0-9]{1,8}){0,2}@[a-z][a-z0-9]{0,10}(\.[a-z]{2,6}){1,2}", fullmatch=True),
+)
+schemathesis.openapi.format(
+    "line-of-text", strategies.from_regex(r"[ -~\u00c0-\u00d6\u4e00-\u9fa5]{0,40}", fullmatch=True)
+)
 
 # Refusals of well-formed requests: what they name is not there, or does not go together.
 STATE = {
