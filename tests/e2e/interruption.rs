@@ -111,12 +111,12 @@ fn a_rotation_runs_to_its_end_when_its_client_hangs_up(lab: &Lab) -> Result<()> 
 }
 
 /// An issuer with one connection to its database, through a relay.
-fn behind_a_relay(lab: &Lab, name: &str) -> Result<(Postgres, Relay, Home)> {
+pub(crate) fn behind_a_relay(lab: &Lab, name: &str) -> Result<(Postgres, Relay, Home)> {
     let postgres = Postgres::start(&lab.tools, &lab.directory(&format!("{name}-postgres"))?, &lab.ledger)?;
     let (relay, url) = Relay::start(&postgres.database("keystone")?)?;
     let home = lab.issuer_home(name, |settings| {
         settings.database_url = Some(url);
-        settings.sections = format!("{LONG_GRACE}[database]\nmax_connections = 1\n");
+        settings.sections = format!("{LONG_GRACE}{CHEAP_PASSWORDS}[database]\nmax_connections = 1\n");
     })?;
     home.migrate()?;
     Ok((postgres, relay, home))
@@ -137,12 +137,15 @@ fn generation(home: &Home) -> Result<u32> {
     said.parse().with_context(|| format!("not one session: {said}"))
 }
 
-fn held_or_over(relay: &Relay, asked: &Sent) -> Result<()> {
+pub(crate) fn held_or_over(relay: &Relay, asked: &Sent) -> Result<()> {
     wait::until("a message to hold, or an answer", PATIENCE, || Ok(relay.holds() || asked.is_over()?))
 }
 
 /// Longer than a restart on a busy machine takes.
-const LONG_GRACE: &str = "\n[sessions]\ngrace = 60\n\n";
+pub(crate) const LONG_GRACE: &str = "\n[sessions]\ngrace = 60\n\n";
+/// These tests are about the database.
+pub(crate) const CHEAP_PASSWORDS: &str =
+    "[passwords]\nmemory_kib = 8192\npasses = 5\n\n[limits]\nlogin_attempts = 100000\n\n";
 /// Bytes; a page is 4096.
 const STEP: u64 = 400;
 const PATIENCE: Duration = Duration::from_secs(30);

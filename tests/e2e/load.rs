@@ -68,7 +68,11 @@ impl<'a> Load<'a> {
             let outcome = meanwhile(&Watch { counts: &counts, failed: &failed });
             stop.store(true, Ordering::Relaxed);
             for thread in threads {
-                thread.join().map_err(|_| anyhow!("a thread of the load panicked"))??;
+                let ended = thread.join().map_err(|_| anyhow!("a thread of the load panicked"))?;
+                // What happened meanwhile may be why.
+                ended.with_context(|| {
+                    outcome.as_ref().err().map_or_else(String::new, |why| format!("{why:#}"))
+                })?;
             }
             outcome
         })
@@ -78,14 +82,23 @@ impl<'a> Load<'a> {
 impl Watch<'_> {
     /// Waits until each loop went well so many times more.
     pub(crate) fn rounds(&self, more: usize) -> Result<()> {
+        self.rounds_within(more, Duration::from_secs(60))
+    }
+
+    pub(crate) fn rounds_within(&self, more: usize, limit: Duration) -> Result<()> {
         let before = self.counts();
-        wait::until("the load to go on", Duration::from_secs(60), || {
-            ensure!(!self.failed.load(Ordering::Relaxed), "the load met a failure");
+        wait::until("the load to go on", limit, || {
+            self.goes_on()?;
             Ok(self.counts().iter().zip(&before).all(|(now, before)| *now >= before + more))
         })
     }
 
-    fn counts(&self) -> Vec<usize> {
+    pub(crate) fn goes_on(&self) -> Result<()> {
+        ensure!(!self.failed.load(Ordering::Relaxed), "the load met a failure");
+        Ok(())
+    }
+
+    pub(crate) fn counts(&self) -> Vec<usize> {
         self.counts.iter().map(|count| count.load(Ordering::Relaxed)).collect()
     }
 }

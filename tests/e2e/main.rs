@@ -12,9 +12,11 @@ mod connections;
 mod convert;
 mod deployment;
 mod docs;
+mod faults;
 mod gateway;
 mod generated;
 mod guide;
+mod hang_ups;
 mod held_requests;
 mod hostile_mesh;
 mod interruption;
@@ -28,6 +30,7 @@ mod peers;
 mod platforms;
 mod refresh;
 mod replicas;
+mod requests;
 mod restart;
 mod revocation;
 mod samples;
@@ -71,9 +74,10 @@ fn run(arguments: &Arguments) -> Result<bool> {
     let root = stack::fresh_directory()?;
     clean_up_when_interrupted(root.path().to_owned())?;
     if let Some(minutes) = arguments.filter.as_deref().and_then(|filter| filter.strip_prefix("soak::")) {
-        let lab = Lab::new(Tools::of_envoy()?, root.path(), Ledger::default());
+        let lab = Lab::new(Tools::of_soak()?, root.path(), Ledger::default());
         held_requests::run(&lab)?;
         soak::run(&lab, minutes.parse()?)?;
+        faults::run(&lab)?;
         return Ok(true);
     }
     let lab = Arc::new(Lab::new(Tools::from_env()?, root.path(), Ledger::default()));
@@ -115,6 +119,8 @@ fn alone() -> impl Iterator<Item = (&'static str, Alone)> {
         outage::PROMISES,
         restart::PROMISES,
         interruption::PROMISES,
+        hang_ups::PROMISES,
+        faults::PROMISES,
         replicas::PROMISES,
         bootstrap::PROMISES,
         connections::PROMISES,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rustix::process::getuid;
 use serde_json::{Value, json};
 
 use crate::cast;
@@ -37,6 +38,8 @@ pub struct Home {
     program: PathBuf,
     psql: PathBuf,
     settings: Settings,
+    /// `serve` works on a disk of its own.
+    small_disk: bool,
     ledger: Ledger,
 }
 
@@ -50,8 +53,15 @@ impl Home {
             program: tools.keystone.clone(),
             psql: tools.postgres.join("psql"),
             settings,
+            small_disk: false,
             ledger: ledger.clone(),
         })
+    }
+
+    /// The same, and `serve` works on a copy of the data, on a disk of 32 megabytes that only its process sees. A failed
+    /// write beyond a limit is an error there and does not end it.
+    pub fn on_a_small_disk(self) -> Self {
+        Self { small_disk: true, ..self }
     }
 
     /// `keystone ARGS`, run to its end.
@@ -94,7 +104,15 @@ impl Home {
 
     /// Starts serving and waits until it says that it is ready.
     pub fn serve(&self) -> Result<Issuer> {
-        let process = self.program("serve").arg("serve").start()?;
+        let program = match self.small_disk {
+            false => self.program("serve").arg("serve"),
+            true => Program::new("serve", Path::new("unshare"), &self.directory)
+                .arg(if getuid().is_root() { "-m" } else { "-rm" })
+                .args(["sh", "-c", SMALL_DISK])
+                .arg(data_directory(&self.settings))
+                .arg(&self.program),
+        };
+        let process = program.start()?;
         Issuer::ready(process, [self.settings.listen, self.settings.operations], &self.ledger)
     }
 
@@ -275,6 +293,16 @@ pub fn write_private(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text)?;
     Ok(())
 }
+
+/// Takes the directory of the data and the program.
+const SMALL_DISK: &str = r#"
+    set -e
+    trap "" XFSZ
+    cp -a "$0" "$0.before"
+    mount -t tmpfs -o size=32m,mode=0700 tmpfs "$0"
+    cp -a "$0.before/." "$0/"
+    exec "$1" serve
+"#;
 
 fn data_directory(settings: &Settings) -> PathBuf {
     settings.data_directory.clone().unwrap_or_else(|| PathBuf::from("data"))

@@ -92,6 +92,12 @@ impl Process {
         Ok(())
     }
 
+    /// Whoever ignores that signal gets an error instead, until there is no limit any more.
+    pub fn writes_at_most(&self, length: Option<u64>) -> Result<()> {
+        prlimit(Some(self.pid()?), Resource::Fsize, Rlimit { current: length, maximum: None })?;
+        Ok(())
+    }
+
     /// Freezes the program and its children: connections stay open and nobody answers.
     pub fn freeze(&self) -> Result<()> {
         self.signal(Signal::STOP)?;

@@ -5,6 +5,7 @@ use std::io::{self, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
@@ -42,6 +43,21 @@ impl Relay {
         self.gate.set(Passing::Some(messages));
     }
 
+    /// Lets so many statements be answered, and holds the answer to the next one and all that follows.
+    pub fn hold_after_statements(&self, statements: usize) {
+        self.gate.set(Passing::Statements(statements));
+    }
+
+    /// Lets everything pass up to the next message that holds this text, and holds what follows it.
+    pub fn hold_after_text(&self, text: &'static str) {
+        self.gate.set(Passing::Until(text));
+    }
+
+    /// Keeps each message of the server for so long from now on.
+    pub fn delay(&self, by: Duration) {
+        *self.gate.delay() = by;
+    }
+
     pub fn holds(&self) -> bool {
         matches!(*self.gate.passing(), Passing::None)
     }
@@ -66,6 +82,7 @@ impl Relay {
 struct Gate {
     passing: Mutex<Passing>,
     changed: Condvar,
+    delay: Mutex<Duration>,
     pumps: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -74,6 +91,8 @@ enum Passing {
     #[default]
     All,
     Some(usize),
+    Statements(usize),
+    Until(&'static str),
     None,
     Lost,
 }
@@ -84,8 +103,8 @@ impl Gate {
         let (to_client, to_server) = (client.try_clone()?, server.try_clone()?);
         client.set_nodelay(true)?;
         server.set_nodelay(true)?;
-        let there = Pump { from: BufReader::new(client), to: to_server, greeting: true };
-        let back = Pump { from: BufReader::new(server), to: to_client, greeting: false };
+        let there = Pump { from: BufReader::new(client), to: to_server, from_client: true, greeting: true };
+        let back = Pump { from: BufReader::new(server), to: to_client, from_client: false, greeting: false };
         for pump in [there, back] {
             let own = Arc::clone(gate);
             gate.pumps().push(thread::spawn(move || pump.run(&own)));
@@ -94,7 +113,7 @@ impl Gate {
     }
 
     /// Waits while nothing passes; the answer is whether the message goes on.
-    fn lets_pass(&self) -> bool {
+    fn lets_pass(&self, message: &[u8], from_client: bool) -> bool {
         let mut passing = self.passing();
         loop {
             match *passing {
@@ -103,6 +122,19 @@ impl Gate {
                 Passing::Some(0) => *passing = Passing::None,
                 Passing::Some(left) => {
                     *passing = Passing::Some(left - 1);
+                    return true;
+                }
+                Passing::Statements(left) => {
+                    // The client's Query and Sync: the server answers after them.
+                    if matches!(message.first(), Some(b'Q' | b'S')) && from_client {
+                        *passing = left.checked_sub(1).map_or(Passing::None, Passing::Statements);
+                    }
+                    return true;
+                }
+                Passing::Until(text) => {
+                    if message.windows(text.len()).any(|part| part == text.as_bytes()) {
+                        *passing = Passing::None;
+                    }
                     return true;
                 }
                 Passing::None => {
@@ -115,6 +147,10 @@ impl Gate {
     fn set(&self, passing: Passing) {
         *self.passing() = passing;
         self.changed.notify_all();
+    }
+
+    fn delay(&self) -> MutexGuard<'_, Duration> {
+        self.delay.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn passing(&self) -> MutexGuard<'_, Passing> {
@@ -130,6 +166,7 @@ impl Gate {
 struct Pump {
     from: BufReader<TcpStream>,
     to: TcpStream,
+    from_client: bool,
     /// The client's first message has no type.
     greeting: bool,
 }
@@ -137,7 +174,11 @@ struct Pump {
 impl Pump {
     fn run(mut self, gate: &Gate) {
         while let Ok(message) = self.message() {
-            if !gate.lets_pass() || self.to.write_all(&message).is_err() {
+            let delay = *gate.delay();
+            if !self.from_client && !delay.is_zero() {
+                thread::sleep(delay);
+            }
+            if !gate.lets_pass(&message, self.from_client) || self.to.write_all(&message).is_err() {
                 break;
             }
         }

@@ -77,6 +77,12 @@ impl Tools {
         Ok(Self { envoy: tool("KEYTEST_ENVOY")?, filter: tool("KEYTEST_FILTER")?, ..Self::default() })
     }
 
+    /// What a soak needs: Envoy with its filter, the issuer, and PostgreSQL.
+    pub fn of_soak() -> Result<Self> {
+        let (keystone, postgres) = (tool("KEYTEST_KEYSTONE")?, tool("KEYTEST_POSTGRES")?);
+        Ok(Self { keystone, postgres, ..Self::of_envoy()? })
+    }
+
     /// The same, as the variables `from_env` reads.
     pub fn to_env(&self) -> [(&'static str, &Path); 16] {
         [

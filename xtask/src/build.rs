@@ -50,7 +50,7 @@ pub(crate) fn everything() -> Result<Built> {
     Ok(Built { keystone, filter, package: npm_package()? })
 }
 
-fn issuer() -> Result<PathBuf> {
+pub(crate) fn issuer() -> Result<PathBuf> {
     shell::say("building the issuer");
     native(&[])?;
     Ok(place::target().join("debug/keystone"))

@@ -129,12 +129,15 @@ fn e2e(tools: &Tools, args: &[String]) -> Result<()> {
     shell::show(with(tools, test.args(args)))
 }
 
-/// Needs Envoy and the filter only.
+/// Needs Envoy with the filter, and the issuer with PostgreSQL.
 pub(crate) fn soak(minutes: u8) -> Result<()> {
     let envoy = install::envoy::binary()?;
+    let (postgres, _) = install::backends()?;
+    distribution::install(&[SQLITE])?;
     install::rust::targets()?;
     let filter = build::wasm()?;
-    e2e(&Tools { envoy, filter, ..Tools::default() }, &[format!("soak::{minutes}")])
+    let keystone = build::issuer()?;
+    e2e(&Tools { envoy, filter, keystone, postgres, ..Tools::default() }, &[format!("soak::{minutes}")])
 }
 
 /// The demo is documentation that runs.

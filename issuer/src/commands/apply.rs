@@ -66,6 +66,7 @@ pub(super) async fn run(config: &Config, world: &World, arguments: &Arguments) -
         let declaration = declaration.pruning(arguments.prune);
         store.apply(&Actor::Operator, &declaration).await.map_err(open::failed)?.map_err(wrong)?
     };
+    open::close(&*store).await;
 
     let report = Report {
         dry_run: arguments.dry_run,

@@ -52,6 +52,7 @@ pub(super) async fn run(
     if !store.bootstrap(&bootstrap).await.map_err(open::failed)? {
         return Err(Failure::new("already bootstrapped; an administrator can make others"));
     }
+    open::close(&*store).await;
     let username = username.trim();
     let credential = Credential {
         username,

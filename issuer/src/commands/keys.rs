@@ -34,20 +34,31 @@ pub(super) enum KeysCommand {
 
 pub(super) async fn run(config: &Config, world: &World, command: &KeysCommand) -> Result<String, Failure> {
     let store = open::store(config, Schema::Check).await?;
+    let said = carry_out(config, world, &*store, command).await;
+    open::close(&*store).await;
+    said
+}
+
+async fn carry_out(
+    config: &Config,
+    world: &World,
+    store: &dyn Store,
+    command: &KeysCommand,
+) -> Result<String, Failure> {
     match command {
-        KeysCommand::List { json } => list(&*store, *json).await,
+        KeysCommand::List { json } => list(store, *json).await,
         KeysCommand::Rotate => {
-            let keys = keys(config, world, &*store).await?;
-            Ok(rotated(&keys.rotate(&*store, &Actor::Operator.into()).await.map_err(open::failed)?))
+            let keys = keys(config, world, store).await?;
+            Ok(rotated(&keys.rotate(store, &Actor::Operator.into()).await.map_err(open::failed)?))
         }
         KeysCommand::Compromise { kid, now } => {
-            let keys = keys(config, world, &*store).await?;
-            let changes = keys.compromise(&*store, &Actor::Operator.into(), (kid, *now)).await;
+            let keys = keys(config, world, store).await?;
+            let changes = keys.compromise(store, &Actor::Operator.into(), (kid, *now)).await;
             Ok(in_words(&changes.map_err(open::failed)?))
         }
         KeysCommand::Reseal => {
             let kek = open::key_encryption_key(config, world)?;
-            let count = reseal(&*store, &kek, world).await.map_err(open::failed)?;
+            let count = reseal(store, &kek, world).await.map_err(open::failed)?;
             Ok(format!(
                 "{count} secrets are sealed with `key_encryption_key`; the previous key is of no more use"
             ))
@@ -120,6 +131,7 @@ fn sentence(change: &KeyChange) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::sync::Arc;
 
     use super::*;
     use crate::config::{Document, Source};
@@ -152,11 +164,11 @@ mod tests {
     async fn look(directory: &tempfile::TempDir) {
         let config = config(directory);
         let store = open::store(&config, Schema::Check).await.unwrap();
-        let decide = |history: &KeyHistory| {
+        let decide = move |history: &KeyHistory| {
             let all: Vec<String> = history.keys.iter().map(|key| key.kid.clone()).collect();
             Ok(schedule::sighting(history, &config.keys, &all))
         };
-        store.change_keys(&Actor::Schedule.into(), &[], &decide).await.unwrap().unwrap();
+        store.change_keys(&Actor::Schedule.into(), &[], Arc::new(decide)).await.unwrap().unwrap();
     }
 
     #[tokio::test]

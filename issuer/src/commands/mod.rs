@@ -62,7 +62,7 @@ enum Command {
     },
     /// Create and update scopes, roles and clients as a file declares them
     Apply(apply::Arguments),
-    /// Look at everything an issuer stands on, and say what to do; changes nothing
+    /// Look at everything an issuer stands on, and say what to do; changes nothing of it
     Doctor {
         /// Print one line of JSON
         #[arg(long)]

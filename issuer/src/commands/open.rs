@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Failure, unreachable};
 use crate::clock::World;
@@ -48,7 +49,7 @@ pub(super) fn existing(config: &Config) -> Result<Arc<dyn Store>, Failure> {
 
 /// The database with the schema that this program was built for.
 pub(super) async fn store(config: &Config, schema: Schema) -> Result<Arc<dyn Store>, Failure> {
-    let store = if schema == Schema::Untouched { existing(config)? } else { connect(config)? };
+    let store = if schema == Schema::Untouched { existing(config)? } else { to_change(config).await? };
     if schema == Schema::Migrate || (schema == Schema::Check && config.database.url.is_none()) {
         answered(store.migrate().await, config).await?;
     }
@@ -61,6 +62,52 @@ pub(super) async fn store(config: &Config, schema: Schema) -> Result<Arc<dyn Sto
         "the database lacks {count} migrations ({names}); run `keystone migrate`, or `keystone serve --migrate`"
     )))
 }
+
+/// The database, to bring its schema up to date.
+///
+/// An empty SQLite file beside a key that sealed data is a copy without its write-ahead log, or took the place of what was
+/// deleted: a new start would make new keys and a new administrator.
+pub(super) async fn to_change(config: &Config) -> Result<Arc<dyn Store>, Failure> {
+    if config.database.url.is_some() {
+        return connect(config);
+    }
+    // Before the file itself is looked at: who starts at the same time makes the file first, and the tables before the key.
+    let key = development_key_file(config);
+    let log = config.data_dir.join(SQLITE_LOG_FILE);
+    let (has_key, has_log) = (key.exists(), size(&log) > 0);
+    let is_missing = size(&config.data_dir.join(SQLITE_FILE)) == 0;
+    if is_missing && (has_key || has_log) {
+        return Err(lost(if has_log { &log } else { &key }));
+    }
+    let store = connect(config)?;
+    if has_key && !answered(store.has_schema().await, config).await? {
+        close(&*store).await;
+        return Err(lost(&key));
+    }
+    Ok(store)
+}
+
+fn lost(trace: &Path) -> Failure {
+    let trace = trace.display();
+    Failure::new(format!(
+        "{trace} says that there was data, and {SQLITE_FILE} beside it holds none: restore {SQLITE_FILE} and \
+         {SQLITE_LOG_FILE} together, or move {trace} away to start anew"
+    ))
+}
+
+/// 0 where there is no file.
+fn size(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |file| file.len())
+}
+
+/// Lets the last calls end. What SQLite wrote is in one file then.
+pub(super) async fn close(store: &dyn Store) {
+    if !matches!(tokio::time::timeout(CLOSE, store.close()).await, Ok(Ok(()))) {
+        tracing::warn!("the database was not closed cleanly; what was committed is kept");
+    }
+}
+
+const CLOSE: Duration = Duration::from_secs(8);
 
 /// What the database said. Where it said nothing, the failure tells why.
 pub(super) async fn answered<T>(answer: store::Result<T>, config: &Config) -> Result<T, Failure> {
@@ -202,11 +249,15 @@ pub(super) const fn others_may(_: &Path) -> Option<&'static str> {
 }
 
 const SQLITE_FILE: &str = "keystone.sqlite3";
+const SQLITE_LOG_FILE: &str = "keystone.sqlite3-wal";
 const DEVELOPMENT_KEY_FILE: &str = "development.key";
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::config::{Document, Source};
 
     #[test]
     fn the_first_key_stays() {
@@ -233,6 +284,38 @@ mod tests {
         let key = read_or_create(&path, &Secret::new("one")).unwrap();
 
         assert_eq!((key.trim(), std::fs::read_to_string(&elsewhere).unwrap().as_str()), ("one", "kept"));
+    }
+
+    fn config(directory: &tempfile::TempDir) -> Config {
+        let text = format!("data_dir = '{}'", directory.path().display());
+        let document = Some(Document { name: "keystone.toml".to_owned(), text });
+        let read = |path: &Path| std::fs::read_to_string(path);
+        Config::load(&Source { document, environment: BTreeMap::new(), read }).unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_empty_database_beside_a_trace_of_data_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = config(&directory);
+        let refused = async |trace: &str| {
+            let Err(Failure(says)) = store(&config, Schema::Check).await else { panic!("was opened") };
+            assert!(says.contains(trace) && says.contains("restore keystone.sqlite3"), "{says}");
+        };
+        let first = store(&config, Schema::Check).await.unwrap();
+        close(&*first).await;
+        let file = directory.path().join(SQLITE_FILE);
+
+        std::fs::write(development_key_file(&config), "key").unwrap();
+        close(&*store(&config, Schema::Check).await.unwrap()).await;
+        std::fs::rename(&file, directory.path().join("elsewhere")).unwrap();
+        refused("development.key").await;
+        close(&*connect(&config).unwrap()).await;
+        refused("development.key").await;
+
+        std::fs::remove_file(&file).unwrap();
+        std::fs::remove_file(development_key_file(&config)).unwrap();
+        std::fs::write(directory.path().join(SQLITE_LOG_FILE), "frames").unwrap();
+        refused("keystone.sqlite3-wal").await;
     }
 
     #[cfg(unix)]

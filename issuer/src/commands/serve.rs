@@ -59,6 +59,7 @@ pub(super) async fn run(config: Config, world: World, migrate: bool) -> Result<(
     announce("public", &public, &issuer);
     announce("operations", &operations, &issuer);
     warn_of_algorithm(issuer.config.keys.algorithm);
+    let store = issuer.store.clone();
     let limits = &issuer.config.limits;
     let public_terms = Terms {
         admission: Admission::new(
@@ -81,6 +82,7 @@ pub(super) async fn run(config: Config, world: World, migrate: bool) -> Result<(
     for served in serving {
         served.await.map_err(open::failed)?;
     }
+    open::close(&*store).await;
     telemetry.finish().await;
     tracing::info!("stopped");
     Ok(())
@@ -131,12 +133,15 @@ fn cache(config: &Config, world: &World) -> Result<Arc<dyn Cache>, Failure> {
 
 /// Every replica sees a published key well before it signs, and any of them does what is due.
 async fn watch_keys(issuer: Arc<Issuer>) {
+    let mut pause = KEY_POLL;
     loop {
-        tokio::time::sleep(KEY_POLL).await;
+        tokio::time::sleep(pause).await;
         if let Err(error) = issuer.keys.refresh(&*issuer.store).await {
             tracing::warn!(%error, "the signing keys could not be looked at; the last view stays");
+            pause = KEY_RETRY;
             continue;
         }
+        pause = KEY_POLL;
         match issuer.keys.tend(&*issuer.store).await {
             Ok(changes) => changes.iter().for_each(|change| tracing::info!(?change, "signing keys changed")),
             Err(error) => tracing::warn!(%error, "what is due for the signing keys was not done"),
@@ -249,5 +254,7 @@ const SWEEP: Duration = Duration::from_secs(60);
 /// Connections that wait to be accepted. Linux takes `net.core.somaxconn` where that is less.
 const BACKLOG: u32 = 4096;
 const KEY_POLL: Duration = Duration::from_secs(10);
+/// Nothing is signed with keys that were not seen for too long: a database that is back is asked soon.
+const KEY_RETRY: Duration = Duration::from_secs(1);
 /// After a look that found nothing out.
 const LOOK_AGAIN: Duration = Duration::from_secs(50);

@@ -3,8 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use tracing::Instrument as _;
-
 use super::{Authorised, GrantError, Granted, ScopeFault, issue};
 use crate::issuer::Issuer;
 use crate::rbac;
@@ -18,13 +16,11 @@ pub(super) async fn grant(request: Authorised<'_>, token: Secret) -> Result<Gran
         issuer.attempts.failed(&issuer.secrets, &source).await?;
         return Err(GrantError::RefreshToken);
     };
-    // In a task of its own: a client that hangs up must not stop a rotation between its commit and its answer.
-    let rotation = rotate(issuer.clone(), (client, context), presented, asked).in_current_span();
-    tokio::spawn(rotation).await.unwrap_or(Err(GrantError::Internal("the rotation ended early")))
+    rotate(issuer, (client, context), presented, asked).await
 }
 
 async fn rotate(
-    issuer: Arc<Issuer>,
+    issuer: &Issuer,
     (client, context): (Arc<Client>, RequestContext),
     presented: Presented,
     asked: Result<Option<BTreeSet<String>>, ScopeFault>,
@@ -66,5 +62,5 @@ async fn rotate(
     if scopes.is_empty() {
         return Err(ScopeFault::NothingLeft.into());
     }
-    issue(&issuer, true, &session, &scopes)
+    issue(issuer, true, &session, &scopes)
 }

@@ -43,6 +43,7 @@ use serde_json::Value;
 pub use self::address::Peer;
 use self::documentation::Description;
 use self::guard::Guard;
+use self::health::WriteProbe;
 pub use self::published::METADATA;
 pub use self::published::describe as metadata;
 pub use self::routes::guarded_routes;
@@ -60,6 +61,7 @@ pub(crate) struct Shared {
     guard: Option<Guard>,
     metadata: Document,
     description: Description,
+    write_probe: WriteProbe,
 }
 
 /// The public listener.
@@ -109,7 +111,7 @@ impl App {
         let guard = Guard::new(&issuer.config.issuer, &routes::policy());
         let description = Description::of(&description(&issuer.config.issuer));
         let metadata = published::describe(&issuer.config.issuer);
-        Self(Arc::new(Shared { issuer, guard, metadata, description }))
+        Self(Arc::new(Shared { issuer, guard, metadata, description, write_probe: WriteProbe::default() }))
     }
 }
 

@@ -1,5 +1,7 @@
 //! A change of the key-encryption key: everything is opened with either key and sealed with the new one.
 
+use std::sync::Arc;
+
 use super::{CannotOpen, KeyEncryptionKey, signer};
 use crate::clock::World;
 use crate::secrets;
@@ -15,14 +17,13 @@ pub enum ResealError {
 
 /// How many secrets are now under the key that seals.
 pub async fn reseal(store: &dyn Store, kek: &KeyEncryptionKey, world: &World) -> Result<usize, ResealError> {
-    let again = |name: &SealedName, sealed: &[u8]| -> Result<Vec<u8>, CannotOpen> {
+    let (kek, world) = (kek.clone(), world.clone());
+    let again = move |name: &SealedName, sealed: &[u8]| -> Result<Vec<u8>, CannotOpen> {
         let purpose = purpose(name);
-        kek.seal(&purpose, &kek.open(&purpose, sealed)?, world)
+        kek.seal(&purpose, &kek.open(&purpose, sealed)?, &world)
     };
-    store
-        .reseal(&Actor::Operator, &|name, sealed| again(name, sealed).ok())
-        .await?
-        .map_err(ResealError::CannotOpen)
+    let reseal = Arc::new(move |name: &SealedName, sealed: &[u8]| again(name, sealed).ok());
+    store.reseal(&Actor::Operator, reseal).await?.map_err(ResealError::CannotOpen)
 }
 
 pub fn opens(kek: &KeyEncryptionKey, name: &SealedName, sealed: &[u8]) -> bool {

@@ -1,5 +1,8 @@
 //! What can go wrong between a question and the database.
 
+use std::io;
+use std::time::Duration;
+
 use sqlx::error::ErrorKind;
 use sqlx::migrate::MigrateError;
 
@@ -28,9 +31,23 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// No answer came in time.
+    pub(super) fn late(limit: Duration) -> Self {
+        let says = format!("no answer within {} ms", limit.as_millis());
+        Self::Unavailable(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, says)))
+    }
+
     /// The server writes nothing: another took its place, or it is a standby (SQLSTATE `read_only_sql_transaction`).
     pub(super) fn is_read_only(&self) -> bool {
         matches!(self, Self::Unavailable(sqlx::Error::Database(refusal)) if refusal.code().as_deref() == Some("25006"))
+    }
+
+    /// SQLite could not use its file: READONLY, NOMEM, IOERR, CORRUPT, CANTOPEN, NOTADB, of which the code is the
+    /// lowest byte.
+    pub(super) fn is_sqlite_fault(&self) -> bool {
+        let Self::Unavailable(sqlx::Error::Database(refusal)) = self else { return false };
+        let code = refusal.code().and_then(|code| code.parse::<u32>().ok());
+        code.is_some_and(|code| matches!(code & 0xff, 7 | 8 | 10 | 11 | 14 | 26))
     }
 
     /// Not even a refusal came: a pool only says that it got no connection.
@@ -48,7 +65,10 @@ impl StoreError {
             "42501" => Some("make the user the owner of the database"),
             "25006" => Some("connect to the primary: this server is a standby, or set to read only"),
             "53300" => Some("raise the server's max_connections, or lower `database.max_connections`"),
-            // SQLite: CANTOPEN, READONLY, NOTADB.
+            "53100" => Some("free some space on the server's disk"),
+            // SQLite: BUSY, FULL, CANTOPEN, READONLY, NOTADB.
+            "5" => Some("end the program that holds the file's write lock"),
+            "13" => Some("free some space on the disk"),
             "14" | "8" => Some("give the file and its directory to the user who runs Keystone"),
             "26" => Some("it is no SQLite database: move it away, or restore a backup"),
             _ => None,

@@ -1,6 +1,7 @@
 //! The lives of the signing keys: what a decision about them sees, and what it may change.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -21,23 +22,22 @@ pub trait KeyLife: Send + Sync + fmt::Debug {
         &self,
         by: &Initiator,
         candidates: &[NewSigningKey],
-        decide: &Decide<'_>,
+        decide: Arc<Decide>,
     ) -> Result<std::result::Result<Vec<KeyChange>, KeyRefusal>>;
     /// Replaces everything that is sealed by what `reseal` makes of it: all or nothing. How many there were, or the first that it
     /// could not open.
     async fn reseal(
         &self,
         actor: &Actor,
-        reseal: &Reseal<'_>,
+        reseal: Arc<Reseal>,
     ) -> Result<std::result::Result<usize, SealedName>>;
 }
 
 /// Pure: it is asked inside a transaction.
-pub type Decide<'a> =
-    dyn Fn(&KeyHistory) -> std::result::Result<Vec<KeyChange>, KeyRefusal> + Send + Sync + 'a;
+pub type Decide = dyn Fn(&KeyHistory) -> std::result::Result<Vec<KeyChange>, KeyRefusal> + Send + Sync;
 
 /// `None`: this cannot be opened. It is asked inside a transaction.
-pub type Reseal<'a> = dyn Fn(&SealedName, &[u8]) -> Option<Vec<u8>> + Send + Sync + 'a;
+pub type Reseal = dyn Fn(&SealedName, &[u8]) -> Option<Vec<u8>> + Send + Sync;
 
 /// Something that is kept under the key-encryption key.
 #[derive(Clone, Debug, PartialEq, Eq)]

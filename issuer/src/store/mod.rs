@@ -15,6 +15,7 @@ pub mod postgres;
 mod revocation;
 mod rotation;
 mod rows;
+mod spawned;
 pub mod sqlite;
 mod types;
 
@@ -38,6 +39,7 @@ pub use key_life::{
     Decide, KeyChange, KeyHistory, KeyLife, KeyLine, KeyRefusal, KeyState, Reseal, SealedName,
 };
 pub use revocation::{EndReason, EndSession, Holder, IssuedToken, LiveSession, Revocations, Standing};
+pub use spawned::Spawned;
 pub use types::{
     Actor, ApplyError, AskedScope, Bootstrap, Client, Credential, Declaration, DeclaredClient, DeclaredRole,
     DeclaredScope, GrantType, Initiator, Lifetimes, NewSession, NewSigningKey, NewUser, PasswordChange,
@@ -48,12 +50,18 @@ pub use types::{
 /// The truth (design: PostgreSQL, or SQLite for one machine).
 #[async_trait]
 pub trait Store: Administration + Evidence + KeyLife + Revocations + Send + Sync + fmt::Debug {
-    /// Answers when the database does.
-    async fn ping(&self) -> Result<()>;
+    /// Commits a change that means nothing, as every login has to commit one.
+    async fn probe_write(&self) -> Result<()>;
+    /// Closes every connection once its call has ended. SQLite's data is in one file then.
+    async fn close(&self) -> Result<()>;
+    /// Takes notice of what went wrong in a call.
+    fn learn_from(&self, _: &StoreError) {}
     /// The connections at this moment, pool by pool.
     fn pools(&self) -> Vec<PoolUse>;
     /// Descriptions of the migrations that this program has and the database has not.
     async fn pending_migrations(&self) -> Result<Vec<String>>;
+    /// Whether any migration was ever applied.
+    async fn has_schema(&self) -> Result<bool>;
     /// Brings the schema to this program's.
     async fn migrate(&self) -> Result<()>;
     /// The database's clock.

@@ -69,7 +69,8 @@ promises! {
         a_scope_beyond_the_session_uses_nothing_up_and_hides_nothing,
         time_in_which_nobody_could_answer_does_not_count,
         a_scope_of_after_the_login_enters_no_session,
-        an_unknown_session_is_unknown;
+        an_unknown_session_is_unknown,
+        a_call_runs_to_its_end_when_its_caller_gives_up;
     revocation:
         a_session_ends_once_with_its_event_and_its_audit_row,
         nobody_ends_what_is_not_theirs,
@@ -107,6 +108,7 @@ promises! {
     administration:
         a_disabled_user_is_revoked_with_an_audit_row,
         a_change_of_names_keeps_what_it_does_not_name,
+        one_of_many_changes_to_an_address_succeeds,
         lost_roles_are_revoked_and_gained_ones_are_not,
         one_administrator_survives_any_race,
         a_reset_ends_everything_and_opens_one_session,

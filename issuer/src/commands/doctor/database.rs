@@ -70,6 +70,16 @@ async fn schema(store: &dyn Store, config: &Config, report: &mut Report) -> bool
     pending.is_empty() && (on_postgres || unknown.is_empty())
 }
 
+/// As readiness judges: one row that means nothing is changed.
+pub(super) async fn writes(store: &dyn Store, report: &mut Report) {
+    match store.probe_write().await {
+        Ok(()) => report.ok(WRITES, "the database takes changes"),
+        Err(error) => {
+            report.failed(WRITES, format!("the database takes no changes: {}", sentence(&error)));
+        }
+    }
+}
+
 /// As a replica judges before it signs.
 pub(super) async fn clock((store, world): (&dyn Store, &World), config: &Config, report: &mut Report) {
     let before = world.now();
@@ -120,5 +130,6 @@ pub(super) async fn set_up(store: &dyn Store, config: &Config, report: &mut Repo
 }
 
 const SCHEMA: &str = "schema";
+const WRITES: &str = "writes";
 const CLOCK: &str = "clock";
 const SET_UP: &str = "set-up";

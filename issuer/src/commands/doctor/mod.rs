@@ -1,4 +1,5 @@
-//! `keystone doctor`: looks at everything an issuer stands on, in the order in which it is set up, and changes nothing.
+//! `keystone doctor`: looks at everything an issuer stands on, in the order in which it is set up, and changes nothing
+//! that means anything.
 
 mod database;
 mod keys;
@@ -41,12 +42,13 @@ async fn examine(config: &Config, world: &World, report: &mut Report) {
     let store = database::reach(config, report).await;
     let history = match &store {
         None => {
-            for check in ["clock", "key-encryption key", "signing keys", "set-up"] {
+            for check in ["writes", "clock", "key-encryption key", "signing keys", "set-up"] {
                 report.skipped(check, "the database must be ready first");
             }
             None
         }
         Some(store) => {
+            database::writes(&**store, report).await;
             database::clock((&**store, world), config, report).await;
             keys::encryption_key(&**store, config, report).await;
             let history = keys::signing(&**store, config, report).await;

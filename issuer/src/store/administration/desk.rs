@@ -26,9 +26,13 @@ pub(in crate::store) trait Open: Send + Sync {
 
     /// A transaction beside which nobody changes who may do what; logins and refreshes go on.
     async fn alone(&self) -> Result<Self::Desk>;
+    /// The same for a change that may wait and take longer than a request may.
+    async fn alone_patiently(&self) -> Result<Self::Desk>;
+    /// A transaction beside which nobody changes this one user, for a change that touches no rights.
+    async fn one_user(&self, id: Uuid) -> Result<Self::Desk>;
     /// A transaction that only reads.
     async fn snapshot(&self) -> Result<Self::Desk>;
-    /// Gives up in time.
+    /// Gives up a database that is silent.
     fn bounded<'a, T: Send + 'a>(&self, answer: Answer<'a, T>) -> Answer<'a, T>;
 }
 
@@ -52,7 +56,8 @@ pub(in crate::store) trait UserDesk: Send {
     async fn insert_user(&mut self, user: &NewUser) -> Result<Option<UserConflict>>;
     /// Someone else has the name or the address.
     async fn user_conflict(&mut self, change: &UserChange) -> Result<Option<UserConflict>>;
-    async fn put_user(&mut self, change: &UserChange) -> Result<()>;
+    /// Someone else has taken the name or the address meanwhile.
+    async fn put_user(&mut self, change: &UserChange) -> Result<Option<UserConflict>>;
     async fn put_one_time_password(&mut self, reset: &Reset) -> Result<()>;
     /// `None`: there is no such role.
     async fn scopes_of_role(&mut self, role: &str) -> Result<Option<BTreeSet<String>>>;

@@ -110,8 +110,11 @@ pub trait Administration: Send + Sync {
 /// One change: alone, and all or nothing.
 macro_rules! change {
     ($store:expr, $desk:ident => $change:expr) => {
+        change!($store, $desk in $store.alone() => $change)
+    };
+    ($store:expr, $desk:ident in $transaction:expr => $change:expr) => {
         bounded($store, async {
-            let mut $desk = $store.alone().await?;
+            let mut $desk = $transaction.await?;
             let outcome = $change.await;
             settle($desk, outcome).await
         })
@@ -150,6 +153,9 @@ impl<S: Open> Administration for S {
     }
 
     async fn change_user(&self, by: &Authority, change: &UserChange) -> Result<Outcome<Profile>> {
+        if users::is_own(by, change) {
+            return change!(self, desk in self.one_user(change.id) => users::change(&mut desk, by, change));
+        }
         change!(self, desk => users::change(&mut desk, by, change))
     }
 
@@ -260,7 +266,7 @@ impl<S: Open> Administration for S {
         by: &Actor,
         declaration: &Declaration,
     ) -> Result<std::result::Result<Applied, ApplyError>> {
-        let mut desk = self.alone().await?;
+        let mut desk = self.alone_patiently().await?;
         let outcome = declaration::carry_out(&mut desk, by, declaration).await?;
         if outcome.is_ok() {
             desk.commit().await?;
@@ -273,7 +279,7 @@ impl<S: Open> Administration for S {
         by: &Actor,
         declaration: &Declaration,
     ) -> Result<std::result::Result<Applied, ApplyError>> {
-        declaration::carry_out(&mut self.alone().await?, by, declaration).await
+        declaration::carry_out(&mut self.alone_patiently().await?, by, declaration).await
     }
 
     async fn audit(&self, search: &AuditSearch) -> Result<Vec<AuditEntry>> {

@@ -40,7 +40,9 @@ pub(super) async fn change(
         return Err(Refused::from(conflict).into());
     }
 
-    desk.put_user(change).await?;
+    if let Some(conflict) = desk.put_user(change).await? {
+        return Err(Refused::from(conflict).into());
+    }
     let after = desk.user(change.id).await?.ok_or(Refused::Missing)?;
     let renamed = Profile { enabled: before.enabled, ..after.clone() };
     let verb = if after.enabled { "user.enabled" } else { "user.disabled" };
@@ -123,6 +125,11 @@ enum Effect {
     Takes,
     /// Whoever makes the change may use the account afterwards, or have somebody use it.
     HandsOver,
+}
+
+/// Whether a user changes names of their own account: that takes no right from anyone and gives none.
+pub(super) fn is_own(by: &Authority, change: &UserChange) -> bool {
+    by.scope == OWN_ACCOUNT && by.actor == Actor::User(change.id) && change.enabled.is_none()
 }
 
 /// The user as they are, if the caller may touch them. One's own account takes only the scope for that.

@@ -1,5 +1,6 @@
 //! The lives of the signing keys: one decision at a time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -23,17 +24,21 @@ impl KeyLife for Postgres {
         &self,
         by: &Initiator,
         candidates: &[NewSigningKey],
-        decide: &Decide<'_>,
+        decide: Arc<Decide>,
     ) -> Result<std::result::Result<Vec<KeyChange>, KeyRefusal>> {
-        self.bounded(change(&self.pool, by, (candidates, decide))).await
+        let answer = change(&self.pool, by, (candidates, &*decide));
+        match by.actor {
+            Actor::Schedule => self.bounded(answer).await,
+            _ => self.bounded_in_share(answer).await,
+        }
     }
 
     async fn reseal(
         &self,
         actor: &Actor,
-        reseal: &Reseal<'_>,
+        reseal: Arc<Reseal>,
     ) -> Result<std::result::Result<usize, SealedName>> {
-        self.bounded(reseal::reseal(&self.pool, actor, reseal)).await
+        self.bounded(reseal::reseal(&self.pool, actor, &*reseal)).await
     }
 }
 
@@ -58,7 +63,7 @@ async fn history(connection: &mut PgConnection) -> Result<KeyHistory> {
 async fn change(
     pool: &PgPool,
     by: &Initiator,
-    (candidates, decide): (&[NewSigningKey], &Decide<'_>),
+    (candidates, decide): (&[NewSigningKey], &Decide),
 ) -> Result<std::result::Result<Vec<KeyChange>, KeyRefusal>> {
     let mut transaction = pool.begin().await?;
     sqlx::query(keys::ALONE).execute(&mut *transaction).await?;

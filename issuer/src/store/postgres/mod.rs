@@ -29,6 +29,7 @@ use async_trait::async_trait;
 use moka::future::Cache;
 use sqlx::PgPool;
 use time::OffsetDateTime;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 #[cfg(test)]
@@ -36,14 +37,16 @@ pub(super) use self::schema::{MIGRATIONS, migrate};
 
 use self::pool::Distrust;
 use super::{
-    Actor, Bootstrap, Client, Credential, EndSession, FeedPage, Initiator, IssuedToken, LiveSession,
-    NewSession, NewSigningKey, PasswordChange, PoolUse, Position, Result, Revocations, Rotate, Rotation,
-    Session, SessionId, SigningKey, Skeletons, Standing, Store, Swept,
+    Actor, Bootstrap, Client, Credential, EndReason, EndSession, FeedPage, Initiator, IssuedToken,
+    LiveSession, NewSession, NewSigningKey, PasswordChange, PoolUse, Position, Result, Revocations, Rotate,
+    Rotation, Session, SessionId, SigningKey, Skeletons, Spawned, Standing, Store, StoreError, Swept,
 };
 
 #[derive(Clone)]
 pub struct Postgres {
     pool: PgPool,
+    /// The connections that administration and self-service may hold at the same time.
+    share: Arc<Semaphore>,
     distrust: Arc<Distrust>,
     /// Of sessions seen lately: it never changes, so a refresh need not ask for it first.
     salts: Cache<SessionId, [u8; 16]>,
@@ -51,18 +54,34 @@ pub struct Postgres {
 
 impl Postgres {
     /// Reads the URL; the first question opens the first connection. Needs a running tokio.
-    pub fn connect(url: &str, max_connections: u32) -> Result<Self> {
+    pub fn connect(url: &str, max_connections: u32) -> Result<Spawned<Self>> {
         let distrust = Distrust::new();
         let salts = Cache::new(SALTS);
-        Ok(Self { pool: pool::lazy(url, max_connections, distrust.clone())?, distrust, salts })
+        let pool = pool::lazy(url, max_connections, distrust.clone())?;
+        let share = Arc::new(Semaphore::new(pool::administration_share(max_connections)));
+        Ok(Spawned::new(Self { pool, share, distrust, salts }))
     }
 
-    /// An answer of the database, or an error soon.
+    /// The answer, or an error once the connection is given up.
     fn bounded<T, A>(&self, answer: A) -> impl Future<Output = Result<T>> + Send + use<T, A>
     where
         A: Future<Output = Result<T>> + Send,
     {
         pool::bounded(self.distrust.clone(), answer)
+    }
+
+    /// The same within the share of administration and self-service.
+    async fn bounded_in_share<T>(&self, answer: impl Future<Output = Result<T>> + Send) -> Result<T> {
+        let in_share = async {
+            let _place = self.place().await?;
+            answer.await
+        };
+        self.bounded(in_share).await
+    }
+
+    async fn place(&self) -> Result<OwnedSemaphorePermit> {
+        let place = tokio::time::timeout(pool::ACQUIRE, Arc::clone(&self.share).acquire_owned()).await;
+        place.ok().and_then(Result::ok).ok_or(StoreError::Unavailable(sqlx::Error::PoolTimedOut))
     }
 }
 
@@ -75,8 +94,13 @@ impl fmt::Debug for Postgres {
 
 #[async_trait]
 impl Store for Postgres {
-    async fn ping(&self) -> Result<()> {
-        self.bounded(schema::ping(&self.pool)).await
+    async fn probe_write(&self) -> Result<()> {
+        self.bounded(schema::probe_write(&self.pool)).await
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.pool.close().await;
+        Ok(())
     }
 
     fn pools(&self) -> Vec<PoolUse> {
@@ -85,6 +109,10 @@ impl Store for Postgres {
 
     async fn pending_migrations(&self) -> Result<Vec<String>> {
         self.bounded(schema::pending(&self.pool)).await
+    }
+
+    async fn has_schema(&self) -> Result<bool> {
+        self.bounded(schema::has_schema(&self.pool)).await
     }
 
     async fn migrate(&self) -> Result<()> {
@@ -120,7 +148,7 @@ impl Store for Postgres {
     }
 
     async fn credential_by_id(&self, user_id: Uuid) -> Result<Option<Credential>> {
-        self.bounded(passwords::credential_by_id(&self.pool, user_id)).await
+        self.bounded_in_share(passwords::credential_by_id(&self.pool, user_id)).await
     }
 
     async fn open_session(&self, session: &NewSession) -> Result<Option<Session>> {
@@ -151,7 +179,7 @@ impl Store for Postgres {
     }
 
     async fn password_schemes(&self) -> Result<Vec<String>> {
-        self.bounded(passwords::schemes(&self.pool)).await
+        passwords::schemes(&self.pool).await
     }
 
     async fn rehash_password(&self, user_id: Uuid, old: &str, new: &str) -> Result<()> {
@@ -159,7 +187,7 @@ impl Store for Postgres {
     }
 
     async fn change_password(&self, change: &PasswordChange) -> Result<bool> {
-        self.bounded(passwords::change(&self.pool, change)).await
+        self.bounded_in_share(passwords::change(&self.pool, change)).await
     }
 
     async fn write_skeletons(&self, after: Uuid, most: u32) -> Result<Skeletons> {
@@ -182,7 +210,11 @@ impl Store for Postgres {
 #[async_trait]
 impl Revocations for Postgres {
     async fn end_session(&self, end: &EndSession) -> Result<bool> {
-        self.bounded(revocation::end_session(&self.pool, end)).await
+        let answer = revocation::end_session(&self.pool, end);
+        match end.reason {
+            EndReason::EndedByUser => self.bounded_in_share(answer).await,
+            _ => self.bounded(answer).await,
+        }
     }
 
     async fn revoke_token(&self, by: &Initiator, token_id: &str) -> Result<()> {
@@ -198,7 +230,7 @@ impl Revocations for Postgres {
     }
 
     async fn live_sessions(&self, user_id: Uuid, inactivity: Duration) -> Result<Vec<LiveSession>> {
-        self.bounded(revocation::live_sessions(&self.pool, user_id, inactivity)).await
+        self.bounded_in_share(revocation::live_sessions(&self.pool, user_id, inactivity)).await
     }
 
     async fn revoked_after(&self, position: Option<Position>, most: u32) -> Result<Option<FeedPage>> {

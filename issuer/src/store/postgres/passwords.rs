@@ -4,6 +4,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::ledger;
+use super::pool::PATIENT;
 use crate::store::ledger::{Entry, Event};
 use crate::store::{Actor, Credential, PasswordChange, Result};
 
@@ -52,7 +53,9 @@ const SCHEMES: &str = "
     WHERE password_hash IS NOT NULL";
 
 pub(super) async fn schemes(pool: &PgPool) -> Result<Vec<String>> {
-    Ok(sqlx::query_scalar(SCHEMES).fetch_all(pool).await?)
+    let mut transaction = pool.begin().await?;
+    sqlx::raw_sql(PATIENT).execute(&mut *transaction).await?;
+    Ok(sqlx::query_scalar(SCHEMES).fetch_all(&mut *transaction).await?)
 }
 
 const REHASH: &str = "

@@ -2,13 +2,14 @@
 
 use std::future::Future;
 use std::io;
+use std::pin::pin;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool, Row as _};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
@@ -30,19 +31,47 @@ pub(super) fn lazy(url: &str, max_connections: u32, distrust: Arc<Distrust>) -> 
         None => options.application_name("keystone"),
     };
 
+    let before_use = Arc::clone(&distrust);
     Ok(PgPoolOptions::new()
         .max_connections(max_connections.max(1))
         .acquire_timeout(ACQUIRE)
         .idle_timeout(IDLE)
         .max_lifetime(RECYCLE)
+        .after_connect(|connection, _| Box::pin(set_up(connection)))
         // Asking before every use costs a round trip; a connection that was just used is well.
         .test_before_acquire(false)
         .before_acquire(move |connection, metadata| {
-            let is_trusted = metadata.idle_for < TRUSTED && !distrust.is_fresh();
-            Box::pin(async move { Ok(is_trusted || can_write(connection).await?) })
+            let is_trusted = metadata.idle_for < TRUSTED && !before_use.is_fresh();
+            Box::pin(async move { Ok(is_trusted || in_time(can_write(connection)).await?) })
+        })
+        .after_release(move |connection, _| {
+            let is_trusted = !distrust.is_fresh();
+            Box::pin(async move { Ok(is_trusted || in_time(is_outside_transaction(connection)).await?) })
         })
         .connect_lazy_with(options))
 }
+
+/// How many connections administration and self-service share, so that logins and refreshes always have the others.
+pub(super) fn administration_share(max_connections: u32) -> usize {
+    usize::try_from(max_connections / 4).unwrap_or(1).max(1)
+}
+
+/// Ends what the server would otherwise go on with after its caller got 503. The parameters are set here and not in the
+/// start-up message, which a connection pooler may refuse.
+async fn set_up(connection: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::raw_sql(TIMEOUTS).execute(connection).await?;
+    Ok(())
+}
+
+const TIMEOUTS: &str = "
+    SET statement_timeout = '2s';
+    SET lock_timeout = '1s';
+    SET idle_in_transaction_session_timeout = '5s'";
+
+/// Lets the statements of one transaction wait and run for longer.
+pub(super) const PATIENT: &str = "
+    SET LOCAL lock_timeout = '10s';
+    SET LOCAL statement_timeout = '60s'";
 
 /// Whether the server answers, and is a primary: where another took its place, a connection to the old one may go on
 /// reading for as long as it is kept.
@@ -51,8 +80,21 @@ async fn can_write(connection: &mut PgConnection) -> sqlx::Result<bool> {
     Ok(read_only == "off")
 }
 
-/// Since a server refused to write, every connection is looked at before it is used. One that is not used for a while is
-/// looked at anyway, so a while is enough.
+/// Whether no transaction is open. sqlx does not know it of a connection whose `BEGIN` was sent and never waited for.
+async fn is_outside_transaction(connection: &mut PgConnection) -> sqlx::Result<bool> {
+    // In one message, so that without a transaction both times are the message's. An aborted transaction refuses it.
+    let row = sqlx::raw_sql("SELECT now() = statement_timestamp()").fetch_one(connection).await?;
+    row.try_get(0)
+}
+
+/// A server that is silent must not keep the place of its connection in the pool.
+async fn in_time(answer: impl Future<Output = sqlx::Result<bool>>) -> sqlx::Result<bool> {
+    let answer = tokio::time::timeout(LOOK, answer).await;
+    answer.unwrap_or_else(|_| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into())))
+}
+
+/// Since a server refused to write, or a call was given up, every connection is looked at before and after its use. One
+/// that is not used for a while is looked at anyway, so a while is enough.
 #[derive(Debug)]
 pub(super) struct Distrust {
     base: Instant,
@@ -69,9 +111,21 @@ impl Distrust {
         micros(self.base.elapsed()) < self.ends.load(Ordering::Relaxed)
     }
 
-    fn learn<T>(&self, answer: &Result<T>) {
-        if answer.as_ref().is_err_and(StoreError::is_read_only) {
-            self.ends.store(micros(self.base.elapsed() + TRUSTED), Ordering::Relaxed);
+    fn begin(&self) {
+        self.ends.store(micros(self.base.elapsed() + TRUSTED), Ordering::Relaxed);
+    }
+}
+
+/// Begins distrust when it is dropped before the call it watches has ended.
+struct Watched {
+    distrust: Arc<Distrust>,
+    has_ended: bool,
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.distrust.begin();
         }
     }
 }
@@ -80,7 +134,8 @@ fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Gives up on a database that has accepted the question and is silent: a caller would rather hear 503 and try again.
+/// Gives up on a database that has accepted the question and is silent, long after the caller did. Every statement has
+/// ended before, unless the server or the network is away.
 ///
 /// A change whose answer is lost this way may still happen; each method can be asked again.
 pub(super) async fn bounded<T>(
@@ -88,15 +143,16 @@ pub(super) async fn bounded<T>(
     answer: impl Future<Output = Result<T>> + Send,
 ) -> Result<T> {
     let step = tracing::info_span!(target: STEP, "database");
-    let answer = tokio::time::timeout(ANSWER, answer).instrument(step).await;
-    let answer = answer.unwrap_or_else(|_| {
-        Err(StoreError::Unavailable(sqlx::Error::Io(io::Error::new(
-            io::ErrorKind::TimedOut,
-            format!("no answer within {} ms", ANSWER.as_millis()),
-        ))))
-    });
-    distrust.learn(&answer);
-    answer
+    let mut answer = pin!(answer);
+    // Dropped before `answer`, so that the connection that `answer` returns to the pool is looked at.
+    let mut watched = Watched { distrust, has_ended: false };
+    match tokio::time::timeout(GIVE_UP, answer.as_mut()).instrument(step).await {
+        Err(_) => Err(StoreError::late(GIVE_UP)),
+        Ok(answer) => {
+            watched.has_ended = !answer.as_ref().is_err_and(StoreError::is_read_only);
+            answer
+        }
+    }
 }
 
 /// What is wrong, without sqlx's wrappings.
@@ -109,9 +165,11 @@ fn plain(error: &sqlx::Error) -> String {
     }
 }
 
-/// The whole of one method, waiting for a connection included.
-const ANSWER: Duration = Duration::from_secs(2);
-const ACQUIRE: Duration = Duration::from_millis(1500);
+/// The whole of one method: longer than its statements may take, and soon enough to have its connection replaced.
+const GIVE_UP: Duration = Duration::from_secs(5);
+/// One look at a connection.
+const LOOK: Duration = Duration::from_millis(500);
+pub(super) const ACQUIRE: Duration = Duration::from_millis(1500);
 const TRUSTED: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_secs(10 * 60);
 const RECYCLE: Duration = Duration::from_secs(30 * 60);

@@ -32,7 +32,7 @@ const NEW_SECRET: &str = "
 pub(super) async fn reseal(
     pool: &PgPool,
     actor: &Actor,
-    reseal: &Reseal<'_>,
+    reseal: &Reseal,
 ) -> Result<std::result::Result<usize, SealedName>> {
     let mut transaction = pool.begin().await?;
     sqlx::query(keys::ALONE).execute(&mut *transaction).await?;

@@ -1,4 +1,4 @@
-//! The database itself: is it there, which schema has it, what time is it.
+//! The database itself: does it take changes, which schema has it, what time is it.
 
 use std::time::Duration;
 
@@ -10,10 +10,12 @@ use crate::store::{Result, StoreError, migrations};
 
 pub(in crate::store) static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
 
-const PING: &str = "SELECT 1";
+const PROBE: &str = "
+    UPDATE write_probe
+    SET at = now()";
 
-pub(super) async fn ping(pool: &PgPool) -> Result<()> {
-    sqlx::query(PING).execute(pool).await?;
+pub(super) async fn probe_write(pool: &PgPool) -> Result<()> {
+    sqlx::query(PROBE).execute(pool).await?;
     Ok(())
 }
 
@@ -27,6 +29,10 @@ const HAS_MIGRATIONS: &str = "SELECT to_regclass($1) IS NOT NULL";
 
 pub(super) async fn pending(pool: &PgPool) -> Result<Vec<String>> {
     migrations::pending(&MIGRATIONS, &applied(&mut *pool.acquire().await?).await?)
+}
+
+pub(super) async fn has_schema(pool: &PgPool) -> Result<bool> {
+    Ok(!applied(&mut *pool.acquire().await?).await?.is_empty())
 }
 
 pub(super) async fn unknown(pool: &PgPool) -> Result<Vec<i64>> {
@@ -53,6 +59,7 @@ pub(in crate::store) async fn migrate(pool: &PgPool, migrator: &Migrator) -> Res
 
 async fn step_by_step(connection: &mut PgConnection, migrator: &Migrator) -> Result<()> {
     take_turn(connection).await?;
+    sqlx::query(NO_STATEMENT_TIMEOUT).execute(&mut *connection).await?;
     for step in migrator.iter() {
         // What waits for a lock makes everyone wait who asks after it. An index that is built beside its writers waits
         // for them, and nobody waits for it.
@@ -87,6 +94,8 @@ fn postponed(error: MigrateError) -> StoreError {
     }
 }
 
+/// An index of a large table takes its time.
+const NO_STATEMENT_TIMEOUT: &str = "SET statement_timeout = 0";
 const SET_LOCK_TIMEOUT: &str = "SELECT set_config('lock_timeout', $1, false)";
 /// Less than what the store grants an answer: whoever has to wait behind the migration still gets one.
 const LONGEST_WAIT: &str = "1s";

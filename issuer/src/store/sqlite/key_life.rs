@@ -1,5 +1,6 @@
 //! The lives of the signing keys: one decision at a time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -24,17 +25,17 @@ impl KeyLife for Sqlite {
         &self,
         by: &Initiator,
         candidates: &[NewSigningKey],
-        decide: &Decide<'_>,
+        decide: Arc<Decide>,
     ) -> Result<std::result::Result<Vec<KeyChange>, KeyRefusal>> {
-        change(&self.pools, by, (candidates, decide)).await
+        change(&self.pools, by, (candidates, &*decide)).await
     }
 
     async fn reseal(
         &self,
         actor: &Actor,
-        reseal: &Reseal<'_>,
+        reseal: Arc<Reseal>,
     ) -> Result<std::result::Result<usize, SealedName>> {
-        reseal::reseal(&self.pools, actor, reseal).await
+        reseal::reseal(&self.pools, actor, &*reseal).await
     }
 }
 
@@ -55,7 +56,7 @@ async fn history(connection: &mut SqliteConnection) -> Result<KeyHistory> {
 async fn change(
     pools: &Pools,
     by: &Initiator,
-    (candidates, decide): (&[NewSigningKey], &Decide<'_>),
+    (candidates, decide): (&[NewSigningKey], &Decide),
 ) -> Result<std::result::Result<Vec<KeyChange>, KeyRefusal>> {
     let mut transaction = pools.write().await?;
     let history = history(&mut transaction).await?;

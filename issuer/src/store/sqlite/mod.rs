@@ -37,7 +37,7 @@ use self::pool::Pools;
 use super::{
     Actor, Bootstrap, Client, Credential, EndSession, FeedPage, Initiator, IssuedToken, LiveSession,
     NewSession, NewSigningKey, PasswordChange, PoolUse, Position, Result, Revocations, Rotate, Rotation,
-    Session, SessionId, SigningKey, Skeletons, Standing, Store, Swept,
+    Session, SessionId, SigningKey, Skeletons, Spawned, Standing, Store, StoreError, Swept,
 };
 
 #[derive(Clone)]
@@ -47,8 +47,8 @@ pub struct Sqlite {
 
 impl Sqlite {
     /// Opens the file, and creates it for this user's eyes only where there is none. Needs a running tokio.
-    pub fn open(path: &Path) -> Result<Self> {
-        Ok(Self { pools: Pools::open(path)? })
+    pub fn open(path: &Path) -> Result<Spawned<Self>> {
+        Ok(Spawned::new(Self { pools: Pools::open(path)? }))
     }
 }
 
@@ -60,8 +60,17 @@ impl fmt::Debug for Sqlite {
 
 #[async_trait]
 impl Store for Sqlite {
-    async fn ping(&self) -> Result<()> {
-        schema::ping(&self.pools).await
+    async fn probe_write(&self) -> Result<()> {
+        schema::probe_write(&self.pools).await
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.pools.close().await;
+        Ok(())
+    }
+
+    fn learn_from(&self, error: &StoreError) {
+        self.pools.learn_from(error);
     }
 
     fn pools(&self) -> Vec<PoolUse> {
@@ -70,6 +79,10 @@ impl Store for Sqlite {
 
     async fn pending_migrations(&self) -> Result<Vec<String>> {
         schema::pending(&self.pools).await
+    }
+
+    async fn has_schema(&self) -> Result<bool> {
+        schema::has_schema(&self.pools).await
     }
 
     async fn migrate(&self) -> Result<()> {

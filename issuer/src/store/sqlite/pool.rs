@@ -3,10 +3,13 @@
 use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{SqlitePool, Transaction};
+use sqlx::{Connection as _, SqliteConnection, SqlitePool, Transaction};
+use tokio::time::Instant;
 
 use crate::store::{Result, StoreError};
 
@@ -14,6 +17,7 @@ use crate::store::{Result, StoreError};
 pub(super) struct Pools {
     reader: SqlitePool,
     writer: SqlitePool,
+    faults: Arc<Faults>,
 }
 
 impl Pools {
@@ -33,12 +37,29 @@ impl Pools {
             .synchronous(SqliteSynchronous::Full);
         let reader = options.pragma("query_only", "ON");
 
-        let pool = || SqlitePoolOptions::new().acquire_timeout(WAIT).idle_timeout(None).max_lifetime(None);
+        let faults = Arc::new(Faults::new());
         Ok(Self {
             // All of them at once: opening them is what a first flood of logins would wait for.
-            reader: pool().min_connections(READERS).max_connections(READERS).connect_lazy_with(reader),
-            writer: pool().max_connections(1).connect_lazy_with(writer),
+            reader: looked_after(&faults)
+                .min_connections(READERS)
+                .max_connections(READERS)
+                .connect_lazy_with(reader),
+            writer: looked_after(&faults).max_connections(1).connect_lazy_with(writer),
+            faults,
         })
+    }
+
+    /// The last connection that closes moves the write-ahead log into the file. That is the writer, unless another process
+    /// has the file open.
+    pub(super) async fn close(&self) {
+        self.reader.close().await;
+        self.writer.close().await;
+    }
+
+    pub(super) fn learn_from(&self, error: &StoreError) {
+        if error.is_sqlite_fault() {
+            self.faults.learn();
+        }
     }
 
     pub(super) fn reader(&self) -> &SqlitePool {
@@ -60,6 +81,64 @@ impl Pools {
     }
 }
 
+/// A pool that closes a connection which cannot be used any more.
+///
+/// SQLite rolls back by itself when the disk is full, when reading or writing fails, and when memory runs out. sqlx does
+/// not learn of it, and refuses every further transaction on that connection. One that was opened on a file system that
+/// was read only stays read only.
+fn looked_after(faults: &Arc<Faults>) -> SqlitePoolOptions {
+    let faults = Arc::clone(faults);
+    SqlitePoolOptions::new()
+        .acquire_timeout(WAIT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .before_acquire(move |_, metadata| {
+            let is_usable = faults.are_before(metadata.age);
+            Box::pin(async move { Ok(is_usable) })
+        })
+        .after_release(|connection, _| Box::pin(is_outside_transaction(connection)))
+}
+
+async fn is_outside_transaction(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
+    if connection.is_in_transaction() {
+        // A rollback may be on its way to the connection's thread.
+        connection.ping().await?;
+    }
+    Ok(!connection.is_in_transaction())
+}
+
+/// When the file last failed.
+#[derive(Debug)]
+struct Faults {
+    base: Instant,
+    /// In microseconds after `base`; 0 is never.
+    last: AtomicU64,
+}
+
+impl Faults {
+    fn new() -> Self {
+        Self { base: Instant::now(), last: AtomicU64::new(0) }
+    }
+
+    /// At most once a second: while the cause lasts, opening connections anew helps nobody.
+    fn learn(&self) {
+        let (now, last) = (self.base.elapsed(), self.last.load(Ordering::Relaxed));
+        if last == 0 || micros(now).saturating_sub(last) > micros(PAUSE) {
+            self.last.store(micros(now), Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a connection of this age was opened after the last of them.
+    fn are_before(&self, age: Duration) -> bool {
+        let opened = self.base.elapsed().saturating_sub(age);
+        micros(opened) >= self.last.load(Ordering::Relaxed)
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
 /// SQLite's own files beside it (`-wal`, `-shm`) take over its permissions.
 ///
 /// An existing file is left alone: closing it here would drop the locks that this process holds on it (POSIX).
@@ -75,6 +154,7 @@ fn create(path: &Path) -> io::Result<()> {
 }
 
 const WAIT: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_secs(1);
 const READERS: u32 = 8;
 
 #[cfg(test)]
@@ -101,5 +181,49 @@ mod tests {
         for entry in std::fs::read_dir(directory.path()).unwrap() {
             assert_eq!(entry.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
         }
+    }
+
+    async fn insert(pools: &Pools) -> Result<()> {
+        let mut transaction = pools.write().await?;
+        sqlx::query("INSERT INTO t VALUES (zeroblob(100000))").execute(&mut *transaction).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// SQLite gives the same error, and rolls back in the same way, when the disk is full.
+    #[tokio::test]
+    async fn a_full_file_ends_a_connection_and_not_the_pool() {
+        let directory = tempfile::tempdir().unwrap();
+        let pools = Pools::open(&directory.path().join("keystone.sqlite3")).unwrap();
+        sqlx::query("CREATE TABLE t (x)").execute(pools.writer()).await.unwrap();
+        sqlx::query("PRAGMA max_page_count = 2").execute(pools.writer()).await.unwrap();
+
+        let full = insert(&pools).await.unwrap_err();
+
+        assert!(full.to_string().contains("full"), "{full}");
+        insert(&pools).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_connection_from_before_a_fault_is_not_used_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let pools = Pools::open(&directory.path().join("keystone.sqlite3")).unwrap();
+        sqlx::query("CREATE TEMP TABLE mine (x)").execute(pools.writer()).await.unwrap();
+        sqlx::query("SELECT * FROM mine").execute(pools.writer()).await.unwrap();
+
+        pools.faults.learn();
+
+        assert!(sqlx::query("SELECT * FROM mine").execute(pools.writer()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn closing_leaves_one_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let pools = Pools::open(&directory.path().join("keystone.sqlite3")).unwrap();
+        sqlx::query("CREATE TABLE t (x)").execute(pools.writer()).await.unwrap();
+        assert!(std::fs::read_dir(directory.path()).unwrap().count() > 1);
+
+        pools.close().await;
+
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 }

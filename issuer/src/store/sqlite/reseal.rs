@@ -31,7 +31,7 @@ const NEW_SECRET: &str = "
 pub(super) async fn reseal(
     pools: &Pools,
     actor: &Actor,
-    reseal: &Reseal<'_>,
+    reseal: &Reseal,
 ) -> Result<std::result::Result<usize, SealedName>> {
     let mut transaction = pools.write().await?;
     let mut count = 0;

@@ -1,4 +1,4 @@
-//! The file itself: is it there, which schema has it, what time is it.
+//! The file itself: does it take changes, which schema has it, what time is it.
 
 use sqlx::SqliteConnection;
 use sqlx::migrate::{AppliedMigration, Migrate, Migrator};
@@ -10,11 +10,16 @@ use crate::store::{Result, migrations};
 
 pub(in crate::store) static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
 
-const PING: &str = "SELECT 1";
+const PROBE: &str = "
+    UPDATE write_probe
+    SET at = $1";
 
-pub(super) async fn ping(pools: &Pools) -> Result<()> {
-    sqlx::query(PING).execute(pools.reader()).await?;
-    Ok(())
+/// A lock that another process holds, a full disk and a file that is read only all show here.
+pub(super) async fn probe_write(pools: &Pools) -> Result<()> {
+    let mut transaction = pools.write().await?;
+    let now = clock::now(&mut transaction).await?;
+    sqlx::query(PROBE).bind(now).execute(&mut *transaction).await?;
+    Ok(transaction.commit().await?)
 }
 
 pub(super) async fn now(pools: &Pools) -> Result<OffsetDateTime> {
@@ -29,6 +34,10 @@ const HAS_MIGRATIONS: &str = "
 
 pub(super) async fn pending(pools: &Pools) -> Result<Vec<String>> {
     migrations::pending(&MIGRATIONS, &applied(&mut *pools.reader().acquire().await?).await?)
+}
+
+pub(super) async fn has_schema(pools: &Pools) -> Result<bool> {
+    Ok(!applied(&mut *pools.reader().acquire().await?).await?.is_empty())
 }
 
 pub(super) async fn unknown(pools: &Pools) -> Result<Vec<i64>> {
@@ -46,5 +55,11 @@ async fn applied(connection: &mut SqliteConnection) -> Result<Vec<AppliedMigrati
 }
 
 pub(super) async fn migrate(pools: &Pools) -> Result<()> {
-    Ok(MIGRATIONS.run(pools.writer()).await?)
+    if pending(pools).await?.is_empty() && unknown(pools).await?.is_empty() {
+        return Ok(());
+    }
+    // One transaction for all of them: another process that starts at the same time waits for it, and finds them done.
+    let mut transaction = pools.write().await?;
+    MIGRATIONS.run_direct(None, &mut *transaction, false).await?;
+    Ok(transaction.commit().await?)
 }

@@ -254,3 +254,36 @@ pub(super) async fn the_audit_log_is_read_from_its_end(bed: &Bed) {
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Users change their own addresses beside each other, without the lock of everybody's rights.
+pub(super) async fn one_of_many_changes_to_an_address_succeeds(bed: &Bed) {
+    world(bed).await;
+    let people: Vec<Uuid> = (1..=8).map(Uuid::from_u128).collect();
+    for id in &people {
+        let name = format!("user-{id}");
+        let user = NewUser {
+            id: *id,
+            username: name.clone(),
+            username_key: name,
+            email: None,
+            email_key: None,
+            ..alice()
+        };
+        bed.store.create_user(&operator("keystone:users:write"), &user).await.unwrap().unwrap();
+    }
+
+    let mut changes = JoinSet::new();
+    for (turn, id) in people.into_iter().enumerate() {
+        let replica = bed.replica(turn);
+        changes.spawn(async move {
+            let by = Authority { actor: Actor::User(id), ..own_account() };
+            let change = UserChange { id, ..address("wanted@example.com") };
+            replica.change_user(&by, &change).await.unwrap()
+        });
+    }
+    let outcomes = changes.join_all().await;
+
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
+    let refused = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
+    assert!(refused.into_iter().all(|why| *why == Refused::EmailTaken), "{outcomes:?}");
+}

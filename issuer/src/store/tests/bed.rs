@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use sqlx::{AssertSqlSafe, PgPool, SqlitePool};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, PgPool, SqlitePool};
 use tempfile::TempDir;
 
 use super::cluster;
@@ -52,6 +52,14 @@ impl Bed {
     /// Turns by turns, so that both replicas are in it.
     pub(super) fn replica(&self, turn: usize) -> Arc<dyn Store> {
         Arc::clone(if turn.is_multiple_of(2) { &self.store } else { &self.other })
+    }
+
+    /// PostgreSQL's.
+    pub(super) fn url(&self) -> String {
+        match &self.raw {
+            Raw::Sqlite { .. } => panic!("a file has no URL"),
+            Raw::Postgres(pool) => pool.connect_options().to_url_lossy().to_string(),
+        }
     }
 
     /// SQL that both databases understand.

@@ -1,5 +1,6 @@
 //! What is promised of the lives of the signing keys.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -22,10 +23,13 @@ async fn begin(bed: &Bed) {
     bed.store.first_signing_keys(&super::setup::keys(1)).await.unwrap();
 }
 
-async fn change(bed: &Bed, decide: impl Fn(&KeyHistory) -> Vec<KeyChange> + Send + Sync) -> Vec<KeyChange> {
+async fn change(
+    bed: &Bed,
+    decide: impl Fn(&KeyHistory) -> Vec<KeyChange> + Send + Sync + 'static,
+) -> Vec<KeyChange> {
     let candidates = [candidate("new-1"), candidate("new-2")];
-    let decide = |history: &KeyHistory| Ok(decide(history));
-    bed.store.change_keys(&Actor::Operator.into(), &candidates, &decide).await.unwrap().unwrap()
+    let decide = move |history: &KeyHistory| Ok(decide(history));
+    bed.store.change_keys(&Actor::Operator.into(), &candidates, Arc::new(decide)).await.unwrap().unwrap()
 }
 
 async fn line(bed: &Bed, kid: &str) -> KeyLine {
@@ -54,7 +58,7 @@ pub(super) async fn a_decision_sees_every_key_and_is_carried_out(bed: &Bed) {
     begin(bed).await;
     let keep = KeyChange::Keep { kid: "active-1".to_owned(), tail: TAIL };
 
-    let changes = change(bed, |history| {
+    let changes = change(bed, move |history| {
         assert_eq!(history.keys.len(), 2);
         vec![keep.clone(), retire("active-1", history, 60), activate("standby-1", history, 60), publish()]
     })
@@ -93,7 +97,7 @@ pub(super) async fn of_many_decisions_at_once_each_sees_the_one_before(bed: &Bed
         attempts.spawn(async move {
             let candidates = [candidate(&format!("new-{turn}"))];
             replica
-                .change_keys(&Actor::Schedule.into(), &candidates, &publish_third)
+                .change_keys(&Actor::Schedule.into(), &candidates, Arc::new(publish_third))
                 .await
                 .unwrap()
                 .unwrap()
@@ -115,7 +119,7 @@ pub(super) async fn an_emergency_is_one_step_for_everyone(bed: &Bed) {
         lead: Duration::ZERO,
     };
 
-    change(bed, |history| vec![compromise("active-1"), at_once(history), publish()]).await;
+    change(bed, move |history| vec![compromise("active-1"), at_once(history), publish()]).await;
 
     let history = bed.other.key_history().await.unwrap();
     let states: Vec<KeyState> = history.keys.iter().map(|key| key.state(history.now)).collect();
@@ -136,15 +140,28 @@ pub(super) async fn an_emergency_is_one_step_for_everyone(bed: &Bed) {
 
 pub(super) async fn a_refused_or_impossible_decision_changes_nothing(bed: &Bed) {
     begin(bed).await;
-    let refused = bed.store.change_keys(&Actor::Operator.into(), &[], &|_| Err(KeyRefusal::NoStandby)).await;
+    let refused = bed
+        .store
+        .change_keys(&Actor::Operator.into(), &[], Arc::new(|_: &KeyHistory| Err(KeyRefusal::NoStandby)))
+        .await;
     assert_eq!(refused.unwrap(), Err(KeyRefusal::NoStandby));
 
     // Two keys would sign at once.
     let overlap =
         |history: &KeyHistory| Ok(vec![compromise("standby-1"), publish(), activate("new-1", history, 60)]);
-    assert!(bed.store.change_keys(&Actor::Operator.into(), &[candidate("new-1")], &overlap).await.is_err());
+    assert!(
+        bed.store
+            .change_keys(&Actor::Operator.into(), &[candidate("new-1")], Arc::new(overlap))
+            .await
+            .is_err()
+    );
     let too_many = |_: &KeyHistory| Ok(vec![publish(), publish()]);
-    assert!(bed.store.change_keys(&Actor::Operator.into(), &[candidate("new-1")], &too_many).await.is_err());
+    assert!(
+        bed.store
+            .change_keys(&Actor::Operator.into(), &[candidate("new-1")], Arc::new(too_many))
+            .await
+            .is_err()
+    );
 
     assert_eq!(bed.count("signing_keys WHERE compromised_at IS NULL").await, 2);
     assert!(audit(bed, "key.%").await.is_empty() && events(bed).await.is_empty());
@@ -188,7 +205,7 @@ pub(super) async fn a_key_may_sign_until_what_is_planned_does(bed: &Bed) {
     .await;
     let planned = line(bed, "standby-1").await.activates_at;
 
-    change(bed, |history| {
+    change(bed, move |history| {
         let now = KeyChange::Activate { kid: "new-1".to_owned(), at: history.now, lead: Duration::ZERO };
         let until = KeyChange::Retire { kid: "new-1".to_owned(), at: planned };
         let off = KeyChange::CallOff { kid: "standby-1".to_owned() };
@@ -239,11 +256,11 @@ pub(super) async fn a_key_that_was_not_seen_for_long_enough_signs_nothing(bed: &
     begin(bed).await;
     change(bed, |_| vec![watch("standby-1", Some(WATCH))]).await;
     let plan = async |at: i64| {
-        let decide = |history: &KeyHistory| {
+        let decide = move |history: &KeyHistory| {
             Ok(vec![retire("active-1", history, at), activate("standby-1", history, at)])
         };
         bed.store
-            .change_keys(&Actor::Operator.into(), &[], &decide)
+            .change_keys(&Actor::Operator.into(), &[], Arc::new(decide))
             .await
             .map(drop)
             .map_err(|error| error.to_string())
@@ -257,14 +274,17 @@ pub(super) async fn a_key_that_was_not_seen_for_long_enough_signs_nothing(bed: &
     plan(660).await.unwrap();
 
     let missed = KeyChange::Missed { kid: "standby-1".to_owned() };
-    let unseen = |_: &KeyHistory| Ok(vec![missed.clone()]);
+    let unseen = {
+        let missed = missed.clone();
+        move |_: &KeyHistory| Ok(vec![missed.clone()])
+    };
     assert!(
-        bed.store.change_keys(&Actor::Schedule.into(), &[], &unseen).await.is_err(),
+        bed.store.change_keys(&Actor::Schedule.into(), &[], Arc::new(unseen)).await.is_err(),
         "it is planned to sign"
     );
     let off = KeyChange::CallOff { kid: "standby-1".to_owned() };
     let goes_on = KeyChange::Retire { kid: "active-1".to_owned(), at: None };
-    change(bed, |_| vec![off.clone(), goes_on.clone(), missed.clone()]).await;
+    change(bed, move |_| vec![off.clone(), goes_on.clone(), missed.clone()]).await;
 
     let standby = line(bed, "standby-1").await;
     assert_eq!((standby.activates_at, standby.lead, standby.seen_since), (None, None, None));
@@ -284,7 +304,8 @@ pub(super) async fn an_emergency_waits_for_no_look(bed: &Bed) {
         lead: Duration::ZERO,
     };
 
-    change(bed, |history| vec![compromise("active-1"), watch("standby-1", None), at_once(history)]).await;
+    change(bed, move |history| vec![compromise("active-1"), watch("standby-1", None), at_once(history)])
+        .await;
 
     assert_eq!(line(bed, "standby-1").await.state(bed.store.now().await.unwrap()), KeyState::Active);
 }
@@ -297,13 +318,13 @@ pub(super) async fn everything_sealed_is_sealed_again_or_nothing(bed: &Bed) {
         SealedName::SigningKey(_) => Some([sealed, b"+".as_slice()].concat()),
     };
 
-    let failed = bed.store.reseal(&Actor::Operator, &kept).await.unwrap();
+    let failed = bed.store.reseal(&Actor::Operator, Arc::new(kept)).await.unwrap();
     assert_eq!(failed, Err(SealedName::ServerSecret("refresh".to_owned())));
     assert!(bed.store.signing_keys().await.unwrap().iter().all(|key| key.sealed == [1; 40]));
     assert!(audit(bed, "secrets.%").await.is_empty());
 
     let all = |_: &SealedName, sealed: &[u8]| Some([sealed, b"+".as_slice()].concat());
-    assert_eq!(bed.store.reseal(&Actor::Operator, &all).await.unwrap(), Ok(3));
+    assert_eq!(bed.store.reseal(&Actor::Operator, Arc::new(all)).await.unwrap(), Ok(3));
     assert!(bed.other.signing_keys().await.unwrap().iter().all(|key| key.sealed.ends_with(b"+")));
     assert!(bed.other.server_secret("refresh", &[6; 40]).await.unwrap().ends_with(b"+"));
     assert_eq!(audit(bed, "secrets.%").await, ["operator secrets.resealed key_encryption_key"]);

@@ -1,13 +1,15 @@
 //! What only a server can promise, or fail to.
 
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, SqlSafeStr as _};
+use tokio::task::JoinSet;
 
-use super::cluster;
 use super::world::*;
+use super::{Bed, cluster};
 use crate::store::administration::Administration as _;
 use crate::store::postgres::{self, Postgres};
 use crate::store::{Actor, Store, StoreError};
@@ -37,7 +39,7 @@ async fn a_store_never_prints_its_password() {
     let store = Postgres::connect("postgres://keystone:hunter2@127.0.0.1:9/keystone", 4).unwrap();
 
     assert!(!format!("{store:?}").contains("hunter2"));
-    assert!(!store.ping().await.unwrap_err().to_string().contains("hunter2"));
+    assert!(!store.now().await.unwrap_err().to_string().contains("hunter2"));
 }
 
 #[ignore = "needs KEYTEST_POSTGRES, a directory with initdb and postgres"]
@@ -213,4 +215,71 @@ async fn events_become_visible_in_their_order() {
 
     let second: i64 = sqlx::query_scalar(EVENT).fetch_one(&mut two).await.unwrap();
     assert!(second > first);
+}
+
+/// Someone holds the lock of changes, as a suspended `keystone apply` does.
+#[ignore = "needs KEYTEST_POSTGRES, a directory with initdb and postgres"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_the_lock_of_changes_leaves_logins_alone() {
+    let bed = Bed::postgres().await;
+    world(&bed).await;
+    let url = bed.url();
+    let store = Arc::new(Postgres::connect(&url, 8).unwrap());
+    let mut holder = PgConnection::connect(&url).await.unwrap();
+    let mut lock = holder.begin().await.unwrap();
+    sqlx::query("LOCK TABLE scopes, roles IN SHARE ROW EXCLUSIVE MODE").execute(&mut *lock).await.unwrap();
+
+    let mut waiting = JoinSet::new();
+    for number in 0..32 {
+        let store = Arc::clone(&store);
+        waiting.spawn(async move {
+            let role = role(&format!("role-{number}"), &["orders:read"]);
+            store.create_role(&operator("keystone:roles:write"), &role).await
+        });
+    }
+    let deadline = Duration::from_secs(1);
+    while !waiting.is_empty() {
+        let login = tokio::time::timeout(deadline, store.credential("alice")).await;
+        login.expect("a login waited for a connection").unwrap().expect("there is alice");
+        let (by, change) = (own_account(), address("new@example.com"));
+        let own = tokio::time::timeout(deadline, store.change_user(&by, &change)).await;
+        assert!(!matches!(own, Ok(Ok(Err(_)))), "{own:?}");
+        while let Some(change) = waiting.try_join_next() {
+            let change = change.unwrap();
+            assert!(matches!(change, Err(StoreError::Unavailable(_))), "{change:?}");
+        }
+    }
+    store.change_user(&own_account(), &address("newer@example.com")).await.unwrap().unwrap();
+    lock.rollback().await.unwrap();
+    let role = role("late", &["orders:read"]);
+    store.create_role(&operator("keystone:roles:write"), &role).await.unwrap().unwrap();
+}
+
+#[ignore = "needs KEYTEST_POSTGRES, a directory with initdb and postgres"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_became_read_only_takes_no_change() {
+    let bed = Bed::postgres().await;
+    world(&bed).await;
+    let url = bed.url();
+    let store = Postgres::connect(&url, 2).unwrap();
+    store.probe_write().await.unwrap();
+
+    bed.run(&format!("ALTER DATABASE {} SET default_transaction_read_only = on", name(&url))).await.unwrap();
+    let store_since = Postgres::connect(&url, 2).unwrap();
+    let refused = store_since.probe_write().await.unwrap_err();
+    assert_eq!(
+        refused.advice().unwrap(),
+        "connect to the primary: this server is a standby, or set to read only"
+    );
+
+    let mut owner = PgConnection::connect(&url).await.unwrap();
+    sqlx::query("SET default_transaction_read_only = off").execute(&mut owner).await.unwrap();
+    let reset = AssertSqlSafe(format!("ALTER DATABASE {} RESET ALL", name(&url)));
+    sqlx::query(reset).execute(&mut owner).await.unwrap();
+    store_since.probe_write().await.unwrap();
+}
+
+fn name(url: &str) -> &str {
+    let (_, name) = url.rsplit_once('/').unwrap();
+    name.split('?').next().unwrap()
 }

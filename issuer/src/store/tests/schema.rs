@@ -60,7 +60,7 @@ pub(super) async fn the_schema_is_the_documented_one(bed: &Bed) {
 }
 
 /// Sorted, columns too.
-const SCHEMA: [&str; 18] = [
+const SCHEMA: [&str; 19] = [
     "audit_log: action actor actor_name at changes client_id id network request_id target target_name",
     "bootstrap_done: administrator at once",
     "client_grants: client_id grant_type",
@@ -79,6 +79,7 @@ const SCHEMA: [&str; 18] = [
     "signing_keys: activates_at alg compromised_at kid lead public_jwk published_at removed_at retires_at sealed seen_at seen_since tail watch",
     "user_roles: granted_at role_name user_id",
     "users: created_at email email_key email_skeleton enabled epoch id last_login one_time_until password_hash password_must_change updated_at username username_capitals username_key username_skeleton",
+    "write_probe: at once",
 ];
 
 /// A column called after another table's key refers to it.

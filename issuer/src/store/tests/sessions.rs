@@ -315,3 +315,19 @@ pub(super) async fn a_scope_of_after_the_login_enters_no_session(bed: &Bed) {
     bed.store.change_scope(&by, &away).await.unwrap().unwrap();
     assert!(held(5).await.is_empty());
 }
+
+/// As HTTP does when a client hangs up.
+pub(super) async fn a_call_runs_to_its_end_when_its_caller_gives_up(bed: &Bed) {
+    world(bed).await;
+    let session = login(1);
+
+    // On a busy machine the answer may come even so.
+    drop(tokio::time::timeout(Duration::ZERO, bed.store.open_session(&session)).await);
+
+    let opened = async {
+        while bed.other.session_record(session.id).await.unwrap().is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), opened).await.expect("the session was never opened");
+}

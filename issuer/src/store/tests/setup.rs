@@ -172,7 +172,6 @@ pub(super) async fn replicas_agree_on_a_server_secret(bed: &Bed) {
 }
 
 pub(super) async fn the_database_tells_the_time(bed: &Bed) {
-    bed.store.ping().await.unwrap();
     let before = bed.store.now().await.unwrap();
     let after = bed.other.now().await.unwrap();
 

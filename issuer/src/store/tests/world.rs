@@ -6,7 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::Bed;
-use crate::store::administration::Authority;
+use crate::store::administration::{Authority, Expected, Identifier, UserChange};
 use crate::store::{
     Actor, AskedScope, Declaration, DeclaredClient, DeclaredRole, DeclaredScope, GrantType, Lifetimes,
     NewSession, NewUser, RequestContext, Rotate, Rotation, RotationRefusal, Session, SessionId,
@@ -31,6 +31,22 @@ pub(super) fn operator(scope: &'static str) -> Authority {
         token: None,
         login_older_than: None,
         context: RequestContext::default(),
+    }
+}
+
+/// Alice, with a token for her own account.
+pub(super) fn own_account() -> Authority {
+    Authority { actor: Actor::User(ALICE), ..operator("keystone:account") }
+}
+
+pub(super) fn address(text: &str) -> UserChange {
+    let address = Identifier { text: text.to_owned(), key: text.to_owned() };
+    UserChange {
+        id: ALICE,
+        expected: Expected::Any,
+        username: None,
+        email: Some(Some(address)),
+        enabled: None,
     }
 }
 

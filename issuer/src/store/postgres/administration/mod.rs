@@ -11,9 +11,12 @@ pub(super) use self::clients::put_client;
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use sqlx::{PgConnection, PgPool, Postgres as Database, Transaction};
+use sqlx::{PgConnection, Postgres as Database, Transaction};
 use time::OffsetDateTime;
+use tokio::sync::OwnedSemaphorePermit;
+use uuid::Uuid;
 
+use super::pool::PATIENT;
 use super::{Postgres, ledger, subject};
 use crate::store::administration::desk::{Answer, Desk, Open};
 use crate::store::ledger::{Entry, Event};
@@ -23,6 +26,8 @@ use crate::store::{Actor, Result};
 pub(in crate::store) struct PostgresDesk {
     transaction: Transaction<'static, Database>,
     now: OffsetDateTime,
+    /// Dropped after the transaction.
+    _place: OwnedSemaphorePermit,
 }
 
 const ALONE: &str = "
@@ -38,11 +43,19 @@ pub(super) async fn alone(connection: &mut PgConnection) -> Result<()> {
 const NOW: &str = "
     SELECT now()";
 
-impl PostgresDesk {
-    async fn begin(pool: &PgPool) -> Result<Self> {
-        let mut transaction = pool.begin().await?;
+/// The row, so that two changes of one user are one after the other.
+const ONE_USER: &str = "
+    SELECT
+    FROM users
+    WHERE id = $1
+    FOR UPDATE";
+
+impl Postgres {
+    async fn desk(&self) -> Result<PostgresDesk> {
+        let place = self.place().await?;
+        let mut transaction = self.pool.begin().await?;
         let now = sqlx::query_scalar(NOW).fetch_one(&mut *transaction).await?;
-        Ok(Self { transaction, now })
+        Ok(PostgresDesk { transaction, now, _place: place })
     }
 }
 
@@ -51,13 +64,26 @@ impl Open for Postgres {
     type Desk = PostgresDesk;
 
     async fn alone(&self) -> Result<PostgresDesk> {
-        let mut desk = PostgresDesk::begin(&self.pool).await?;
+        let mut desk = self.desk().await?;
         alone(&mut desk.transaction).await?;
         Ok(desk)
     }
 
+    async fn alone_patiently(&self) -> Result<PostgresDesk> {
+        let mut desk = self.desk().await?;
+        sqlx::raw_sql(PATIENT).execute(&mut *desk.transaction).await?;
+        alone(&mut desk.transaction).await?;
+        Ok(desk)
+    }
+
+    async fn one_user(&self, id: Uuid) -> Result<PostgresDesk> {
+        let mut desk = self.desk().await?;
+        sqlx::query(ONE_USER).bind(id).execute(&mut *desk.transaction).await?;
+        Ok(desk)
+    }
+
     async fn snapshot(&self) -> Result<PostgresDesk> {
-        PostgresDesk::begin(&self.pool).await
+        self.desk().await
     }
 
     fn bounded<'a, T: Send + 'a>(&self, answer: Answer<'a, T>) -> Answer<'a, T> {

@@ -156,11 +156,11 @@ impl UserDesk for PostgresDesk {
         Ok(None)
     }
 
-    async fn put_user(&mut self, change: &UserChange) -> Result<()> {
+    async fn put_user(&mut self, change: &UserChange) -> Result<Option<UserConflict>> {
         let (username, email) = (change.username.as_ref(), change.email());
         let skeletons = username.map(|name| identifier::username_skeletons(&name.key));
         let (lower, capitals) = skeletons.map(|[lower, capitals]| (lower, capitals)).unzip();
-        sqlx::query(PUT_USER)
+        let put = sqlx::query(PUT_USER)
             .bind(change.id)
             .bind(username.map(|name| &name.text))
             .bind(username.map(|name| &name.key))
@@ -173,8 +173,11 @@ impl UserDesk for PostgresDesk {
             .bind(capitals)
             .bind(email.map(|address| identifier::email_skeleton(&address.key)))
             .execute(&mut *self.transaction)
-            .await?;
-        Ok(())
+            .await;
+        match put {
+            Ok(_) => Ok(None),
+            Err(error) => conflict(&error).map(Some).ok_or_else(|| error.into()),
+        }
     }
 
     async fn put_one_time_password(&mut self, reset: &Reset) -> Result<()> {
@@ -225,6 +228,16 @@ impl UserDesk for PostgresDesk {
 
     async fn other_administrators(&mut self, id: Uuid) -> Result<i64> {
         Ok(sqlx::query_scalar(OTHER_ADMINISTRATORS).bind(id).fetch_one(&mut *self.transaction).await?)
+    }
+}
+
+fn conflict(error: &sqlx::Error) -> Option<UserConflict> {
+    match error.as_database_error()?.constraint()? {
+        "users_username_key_unique" | "users_username_skeleton_unique" | "users_username_capitals_unique" => {
+            Some(UserConflict::Username)
+        }
+        "users_email_key_unique" | "users_email_skeleton_unique" => Some(UserConflict::Email),
+        _ => None,
     }
 }
 

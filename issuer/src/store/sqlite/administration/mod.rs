@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use sqlx::{Sqlite as Database, Transaction};
+use uuid::Uuid;
 
 use super::clock::{self, millis, moment};
 use super::{Sqlite, ledger, subject};
@@ -39,6 +40,14 @@ impl Open for Sqlite {
     /// There is one writer at a time.
     async fn alone(&self) -> Result<SqliteDesk> {
         SqliteDesk::around(self.pools.write().await?).await
+    }
+
+    async fn alone_patiently(&self) -> Result<SqliteDesk> {
+        self.alone().await
+    }
+
+    async fn one_user(&self, _: Uuid) -> Result<SqliteDesk> {
+        self.alone().await
     }
 
     async fn snapshot(&self) -> Result<SqliteDesk> {

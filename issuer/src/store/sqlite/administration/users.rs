@@ -155,7 +155,8 @@ impl UserDesk for SqliteDesk {
         Ok(None)
     }
 
-    async fn put_user(&mut self, change: &UserChange) -> Result<()> {
+    /// There is one writer at a time: what `user_conflict` saw is still so.
+    async fn put_user(&mut self, change: &UserChange) -> Result<Option<UserConflict>> {
         let (username, email) = (change.username.as_ref(), change.email());
         let skeletons = username.map(|name| identifier::username_skeletons(&name.key));
         let (lower, capitals) = skeletons.map(|[lower, capitals]| (lower, capitals)).unzip();
@@ -173,7 +174,7 @@ impl UserDesk for SqliteDesk {
             .bind(email.map(|address| identifier::email_skeleton(&address.key)))
             .execute(&mut *self.transaction)
             .await?;
-        Ok(())
+        Ok(None)
     }
 
     async fn put_one_time_password(&mut self, reset: &Reset) -> Result<()> {
