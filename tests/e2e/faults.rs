@@ -78,8 +78,14 @@ fn on_postgresql(lab: &Lab, lasting: Duration) -> Result<()> {
         Fault {
             name: "a slow network",
             ready: Some(true),
-            begin: Box::new(|| Ok(relay.delay(Duration::from_millis(5)))),
-            end: Box::new(|| Ok(relay.delay(Duration::ZERO))),
+            begin: Box::new(|| {
+                relay.delay(Duration::from_millis(5));
+                Ok(())
+            }),
+            end: Box::new(|| {
+                relay.delay(Duration::ZERO);
+                Ok(())
+            }),
         },
         Fault {
             name: "the lock of changes is held",
@@ -109,8 +115,14 @@ fn on_postgresql(lab: &Lab, lasting: Duration) -> Result<()> {
         Fault {
             name: "the network is silent",
             ready: Some(false),
-            begin: Box::new(|| Ok(relay.hold_after(0))),
-            end: Box::new(|| Ok(relay.release())),
+            begin: Box::new(|| {
+                relay.hold_after(0);
+                Ok(())
+            }),
+            end: Box::new(|| {
+                relay.release();
+                Ok(())
+            }),
         },
         Fault {
             name: "the database is frozen",
