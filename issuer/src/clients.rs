@@ -105,6 +105,18 @@ impl Clients {
         }
     }
 
+    /// The client as the database has it now, where what is remembered of it refuses something: what was given to it a moment
+    /// ago is not refused. A copy that is newer than a tenth of a second is not read again: strangers may ask for anything.
+    pub async fn renewed(&self, client: &Arc<Client>) -> Result<Arc<Client>, Arc<StoreError>> {
+        let remembered = self.remembered.get(&client.client_id).await;
+        let now = self.world.now();
+        if remembered.is_some_and(|remembered| now - remembered.since < RENEWED_AT_MOST) {
+            return Ok(client.clone());
+        }
+        self.forget(&client.client_id).await;
+        Ok(self.find(&client.client_id).await?.filter(|now| now.enabled).unwrap_or_else(|| client.clone()))
+    }
+
     /// Whether a page of this origin belongs to any enabled client.
     ///
     /// While the database is away, none does: an origin must not outlive its client, and a stranger's question must not
@@ -178,6 +190,7 @@ pub fn is_origin(text: &str) -> bool {
 const CAPACITY: u64 = 10_000;
 /// How long a disabled client may go on at a replica that did not disable it itself.
 const LIFETIME: Duration = Duration::from_secs(5);
+const RENEWED_AT_MOST: Duration = Duration::from_millis(100);
 const RENEWAL: Duration = Duration::from_secs(3);
 
 #[cfg(test)]

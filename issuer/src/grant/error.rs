@@ -56,13 +56,13 @@ pub enum GrantError {
     Internal(&'static str),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScopeFault {
     /// RFC 6749 appendix A.4.
     #[error("scope is not a list of names separated by single spaces")]
     Malformed,
-    #[error("the client may not ask for one of these scopes")]
-    BeyondClient,
+    #[error("the client may not ask for {}", names(.0))]
+    BeyondClient(Vec<String>),
     /// RFC 6749 §6: "MUST NOT include any scope not originally granted by the resource owner".
     #[error("one of these scopes is not part of the session")]
     BeyondSession,
@@ -70,6 +70,8 @@ pub enum ScopeFault {
     ForUsers,
     #[error("nothing is left of these scopes")]
     NothingLeft,
+    #[error("the user holds nothing of {}", names(.0))]
+    NothingHeld(Vec<String>),
     #[error(
         "the password must be changed first: log in with the scope keystone:account, at a client that may ask for it, and set one with POST /users/me/password"
     )]
@@ -77,6 +79,15 @@ pub enum ScopeFault {
     #[error("the token would take {bytes} bytes of at most {budget}; ask for fewer scopes")]
     TooLarge { bytes: usize, budget: usize },
 }
+
+/// Names of scopes, for one line.
+fn names(scopes: &[String]) -> String {
+    let (shown, more) = scopes.split_at(scopes.len().min(MOST_NAMED));
+    let shown = shown.join(" ");
+    if more.is_empty() { shown } else { format!("{shown} and {} more", more.len()) }
+}
+
+const MOST_NAMED: usize = 8;
 
 impl GrantError {
     /// The `error` of RFC 6749 §5.2. The two last ones are of RFC 6749 §4.1.2.1, where servers have nothing better to say.

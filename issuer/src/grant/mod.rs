@@ -68,16 +68,17 @@ pub async fn answer(issuer: &Arc<Issuer>, request: TokenRequest) -> Result<Grant
     let TokenRequest { client, grant, scope: asked, source, context } = request;
     // Before anything is spent: no refresh token is rotated for an answer that cannot come.
     issuer.keys.signing(issuer.world.now())?;
+    let client =
+        match beyond(&client, asked.as_ref().ok()).is_empty() && client.grants.contains(&grant.kind()) {
+            true => client,
+            // It may have been given that just now.
+            false => issuer.clients.renewed(&client).await?,
+        };
     if !client.grants.contains(&grant.kind()) {
         return Err(GrantError::UnauthorizedClient(grant.kind()));
     }
-    let beyond = |asked: &BTreeSet<String>| {
-        asked.iter().any(|name| client.scopes.iter().all(|scope| scope.name != *name))
-    };
-    let asked = match asked {
-        Ok(Some(asked)) if beyond(&asked) => Err(ScopeFault::BeyondClient),
-        asked => asked,
-    };
+    let beyond = beyond(&client, asked.as_ref().ok());
+    let asked = if beyond.is_empty() { asked } else { Err(ScopeFault::BeyondClient(beyond)) };
     let request = Authorised { issuer, client, asked, source, context };
     // What a login keeps at hand is large: boxed, so that the grant that is asked for most need not carry it along.
     match grant {
@@ -87,6 +88,12 @@ pub async fn answer(issuer: &Arc<Issuer>, request: TokenRequest) -> Result<Grant
         GrantRequest::ClientCredentials => client_credentials::grant(request),
         GrantRequest::RefreshToken(token) => Box::pin(refresh_token::grant(request, token)).await,
     }
+}
+
+/// The scopes that were asked for and the client may not ask for.
+fn beyond(client: &Client, asked: Option<&Option<BTreeSet<String>>>) -> Vec<String> {
+    let unknown = |name: &&String| client.scopes.iter().all(|scope| scope.name != **name);
+    asked.and_then(Option::as_ref).into_iter().flatten().filter(unknown).cloned().collect()
 }
 
 impl GrantRequest {

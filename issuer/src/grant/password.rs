@@ -117,7 +117,7 @@ async fn open(issuer: &Issuer, new: &NewSession) -> Result<Option<Session>, Gran
     // Looked at first, so that a one-time password is not used up by a login that ends with nothing.
     let held = issuer.store.held_scopes(&crate::store::Actor::User(new.user_id)).await?;
     if held.is_disjoint(&new.scope) {
-        return Err(ScopeFault::NothingLeft.into());
+        return Err(ScopeFault::NothingHeld(new.scope.iter().cloned().collect()).into());
     }
     match issuer.store.open_session(new).await? {
         Some(session) if session.scopes.is_empty() => Err(ScopeFault::NothingLeft.into()),

@@ -5,11 +5,14 @@ use std::fmt;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_TYPE, HeaderName};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+
+use super::error::Problem;
 
 /// Why a body cannot be read. Never holds what the body said, which may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +29,8 @@ pub(super) enum DecodeError {
     Form,
     #[error("the body is not a JSON object of strings")]
     JsonOfStrings,
+    #[error("this route takes no body")]
+    Body,
     #[error("the body is not a JSON object")]
     JsonObject,
     #[error("{0}")]
@@ -112,6 +117,22 @@ pub(super) async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -
         return Err(DecodeError::ContentType(JSON));
     }
     object(&read(body).await?)
+}
+
+/// The headers of a request to a route that takes no body: what would be ignored is refused. `{}` says as much as nothing.
+#[derive(Debug)]
+pub(super) struct NoBody(pub(super) HeaderMap);
+
+impl<S: Send + Sync> FromRequest<S> for NoBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let (head, body) = request.into_parts();
+        match read(body).await?.trim_ascii() {
+            b"" | b"{}" => Ok(Self(head.headers)),
+            _ => Err(DecodeError::Body.into()),
+        }
+    }
 }
 
 /// serde would also take a list, its items for the members in their order.

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::App;
 use super::context::Context;
+use super::decode::NoBody;
 use super::error::Problem;
 use super::guard::Caller;
 use crate::grammar::SessionIdText;
@@ -43,6 +44,7 @@ pub(super) async fn end(
     State(app): State<App>,
     Caller(caller): Caller,
     Path(id): Path<String>,
+    _: NoBody,
 ) -> Result<StatusCode, Problem> {
     // What cannot be an id is nobody's session.
     let id = hex::decode(&id).map(SessionId).ok_or(SessionError::Unknown)?;

@@ -293,3 +293,40 @@ async fn passwords_are_the_same_in_composed_and_decomposed_form() {
 async fn hash(test: &TestIssuer, user: &str) -> String {
     test.issuer.store.credential(user).await.unwrap().unwrap().password_hash.unwrap()
 }
+
+/// By another process, which cannot tell this one.
+#[tokio::test]
+async fn what_a_file_gives_a_client_is_not_refused_for_seconds() {
+    let test = TestIssuer::start().await;
+    let body =
+        format!("grant_type=password&client_id=app&username=alice&password={PASSWORD}&scope=refunds:read");
+    let unknown = test.form(body.clone()).await;
+    assert_eq!(unknown.body["error_description"], "the client may not ask for refunds:read");
+    unknown.refused(400, "invalid_scope");
+
+    test.declare(
+        r#"
+        scopes = [{ name = "refunds:read", resource = "orders" }]
+        roles = [{ name = "customer", scopes = ["orders:read", "bills:read", "refunds:read"] }]
+        [[clients]]
+        client_id = "app"
+        name = "A public client"
+        public = true
+        grants = ["password", "refresh_token"]
+        scopes = ["orders:read", "refunds:read"]
+    "#,
+    )
+    .await;
+    test.clock.advance(std::time::Duration::from_millis(101));
+    assert_eq!(test.form(body).await.success().text("scope"), "refunds:read");
+}
+
+#[tokio::test]
+async fn a_login_that_holds_nothing_names_what_was_asked() {
+    let test = TestIssuer::start().await;
+    let body =
+        format!("grant_type=password&client_id=app&username=olaf&password={PASSWORD}&scope=orders:read");
+
+    let answer = test.form(body).await;
+    assert_eq!(answer.body["error_description"], "the user holds nothing of orders:read");
+}

@@ -184,3 +184,22 @@ async fn a_token_for_little_makes_nothing_that_holds_more() {
     let body = json!({ "username": "eve", "roles": ["customer"] });
     assert_eq!(test.ask_as(&enough, "POST /admin/users", "", body).await.status.as_u16(), 201);
 }
+
+#[tokio::test]
+async fn a_body_that_nobody_reads_is_refused() {
+    let test = TestIssuer::with_administrators().await;
+    let boss = test.console("boss").await;
+    let olaf = test.path_of("olaf").await;
+
+    for line in [
+        format!("POST {olaf}/reset"),
+        format!("DELETE {olaf}"),
+        "POST /admin/keys/rotate".to_owned(),
+        "DELETE /admin/roles/nobody".to_owned(),
+        "DELETE /admin/clients/brief".to_owned(),
+    ] {
+        let body = json!({ "password": "a password of mine" });
+        test.ask_as(&boss, &line, "*", body).await.refused(400, "invalid_request");
+    }
+    test.ask_as(&boss, &format!("POST {olaf}/reset"), "", json!({})).await.success();
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::super::App;
 use super::super::conditional::{created, honoured, required, versioned};
+use super::super::decode::NoBody;
 use super::super::decode::{json, whole};
 use super::super::error::Problem;
 use super::super::guard::Caller;
@@ -154,7 +155,7 @@ pub(in crate::http) async fn remove(
     State(app): State<App>,
     Caller(caller): Caller,
     Name(client_id): Name,
-    headers: HeaderMap,
+    NoBody(headers): NoBody,
 ) -> Result<StatusCode, Problem> {
     let target = (client_id.as_str(), &honoured(&headers));
     administration::delete_client(&app.issuer, &authority(&app.issuer, &caller, WRITE), target).await?;
@@ -203,6 +204,7 @@ pub(in crate::http) async fn remove_secret(
     State(app): State<App>,
     Caller(caller): Caller,
     Path((client_id, slot)): Path<(String, String)>,
+    _: NoBody,
 ) -> Result<StatusCode, Problem> {
     let client_id = name::read(&client_id)?;
     // What is no slot holds no secret.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::App;
-use super::super::decode::json;
+use super::super::decode::{NoBody, json};
 use super::super::error::Problem;
 use super::super::guard::Caller;
 use crate::administration::{self, authority};
@@ -37,6 +37,7 @@ pub(in crate::http) async fn list(
 pub(in crate::http) async fn rotate(
     State(app): State<App>,
     Caller(caller): Caller,
+    _: NoBody,
 ) -> Result<Json<SigningKeys>, Problem> {
     let by = authority(&app.issuer, &caller, WRITE);
     Ok(Json(SigningKeys { keys: administration::rotate_keys(&app.issuer, &by).await? }))

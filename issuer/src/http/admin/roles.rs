@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::App;
 use super::super::conditional::{created, honoured, required, versioned};
-use super::super::decode::json;
+use super::super::decode::{NoBody, json};
 use super::super::error::Problem;
 use super::super::guard::Caller;
 use super::super::openapi::{IfMatch, IfMatchOrNot, Paged};
@@ -137,7 +137,7 @@ pub(in crate::http) async fn remove(
     State(app): State<App>,
     Caller(caller): Caller,
     Name(name): Name,
-    headers: HeaderMap,
+    NoBody(headers): NoBody,
 ) -> Result<StatusCode, Problem> {
     let by = authority(&app.issuer, &caller, WRITE);
     let gone = app.issuer.store.delete_role(&by, &name, &honoured(&headers)).await;

@@ -2,14 +2,14 @@
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::App;
 use super::super::conditional::{created, honoured, required, versioned};
-use super::super::decode::json;
+use super::super::decode::{NoBody, json};
 use super::super::error::Problem;
 use super::super::guard::Caller;
 use super::super::openapi::{IfMatch, IfMatchOrNot, Paged};
@@ -139,7 +139,7 @@ pub(in crate::http) async fn remove(
     State(app): State<App>,
     Caller(caller): Caller,
     Name(name): Name,
-    headers: HeaderMap,
+    NoBody(headers): NoBody,
 ) -> Result<StatusCode, Problem> {
     let target = (name.as_str(), &honoured(&headers));
     administration::delete_scope(&app.issuer, &authority(&app.issuer, &caller, WRITE), target).await?;

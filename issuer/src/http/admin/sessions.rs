@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::super::App;
 use super::super::decode::DecodeError;
+use super::super::decode::NoBody;
 use super::super::error::Problem;
 use super::super::guard::Caller;
 use super::super::openapi::Limited;
@@ -62,6 +63,7 @@ pub(in crate::http) async fn end(
     State(app): State<App>,
     Caller(caller): Caller,
     Path(id): Path<String>,
+    _: NoBody,
 ) -> Result<StatusCode, Problem> {
     let id = hex::decode(&id).map(SessionId).ok_or(AdminError::Refused(Refused::Missing))?;
     let by = authority(&app.issuer, &caller, WRITE);
@@ -80,6 +82,7 @@ pub(in crate::http) async fn end_all(
     State(app): State<App>,
     Caller(caller): Caller,
     Path(id): Path<String>,
+    _: NoBody,
 ) -> Result<StatusCode, Problem> {
     let by = authority(&app.issuer, &caller, WRITE);
     settled(app.issuer.store.end_sessions(&by, user_id(&id)?).await.map_err(AdminError::from)?)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::super::App;
 use super::super::conditional::{honoured, required, versioned};
-use super::super::decode::{DecodeError, json, present};
+use super::super::decode::{DecodeError, NoBody, json, present};
 use super::super::error::Problem;
 use super::super::guard::Caller;
 use super::super::openapi::{IfMatch, IfMatchOrNot, Limited};
@@ -116,7 +116,7 @@ pub(in crate::http) async fn remove(
     State(app): State<App>,
     Caller(caller): Caller,
     Path(id): Path<String>,
-    headers: HeaderMap,
+    NoBody(headers): NoBody,
 ) -> Result<StatusCode, Problem> {
     let by = authority(&app.issuer, &caller, WRITE);
     let gone = app.issuer.store.delete_user(&by, user_id(&id)?, &honoured(&headers)).await;
@@ -135,7 +135,7 @@ pub(in crate::http) async fn reset(
     State(app): State<App>,
     Caller(caller): Caller,
     Path(id): Path<String>,
-    headers: HeaderMap,
+    NoBody(headers): NoBody,
 ) -> Result<Json<OneTimePassword>, Problem> {
     let target = (user_id(&id)?, honoured(&headers));
     let secret =
