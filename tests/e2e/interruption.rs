@@ -144,8 +144,7 @@ pub(crate) fn held_or_over(relay: &Relay, asked: &Sent) -> Result<()> {
 /// Longer than a restart on a busy machine takes.
 pub(crate) const LONG_GRACE: &str = "\n[sessions]\ngrace = 60\n\n";
 /// These tests are about the database.
-pub(crate) const CHEAP_PASSWORDS: &str =
-    "[passwords]\nmemory_kib = 8192\npasses = 5\n\n[limits]\nlogin_attempts = 100000\n\n";
+pub(crate) const CHEAP_PASSWORDS: &str = "[passwords]\nmemory_kib = 8192\npasses = 5\n\n[limits]\nlogin_attempts = 100000\nuser_attempts = 100000\naddress_attempts = 100000\n\n";
 /// Bytes; a page is 4096.
 const STEP: u64 = 400;
 const PATIENCE: Duration = Duration::from_secs(30);

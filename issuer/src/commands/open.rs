@@ -215,6 +215,20 @@ pub(super) fn sqlite_files(config: &Config) -> Vec<PathBuf> {
     files.filter(|file| config.database.url.is_none() && file.exists()).collect()
 }
 
+/// Says in the log that what the database is told may cross the network unencrypted.
+pub(super) fn warn_of_plain_database(config: &Config) {
+    if is_database_plain(config) {
+        tracing::warn!("{PLAIN_DATABASE}");
+    }
+}
+
+pub(super) fn is_database_plain(config: &Config) -> bool {
+    let url = config.database.url.as_ref().filter(|_| config.mode == Mode::Production);
+    url.is_some_and(|url| store::postgres::may_be_plain(url.expose()))
+}
+
+pub(super) const PLAIN_DATABASE: &str = "the connection to the database may be without TLS: add sslmode=verify-full to the database URL, and sslrootcert where its CA is a private one";
+
 /// Says in the log whose modes let others on this machine at the data. The log's reader may not know that it matters.
 pub(super) fn warn_of_modes(config: &Config) {
     let development = Some(development_key_file(config)).filter(|_| config.key_encryption_key.is_none());

@@ -38,6 +38,7 @@ pub(super) async fn run(config: Config, world: World, migrate: bool) -> Result<(
     let store = open::store(&config, if migrate { Schema::Migrate } else { Schema::Check }).await?;
     let kek = open::key_encryption_key(&config, &world)?;
     open::warn_of_modes(&config);
+    open::warn_of_plain_database(&config);
     let cache = cache(&config, &world)?;
     let issuer = Issuer::open(config, Parts { world, store, cache, kek }).await.map_err(open::failed)?;
     let issuer = Arc::new(issuer);

@@ -264,11 +264,20 @@ fn inline_or_file(
     source: &Source,
     [inline_name, file_name]: [&'static str; 2],
 ) -> Result<Option<(&'static str, String)>, Reported> {
+    // The environment wins over the file, whichever of the two it sets.
+    match [inline_name, file_name].map(|name| reader.is_in_environment(name)) {
+        [true, false] => reader.pass_over(file_name),
+        [false, true] => reader.pass_over(inline_name),
+        _ => {}
+    }
     let document = source.document.as_ref().filter(|_| reader.is_in_file(inline_name));
     reader.secret_files.extend(document.map(|document| PathBuf::from(&document.name)));
     let (name, text) = match (reader.text(inline_name), reader.text(file_name)) {
         (Some(_), Some(_)) => {
-            reader.mistake::<()>(file_name, format!("and `{inline_name}` are both set; keep one"));
+            reader.mistake::<()>(
+                file_name,
+                format!("and `{inline_name}` are both set in one place, so neither wins; keep one"),
+            );
             return Err(Reported);
         }
         (Some(text), None) => (inline_name, text),

@@ -87,7 +87,16 @@ impl Reader {
 
     /// Written in the file or the environment.
     pub(super) fn is_given(&self, key: &str) -> bool {
-        self.is_in_file(key) || self.environment.contains_key(&variable(key))
+        self.is_in_file(key) || self.is_in_environment(key)
+    }
+
+    pub(super) fn is_in_environment(&self, key: &str) -> bool {
+        self.environment.contains_key(&variable(key))
+    }
+
+    /// Leaves a setting out that another one wins over.
+    pub(super) fn pass_over(&mut self, key: &'static str) {
+        drop(self.take(key));
     }
 
     /// Written in the file, whether the environment overrides it or not.

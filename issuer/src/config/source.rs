@@ -48,16 +48,23 @@ fn environment() -> BTreeMap<String, String> {
     // `vars` panics on values that are not text; a setting that is not text is reported as a wrong value instead.
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
-        .filter(|(name, _)| name.starts_with("KEYSTONE_") && !is_of_kubernetes(name))
+        .filter(|(name, value)| name.starts_with("KEYSTONE_") && !is_of_kubernetes(name, value))
+        // As Compose and Kubernetes hand on a variable that nobody set.
+        .filter(|(_, value)| !value.trim().is_empty())
         .collect()
 }
 
-/// Kubernetes tells every container about a service called `keystone` in variables that look like settings.
-fn is_of_kubernetes(name: &str) -> bool {
-    ["KEYSTONE_SERVICE_HOST", "KEYSTONE_SERVICE_PORT", "KEYSTONE_PORT"]
-        .iter()
-        .filter_map(|start| name.strip_prefix(start))
-        .any(|rest| rest.is_empty() || rest.starts_with('_'))
+/// Kubernetes tells every container of each service in variables, and of one called `keystone` or `keystone-redis` in
+/// variables that look like settings: `KEYSTONE_SERVICE_HOST`, `KEYSTONE_REDIS_PORT=tcp://10.0.0.1:6379`,
+/// `KEYSTONE_REDIS_PORT_6379_TCP_ADDR`.
+fn is_of_kubernetes(name: &str, value: &str) -> bool {
+    let is_part = |part: &str| name.ends_with(part) || name.contains(&format!("{part}_"));
+    let is_url = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
+    let is_port = |rest: &str| rest.starts_with(|sign: char| sign.is_ascii_digit());
+    is_part("_SERVICE_HOST")
+        || is_part("_SERVICE_PORT")
+        || (name.ends_with("_PORT") && is_url)
+        || name.split_once("_PORT_").is_some_and(|(_, rest)| is_port(rest))
 }
 
 const DEFAULT_FILE: &str = "keystone.toml";
@@ -68,16 +75,24 @@ mod tests {
 
     #[test]
     fn what_kubernetes_sets_is_no_setting() {
-        for name in [
-            "KEYSTONE_PORT",
-            "KEYSTONE_PORT_8000_TCP_ADDR",
-            "KEYSTONE_SERVICE_PORT_HTTP",
-            "KEYSTONE_SERVICE_HOST",
+        for (name, value) in [
+            ("KEYSTONE_PORT", "tcp://10.0.0.1:8000"),
+            ("KEYSTONE_PORT_8000_TCP_ADDR", "10.0.0.1"),
+            ("KEYSTONE_SERVICE_PORT_HTTP", "8000"),
+            ("KEYSTONE_SERVICE_HOST", "10.0.0.1"),
+            ("KEYSTONE_REDIS_PORT", "tcp://10.0.0.2:6379"),
+            ("KEYSTONE_REDIS_PORT_6379_TCP", "tcp://10.0.0.2:6379"),
+            ("KEYSTONE_REDIS_SERVICE_PORT", "6379"),
         ] {
-            assert!(is_of_kubernetes(name), "{name}");
+            assert!(is_of_kubernetes(name, value), "{name}");
         }
-        for name in ["KEYSTONE_LISTEN", "KEYSTONE_PORTS", "KEYSTONE_LIMITS_LOGIN_WINDOW"] {
-            assert!(!is_of_kubernetes(name), "{name}");
+        for (name, value) in [
+            ("KEYSTONE_LISTEN", "127.0.0.1:1"),
+            ("KEYSTONE_PORTS", "1"),
+            ("KEYSTONE_REDIS_PORT", "6379"),
+            ("KEYSTONE_LIMITS_LOGIN_WINDOW", "1"),
+        ] {
+            assert!(!is_of_kubernetes(name, value), "{name}");
         }
     }
 }

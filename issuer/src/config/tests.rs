@@ -73,6 +73,18 @@ fn every_mistake_is_reported_at_once_with_its_key() {
 }
 
 #[test]
+fn the_environment_wins_over_the_other_spelling_in_the_file() {
+    let url = |text: &str, environment: &[(&str, &str)]| {
+        load(text, environment).unwrap().database.url.unwrap().expose().to_owned()
+    };
+
+    let inline = url("database_url_file = 'database'", &[("KEYSTONE_DATABASE_URL", "postgres://env/k")]);
+    let file = url("database_url = 'postgres://file/k'", &[("KEYSTONE_DATABASE_URL_FILE", "database")]);
+
+    assert_eq!((inline.as_str(), file.as_str()), ("postgres://env/k", "postgres://u:hunter2@db/k"));
+}
+
+#[test]
 fn a_byte_order_mark_is_named() {
     let mistakes = load("key_encryption_key_file = 'marked.key'", &[]).unwrap_err();
 
@@ -245,12 +257,15 @@ fn a_previous_key_is_read_like_the_key_and_needs_it() {
 fn urls_that_hold_passwords_may_stand_in_files() {
     let files = [("KEYSTONE_DATABASE_URL_FILE", "database"), ("KEYSTONE_REDIS_URL_FILE", "redis")];
     let config = load("", &files).unwrap();
-    let twice = load("database_url = 'postgres://db/k'", &files).unwrap_err();
+    let twice = load("database_url = 'postgres://db/k'\ndatabase_url_file = 'database'", &[]).unwrap_err();
     let gone = load("database_url_file = 'gone'\nredis_url_file = 'database'", &[]).unwrap_err();
 
     assert_eq!(config.database.url.unwrap().expose(), "postgres://u:hunter2@db/k");
     assert_eq!(config.redis_url.unwrap().expose(), "redis://:hunter2@redis");
-    assert_eq!(twice, ["`database_url_file` and `database_url` are both set; keep one"]);
+    assert_eq!(
+        twice,
+        ["`database_url_file` and `database_url` are both set in one place, so neither wins; keep one"]
+    );
     assert!(gone[0].starts_with("`database_url_file` cannot be read: "), "{gone:?}");
     assert!(gone[1].starts_with("`redis_url_file` must begin with redis://"), "{gone:?}");
 }

@@ -64,6 +64,10 @@ impl StoreError {
             "3D000" => Some("create the database, or correct its name in the database URL"),
             "42501" => Some("make the user the owner of the database"),
             "25006" => Some("connect to the primary: this server is a standby, or set to read only"),
+            // A prepared statement is there already, or is not there.
+            "42P05" | "26000" => Some(
+                "a connection pooler gives each transaction another connection: set it to session mode, or connect to PostgreSQL itself",
+            ),
             "53300" => Some("raise the server's max_connections, or lower `database.max_connections`"),
             "53100" => Some("free some space on the server's disk"),
             // SQLite: BUSY, FULL, CANTOPEN, READONLY, NOTADB.

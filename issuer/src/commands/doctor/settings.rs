@@ -49,6 +49,7 @@ fn advice(config: &Config) -> Vec<String> {
         !is_https && !is_local,
         "`issuer` begins with http://: whoever is on the way reads passwords and tokens; use https://",
     );
+    when(open::is_database_plain(config), open::PLAIN_DATABASE);
     when(
         on_postgres && config.redis_url.is_none(),
         "no `redis_url` is set: every issuer counts attempts for itself, so several allow several times as many",

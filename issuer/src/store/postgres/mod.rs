@@ -18,6 +18,7 @@ mod sessions;
 mod skeletons;
 mod subject;
 mod sweep;
+mod url;
 mod users;
 
 use std::collections::BTreeSet;
@@ -36,6 +37,7 @@ use uuid::Uuid;
 pub(super) use self::schema::{MIGRATIONS, migrate};
 
 use self::pool::Distrust;
+pub use self::url::may_be_plain;
 use super::{
     Actor, Bootstrap, Client, Credential, EndReason, EndSession, FeedPage, Initiator, IssuedToken,
     LiveSession, NewSession, NewSigningKey, PasswordChange, PoolUse, Position, Result, Revocations, Rotate,

@@ -39,7 +39,21 @@ pub(super) async fn unknown(pool: &PgPool) -> Result<Vec<i64>> {
     Ok(migrations::unknown(&MIGRATIONS, &applied(&mut *pool.acquire().await?).await?))
 }
 
+const ENCODING: &str = "SHOW server_encoding";
+
+/// In another encoding some names cannot be stored at all, and SQL_ASCII stores what is no text.
+async fn check_encoding(connection: &mut PgConnection) -> Result<()> {
+    let encoding: String = sqlx::query_scalar(ENCODING).fetch_one(connection).await?;
+    if encoding == "UTF8" {
+        return Ok(());
+    }
+    Err(StoreError::Configuration(format!(
+        "the database has the encoding {encoding}, and must have UTF8: create one with `createdb --encoding=UTF8 --template=template0`"
+    )))
+}
+
 async fn applied(connection: &mut PgConnection) -> Result<Vec<AppliedMigration>> {
+    check_encoding(connection).await?;
     let was_migrated: bool =
         sqlx::query_scalar(HAS_MIGRATIONS).bind(migrations::TABLE).fetch_one(&mut *connection).await?;
 
@@ -58,6 +72,7 @@ pub(in crate::store) async fn migrate(pool: &PgPool, migrator: &Migrator) -> Res
 }
 
 async fn step_by_step(connection: &mut PgConnection, migrator: &Migrator) -> Result<()> {
+    check_encoding(connection).await?;
     take_turn(connection).await?;
     sqlx::query(NO_STATEMENT_TIMEOUT).execute(&mut *connection).await?;
     for step in migrator.iter() {

@@ -63,6 +63,26 @@ async fn a_server_that_dropped_its_connections_is_asked_again() {
     tokio::time::timeout(Duration::from_secs(10), answers).await.expect("the pool does not recover");
 }
 
+#[ignore = "needs KEYTEST_POSTGRES, a directory with initdb and postgres"]
+#[tokio::test]
+async fn a_database_that_is_not_in_utf8_is_named() {
+    let url = cluster::fresh_database().await;
+    let mut administrator = PgConnection::connect(&url).await.unwrap();
+    for encoding in ["LATIN1", "SQL_ASCII"] {
+        let name = format!("in_{}_{}", encoding.to_lowercase(), std::process::id());
+        let create = format!("CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0");
+        sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut administrator).await.unwrap();
+        let (path, query) = url.split_once('?').unwrap();
+        let (server, _) = path.rsplit_once('/').unwrap();
+        let store = Postgres::connect(&format!("{server}/{name}?{query}"), 1).unwrap();
+
+        for error in [store.migrate().await.unwrap_err(), store.pending_migrations().await.unwrap_err()] {
+            let says = format!("the database has the encoding {encoding}, and must have UTF8");
+            assert!(error.to_string().starts_with(&says), "{error}");
+        }
+    }
+}
+
 /// B-15: a connection that outlives a fail-over leads to a server that only reads.
 #[ignore = "needs KEYTEST_POSTGRES, a directory with initdb and postgres"]
 #[tokio::test]
