@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_of_the_origins_in_the_policy_get_their_headers_and_no_others() {
+    fn only_pages_of_the_policys_origins_get_headers() {
         let cors = r#""cors": { "origins": ["https://app.example"] }, "routes": ["#;
         let policy = String::from_utf8(POLICY.to_vec()).unwrap().replace(r#""routes": ["#, cors);
         let gate = Gate::new(policy.as_bytes()).unwrap();

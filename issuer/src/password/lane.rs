@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_of_failures_is_longer_than_a_hash_and_changes_in_steps() {
+    fn failures_take_longer_than_a_hash_and_change_in_steps() {
         for (took, expected) in [(0, 0), (1, 1), (88_000, 114_688), (91_000, 114_688), (100_000, 131_072)] {
             let lane = Lane::idle(1, Duration::from_secs(2), world().0.clock);
             lane.shared.done(Duration::from_micros(took));

@@ -28,7 +28,7 @@ fn requirement(name: &str) -> String {
 }
 
 #[test]
-fn a_route_that_asks_for_something_else_is_a_route_of_the_policy() {
+fn a_route_that_asks_for_something_else_is_one_of_the_policy() {
     let open = overridden("path_separated_prefix: /open", JWT, &requirement("none"));
     let policy = complete(&routed(&jwt(EVERYWHERE), &format!("{open}{REST}")));
 
