@@ -1,6 +1,6 @@
 //! A stand-in for Envoy: workers of one process with a common clock and shared data, and what each was asked to do.
 //!
-//! What a call into the VM asks for a stream is done when the call returns, one inside the other as Envoy does it: an answer
+//! The stand-in does what a call asks for a stream when the call returns, one inside the other as Envoy does it: an answer
 //! ends its stream, which calls into the VM, and the end of that call does the next (`DeferAfterCallActions` of
 //! proxy-wasm-cpp-host).
 
@@ -69,16 +69,16 @@ pub(crate) struct Fake {
     pub(crate) fetches: RefCell<Vec<String>>,
     fetched: RefCell<Option<(String, Vec<u8>)>>,
     streams: RefCell<BTreeMap<u32, Stream>>,
-    /// Of these so many were judged.
+    /// The number of requests that were judged.
     pub(crate) judged: Cell<usize>,
-    /// What the running call asks for and Envoy does when it has returned.
+    /// The tasks of the running call, which Envoy does when it has returned.
     asked: RefCell<VecDeque<Asked>>,
     pub(crate) has_upstream: Cell<bool>,
     /// The context that calls concern.
     attended: Cell<u32>,
 }
 
-/// What is done for a stream when a call into the VM has returned.
+/// A task for a stream, done when a call into the VM has returned.
 #[derive(Debug)]
 enum Asked {
     Answer(u32, Response),

@@ -6,12 +6,12 @@
 
 use std::time::Duration;
 
-/// What a request waits for.
+/// The news that a request waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Awaited {
     /// A key that is not known yet; the number stands for the header of the token that names it.
     Key(u64),
-    /// What an issuer revoked, without which the request is refused.
+    /// The revocations of an issuer, without which the request is refused.
     Revocations,
     /// The same, without which it goes on.
     FirstPage,
@@ -82,7 +82,7 @@ impl HeldRequests {
 pub(crate) const PATIENCE: Duration = Duration::from_millis(480);
 /// Requests beyond this number are answered at once, as if nothing were on its way.
 pub(crate) const MOST_HELD: usize = 512;
-/// Of these so many for the same unknown key, so that one key leaves room for others.
+/// The most held requests for the same unknown key, so that one key leaves room for others.
 pub(crate) const MOST_HELD_FOR_ONE_KEY: usize = 128;
 /// So many of them one call into the VM answers or lets go on: a twentieth of what a plain filter chain endures.
 pub(crate) const MOST_ANSWERS: usize = 16;

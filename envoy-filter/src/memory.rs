@@ -16,7 +16,7 @@ pub(crate) struct Memory {
     reading: Option<Reading>,
 }
 
-/// What is being read back.
+/// The state of reading back.
 #[derive(Clone, Copy, Debug)]
 struct Reading {
     head: Head,

@@ -89,7 +89,7 @@ pub(crate) fn serve(
     Served::Done(Action::Continue, verdict)
 }
 
-/// What could still change a decision.
+/// The news that could still change a decision.
 fn lacks(decision: &Decision, view: &RequestView<'_>) -> Option<Awaited> {
     let refusal = match decision {
         Decision::Public => return None,

@@ -49,7 +49,7 @@ impl Process {
         self.now.set(self.now.get() - time);
     }
 
-    /// What another plugin does that writes this to all records with such a name.
+    /// Overwrites all records with such a name, as another plugin could.
     pub(crate) fn overwrite(&self, part: &str, value: &[u8]) {
         let version = self.last_version.get() + 1;
         self.last_version.set(version);

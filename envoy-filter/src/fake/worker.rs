@@ -130,7 +130,7 @@ impl Worker {
         }
     }
 
-    /// What became of a request up to now. It counts as gone on if the filter let it do so later.
+    /// Returns the outcome of a request up to now. It counts as gone on if the filter let it do so later.
     pub(crate) fn outcome(&self, context: u32) -> Outcome {
         let mut streams = self.host.streams.borrow_mut();
         let stream = streams.get_mut(&context).unwrap();

@@ -19,7 +19,7 @@ use crate::store::{Actor, Applied, Declaration, Store};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// What to declare, in TOML; `-` reads standard input
+    /// The file with the declaration, in TOML; `-` reads standard input
     file: PathBuf,
     /// Say what would be done, and change nothing
     #[arg(long)]

@@ -243,7 +243,7 @@ pub(super) fn warn_of_modes(config: &Config) {
     }
 }
 
-/// What the modes of a file let others do with it. `None`: nothing. A group may read: that is how Kubernetes and systemd
+/// Returns what the modes of a file let others do with it. `None`: nothing. A group may read: that is how Kubernetes and systemd
 /// hand secrets to a service.
 #[cfg(unix)]
 pub(super) fn others_may(path: &Path) -> Option<&'static str> {

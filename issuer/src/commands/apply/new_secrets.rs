@@ -31,7 +31,7 @@ impl NewSecrets {
         Ok(this)
     }
 
-    /// What is stored of this client's secret, should the client be new.
+    /// Returns the stored hash of the secret that this client takes if it is new.
     pub(super) fn hash(&mut self, client_id: &str, secrets: &Secrets, world: &World) -> [u8; 32] {
         let fresh = || tagged::new_client_secret(world);
         secrets.hash_client_secret(self.by_client.entry(client_id.to_owned()).or_insert_with(fresh))
