@@ -1,219 +1,177 @@
-//! The command line, parsed into closed types.
+//! The command line of `cargo xtask`.
 
-use anyhow::{Context, Result, bail};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use keystone_tests::stack::Store;
 
-pub(crate) const USAGE: &str = "\
-usage: cargo xtask COMMAND
-
-  demo [--once] [--json] [--store sqlite|postgres]
-         the whole product on this machine: issuer, Envoy, an API, Node, a browser
-         --once   stop after the walk; exit 0 only if every answer was the expected one
-         --json   print addresses and credentials as one JSON line, and stay up
-  test   everything a change must pass; parts of it:
-    test unit           format, lints, unit tests, the verifier for a machine without operating system, panics
-    test deploy         the deployment files by their linters, and what the image is built from
-    test js             the npm package's own tests
-    test panics         that no call into the WebAssembly leads to a panic
-    test e2e [FILTER]   the promises, on real Envoy, PostgreSQL, Redis, Node and Chromium
-  build  the issuer, the Envoy filter and the npm package
-  bench [issuer|node|envoy [OPTION…] [ROW…]]
-         what the promises cost, as ratios to a peer or a limit of the same run; some minutes
-  dist   the artefacts to publish, with checksums, in dist/
-  fuzz [TARGET [SECONDS]]
-         looks for inputs that break a promise of the verifier, a minute for each target unless said otherwise
-  mutants [OPTION…]
-         makes the verifier wrong in one place after the other and says where no test notices; an hour
-  soak [MINUTES]
-         Envoy with the filter under 60,000 hostile requests, then at full load for 10 minutes or as many, while keys rotate
-         and configurations change
-  deny [CHECK…]  licenses, bans, sources and (with GitHub in reach) advisories of every dependency
-  verdicts  judges the hostile file on every platform and writes docs/verdicts.md anew
-  vectors  writes tests/vectors/hostile.json anew, after a change of what it is made from
-  help   this text";
-
-#[derive(Debug, Eq, PartialEq)]
-pub(crate) enum Task {
-    /// With what is passed on to the measuring program.
-    Bench(Product, Vec<String>),
-    Build,
-    Demo(Demo),
-    /// With the checks to make; all when empty.
-    Deny(Vec<String>),
-    Dist,
-    Fuzz(Fuzz),
-    Help,
-    /// With what is passed on to `cargo mutants`.
-    Mutants(Vec<String>),
-    /// With the minutes it takes.
-    Soak(u8),
-    Test(Part),
-    Vectors,
-    Verdicts,
+/// Builds, tests, measures and packages Keystone.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
 }
 
-/// What is measured.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Debug, Eq, PartialEq, Subcommand)]
+pub(crate) enum Command {
+    /// Run the tests: `unit` while you work, all of them before you send a change
+    #[command(after_help = TEST_HELP)]
+    Test {
+        #[command(subcommand)]
+        part: Option<Part>,
+    },
+    /// Start the whole product on this machine and walk through a login, a refusal and a revocation
+    Demo(Demo),
+    /// Build the issuer, the Envoy filter and the npm package
+    Build,
+    /// Measure performance, as ratios to a peer or a limit of the same run
+    Bench {
+        #[arg(default_value = "issuer")]
+        product: Product,
+        /// Options and rows for the measuring program; `--help` lists them
+        #[arg(value_name = "OPTION|ROW", trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Run Envoy and the issuer at full load while keys rotate and faults occur
+    Soak {
+        /// How long the full load lasts, 1 to 200
+        #[arg(default_value_t = 10, value_parser = clap::value_parser!(u8).range(1..=MAX_SOAK_MINUTES))]
+        minutes: u8,
+    },
+    /// Search for inputs that violate an invariant of the verifier or of the issuer's HTTP framing
+    Fuzz(Fuzz),
+    /// Change the verifier in one place at a time and list the changes that no test notices (takes an hour)
+    Mutants {
+        /// Options for `cargo mutants`, such as `--re path.rs`
+        #[arg(value_name = "OPTION", trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Check the licenses, sources and security advisories of all dependencies
+    Deny {
+        /// The checks of `cargo deny` to run: advisories, bans, licenses, sources [default: all]
+        checks: Vec<String>,
+    },
+    /// Write the artifacts of a release, with checksums, to dist/
+    Dist,
+    /// Evaluate the hostile requests on every platform and write docs/verdicts.md
+    Verdicts,
+    /// Write tests/vectors/hostile.json from the cases in tests/src/hostile
+    Vectors,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq, Subcommand)]
+pub(crate) enum Part {
+    /// Format, lints, unit and API tests on SQLite, PostgreSQL and Redis
+    Unit,
+    /// The deployment files, checked by their linters
+    Deploy,
+    /// The tests of the npm package
+    Js,
+    /// Prove that no exported WebAssembly function can panic; print the call path if one can
+    Panics,
+    /// The end-to-end tests, on real Envoy, PostgreSQL, Redis, Node, Python and browsers
+    E2e {
+        /// Run only tests whose name contains one of these texts; options go to the test runner
+        #[arg(value_name = "FILTER|OPTION", trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum Product {
     Issuer,
     Node,
     Envoy,
 }
 
-#[derive(Debug, Eq, PartialEq)]
+#[derive(Args, Debug, Eq, PartialEq)]
 pub(crate) struct Demo {
+    /// Stop after the walkthrough; exit with 0 only if every answer was the expected one
+    #[arg(long)]
     pub(crate) once: bool,
+    /// Skip the walkthrough, print addresses and credentials as one line of JSON, and keep running
+    #[arg(long)]
     pub(crate) json: bool,
+    /// The database of the issuer
+    #[arg(long, default_value = "sqlite", value_parser = store())]
     pub(crate) store: Store,
 }
 
-#[derive(Debug, Eq, PartialEq)]
+#[derive(Args, Debug, Eq, PartialEq)]
 pub(crate) struct Fuzz {
-    /// All when there is none.
+    /// A folder of verifier/fuzz/corpus [default: all, one after another]
     pub(crate) target: Option<String>,
+    /// How long to search with each target
+    #[arg(default_value_t = 60)]
     pub(crate) seconds: u32,
 }
 
-#[derive(Debug, Eq, PartialEq)]
-pub(crate) enum Part {
-    All,
-    Unit,
-    Deploy,
-    Js,
-    Panics,
-    /// With what is passed on to the runner: filters and its options.
-    E2e(Vec<String>),
+fn store() -> impl TypedValueParser<Value = Store> {
+    PossibleValuesParser::new(["sqlite", "postgres"]).map(|name| match name.as_str() {
+        "postgres" => Store::Postgres,
+        _ => Store::Sqlite,
+    })
 }
 
-impl Task {
-    pub(crate) fn parse(args: impl Iterator<Item = String>) -> Result<Self> {
-        let mut args = args.peekable();
-        let task = match args.next().as_deref() {
-            Some("bench") => Self::Bench(Product::parse(&mut args)?, args.by_ref().collect()),
-            Some("build") => Self::Build,
-            Some("demo") => Self::Demo(Demo::parse(&mut args)?),
-            Some("deny") => Self::Deny(args.by_ref().collect()),
-            Some("dist") => Self::Dist,
-            Some("fuzz") => Self::Fuzz(Fuzz::parse(&mut args)?),
-            Some("mutants") => Self::Mutants(args.by_ref().collect()),
-            Some("help" | "-h" | "--help") | None => Self::Help,
-            Some("soak") => Self::Soak(minutes(args.next().as_deref())?),
-            Some("test") => Self::Test(Part::parse(&mut args)?),
-            Some("vectors") => Self::Vectors,
-            Some("verdicts") => Self::Verdicts,
-            Some(other) => bail!("there is no command `{other}`"),
-        };
-        match args.next() {
-            Some(rest) => bail!("`{rest}` is one word too many"),
-            None => Ok(task),
-        }
-    }
-}
+/// One key is rotated per minute, and the keys of a run are numbered by one byte.
+const MAX_SOAK_MINUTES: i64 = 200;
 
-impl Product {
-    fn parse(args: &mut impl Iterator<Item = String>) -> Result<Self> {
-        match args.next().as_deref() {
-            Some("issuer") | None => Ok(Self::Issuer),
-            Some("node") => Ok(Self::Node),
-            Some("envoy") => Ok(Self::Envoy),
-            Some(other) => bail!("bench cannot measure `{other}`: it measures issuer, node and envoy"),
-        }
-    }
-}
-
-impl Demo {
-    fn parse(args: &mut impl Iterator<Item = String>) -> Result<Self> {
-        let mut demo = Self { once: false, json: false, store: Store::Sqlite };
-        while let Some(option) = args.next() {
-            match option.as_str() {
-                "--once" => demo.once = true,
-                "--json" => demo.json = true,
-                "--store" => demo.store = store(&args.next().unwrap_or_default())?,
-                other => bail!("demo has no option `{other}`"),
-            }
-        }
-        Ok(demo)
-    }
-}
-
-impl Fuzz {
-    fn parse(args: &mut impl Iterator<Item = String>) -> Result<Self> {
-        let target = args.next();
-        let seconds = args.next().map_or(Ok(60), |seconds| {
-            seconds.parse().with_context(|| format!("`{seconds}` is no number of seconds"))
-        })?;
-        Ok(Self { target, seconds })
-    }
-}
-
-impl Part {
-    fn parse(args: &mut impl Iterator<Item = String>) -> Result<Self> {
-        match args.next().as_deref() {
-            None => Ok(Self::All),
-            Some("unit") => Ok(Self::Unit),
-            Some("deploy") => Ok(Self::Deploy),
-            Some("js") => Ok(Self::Js),
-            Some("panics") => Ok(Self::Panics),
-            Some("e2e") => Ok(Self::E2e(args.by_ref().collect())),
-            Some(other) => bail!("test has no part `{other}`: it has unit, deploy, js, panics and e2e"),
-        }
-    }
-}
-
-/// A key is rotated every minute, and keys are numbered by a byte.
-fn minutes(text: Option<&str>) -> Result<u8> {
-    match text.map_or(Ok(10), str::parse) {
-        Ok(minutes @ 1..=200) => Ok(minutes),
-        _ => bail!("soak takes 1 to 200 minutes, not `{}`", text.unwrap_or_default()),
-    }
-}
-
-fn store(name: &str) -> Result<Store> {
-    match name {
-        "sqlite" => Ok(Store::Sqlite),
-        "postgres" => Ok(Store::Postgres),
-        other => bail!("--store takes sqlite or postgres, not `{other}`"),
-    }
-}
+const TEST_HELP: &str = "Without COMMAND, all of them run, the quickest first.";
 
 #[cfg(test)]
 mod tests {
     use std::fs;
     use std::path::PathBuf;
 
+    use clap::CommandFactory;
     use keystone_tests::docs::{mentions, subcommands};
 
     use super::*;
 
-    fn parse(line: &str) -> Result<Task> {
-        Task::parse(line.split_whitespace().map(str::to_owned))
+    fn parse(line: &str) -> Result<Command, clap::Error> {
+        let words = std::iter::once("xtask").chain(line.split_whitespace());
+        Arguments::try_parse_from(words).map(|arguments| arguments.command)
     }
 
     #[test]
-    fn a_demo_takes_its_options_in_any_order() {
+    fn the_definition_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn demo_takes_its_options_in_any_order() {
         let expected = Demo { once: true, json: false, store: Store::Postgres };
 
-        assert_eq!(parse("demo --store postgres --once").unwrap(), Task::Demo(expected));
+        assert_eq!(parse("demo --store postgres --once").unwrap(), Command::Demo(expected));
     }
 
     #[test]
-    fn filters_are_passed_on_to_the_runner() {
-        let filters = vec!["sqlite::alice".to_owned(), "--nocapture".to_owned()];
+    fn filters_and_options_go_to_the_test_runner() {
+        let arguments = vec!["sqlite::alice".to_owned(), "--nocapture".to_owned()];
 
-        assert_eq!(parse("test e2e sqlite::alice --nocapture").unwrap(), Task::Test(Part::E2e(filters)));
+        let part = Some(Part::E2e { arguments });
+        assert_eq!(parse("test e2e sqlite::alice --nocapture").unwrap(), Command::Test { part });
     }
 
     #[test]
-    fn a_search_takes_a_minute_unless_told_otherwise() {
-        let fuzz =
-            |target: Option<&str>, seconds| Task::Fuzz(Fuzz { target: target.map(str::to_owned), seconds });
+    fn bench_measures_the_issuer_by_default() {
+        let expected = Command::Bench { product: Product::Issuer, arguments: Vec::new() };
+
+        assert_eq!(parse("bench").unwrap(), expected);
+    }
+
+    #[test]
+    fn fuzz_searches_for_a_minute_by_default() {
+        let fuzz = |target: Option<&str>, seconds| {
+            Command::Fuzz(Fuzz { target: target.map(str::to_owned), seconds })
+        };
 
         assert_eq!(parse("fuzz").unwrap(), fuzz(None, 60));
         assert_eq!(parse("fuzz token 600").unwrap(), fuzz(Some("token"), 600));
     }
 
     #[test]
-    fn a_word_nobody_knows_is_named() {
+    fn an_unknown_word_is_named() {
         for line in [
             "deploy",
             "bench car",
@@ -223,6 +181,7 @@ mod tests {
             "fuzz token soon",
             "build now",
             "soak long",
+            "soak 201",
         ] {
             let named = line.split(' ').next_back().unwrap();
             assert!(parse(line).unwrap_err().to_string().contains(named), "{line}");

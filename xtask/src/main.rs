@@ -1,5 +1,5 @@
-//! `cargo xtask …`: everything a person does with this repository, each as a short, readable function.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool for people talks on the terminal")]
+//! `cargo xtask`: builds, tests, measures and packages Keystone.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool prints to the terminal")]
 
 mod args;
 mod bench;
@@ -21,18 +21,12 @@ mod verdicts;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use clap::Parser;
 
-use crate::args::Task;
+use crate::args::{Arguments, Command};
 
 fn main() -> ExitCode {
-    let task = match Task::parse(std::env::args().skip(1)) {
-        Ok(task) => task,
-        Err(mistake) => {
-            eprintln!("{mistake}\n\n{}", args::USAGE);
-            return ExitCode::from(2);
-        }
-    };
-    match run(task) {
+    match run(Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("\n{error:#}");
@@ -41,26 +35,23 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(task: Task) -> Result<()> {
-    match task {
-        Task::Bench(product, args) => bench::run(product, &args),
-        Task::Build => build::everything().map(drop),
-        Task::Demo(options) => demo::run(&options),
-        Task::Deny(checks) => deny::run(&checks),
-        Task::Dist => dist::run(),
-        Task::Fuzz(options) => fuzz::run(&options),
-        Task::Help => {
-            println!("{}", args::USAGE);
-            Ok(())
-        }
-        Task::Mutants(args) => mutants::run(&args),
-        Task::Soak(minutes) => test::soak(minutes),
-        Task::Test(part) => test::run(&part),
-        Task::Vectors => vectors(),
-        Task::Verdicts => verdicts::run(),
+fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Bench { product, arguments } => bench::run(product, &arguments),
+        Command::Build => build::everything().map(drop),
+        Command::Demo(options) => demo::run(&options),
+        Command::Deny { checks } => deny::run(&checks),
+        Command::Dist => dist::run(),
+        Command::Fuzz(options) => fuzz::run(&options),
+        Command::Mutants { arguments } => mutants::run(&arguments),
+        Command::Soak { minutes } => test::soak(minutes),
+        Command::Test { part } => test::run(part.as_ref()),
+        Command::Vectors => vectors(),
+        Command::Verdicts => verdicts::run(),
     }
 }
 
+/// Writes the hostile requests that all platforms must answer alike.
 fn vectors() -> Result<()> {
     let path = place::root().join("tests/vectors/hostile.json");
     std::fs::write(&path, keystone_tests::hostile::file())?;

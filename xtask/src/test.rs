@@ -11,9 +11,9 @@ use crate::install::distribution::{self, CURL, SQLITE};
 use crate::install::python::{self, Packages, Wanted};
 use crate::{build, demo, deploy, install, panics, shell, verdicts};
 
-pub(crate) fn run(part: &Part) -> Result<()> {
+pub(crate) fn run(part: Option<&Part>) -> Result<()> {
     match part {
-        Part::All => {
+        None => {
             install::rust::targets()?;
             style()?;
             deploy::check()?;
@@ -27,7 +27,7 @@ pub(crate) fn run(part: &Part) -> Result<()> {
             demo(&tools)?;
             e2e(&tools, &[])
         }
-        Part::Unit => {
+        Some(Part::Unit) => {
             install::rust::targets()?;
             style()?;
             lints()?;
@@ -35,20 +35,20 @@ pub(crate) fn run(part: &Part) -> Result<()> {
             no_std()?;
             panics::check(&build::modules())
         }
-        Part::Deploy => {
+        Some(Part::Deploy) => {
             deploy::check()?;
             deploy::image_context()
         }
-        Part::Js => {
+        Some(Part::Js) => {
             build::wasm()?;
             build::npm_package()?;
             js()
         }
-        Part::Panics => {
+        Some(Part::Panics) => {
             build::wasm()?;
             panics::check(&build::modules())
         }
-        Part::E2e(args) => e2e(&tools()?, args),
+        Some(Part::E2e { arguments }) => e2e(&tools()?, arguments),
     }
 }
 

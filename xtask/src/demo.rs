@@ -1,7 +1,7 @@
 //! `cargo xtask demo`: the whole product on this machine, walked through step by step.
 
 mod screen;
-mod walk;
+mod walkthrough;
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -63,7 +63,7 @@ fn start(tools: &Tools, plan: &Plan) -> Result<Stack> {
 }
 
 fn walk_through(stack: &Stack, screen: &Screen) -> Result<()> {
-    let unexpected = walk::all(stack, screen)?;
+    let unexpected = walkthrough::all(stack, screen)?;
     ensure!(unexpected == 0, "{unexpected} of the answers above were not the expected ones (✗)");
     screen.line("\nEvery answer was the expected one.");
     Ok(())
