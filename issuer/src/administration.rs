@@ -174,14 +174,12 @@ pub async fn create_client(
     }
     described(wanted.name.clone())?;
     let (secret, hash) = issuer.secrets.new_client_secret(&issuer.world);
-    let outcome = issuer.store.create_client(by, &wanted.declare(hash)).await;
-    issuer.clients.forget_origins();
-    let client = settled(outcome?)?;
+    let client = settled(issuer.store.create_client(by, &wanted.declare(hash)).await?)?;
     let secret = (!client.public).then_some(secret);
     Ok((client, secret))
 }
 
-/// This process acts on it at once, the others when their copy ends.
+/// This process acts on it at once, the others within a second.
 pub async fn change_client(
     issuer: &Issuer,
     by: &Authority,
@@ -191,9 +189,7 @@ pub async fn change_client(
     if !mistakes.is_empty() {
         return Err(AdminError::Client(mistakes));
     }
-    let outcome = issuer.store.change_client(by, &change).await;
-    issuer.clients.forget(&change.client_id).await;
-    settled(outcome?)
+    settled(issuer.store.change_client(by, &change).await?)
 }
 
 pub async fn delete_client(
@@ -201,9 +197,7 @@ pub async fn delete_client(
     by: &Authority,
     (client_id, expected): (&str, &Expected),
 ) -> Result<(), AdminError> {
-    let outcome = issuer.store.delete_client(by, client_id, expected).await;
-    issuer.clients.forget(client_id).await;
-    settled(outcome?)
+    settled(issuer.store.delete_client(by, client_id, expected).await?)
 }
 
 /// A new secret and its slot; shown once.
@@ -215,9 +209,7 @@ pub async fn add_secret(
     let (secret, hash) = issuer.secrets.new_client_secret(&issuer.world);
     let old_valid_for = old_valid_for.map(|seconds| Duration::from_secs(seconds.into()));
     let new = NewSecret { client_id: client_id.to_owned(), hash, old_valid_for };
-    let outcome = issuer.store.add_secret(by, &new).await;
-    issuer.clients.forget(client_id).await;
-    Ok((settled(outcome?)?, secret))
+    Ok((settled(issuer.store.add_secret(by, &new).await?)?, secret))
 }
 
 pub async fn remove_secret(
@@ -225,9 +217,7 @@ pub async fn remove_secret(
     by: &Authority,
     (client_id, slot): (&str, i64),
 ) -> Result<(), AdminError> {
-    let outcome = issuer.store.remove_secret(by, client_id, slot).await;
-    issuer.clients.forget(client_id).await;
-    settled(outcome?)
+    settled(issuer.store.remove_secret(by, client_id, slot).await?)
 }
 
 /// The console may ask for it from now on.
@@ -236,9 +226,7 @@ pub async fn create_scope(
     by: &Authority,
     scope: &DeclaredScope,
 ) -> Result<DeclaredScope, AdminError> {
-    let outcome = issuer.store.create_scope(by, scope).await;
-    issuer.clients.forget_all();
-    settled(outcome?)
+    settled(issuer.store.create_scope(by, scope).await?)
 }
 
 /// Clients hold scopes by name and resource: what is remembered of them ends with a scope's change.
@@ -247,9 +235,7 @@ pub async fn change_scope(
     by: &Authority,
     change: ScopeChange,
 ) -> Result<DeclaredScope, AdminError> {
-    let outcome = issuer.store.change_scope(by, &change).await;
-    issuer.clients.forget_all();
-    settled(outcome?)
+    settled(issuer.store.change_scope(by, &change).await?)
 }
 
 pub async fn delete_scope(
@@ -257,9 +243,7 @@ pub async fn delete_scope(
     by: &Authority,
     (name, expected): (&str, &Expected),
 ) -> Result<(), AdminError> {
-    let outcome = issuer.store.delete_scope(by, name, expected).await;
-    issuer.clients.forget_all();
-    settled(outcome?)
+    settled(issuer.store.delete_scope(by, name, expected).await?)
 }
 
 /// Whether a role, a scope, a client or a resource may be called so.

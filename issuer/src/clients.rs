@@ -1,8 +1,8 @@
-//! Clients, remembered for a few seconds, so that client credentials cost no database read.
+//! Clients, remembered for a second, so that client credentials cost no database read.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use moka::future::Cache;
@@ -16,19 +16,25 @@ use crate::store::{Client, Store, StoreError};
 pub struct Clients {
     store: Arc<dyn Store>,
     remembered: Cache<String, Arc<Remembered>>,
-    origins: Cache<(), Arc<BTreeSet<String>>>,
+    /// By the store's revision of clients.
+    origins: Cache<u64, Arc<BTreeSet<String>>>,
     world: World,
-    /// How often something was forgotten: what was read from the database before that is not to be remembered.
-    forgotten: Arc<AtomicU64>,
 }
 
 /// A client as the database had it.
 #[derive(Debug)]
 struct Remembered {
     client: Arc<Client>,
-    since: OffsetDateTime,
-    /// Whether somebody reads it again already.
+    read: Reading,
+    /// Whether a task reads it again already.
     renewed: AtomicBool,
+}
+
+/// The moment before a client was read, and the store's revision of clients then.
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    at: OffsetDateTime,
+    revision: u64,
 }
 
 /// Why there is nothing to remember.
@@ -40,40 +46,44 @@ enum Miss {
 impl Clients {
     pub fn new(store: Arc<dyn Store>, world: World) -> Self {
         let remembered = Cache::builder().max_capacity(CAPACITY).time_to_live(LIFETIME).build();
-        let origins = Cache::builder().max_capacity(1).time_to_live(LIFETIME).build();
-        Self { store, remembered, origins, world, forgotten: Arc::default() }
+        let origins = Cache::builder().max_capacity(ORIGIN_SETS).time_to_live(ORIGINS_LIFETIME).build();
+        Self { store, remembered, origins, world }
     }
 
-    /// `None`: there is no such client. That is never remembered: a client made now works now.
+    /// Returns `None` if there is no such client. That is never remembered: a client made now works now.
     pub async fn find(&self, client_id: &str) -> Result<Option<Arc<Client>>, Arc<StoreError>> {
         if !is_client_id(client_id) {
             return Ok(None);
         }
-        if let Some(remembered) = self.current(client_id).await {
+        let now = self.reading();
+        if let Some(remembered) = self.current(client_id, now).await {
             self.world.metrics.client_cache.count("hit");
-            if remembered.is_due(self.world.now()) {
+            if remembered.is_due(now) {
                 tokio::spawn(self.clone().renew(client_id.to_owned()).in_current_span());
             }
             return Ok(Some(remembered.client.clone()));
         }
         // Elsewhere, so that a hit takes no room for it: every request would, while it is answered.
-        Box::pin(self.load(client_id)).await
+        Box::pin(self.load(client_id, now)).await
     }
 
-    /// What is remembered, unless one of its secrets has ended since it was read.
-    async fn current(&self, client_id: &str) -> Option<Arc<Remembered>> {
+    fn reading(&self) -> Reading {
+        Reading { at: self.world.now(), revision: self.store.client_revision() }
+    }
+
+    /// Returns what is remembered, unless it may have changed since it was read.
+    async fn current(&self, client_id: &str, now: Reading) -> Option<Arc<Remembered>> {
         let remembered = self.remembered.get(client_id).await?;
-        if remembered.holds(self.world.now()) {
+        if remembered.holds(now) {
             return Some(remembered);
         }
         self.remembered.invalidate(client_id).await;
         None
     }
 
-    async fn load(&self, client_id: &str) -> Result<Option<Arc<Client>>, Arc<StoreError>> {
+    async fn load(&self, client_id: &str, now: Reading) -> Result<Option<Arc<Client>>, Arc<StoreError>> {
         self.world.metrics.client_cache.count("miss");
         // Of many requests that miss at once, one asks the database and the others wait for it.
-        let now = self.world.now();
         let load = async {
             match self.store.client(client_id).await {
                 Ok(Some(client)) => Ok(Remembered::new(client, now)),
@@ -82,7 +92,9 @@ impl Clients {
             }
         };
         match self.remembered.try_get_with_by_ref(client_id, load).await {
-            Ok(remembered) => Ok(Some(remembered.client.clone())),
+            Ok(remembered) if remembered.holds(now) => Ok(Some(remembered.client.clone())),
+            // Another request began to read it before a change that this one must see.
+            Ok(_) => Ok(self.store.client(client_id).await?.map(Arc::new)),
             Err(miss) => match &*miss {
                 Miss::Absent => Ok(None),
                 Miss::Failed(error) => Err(error.clone()),
@@ -90,18 +102,14 @@ impl Clients {
         }
     }
 
-    /// Before its time ends, so that no request of a client that is busy waits for the database. Where that cannot be
-    /// asked, its time ends as it would have.
+    /// Reads a client before its time ends, so that no request of a client that is busy waits for the database. Where that
+    /// cannot be asked, its time ends as it would have.
     async fn renew(self, client_id: String) {
-        let (forgotten, now) = (self.forgotten.load(Ordering::SeqCst), self.world.now());
+        let now = self.reading();
         match self.store.client(&client_id).await {
-            Ok(Some(client)) => self.remembered.insert(client_id.clone(), Remembered::new(client, now)).await,
+            Ok(Some(client)) => self.remembered.insert(client_id, Remembered::new(client, now)).await,
             Ok(None) => self.remembered.invalidate(&client_id).await,
-            Err(error) => return tracing::warn!(%error, client_id, "a client could not be read again"),
-        }
-        // Looked at after the insertion: a change that comes later takes the new entry away itself.
-        if self.forgotten.load(Ordering::SeqCst) != forgotten {
-            self.remembered.invalidate(&client_id).await;
+            Err(error) => tracing::warn!(%error, client_id, "a client could not be read again"),
         }
     }
 
@@ -110,10 +118,10 @@ impl Clients {
     pub async fn renewed(&self, client: &Arc<Client>) -> Result<Arc<Client>, Arc<StoreError>> {
         let remembered = self.remembered.get(&client.client_id).await;
         let now = self.world.now();
-        if remembered.is_some_and(|remembered| now - remembered.since < RENEWED_AT_MOST) {
+        if remembered.is_some_and(|remembered| now - remembered.read.at < RENEWED_AT_MOST) {
             return Ok(client.clone());
         }
-        self.forget(&client.client_id).await;
+        self.remembered.invalidate(&client.client_id).await;
         Ok(self.find(&client.client_id).await?.filter(|now| now.enabled).unwrap_or_else(|| client.clone()))
     }
 
@@ -129,41 +137,26 @@ impl Clients {
                 BTreeSet::new()
             }))
         };
-        self.origins.get_with((), load).await.contains(origin)
-    }
-
-    /// After a change that may touch any client.
-    pub fn forget_all(&self) {
-        self.forgotten.fetch_add(1, Ordering::SeqCst);
-        self.remembered.invalidate_all();
-        self.forget_origins();
-    }
-
-    /// After a client was made.
-    pub fn forget_origins(&self) {
-        self.origins.invalidate_all();
-    }
-
-    /// After a change made by this process. Other replicas see it when their copy ends.
-    pub async fn forget(&self, client_id: &str) {
-        self.forgotten.fetch_add(1, Ordering::SeqCst);
-        self.remembered.invalidate(client_id).await;
-        self.forget_origins();
+        self.origins.get_with(self.store.client_revision(), load).await.contains(origin)
     }
 }
 
 impl Remembered {
-    fn new(client: Client, since: OffsetDateTime) -> Arc<Self> {
-        Arc::new(Self { client: Arc::new(client), since, renewed: AtomicBool::new(false) })
+    fn new(client: Client, read: Reading) -> Arc<Self> {
+        Arc::new(Self { client: Arc::new(client), read, renewed: AtomicBool::new(false) })
     }
 
-    fn holds(&self, now: OffsetDateTime) -> bool {
-        self.client.secrets_change_in.is_none_or(|left| now - self.since < left)
+    /// Whether it is new enough, this process has changed no client since, and no secret has ended.
+    fn holds(&self, now: Reading) -> bool {
+        let age = now.at - self.read.at;
+        age < LIFETIME
+            && self.read.revision == now.revision
+            && self.client.secrets_change_in.is_none_or(|left| age < left)
     }
 
     /// True once, towards its end.
-    fn is_due(&self, now: OffsetDateTime) -> bool {
-        now - self.since >= RENEWAL && !self.renewed.swap(true, Ordering::Relaxed)
+    fn is_due(&self, now: Reading) -> bool {
+        now.at - self.read.at >= RENEWAL && !self.renewed.swap(true, Ordering::Relaxed)
     }
 }
 
@@ -188,10 +181,14 @@ pub fn is_origin(text: &str) -> bool {
 }
 
 const CAPACITY: u64 = 10_000;
-/// How long a disabled client may go on at a replica that did not disable it itself.
-const LIFETIME: Duration = Duration::from_secs(5);
+/// How long a disabled client may go on at a replica that did not disable it itself. A second is the shortest deadline that a
+/// secret can be given, so every deadline is kept by every replica.
+const LIFETIME: Duration = Duration::from_secs(1);
 const RENEWED_AT_MOST: Duration = Duration::from_millis(100);
-const RENEWAL: Duration = Duration::from_secs(3);
+const RENEWAL: Duration = Duration::from_millis(600);
+const ORIGINS_LIFETIME: Duration = Duration::from_secs(5);
+/// One for each revision of the last seconds; one that is not kept is read again.
+const ORIGIN_SETS: u64 = 64;
 
 #[cfg(test)]
 mod tests {

@@ -56,6 +56,10 @@ pub trait Store: Administration + Evidence + KeyLife + Revocations + Send + Sync
     async fn close(&self) -> Result<()>;
     /// Takes notice of what went wrong in a call.
     fn learn_from(&self, _: &StoreError) {}
+    /// How often this process has changed clients or scopes: what was read of a client before the last time may be old.
+    fn client_revision(&self) -> u64 {
+        0
+    }
     /// The connections at this moment, pool by pool.
     fn pools(&self) -> Vec<PoolUse>;
     /// Descriptions of the migrations that this program has and the database has not.

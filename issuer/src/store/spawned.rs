@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -28,11 +29,15 @@ use super::{
 };
 
 /// A store whose calls run to their end, even when the caller's future is dropped.
-pub struct Spawned<S>(Arc<S>);
+pub struct Spawned<S> {
+    store: Arc<S>,
+    /// Counts the changes of clients and scopes that have ended, whatever came of them.
+    client_revision: Arc<AtomicU64>,
+}
 
 impl<S> Spawned<S> {
     pub(super) fn new(store: S) -> Self {
-        Self(Arc::new(store))
+        Self { store: Arc::new(store), client_revision: Arc::default() }
     }
 
     /// Waits for the answer until [`ANSWER`] has passed; the call goes on after that.
@@ -41,6 +46,20 @@ impl<S> Spawned<S> {
         call: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
         tokio::time::timeout(ANSWER, self.whole(call)).await.unwrap_or_else(|_| Err(StoreError::late(ANSWER)))
+    }
+
+    /// Waits as `soon` does for a change of clients or scopes. It counts when it has ended, even if no caller waits any more.
+    async fn revise<T: Send + 'static>(
+        &self,
+        call: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        let revision = Arc::clone(&self.client_revision);
+        let revise = async move {
+            let answer = call.await;
+            revision.fetch_add(1, Ordering::SeqCst);
+            answer
+        };
+        self.soon(revise).await
     }
 
     /// Waits for the answer, however long it takes.
@@ -55,7 +74,7 @@ impl<S> Spawned<S> {
 
 impl<S: fmt::Debug> fmt::Debug for Spawned<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.store.fmt(f)
     }
 }
 
@@ -66,14 +85,14 @@ macro_rules! spawn_calls {
         $($wait:ident fn $name:ident($(
             $(ref($lent:ident: $lent_type:ty))? $(val($value:ident: $value_type:ty))?,
         )*) -> $answer:ty;)+
-    } $($as_is:item)?) => {
+    } $($as_is:item)*) => {
         #[async_trait]
         impl<S: Store + 'static> $trait for Spawned<S> {
             $(async fn $name(
                 &self,
                 $($($lent: &$lent_type)? $($value: $value_type)?),*
             ) -> Result<$answer> {
-                let store = Arc::clone(&self.0);
+                let store = Arc::clone(&self.store);
                 $($(let $lent = $lent.to_owned();)?)*
                 let call = async move {
                     store
@@ -83,7 +102,7 @@ macro_rules! spawn_calls {
                 };
                 self.$wait(call).await
             })+
-            $($as_is)?
+            $($as_is)*
         }
     };
 }
@@ -115,7 +134,10 @@ spawn_calls!(Store {
     whole fn bootstrap(ref(bootstrap: Bootstrap),) -> bool;
 }
 fn pools(&self) -> Vec<PoolUse> {
-    self.0.pools()
+    self.store.pools()
+}
+fn client_revision(&self) -> u64 {
+    self.client_revision.load(Ordering::SeqCst)
 });
 
 spawn_calls!(Administration {
@@ -134,17 +156,17 @@ spawn_calls!(Administration {
     soon fn delete_role(ref(by: Authority), ref(name: str), ref(expected: Expected),) -> Outcome<()>;
     soon fn scopes(ref(page: Page),) -> Vec<DeclaredScope>;
     soon fn scope(ref(name: str),) -> Option<DeclaredScope>;
-    soon fn create_scope(ref(by: Authority), ref(scope: DeclaredScope),) -> Outcome<DeclaredScope>;
-    soon fn change_scope(ref(by: Authority), ref(change: ScopeChange),) -> Outcome<DeclaredScope>;
-    soon fn delete_scope(ref(by: Authority), ref(name: str), ref(expected: Expected),) -> Outcome<()>;
+    revise fn create_scope(ref(by: Authority), ref(scope: DeclaredScope),) -> Outcome<DeclaredScope>;
+    revise fn change_scope(ref(by: Authority), ref(change: ScopeChange),) -> Outcome<DeclaredScope>;
+    revise fn delete_scope(ref(by: Authority), ref(name: str), ref(expected: Expected),) -> Outcome<()>;
     soon fn clients(ref(page: Page),) -> Vec<ClientProfile>;
     soon fn client_profile(ref(client_id: str),) -> Option<ClientProfile>;
     soon fn client_secrets(ref(client_id: str),) -> Vec<SecretSlot>;
-    soon fn create_client(ref(by: Authority), ref(client: DeclaredClient),) -> Outcome<ClientProfile>;
-    soon fn change_client(ref(by: Authority), ref(change: ClientChange),) -> Outcome<ClientProfile>;
-    soon fn delete_client(ref(by: Authority), ref(client_id: str), ref(expected: Expected),) -> Outcome<()>;
-    soon fn add_secret(ref(by: Authority), ref(secret: NewSecret),) -> Outcome<i64>;
-    soon fn remove_secret(ref(by: Authority), ref(client_id: str), val(slot: i64),) -> Outcome<()>;
+    revise fn create_client(ref(by: Authority), ref(client: DeclaredClient),) -> Outcome<ClientProfile>;
+    revise fn change_client(ref(by: Authority), ref(change: ClientChange),) -> Outcome<ClientProfile>;
+    revise fn delete_client(ref(by: Authority), ref(client_id: str), ref(expected: Expected),) -> Outcome<()>;
+    revise fn add_secret(ref(by: Authority), ref(secret: NewSecret),) -> Outcome<i64>;
+    revise fn remove_secret(ref(by: Authority), ref(client_id: str), val(slot: i64),) -> Outcome<()>;
     soon fn sessions(ref(search: SessionSearch),) -> Vec<UserSession>;
     soon fn end_any_session(ref(by: Authority), val(id: SessionId),) -> Outcome<()>;
     soon fn end_sessions(ref(by: Authority), val(user: Uuid),) -> Outcome<()>;

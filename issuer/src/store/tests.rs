@@ -116,6 +116,8 @@ promises! {
         what_a_role_or_scope_takes_away_is_revoked,
         a_new_scope_belongs_to_the_administrator,
         a_client_keeps_its_place_in_the_feed,
+        a_replica_keeps_the_deadline_another_set,
+        a_change_acts_though_its_caller_gave_up,
         the_audit_log_is_read_from_its_end;
     all_sessions:
         sessions_of_all_are_found_by_user_and_client,

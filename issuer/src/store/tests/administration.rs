@@ -7,6 +7,8 @@ use uuid::Uuid;
 
 use super::Bed;
 use super::world::*;
+use crate::clients::Clients;
+use crate::clock::World;
 use crate::store::administration::{
     AuditSearch, Authority, ClientChange, Expected, Identifier, NewSecret, Page, Refused, Reset, RoleChange,
     RoleSet, UserChange, UserSearch,
@@ -227,6 +229,48 @@ pub(super) async fn a_client_keeps_its_place_in_the_feed(bed: &Bed) {
     assert_eq!(events(bed).await.last().unwrap(), "cid service 3");
     let page = Page { after: "app".to_owned(), limit: 10 };
     assert_eq!(bed.store.clients(&page).await.unwrap().len(), 2);
+}
+
+/// C-03: whatever a replica remembers of a client that it knew a moment before.
+pub(super) async fn a_replica_keeps_the_deadline_another_set(bed: &Bed) {
+    world(bed).await;
+    let clients = Clients::new(bed.store.clone(), World::system());
+    let secrets = async || clients.find("service").await.unwrap().unwrap().secrets.clone();
+    let first = secrets().await;
+
+    bed.other.add_secret(&operator("keystone:clients:write"), &second_secret(1)).await.unwrap().unwrap();
+
+    assert_eq!(secrets().await, first, "it is remembered");
+    let ended = async {
+        while secrets().await != [[8; 32]] {
+            tokio::task::yield_now().await;
+        }
+    };
+    // The database's time passes, and a second for a busy machine.
+    tokio::time::timeout(Duration::from_secs(2), ended).await.expect("the old secret still works");
+}
+
+pub(super) async fn a_change_acts_though_its_caller_gave_up(bed: &Bed) {
+    world(bed).await;
+    let clients = Clients::new(bed.store.clone(), World::system());
+    assert_eq!(clients.find("service").await.unwrap().unwrap().secrets.len(), 1);
+    let (by, secret) = (operator("keystone:clients:write"), second_secret(60));
+    let before = bed.store.client_revision();
+
+    drop(tokio::time::timeout(Duration::ZERO, bed.store.add_secret(&by, &secret)).await);
+
+    let changed = async {
+        while bed.store.client_revision() == before {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), changed).await.expect("the change was never made");
+    assert_eq!(clients.find("service").await.unwrap().unwrap().secrets.len(), 2);
+}
+
+fn second_secret(old_valid_for: u64) -> NewSecret {
+    let old_valid_for = Some(Duration::from_secs(old_valid_for));
+    NewSecret { client_id: "service".to_owned(), hash: [8; 32], old_valid_for }
 }
 
 pub(super) async fn the_audit_log_is_read_from_its_end(bed: &Bed) {
