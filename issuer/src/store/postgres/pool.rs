@@ -18,7 +18,8 @@ use crate::telemetry::STEP;
 
 /// `distrust`: told of what `bounded` sees.
 pub(super) fn lazy(url: &str, max_connections: u32, distrust: Arc<Distrust>) -> Result<PgPool> {
-    let options = url::options(url)?;
+    // PgBouncer refuses this start-up parameter. It sets how numbers are written as text, and sqlx reads their bytes.
+    let options = url::options(url)?.extra_float_digits(None);
     let options = match options.get_application_name() {
         Some(_) => options,
         None => options.application_name("keystone"),

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use sqlx::migrate::{AppliedMigration, Migrate, MigrateError, Migrator};
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::pool::PoolConnection;
+use sqlx::{Connection, PgConnection, PgPool, Postgres, Row as _};
 use time::OffsetDateTime;
 
 use crate::store::{Result, StoreError, migrations};
@@ -28,16 +29,49 @@ pub(super) async fn now(pool: &PgPool) -> Result<OffsetDateTime> {
 const HAS_MIGRATIONS: &str = "SELECT to_regclass($1) IS NOT NULL";
 
 pub(super) async fn pending(pool: &PgPool) -> Result<Vec<String>> {
-    migrations::pending(&MIGRATIONS, &applied(&mut *pool.acquire().await?).await?)
+    migrations::pending(&MIGRATIONS, &applied(pool).await?)
 }
 
 pub(super) async fn has_schema(pool: &PgPool) -> Result<bool> {
-    Ok(!applied(&mut *pool.acquire().await?).await?.is_empty())
+    Ok(!applied(pool).await?.is_empty())
 }
 
 pub(super) async fn unknown(pool: &PgPool) -> Result<Vec<i64>> {
-    Ok(migrations::unknown(&MIGRATIONS, &applied(&mut *pool.acquire().await?).await?))
+    Ok(migrations::unknown(&MIGRATIONS, &applied(pool).await?))
 }
+
+/// Returns a connection to a database that Keystone can work with.
+async fn checked(pool: &PgPool) -> Result<PoolConnection<Postgres>> {
+    let mut connection = pool.acquire().await?;
+    // First, without a prepared statement: it may be prepared on one server connection and used on another.
+    check_pooler(pool, &mut connection).await?;
+    check_encoding(&mut connection).await?;
+    Ok(connection)
+}
+
+/// Fails if a connection pooler gives each transaction another connection: a server process then serves two connections, or one
+/// connection is served by two processes. Prepared statements, settings and the lock of migrations belong to a process.
+async fn check_pooler(pool: &PgPool, connection: &mut PgConnection) -> Result<()> {
+    let mut other = PgConnection::connect_with(&pool.connect_options()).await?;
+    let process = server_process(connection).await?;
+    for _ in 0..POOLER_CHECKS {
+        if server_process(&mut other).await? == process || server_process(connection).await? != process {
+            return Err(StoreError::Configuration(POOLER.to_owned()));
+        }
+    }
+    other.close().await?;
+    Ok(())
+}
+
+async fn server_process(connection: &mut PgConnection) -> Result<i32> {
+    Ok(sqlx::raw_sql("SELECT pg_backend_pid()").fetch_one(connection).await?.try_get(0)?)
+}
+
+const POOLER: &str = "the connection pooler before the database gives each transaction another connection, and Keystone needs \
+    the same one for as long as it is connected: set the pooler to session mode (PgBouncer: `pool_mode = session`), or connect to \
+    PostgreSQL itself";
+/// Others who use the pooler at the same time may hide it from one check.
+const POOLER_CHECKS: usize = 4;
 
 const ENCODING: &str = "SHOW server_encoding";
 
@@ -52,8 +86,8 @@ async fn check_encoding(connection: &mut PgConnection) -> Result<()> {
     )))
 }
 
-async fn applied(connection: &mut PgConnection) -> Result<Vec<AppliedMigration>> {
-    check_encoding(connection).await?;
+async fn applied(pool: &PgPool) -> Result<Vec<AppliedMigration>> {
+    let mut connection = checked(pool).await?;
     let was_migrated: bool =
         sqlx::query_scalar(HAS_MIGRATIONS).bind(migrations::TABLE).fetch_one(&mut *connection).await?;
 
@@ -65,14 +99,13 @@ async fn applied(connection: &mut PgConnection) -> Result<Vec<AppliedMigration>>
 
 /// On a connection of its own, which takes its locks along when it closes, however this ends.
 pub(in crate::store) async fn migrate(pool: &PgPool, migrator: &Migrator) -> Result<()> {
-    let mut connection = pool.acquire().await?.detach();
+    let mut connection = checked(pool).await?.detach();
     let outcome = step_by_step(&mut connection, migrator).await;
     connection.close().await?;
     outcome
 }
 
 async fn step_by_step(connection: &mut PgConnection, migrator: &Migrator) -> Result<()> {
-    check_encoding(connection).await?;
     take_turn(connection).await?;
     sqlx::query(NO_STATEMENT_TIMEOUT).execute(&mut *connection).await?;
     for step in migrator.iter() {
