@@ -29,13 +29,11 @@ fn issuer() -> Result<Tools> {
 
 fn node() -> Result<Tools> {
     install::node::packages("tests/bench/node")?;
-    install::rust::targets()?;
     build::wasm()?;
     Ok(vec![("KEYTEST_NODE", install::node::binary()?), ("KEYTEST_PACKAGE", build::npm_package()?)])
 }
 
 fn envoy() -> Result<Tools> {
     let envoy = install::envoy::binary()?;
-    install::rust::targets()?;
     Ok(vec![("KEYTEST_ENVOY", envoy), ("KEYTEST_FILTER", build::wasm()?)])
 }

@@ -13,7 +13,7 @@ use crate::{place, shell};
 /// Everything a stack needs, built; together with the programs of others it makes the tools of the harness.
 #[derive(Debug)]
 pub(crate) struct Built {
-    keystone: PathBuf,
+    pub(crate) keystone: PathBuf,
     pub(crate) filter: PathBuf,
     pub(crate) package: PathBuf,
 }
@@ -44,7 +44,6 @@ pub(crate) fn judges() -> Result<(PathBuf, PathBuf)> {
 }
 
 pub(crate) fn everything() -> Result<Built> {
-    install::rust::targets()?;
     let keystone = issuer()?;
     let filter = wasm()?;
     Ok(Built { keystone, filter, package: npm_package()? })
@@ -81,6 +80,7 @@ pub(crate) fn optimised_issuer() -> Result<PathBuf> {
 
 /// Both `.wasm` files: the filter, and the verifier that the npm package wraps.
 pub(crate) fn wasm() -> Result<PathBuf> {
+    install::rust::targets()?;
     shell::say("building the WebAssembly of the Envoy filter and the npm package");
     let build = |packages: &[&str]| {
         let mut build = shell::cargo(&["build", "--locked", "--lib", "--profile", "wasm", "--target", WASM]);

@@ -13,7 +13,6 @@ pub(crate) fn run() -> Result<()> {
     let dist = place::root().join("dist");
     let _ = fs::remove_dir_all(&dist);
     fs::create_dir_all(&dist)?;
-    install::rust::targets()?;
     fs::copy(build::wasm()?, dist.join("keystone_envoy_filter.wasm"))?;
     pack(&build::npm_package()?, &dist)?;
     let sums = checksums(&dist)?;

@@ -11,10 +11,12 @@ mod deploy;
 mod dist;
 mod fuzz;
 mod install;
+mod lints;
 mod mutants;
 mod panics;
 mod place;
 mod shell;
+mod stages;
 mod test;
 mod verdicts;
 

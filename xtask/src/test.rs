@@ -1,156 +1,164 @@
-//! `cargo xtask test`: everything a change must pass, quickest to fail first.
+//! `cargo xtask test`: the stages of the tests, those that fail soonest first. Each stage installs and builds only what
+//! it needs itself.
 
 use std::process::Command;
 
 use anyhow::Result;
-use keystone_tests::stack::Store;
 use keystone_tests::tools::Tools;
 
 use crate::args::Part;
+use crate::build::{self, Built};
 use crate::install::distribution::{self, CURL, SQLITE};
 use crate::install::python::{self, Packages, Wanted};
-use crate::{build, demo, deploy, install, panics, shell, verdicts};
+use crate::stages::Stages;
+use crate::{demo, deploy, install, lints, panics, shell, verdicts};
 
 pub(crate) fn run(part: Option<&Part>) -> Result<()> {
+    let mut stages = Stages::default();
+    let stages = &mut stages;
     match part {
-        None => {
-            install::rust::targets()?;
-            style()?;
-            deploy::check()?;
-            let tools = tools()?;
-            lints()?;
-            deploy::image_context()?;
-            unit_tests(&tools)?;
-            no_std()?;
-            panics::check(&build::modules())?;
-            js()?;
-            demo(&tools)?;
-            e2e(&tools, &[])
-        }
+        None => all(stages),
+        Some(Part::Quick) => quick(stages),
         Some(Part::Unit) => {
-            install::rust::targets()?;
-            style()?;
-            lints()?;
-            unit_tests(&tools()?)?;
-            no_std()?;
-            panics::check(&build::modules())
+            quick(stages)?;
+            unit(stages)
         }
-        Some(Part::Deploy) => {
-            deploy::check()?;
-            deploy::image_context()
-        }
+        Some(Part::Deploy) => deployment(stages),
         Some(Part::Js) => {
-            build::wasm()?;
-            build::npm_package()?;
-            js()
+            stages.run("WebAssembly", build::wasm)?;
+            stages.run("npm package", build::npm_package)?;
+            stages.run("tests of the npm package", npm_test)
         }
         Some(Part::Panics) => {
-            build::wasm()?;
-            panics::check(&build::modules())
+            stages.run("WebAssembly", build::wasm)?;
+            stages.run("panics", || panics::check(&build::modules()))
         }
-        Some(Part::E2e { arguments }) => e2e(&tools()?, arguments),
+        Some(Part::E2e { arguments }) => {
+            let tools = stages.run("programs", || tools(build::everything()?))?;
+            stages.run("end-to-end tests", || end_to_end(&tools, arguments))
+        }
     }
 }
 
-/// What is missing installed, what is ours built.
-fn tools() -> Result<Tools> {
-    let programs = install::programs(Store::Postgres)?;
-    // The runbook's own tools.
+fn all(stages: &mut Stages) -> Result<()> {
+    quick(stages)?;
+    deployment(stages)?;
+    unit(stages)?;
+    let filter = stages.run("WebAssembly", build::wasm)?;
+    stages.run("panics", || panics::check(&build::modules()))?;
+    let package = stages.run("npm package", build::npm_package)?;
+    stages.run("tests of the npm package", npm_test)?;
+    let tools = stages.run("programs", || tools(Built { keystone: build::issuer()?, filter, package }))?;
+    stages.run("demo", || demo::check(&tools))?;
+    stages.run("end-to-end tests", || end_to_end(&tools, &[]))
+}
+
+/// Runs what needs nothing but Rust.
+fn quick(stages: &mut Stages) -> Result<()> {
+    stages.run("format", lints::format)?;
+    stages.run("lints", lints::host)?;
+    stages.run("unit and API tests on SQLite", || shell::show(&mut cargo_test(&UNIT)))
+}
+
+fn deployment(stages: &mut Stages) -> Result<()> {
+    stages.run("deployment files", deploy::check)?;
+    stages.run("sources of the image", deploy::image_context)
+}
+
+/// Runs the unit and API tests that [`quick`] leaves out.
+fn unit(stages: &mut Stages) -> Result<()> {
+    stages.run("lints of other builds", lints::other_builds)?;
+    stages.run("documentation tests", || shell::show(&mut cargo_test(&["--workspace", "--doc"])))?;
+    stages.run("unit tests on PostgreSQL and Redis", unit_tests_on_backends)?;
+    stages.run("API tests on PostgreSQL", api_tests_on_postgres)?;
+    stages.run("telemetry", telemetry)?;
+    stages.run("arithmetic of WebAssembly", || shell::show(&mut cargo_test(&WASM_ARITHMETIC)))?;
+    stages.run("verifier without an operating system", no_std)
+}
+
+/// Runs the tests that a plain `cargo test` ignores, because it has neither PostgreSQL nor Redis.
+fn unit_tests_on_backends() -> Result<()> {
+    let (postgres, redis) = install::backends()?;
+    let tools = Tools { postgres, redis, ..Tools::default() };
+    shell::show(with(&tools, cargo_test(&UNIT).args(["--", "--ignored"])))
+}
+
+fn api_tests_on_postgres() -> Result<()> {
+    let (postgres, redis) = install::backends()?;
+    let tools = Tools { postgres, redis, ..Tools::default() };
+    let mut test = cargo_test(&["--workspace", "--test", "api"]);
+    shell::show(with(&tools, test.env("KEYTEST_STORE", "postgres")))
+}
+
+/// Tests the exporters, which are part of a build only on request.
+fn telemetry() -> Result<()> {
+    shell::show(&mut cargo_test(&["--workspace", "--features", build::TELEMETRY, "--lib", "telemetry"]))
+}
+
+/// Builds the verifier for a bare-metal target, where there is no `std` to fall back on.
+fn no_std() -> Result<()> {
+    install::rust::targets()?;
+    let mut build = shell::cargo(&["build", "--locked", "--package", "keystone-verifier", "--lib"]);
+    shell::run(build.args(["--target", "thumbv7em-none-eabi"]))
+}
+
+/// Runs the tests on the package that is built already, so without npm's `pretest`.
+fn npm_test() -> Result<()> {
+    let mut test = shell::command(install::node::npm()?, &["--prefix", "js", "test", "--silent"]);
+    shell::show(test.arg("--ignore-scripts"))
+}
+
+/// Installs and builds what the end-to-end tests start.
+fn tools(built: Built) -> Result<Tools> {
+    let programs = install::programs(keystone_tests::stack::Store::Postgres)?;
+    // The tools that docs/operating.md uses.
     distribution::install(&[CURL, SQLITE])?;
     install::node::packages("tests/js")?;
     let python_packages = Packages::installed(&PYTHON)?.home;
     let observed = build::observed_issuer()?;
-    let tools = verdicts::judges(build::everything()?.with(programs))?;
+    let tools = verdicts::judges(built.with(programs))?;
     Ok(Tools { python: python::interpreter()?, python_packages, observed, ..tools })
 }
 
-fn style() -> Result<()> {
-    shell::say("cargo fmt: the code looks alike everywhere");
-    shell::run(&mut shell::cargo(&["fmt", "--all", "--check"]))
-}
-
-fn lints() -> Result<()> {
-    shell::say("cargo clippy: the rules of Cargo.toml and clippy.toml");
-    clippy(&["--workspace", "--all-targets"])?;
-    // No part of "all targets", because a plain `cargo test` leaves it out.
-    clippy(&["--workspace", "--test", "e2e"])?;
-    clippy(&["--workspace", "--features", build::TELEMETRY, "--lib", "--tests"])?;
-    // What speaks to Envoy is compiled for no other target.
-    clippy(&["--package", "keystone-envoy-filter", "--lib", "--target", "wasm32-unknown-unknown"])
-}
-
-fn clippy(what: &[&str]) -> Result<()> {
-    let mut clippy = shell::cargo(&["clippy", "--locked"]);
-    shell::run(clippy.args(what).args(["--", "-D", "warnings"]))
-}
-
-fn unit_tests(tools: &Tools) -> Result<()> {
-    shell::say("cargo test: every crate by itself");
-    // Ignored are those that need a real PostgreSQL or Redis, which a plain `cargo test` does not have.
-    let tests = ["--lib", "--bins", "--tests", "--", "--include-ignored"];
-    shell::show(with(tools, shell::cargo(&["test", "--locked", "--workspace", "--quiet"]).args(tests)))?;
-    shell::say("cargo test: the verifier once more, with the arithmetic it has in WebAssembly");
-    let wasm_arithmetic =
-        ["--package", "keystone-verifier", "--package", "keystone-fuzz", "--features", WASM_ARITHMETIC];
-    let tests = ["--lib", "--tests", "--quiet"];
-    shell::show(shell::cargo(&["test", "--locked"]).args(wasm_arithmetic).args(tests))?;
-    shell::say("cargo test: the issuer's HTTP surface once more, on PostgreSQL");
-    let mut again = shell::cargo(&["test", "--locked", "--workspace", "--test", "api", "--quiet"]);
-    shell::show(with(tools, again.env("KEYTEST_STORE", "postgres")))?;
-    shell::say("cargo test: the issuer's telemetry, which is built on request only");
-    let telemetry = ["--features", build::TELEMETRY, "--lib", "--quiet", "telemetry"];
-    shell::show(shell::cargo(&["test", "--locked", "--workspace"]).args(telemetry))?;
-    shell::show(&mut shell::cargo(&["test", "--locked", "--workspace", "--quiet", "--doc"]))
-}
-
-/// A bare-metal target has no `std` to fall back on.
-fn no_std() -> Result<()> {
-    shell::say("building the verifier for a machine without operating system");
-    shell::run(&mut shell::cargo(&[
-        "build",
-        "--locked",
-        "--package",
-        "keystone-verifier",
-        "--lib",
-        "--target",
-        "thumbv7em-none-eabi",
-    ]))
-}
-
-fn js() -> Result<()> {
-    shell::say("npm test: the npm package by itself");
-    let mut test = shell::command(install::node::npm()?, &["--prefix", "js", "test", "--silent"]);
-    shell::show(&mut test)
-}
-
-fn e2e(tools: &Tools, args: &[String]) -> Result<()> {
-    shell::say("the promises, on real Envoy, PostgreSQL, Redis, Node and Chromium");
+fn end_to_end(tools: &Tools, arguments: &[String]) -> Result<()> {
     let mut test = shell::cargo(&["test", "--locked", "--workspace", "--test", "e2e", "--"]);
-    shell::show(with(tools, test.args(args)))
+    shell::show(with(tools, test.args(arguments)))
 }
 
-/// Needs Envoy with the filter, and the issuer with PostgreSQL.
+/// Runs Envoy with the filter, and the issuer with PostgreSQL, at full load.
 pub(crate) fn soak(minutes: u8) -> Result<()> {
     let envoy = install::envoy::binary()?;
     let (postgres, _) = install::backends()?;
     distribution::install(&[SQLITE])?;
-    install::rust::targets()?;
     let filter = build::wasm()?;
     let keystone = build::issuer()?;
-    e2e(&Tools { envoy, filter, keystone, postgres, ..Tools::default() }, &[format!("soak::{minutes}")])
+    let tools = Tools { envoy, filter, keystone, postgres, ..Tools::default() };
+    end_to_end(&tools, &[format!("soak::{minutes}")])
 }
 
-/// The demo is documentation that runs.
-fn demo(tools: &Tools) -> Result<()> {
-    shell::say("the walk of cargo xtask demo");
-    demo::check(tools)
+fn cargo_test(selection: &[&str]) -> Command {
+    let mut test = shell::cargo(&["test", "--locked", "--quiet"]);
+    test.args(selection);
+    test
 }
 
 fn with<'a>(tools: &Tools, command: &'a mut Command) -> &'a mut Command {
     command.envs(tools.to_env())
 }
 
-const WASM_ARITHMETIC: &str = "keystone-verifier/wasm-arithmetic";
+/// The tests of every crate, without the end-to-end tests.
+const UNIT: [&str; 4] = ["--workspace", "--lib", "--bins", "--tests"];
+/// The tests of the verifier with the arithmetic that it has in WebAssembly.
+const WASM_ARITHMETIC: [&str; 8] = [
+    "--package",
+    "keystone-verifier",
+    "--package",
+    "keystone-fuzz",
+    "--features",
+    "keystone-verifier/wasm-arithmetic",
+    "--lib",
+    "--tests",
+];
 const PYTHON: Wanted = Wanted {
     name: "python",
     requirements: "tests/python/requirements.txt",

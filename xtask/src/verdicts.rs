@@ -11,7 +11,6 @@ use crate::install::distribution::{self, CHROMIUM, FIREFOX, Package, WEBKIT, XVF
 use crate::{build, install, place, shell};
 
 pub(crate) fn run() -> Result<()> {
-    install::rust::targets()?;
     install::node::packages("tests/js")?;
     distribution::install(&[CHROMIUM])?;
     let tools = judges(Tools {
