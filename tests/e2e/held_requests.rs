@@ -4,19 +4,21 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use axum::body::Bytes;
 use axum::http::Request;
+use h2::client::SendRequest;
 use keystone_tests::envoy::statistic;
 use keystone_tests::key_server::Reply;
 use keystone_tests::{mint, wait};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::hostile_mesh::has_its_first_vm;
 use crate::lab::{Alone, Lab, promises};
 use crate::load::Load;
-use crate::samples::Running;
+use crate::samples::{Running, Samples};
 use crate::soak::say;
 
 pub(crate) const PROMISES: &[(&str, Alone)] = promises![
@@ -58,31 +60,52 @@ fn a_held_request_with_a_body_waits_however_the_plugin_is_set(lab: &Lab) -> Resu
     Ok(())
 }
 
-/// What is sent, again and again.
+/// Requests that are sent in waves, each when Envoy asks for keys: it holds requests for half a second from then on.
 struct Flood {
-    waves: u32,
-    /// Connections at once, with a request each.
-    http1: usize,
-    /// Connections at once, with [`STREAMS`] requests each.
-    http2: usize,
+    workers: u32,
+    /// Sent one after the other, and again from the beginning.
+    waves: &'static [Wave],
+    /// The flood ends when so many were held.
+    held: u64,
     /// How much memory Envoy may need more than after the first wave, in bytes: its allocator takes it by the 10 MB.
     growth: u64,
 }
 
-const SHORT: Flood = Flood { waves: 2, http1: 800, http2: 10, growth: 16 << 20 };
-const LONG: Flood = Flood { waves: 4, http1: 4000, http2: 13, growth: 32 << 20 };
-const STREAMS: usize = 80;
+#[derive(Clone, Copy)]
+struct Wave {
+    /// Connections at once, with a request each.
+    http1: usize,
+    /// Connections at once, with [`STREAMS`] requests each.
+    http2: usize,
+}
 
-/// Some 20,000 requests for each failure policy.
+const SHORT: Flood =
+    Flood { workers: 1, waves: &[Wave { http1: 400, http2: 5 }], held: 256, growth: 16 << 20 };
+/// Each worker holds 512, and a fetch that hangs comes every 6 seconds at first.
+const LONG: Flood = Flood {
+    workers: 16,
+    waves: &[Wave { http1: 4000, http2: 0 }, Wave { http1: 0, http2: 96 }],
+    held: 20_000,
+    growth: 32 << 20,
+};
+const STREAMS: usize = 80;
+/// The pause between two fetches has then grown to a minute.
+const MOST_WAVES: usize = 8;
+
+/// 20,000 held requests for each failure policy.
 pub(crate) fn run(lab: &Lab) -> Result<()> {
     FAILURE_POLICIES.iter().try_for_each(|policy| flood(lab, policy, &LONG).map(|line| say(&line)))
 }
 
-/// What happened, in a line.
+/// Returns what happened, in a line.
 fn flood(lab: &Lab, policy: &str, flood: &Flood) -> Result<String> {
     let change = |sample: String| sample.replace("FAIL_RELOAD", policy);
-    let running = Running::start(lab, &format!("held-{policy}"), &["static.yaml"], change)?;
-    running.await_status("/orders", 200)?;
+    let samples = Samples { files: &["static.yaml"], workers: flood.workers };
+    let running = Running::start_with(lab, &format!("held-{policy}"), samples, change)?;
+    // Each worker answers some of them.
+    for _ in 0..20 * flood.workers {
+        running.await_status("/orders", 200)?;
+    }
     running.keys.answers(Reply::Silence);
     let (site, token) = (&running.site, &running.token);
     let public = || site.get("/").send()?.expect(200).map(drop);
@@ -90,27 +113,37 @@ fn flood(lab: &Lab, policy: &str, flood: &Flood) -> Result<String> {
     let without = || site.get("/orders").send()?.expect(401).map(drop);
 
     let clients = Clients { runtime: Runtime::new()?, port: site.port, sent: AtomicU32::new(0) };
-    let (mut first, mut last, begun) = (0, 0, wait::now());
+    let (mut held, mut resident, begun) = (vec![0], Vec::new(), wait::now());
+    let mut answered = Vec::new();
     Load::new().and(public).and(good).and(without).during(|watch| {
-        for wave in 0..flood.waves {
-            clients.wave(flood).with_context(|| format!("wave {wave}"))?;
+        for wave in flood.waves.iter().cycle().take(MOST_WAVES) {
+            clients.wave(*wave, || running.await_fetch(resident.is_empty()))?;
             watch.rounds(1)?;
-            last = running.envoy.resident()?;
-            first = if wave == 0 { last } else { first };
+            held.push(statistic(&running.admin, "keystone_held_requests_total")?);
+            resident.push(running.envoy.resident()?);
+            if held.last().is_some_and(|held| *held >= flood.held) {
+                break;
+            }
         }
-        watch.rounds(5)
+        watch.rounds(5)?;
+        answered = watch.counts();
+        Ok(())
     })?;
 
-    let held = statistic(&running.admin, "keystone_held_requests_total")?;
-    ensure!(held > 0, "nothing was held");
-    has_its_first_vm(&running.admin, running.envoy.log())?;
-    let grown = last.saturating_sub(first);
-    ensure!(grown < flood.growth, "Envoy grew by {grown} bytes");
-    Ok(format!(
-        "{policy}: {} hostile requests in {:.0} s, {held} of them held, {first} bytes resident after the first wave, {last} at the end",
+    let by_wave: Vec<u64> =
+        held.windows(2).filter_map(|pair| pair.last()?.checked_sub(*pair.first()?)).collect();
+    let told = format!(
+        "{policy}: {} hostile requests in {:.0} s, held in each wave {by_wave:?}; meanwhile {answered:?} answers to public requests, \
+         good tokens and requests without a token; bytes resident after each wave {resident:?}",
         clients.sent.into_inner(),
         begun.elapsed().as_secs_f64(),
-    ))
+    );
+    ensure!(by_wave.iter().sum::<u64>() >= flood.held, "too few were held: {told}");
+    has_its_first_vm(&running.admin, running.envoy.log())?;
+    let first = resident.first().copied().unwrap_or_default();
+    let most = resident.iter().max().copied().unwrap_or_default();
+    ensure!(most.saturating_sub(first) < flood.growth, "Envoy grew too much: {told}");
+    Ok(told)
 }
 
 /// Those who send tokens of keys that nobody knows, each of another one.
@@ -121,18 +154,31 @@ struct Clients {
 }
 
 impl Clients {
-    /// All of one protocol at the same moment, then all of the other.
-    fn wave(&self, flood: &Flood) -> Result<()> {
+    /// Connects, waits for `moment`, and sends all at once.
+    fn wave(&self, wave: Wave, moment: impl FnOnce() -> Result<()>) -> Result<()> {
+        let (http1, http2) = self.runtime.block_on(async {
+            let (mut http1, mut http2) = (Vec::new(), Vec::new());
+            for _ in 0..wave.http1 {
+                http1.push(TcpStream::connect(("127.0.0.1", self.port)).await?);
+            }
+            for _ in 0..wave.http2 {
+                let stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
+                let (requests, connection) = h2::client::handshake(stream).await?;
+                http2.push((requests, tokio::spawn(connection)));
+            }
+            anyhow::Ok((http1, http2))
+        })?;
+        moment()?;
         self.runtime.block_on(async {
-            let (mut http1, mut http2) = (JoinSet::new(), JoinSet::new());
-            for _ in 0..flood.http1 {
-                http1.spawn(by_http1(self.port, self.token()));
+            let mut answers = JoinSet::new();
+            for stream in http1 {
+                answers.spawn(by_http1(stream, self.token()));
             }
-            all_refused(http1).await.context("HTTP/1.1")?;
-            for _ in 0..flood.http2 {
-                http2.spawn(by_http2(self.port, (0..STREAMS).map(|_| self.token()).collect()));
+            for connection in http2 {
+                let tokens = (0..STREAMS).map(|_| self.token()).collect();
+                answers.spawn(by_http2(connection, tokens));
             }
-            all_refused(http2).await.context("HTTP/2")
+            all_refused(answers).await
         })
     }
 
@@ -149,8 +195,7 @@ async fn all_refused(mut answers: JoinSet<Result<Vec<u16>>>) -> Result<()> {
     Ok(())
 }
 
-async fn by_http1(port: u16, token: String) -> Result<Vec<u16>> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+async fn by_http1(mut stream: TcpStream, token: String) -> Result<Vec<u16>> {
     let request = format!(
         "GET /orders HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\r\n"
     );
@@ -162,10 +207,10 @@ async fn by_http1(port: u16, token: String) -> Result<Vec<u16>> {
     Ok(vec![status.with_context(|| format!("no answer: {answer:?}"))?])
 }
 
-async fn by_http2(port: u16, tokens: Vec<String>) -> Result<Vec<u16>> {
-    let (mut requests, connection) =
-        h2::client::handshake(TcpStream::connect(("127.0.0.1", port)).await?).await?;
-    let connection = tokio::spawn(connection);
+/// An HTTP/2 connection, and the task that serves it.
+type Http2 = (SendRequest<Bytes>, JoinHandle<Result<(), h2::Error>>);
+
+async fn by_http2((mut requests, connection): Http2, tokens: Vec<String>) -> Result<Vec<u16>> {
     let mut answers = Vec::new();
     for token in tokens {
         requests = requests.ready().await?;

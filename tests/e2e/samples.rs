@@ -185,12 +185,29 @@ pub(crate) struct Running {
     pub(crate) orders: Orders,
 }
 
+/// Which samples an Envoy runs on.
+#[derive(Clone, Copy)]
+pub(crate) struct Samples<'a> {
+    /// The first is the one that Envoy starts with.
+    pub(crate) files: &'a [&'a str],
+    pub(crate) workers: u32,
+}
+
 impl Running {
     /// The first file is the one that Envoy starts with.
     pub(crate) fn start(
         lab: &Lab,
         name: &str,
         files: &[&str],
+        change: impl Fn(String) -> String,
+    ) -> Result<Self> {
+        Self::start_with(lab, name, Samples { files, workers: 1 }, change)
+    }
+
+    pub(crate) fn start_with(
+        lab: &Lab,
+        name: &str,
+        Samples { files, workers }: Samples<'_>,
         change: impl Fn(String) -> String,
     ) -> Result<Self> {
         let home = lab.directory(name)?;
@@ -211,7 +228,7 @@ impl Running {
         }
         let first = Path::new(files.first().context("no sample")?).file_name().context("no name")?;
         let mut envoy = Program::new("envoy", &lab.tools.envoy, &home)
-            .args(["--disable-hot-restart", "--concurrency", "1", "-c"])
+            .args(["--disable-hot-restart", "--concurrency", &workers.to_string(), "-c"])
             .arg(first)
             .start()?;
         let admin = Site::new(admin, &lab.ledger);
@@ -236,6 +253,14 @@ impl Running {
     pub(crate) fn await_status(&self, path: &str, status: u16) -> Result<()> {
         wait::until(&format!("{status} on {path}"), Duration::from_secs(20), || {
             Ok(self.site.get(path).bearer(&self.token).send().is_ok_and(|answer| answer.status == status))
+        })
+    }
+
+    /// Waits until Envoy asks for keys. The first time a request brings that about, which this does not wait for.
+    pub(crate) fn await_fetch(&self, is_first: bool) -> Result<()> {
+        let asked = self.keys.asked();
+        wait::until("the next fetch of keys", Duration::from_secs(90), || {
+            Ok(is_first || self.keys.asked() > asked)
         })
     }
 
