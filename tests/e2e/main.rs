@@ -24,6 +24,8 @@ mod lab;
 mod load;
 mod login;
 mod mesh;
+mod module;
+mod new_vm;
 mod operating;
 mod outage;
 mod peers;
@@ -137,7 +139,7 @@ fn alone() -> impl Iterator<Item = (&'static str, Alone)> {
         mesh::PROMISES,
         hostile_mesh::PROMISES,
         held_requests::PROMISES,
-        revocation::ALONE,
+        new_vm::PROMISES,
         samples::PROMISES,
         convert::PROMISES,
         soak::PROMISES,

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::lab::{Alone, Lab, promises};
 use crate::load::Load;
+use crate::module;
 
 pub(crate) const PROMISES: &[(&str, Alone)] = promises![
     one_fetch_of_the_keys_serves_every_worker,
@@ -312,28 +313,7 @@ fn every_capability_is_listed_and_no_other(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// Section 5 of a module: one memory, its least and its most size, in pages of 64 KiB.
 fn the_module_sets_itself_a_ceiling(lab: &Lab) -> Result<()> {
-    let module = fs::read(&lab.tools.filter)?;
-    let mut rest = module.get(8..).context("no module")?;
-    while let Some((kind, after)) = rest.split_first() {
-        let (size, after) = leb128(after)?;
-        let section = after.get(..size).context("a section is cut short")?;
-        if *kind == 5 {
-            let (memories, limits) = leb128(section)?;
-            let (bounded, limits) = leb128(limits)?;
-            let (_, limits) = leb128(limits)?;
-            let (pages, _) = leb128(limits)?;
-            assert_eq!((memories, bounded, pages * 64), (1, 1, 128 * 1024));
-            return Ok(());
-        }
-        rest = after.get(size..).unwrap_or_default();
-    }
-    anyhow::bail!("the module has no memory")
-}
-
-fn leb128(bytes: &[u8]) -> Result<(usize, &[u8])> {
-    let length = 1 + bytes.iter().position(|byte| byte & 0x80 == 0).context("a number is cut short")?;
-    let (number, rest) = bytes.split_at(length);
-    Ok((number.iter().rev().fold(0, |sum, byte| sum << 7 | usize::from(byte & 0x7f)), rest))
+    assert_eq!(module::memory_limits(&fs::read(&lab.tools.filter)?)?, [Some(128 << 20)]);
+    Ok(())
 }

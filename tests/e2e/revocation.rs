@@ -3,14 +3,11 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use keystone_tests::envoy::{Setup, Start};
-use keystone_tests::orders::Orders;
 use keystone_tests::stack::Stack;
-use keystone_tests::{cast, ports, wait};
+use keystone_tests::wait;
 use serde_json::json;
 
-use crate::lab::{Alone, Lab, OnStack, promises, serving_the_cast};
-use crate::load::Load;
+use crate::lab::{OnStack, promises};
 
 pub(crate) const PROMISES: &[(&str, OnStack)] = promises![
     a_revoked_refresh_token_ends_its_session,
@@ -19,9 +16,6 @@ pub(crate) const PROMISES: &[(&str, OnStack)] = promises![
     a_logout_ends_the_session,
     a_logout_reaches_every_verifier_before_the_token_expires,
 ];
-
-pub(crate) const ALONE: &[(&str, Alone)] =
-    promises![a_revoked_token_stays_revoked_when_envoys_vm_starts_anew];
 
 fn a_revoked_refresh_token_ends_its_session(stack: &Stack) -> Result<()> {
     let alice = stack.issuer.login("alice")?;
@@ -94,40 +88,6 @@ fn a_logout_reaches_every_verifier_before_the_token_expires(stack: &Stack) -> Re
     assert_eq!(ask(&gone)?.reason().as_deref(), Some("revoked"));
     ask(&other)?.expect(200)?;
     Ok(())
-}
-
-/// Other code of the filter begins in new VMs, as after a failure. The issuer does not answer meanwhile.
-fn a_revoked_token_stays_revoked_when_envoys_vm_starts_anew(lab: &Lab) -> Result<()> {
-    let home = lab.issuer_home("new-vm", |_| ())?;
-    let issuer = serving_the_cast(&home)?;
-    let policy = cast::policy_with_feed(&issuer.site.url("")).to_string();
-    let (listen, orders) = (ports::free()?, ports::free()?);
-    let setup = Setup { listen, policy: policy.clone(), orders, issuer: issuer.site.port };
-    let _orders = Orders::start(orders, &lab.tools.package, json!({}))?;
-    let start = Start::new(&lab.tools, &lab.ledger).workers(2).dynamic();
-    let envoy = start.run(&home.directory.join("envoy"), &setup)?;
-    let (gone, other) = (issuer.login("alice")?.access, issuer.login("alice")?.access);
-    let all = |token: &str, status: u16| {
-        let answers = (0..40).map(|_| envoy.site.get("/orders").bearer(token).send());
-        wait::until(&format!("{status} from every worker"), PATIENCE, || {
-            Ok(answers.clone().all(|answer| answer.is_ok_and(|answer| answer.status == status)))
-        })
-    };
-    all(&gone, 200)?;
-    issuer.site.post("/auth/logout").bearer(&gone).send()?.expect(204)?;
-    all(&gone, 401)?;
-    issuer.process.freeze()?;
-
-    let refused = || envoy.site.get("/orders").bearer(&gone).send()?.expect(401).map(drop);
-    let accepted = || envoy.site.get("/orders").bearer(&other).send()?.expect(200).map(drop);
-    Load::new().and(refused).and(accepted).during(|watch| {
-        watch.rounds(5)?;
-        ensure!(envoy.upgrade(&policy)?, "the other build was refused");
-        watch.rounds(100)
-    })?;
-
-    assert_eq!(envoy.site.get("/orders").bearer(&gone).send()?.reason().as_deref(), Some("revoked"));
-    issuer.process.thaw()
 }
 
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -49,10 +49,9 @@ impl Envoy {
     }
 
     /// Gives it another build of the filter, which begins in VMs of its own, with this policy. Whether it took it.
-    pub fn upgrade(&self, policy: &str) -> Result<bool> {
+    pub fn upgrade(&self, module: &[u8], policy: &str) -> Result<bool> {
         let next = self.home.join("next.wasm");
-        // A custom section that is called `n`: other code, for Envoy.
-        fs::write(&next, [fs::read(&self.filter)?, vec![0, 2, 1, b'n']].concat())?;
+        fs::write(&next, module)?;
         self.replace(&next, policy)
     }
 

@@ -17,12 +17,25 @@ pub enum Answer {
 
 /// Sends a request with these fields, pseudo-fields first (RFC 9113 §8.3), on a connection of its own.
 pub fn send(port: u16, fields: &[(&[u8], &[u8])]) -> Result<Answer> {
+    exchange(port, &headers(&block(fields), END_STREAM))
+}
+
+/// The same, with trailers (RFC 9113 §8.1) after a body of nothing.
+pub fn send_with_trailers(
+    port: u16,
+    fields: &[(&[u8], &[u8])],
+    trailers: &[(&[u8], &[u8])],
+) -> Result<Answer> {
+    exchange(port, &[headers(&block(fields), 0), headers(&block(trailers), END_STREAM)].concat())
+}
+
+fn exchange(port: u16, request: &[u8]) -> Result<Answer> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))
         .with_context(|| format!("nobody listens on 127.0.0.1:{port}"))?;
     stream.set_read_timeout(Some(LIMIT))?;
     let mut bytes = PREFACE.to_vec();
     bytes.extend(frame(SETTINGS, 0, 0, &[]));
-    bytes.extend(headers(&block(fields)));
+    bytes.extend(request);
     // A server may refuse before it has read everything: its answer counts, not our failed write.
     let _ = stream.write_all(&bytes);
     answer(&mut BufReader::new(stream))
@@ -80,14 +93,14 @@ fn length(number: usize) -> Vec<u8> {
     bytes
 }
 
-/// The whole request: no body follows.
-fn headers(block: &[u8]) -> Vec<u8> {
+/// Fields of the one stream; `end_of_stream` is [`END_STREAM`] where nothing follows.
+fn headers(block: &[u8], end_of_stream: u8) -> Vec<u8> {
     let mut frames = Vec::new();
     let mut parts = block.chunks(LARGEST_FRAME).peekable();
     let mut first = true;
     while let Some(part) = parts.next() {
         let end = if parts.peek().is_none() { END_HEADERS } else { 0 };
-        let (kind, flags) = if first { (HEADERS, end | END_STREAM) } else { (CONTINUATION, end) };
+        let (kind, flags) = if first { (HEADERS, end | end_of_stream) } else { (CONTINUATION, end) };
         frames.extend(frame(kind, flags, 1, part));
         first = false;
     }
@@ -126,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_long_request_continues_in_a_second_frame() {
-        let frames = headers(&vec![7; LARGEST_FRAME + 1]);
+        let frames = headers(&vec![7; LARGEST_FRAME + 1], END_STREAM);
 
         assert_eq!(frames[..5], [0, 0x40, 0, HEADERS, END_STREAM]);
         assert_eq!(frames[9 + LARGEST_FRAME..][..5], [0, 0, 1, CONTINUATION, END_HEADERS]);
