@@ -7,6 +7,7 @@ mod afterwards;
 mod algorithms;
 mod bad_input;
 mod bootstrap;
+mod clock;
 mod commands;
 mod connections;
 mod convert;
@@ -140,6 +141,7 @@ fn alone() -> impl Iterator<Item = (&'static str, Alone)> {
         hostile_mesh::PROMISES,
         held_requests::PROMISES,
         new_vm::PROMISES,
+        clock::PROMISES,
         samples::PROMISES,
         convert::PROMISES,
         soak::PROMISES,

@@ -4,6 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use keystone_tests::clock::Clock;
 use keystone_tests::envoy::{Envoy, Setup, Start};
 use keystone_tests::http2;
 use keystone_tests::issuer::Issuer;
@@ -96,20 +97,39 @@ fn revocations_that_cannot_be_read_back_are_waited_for(lab: &Lab) -> Result<()> 
 }
 
 /// Envoy behind an issuer whose revocation feed it follows.
-struct Followed {
-    envoy: Envoy,
+pub(crate) struct Followed {
+    pub(crate) envoy: Envoy,
     /// The keys are in it, so that only revocations can be missing.
     policy: String,
-    issuer: Issuer,
+    pub(crate) issuer: Issuer,
     _orders: Orders,
-    /// A token that was revoked, as every worker knows.
+    /// A token that [`Self::revoke`] revokes.
     gone: String,
     other: String,
 }
 
+/// The clocks of both programs, where they are not the machine's.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Clocks<'a> {
+    pub(crate) envoy: Option<&'a Clock>,
+    pub(crate) issuer: Option<&'a Clock>,
+}
+
 impl Followed {
+    /// The token is revoked, as every worker knows.
     fn start(lab: &Lab, name: &str, workers: u32) -> Result<Self> {
+        let followed = Self::start_by(lab, name, workers, Clocks::default())?;
+        followed.all(&followed.gone, 200)?;
+        followed.revoke()?;
+        Ok(followed)
+    }
+
+    pub(crate) fn start_by(lab: &Lab, name: &str, workers: u32, clocks: Clocks<'_>) -> Result<Self> {
         let home = lab.issuer_home(name, |_| ())?;
+        let home = match clocks.issuer {
+            Some(clock) => home.on_clock(clock),
+            None => home,
+        };
         let issuer = serving_the_cast(&home)?;
         let mut policy = cast::policy_with_feed(&issuer.site.url(""));
         let keys = issuer.site.get("/.well-known/jwks.json").send()?.expect(200)?.json()?;
@@ -121,13 +141,25 @@ impl Followed {
         let setup = Setup { listen, policy: policy.clone(), orders: api, issuer: issuer.site.port };
         let orders = Orders::start(api, &lab.tools.package, json!({}))?;
         let start = Start::new(&lab.tools, &lab.ledger).workers(workers).dynamic();
+        let start = match clocks.envoy {
+            Some(clock) => start.clock(clock),
+            None => start,
+        };
         let envoy = start.run(&home.directory.join("envoy"), &setup)?;
         let (gone, other) = (issuer.login("alice")?.access, issuer.login("alice")?.access);
-        let followed = Self { envoy, policy, issuer, _orders: orders, gone, other };
-        followed.all(&followed.gone, 200)?;
-        followed.issuer.site.post("/auth/logout").bearer(&followed.gone).send()?.expect(204)?;
-        followed.all(&followed.gone, 401)?;
-        Ok(followed)
+        Ok(Self { envoy, policy, issuer, _orders: orders, gone, other })
+    }
+
+    /// Revokes the token and waits until every worker refuses it.
+    pub(crate) fn revoke(&self) -> Result<()> {
+        self.issuer.site.post("/auth/logout").bearer(&self.gone).send()?.expect(204)?;
+        self.all(&self.gone, 401)
+    }
+
+    /// Waits until every worker accepts the tokens.
+    pub(crate) fn await_acceptance(&self) -> Result<()> {
+        self.all(&self.gone, 200)?;
+        self.all(&self.other, 200)
     }
 
     /// Waits for this answer from every worker.
@@ -147,7 +179,8 @@ impl Followed {
         }
     }
 
-    fn judges(&self) -> Result<()> {
+    /// One token is revoked, the other is not.
+    pub(crate) fn judges(&self) -> Result<()> {
         let refused = self.envoy.site.get("/orders").bearer(&self.gone).send()?.expect(401)?;
         assert_eq!(refused.reason().as_deref(), Some("revoked"));
         self.envoy.site.get("/orders").bearer(&self.other).send()?.expect(200).map(drop)

@@ -182,7 +182,7 @@ fn kinds(site: &Site, issuer: &str, key: u8) -> Vec<(Vec<u8>, u16)> {
 const NOBODY: u8 = u8::MAX;
 
 /// An API that remembers nothing and takes no time of its own.
-fn upstream() -> Result<u16> {
+pub(crate) fn upstream() -> Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let port = listener.local_addr()?.port();
     thread::spawn(move || {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 
+use crate::clock::Clock;
 use crate::http::Site;
 use crate::ledger::Ledger;
 use crate::ports;
@@ -116,12 +117,13 @@ pub struct Start<'a> {
     ledger: &'a Ledger,
     workers: u32,
     dynamic: bool,
+    clock: Option<&'a Clock>,
 }
 
 impl<'a> Start<'a> {
     /// One worker, everything in one file.
     pub const fn new(tools: &'a Tools, ledger: &'a Ledger) -> Self {
-        Self { tools, ledger, workers: 1, dynamic: false }
+        Self { tools, ledger, workers: 1, dynamic: false, clock: None }
     }
 
     #[must_use]
@@ -133,6 +135,12 @@ impl<'a> Start<'a> {
     #[must_use]
     pub const fn dynamic(self) -> Self {
         Self { dynamic: true, ..self }
+    }
+
+    /// It goes by this clock.
+    #[must_use]
+    pub const fn clock(self, clock: &'a Clock) -> Self {
+        Self { clock: Some(clock), ..self }
     }
 
     pub fn run(self, home: &Path, setup: &Setup) -> Result<Envoy> {
@@ -161,10 +169,14 @@ impl<'a> Start<'a> {
             "static_resources": resources,
         });
         fs::write(home.join("envoy.json"), format!("{configuration:#}"))?;
-        let mut process = Program::new("envoy", &self.tools.envoy, home)
+        let program = Program::new("envoy", &self.tools.envoy, home)
             .args(["-c", "envoy.json", "--disable-hot-restart", "--log-level", "info"])
-            .args(["--concurrency".to_owned(), self.workers.to_string()])
-            .start()?;
+            .args(["--concurrency".to_owned(), self.workers.to_string()]);
+        let program = match self.clock {
+            Some(clock) => clock.of(program),
+            None => program,
+        };
+        let mut process = program.start()?;
         process.ready(Duration::from_secs(60), || {
             admin.get("/ready").send().is_ok_and(|answer| answer.status == 200)
         })?;

@@ -10,6 +10,7 @@ use rustix::process::getuid;
 use serde_json::{Value, json};
 
 use crate::cast;
+use crate::clock::Clock;
 use crate::http::{Answer, Request, Site};
 use crate::ledger::Ledger;
 use crate::process::Process;
@@ -40,6 +41,7 @@ pub struct Home {
     settings: Settings,
     /// `serve` works on a disk of its own.
     small_disk: bool,
+    clock: Option<Clock>,
     ledger: Ledger,
 }
 
@@ -54,6 +56,7 @@ impl Home {
             psql: tools.postgres.join("psql"),
             settings,
             small_disk: false,
+            clock: None,
             ledger: ledger.clone(),
         })
     }
@@ -62,6 +65,11 @@ impl Home {
     /// write beyond a limit is an error there and does not end it.
     pub fn on_a_small_disk(self) -> Self {
         Self { small_disk: true, ..self }
+    }
+
+    /// The same, and all its programs go by this clock.
+    pub fn on_clock(self, clock: &Clock) -> Self {
+        Self { clock: Some(clock.clone()), ..self }
     }
 
     /// `keystone ARGS`, run to its end.
@@ -161,7 +169,11 @@ impl Home {
     }
 
     fn program(&self, name: &str) -> Program {
-        Program::new(name, &self.program, &self.directory)
+        let program = Program::new(name, &self.program, &self.directory);
+        match &self.clock {
+            Some(clock) => clock.of(program),
+            None => program,
+        }
     }
 
     fn note(&self, secret: Option<&Value>) {

@@ -3,6 +3,7 @@
 
 pub mod browser;
 pub mod cast;
+pub mod clock;
 pub mod deployment;
 pub mod docs;
 pub mod envoy;

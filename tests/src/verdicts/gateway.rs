@@ -14,6 +14,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::{Column, LIMIT, REFUSED_EARLY, peers};
+use crate::clock::write_in_place;
 use crate::envoy::{address, cluster, keystone};
 use crate::hostile::{self, Case};
 use crate::http::Site;
@@ -120,10 +121,7 @@ fn opinion(answer: &Answer) -> String {
 }
 
 fn set(clock: &Path, now: u64) -> Result<()> {
-    // In place: Envoy has mapped this very file.
-    let mut file = fs::File::options().create(true).truncate(false).write(true).open(clock)?;
-    file.write_all(&now.to_ne_bytes())?;
-    Ok(())
+    write_in_place(clock, now.to_ne_bytes())
 }
 
 /// Two listeners for each key set of the file.
