@@ -60,6 +60,10 @@ pub trait Store: Administration + Evidence + KeyLife + Revocations + Send + Sync
     fn client_revision(&self) -> u64 {
         0
     }
+    /// Fails if the database file is not where it was. Called before each call and after it: what it changed may be lost.
+    fn check_file(&self) -> Result<()> {
+        Ok(())
+    }
     /// The connections at this moment, pool by pool.
     fn pools(&self) -> Vec<PoolUse>;
     /// Descriptions of the migrations that this program has and the database has not.

@@ -35,7 +35,7 @@ pub struct Spawned<S> {
     client_revision: Arc<AtomicU64>,
 }
 
-impl<S> Spawned<S> {
+impl<S: Store + 'static> Spawned<S> {
     pub(super) fn new(store: S) -> Self {
         Self { store: Arc::new(store), client_revision: Arc::default() }
     }
@@ -67,6 +67,21 @@ impl<S> Spawned<S> {
         &self,
         call: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
+        let store = Arc::clone(&self.store);
+        self.unchecked(async move {
+            store.check_file()?;
+            let answer = call.await.inspect_err(|error| store.learn_from(error))?;
+            store.check_file()?;
+            Ok(answer)
+        })
+        .await
+    }
+
+    /// The same wherever the file is.
+    async fn unchecked<T: Send + 'static>(
+        &self,
+        call: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
         let ended = |_| Err(StoreError::Inconsistent("the call ended without an answer".to_owned()));
         tokio::spawn(call.in_current_span()).await.unwrap_or_else(ended)
     }
@@ -94,13 +109,7 @@ macro_rules! spawn_calls {
             ) -> Result<$answer> {
                 let store = Arc::clone(&self.store);
                 $($(let $lent = $lent.to_owned();)?)*
-                let call = async move {
-                    store
-                        .$name($($(&$lent)? $($value)?),*)
-                        .await
-                        .inspect_err(|error| store.learn_from(error))
-                };
-                self.$wait(call).await
+                self.$wait(async move { store.$name($($(&$lent)? $($value)?),*).await }).await
             })+
             $($as_is)*
         }
@@ -109,7 +118,7 @@ macro_rules! spawn_calls {
 
 spawn_calls!(Store {
     soon fn probe_write() -> ();
-    whole fn close() -> ();
+    unchecked fn close() -> ();
     soon fn pending_migrations() -> Vec<String>;
     soon fn has_schema() -> bool;
     whole fn migrate() -> ();

@@ -7,7 +7,7 @@ mod accounts;
 mod administration;
 mod all_sessions;
 mod bed;
-mod cluster;
+pub(super) mod cluster;
 mod declaration;
 mod evidence;
 mod feed;
@@ -18,6 +18,7 @@ mod revocation;
 mod schema;
 mod sessions;
 mod setup;
+mod sqlite_only;
 mod world;
 
 use bed::Bed;

@@ -157,3 +157,53 @@ pub(super) const ACQUIRE: Duration = Duration::from_millis(1500);
 const TRUSTED: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_secs(10 * 60);
 const RECYCLE: Duration = Duration::from_secs(30 * 60);
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use sqlx::AssertSqlSafe;
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::store::tests::cluster;
+
+    async fn process(pool: &PgPool) -> i32 {
+        sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(pool).await.unwrap()
+    }
+
+    /// A call that does this, and is given up after that.
+    async fn given_up(pool: &PgPool, distrust: &Arc<Distrust>, sql: &'static str) {
+        let (done, is_done) = oneshot::channel();
+        let call = bounded(Arc::clone(distrust), async {
+            let mut connection = pool.acquire().await?;
+            let _ = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *connection).await;
+            done.send(()).unwrap();
+            pending::<Result<()>>().await
+        });
+        tokio::select! {
+            _ = call => panic!("it ended"),
+            _ = is_done => {}
+        }
+    }
+
+    #[ignore = "needs KEYTEST_POSTGRES, a directory with initdb and postgres"]
+    #[tokio::test]
+    async fn a_connection_in_a_transaction_is_not_used_again() {
+        let distrust = Distrust::new();
+        let pool = lazy(&cluster::fresh_database().await, 1, Arc::clone(&distrust)).unwrap();
+        sqlx::query("CREATE TABLE t (x int)").execute(&pool).await.unwrap();
+        let before = process(&pool).await;
+
+        given_up(&pool, &distrust, "SELECT 1").await;
+        assert_eq!(process(&pool).await, before, "it is outside any transaction");
+
+        for sql in ["BEGIN; INSERT INTO t VALUES (1)", "BEGIN; INSERT INTO t VALUES (1); SELECT 1 / 0"] {
+            let before = process(&pool).await;
+            given_up(&pool, &distrust, sql).await;
+            assert_ne!(process(&pool).await, before, "{sql}");
+        }
+        let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM t").fetch_one(&pool).await.unwrap();
+        assert_eq!(rows, 0);
+    }
+}

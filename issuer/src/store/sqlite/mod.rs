@@ -6,6 +6,7 @@ mod clients;
 mod clock;
 mod evidence;
 mod feed;
+mod file;
 mod key_life;
 mod keys;
 mod ledger;
@@ -71,6 +72,10 @@ impl Store for Sqlite {
 
     fn learn_from(&self, error: &StoreError) {
         self.pools.learn_from(error);
+    }
+
+    fn check_file(&self) -> Result<()> {
+        self.pools.check_file()
     }
 
     fn pools(&self) -> Vec<PoolUse> {

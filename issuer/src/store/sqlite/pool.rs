@@ -11,6 +11,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{Connection as _, SqliteConnection, SqlitePool, Transaction};
 use tokio::time::Instant;
 
+use super::file::DatabaseFile;
 use crate::store::{Result, StoreError};
 
 #[derive(Clone)]
@@ -18,6 +19,7 @@ pub(super) struct Pools {
     reader: SqlitePool,
     writer: SqlitePool,
     faults: Arc<Faults>,
+    file: Arc<DatabaseFile>,
 }
 
 impl Pools {
@@ -46,7 +48,12 @@ impl Pools {
                 .connect_lazy_with(reader),
             writer: looked_after(&faults).max_connections(1).connect_lazy_with(writer),
             faults,
+            file: Arc::new(DatabaseFile::new(path)),
         })
+    }
+
+    pub(super) fn check_file(&self) -> Result<()> {
+        self.file.check().map_err(|error| StoreError::Unavailable(sqlx::Error::Io(error)))
     }
 
     /// The last connection that closes moves the write-ahead log into the file. That is the writer, unless another process
@@ -213,6 +220,23 @@ mod tests {
         pools.faults.learn();
 
         assert!(sqlx::query("SELECT * FROM mine").execute(pools.writer()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_connection_in_a_transaction_is_not_used_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let pools = Pools::open(&directory.path().join("keystone.sqlite3")).unwrap();
+        sqlx::query("CREATE TABLE t (x)").execute(pools.writer()).await.unwrap();
+        let mut connection = pools.writer().acquire().await.unwrap();
+        let mut transaction = connection.begin().await.unwrap();
+        sqlx::query("INSERT INTO t VALUES (1)").execute(&mut *transaction).await.unwrap();
+
+        std::mem::forget(transaction);
+        drop(connection);
+
+        insert(&pools).await.unwrap();
+        let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM t").fetch_one(pools.reader()).await.unwrap();
+        assert_eq!(rows, 1);
     }
 
     #[tokio::test]

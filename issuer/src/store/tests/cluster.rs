@@ -10,7 +10,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 
 /// The URL of an empty database that nobody else uses.
-pub(super) async fn fresh_database() -> String {
+pub(crate) async fn fresh_database() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     let cluster = CLUSTER.get_or_init(Cluster::start);
