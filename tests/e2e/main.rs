@@ -5,6 +5,7 @@
 
 mod afterwards;
 mod algorithms;
+mod backends;
 mod bad_input;
 mod bootstrap;
 mod clock;
@@ -126,6 +127,7 @@ fn alone() -> impl Iterator<Item = (&'static str, Alone)> {
         faults::PROMISES,
         replicas::PROMISES,
         bootstrap::PROMISES,
+        backends::PROMISES,
         connections::PROMISES,
         commands::ALONE,
         bad_input::AT_START,

@@ -39,6 +39,7 @@ pub struct Home {
     program: PathBuf,
     psql: PathBuf,
     settings: Settings,
+    environment: Vec<(&'static str, String)>,
     /// `serve` works on a disk of its own.
     small_disk: bool,
     clock: Option<Clock>,
@@ -55,6 +56,7 @@ impl Home {
             program: tools.keystone.clone(),
             psql: tools.postgres.join("psql"),
             settings,
+            environment: Vec::new(),
             small_disk: false,
             clock: None,
             ledger: ledger.clone(),
@@ -70,6 +72,12 @@ impl Home {
     /// The same, and all its programs go by this clock.
     pub fn on_clock(self, clock: &Clock) -> Self {
         Self { clock: Some(clock.clone()), ..self }
+    }
+
+    /// The same with this in the environment of every command.
+    pub fn with_environment(mut self, name: &'static str, value: String) -> Self {
+        self.environment.push((name, value));
+        self
     }
 
     /// `keystone ARGS`, run to its end.
@@ -170,6 +178,8 @@ impl Home {
 
     fn program(&self, name: &str) -> Program {
         let program = Program::new(name, &self.program, &self.directory);
+        let program =
+            self.environment.iter().fold(program, |program, (name, value)| program.env(*name, value));
         match &self.clock {
             Some(clock) => clock.of(program),
             None => program,

@@ -16,6 +16,7 @@ pub mod ledger;
 pub mod mint;
 pub mod node;
 pub mod orders;
+pub mod pgbouncer;
 pub mod ports;
 pub mod postgres;
 pub mod process;

@@ -86,7 +86,7 @@ fn client(bin: &Path, home: &Path, port: u16, program: &str) -> Program {
 }
 
 /// User and group id of a system account.
-fn account(name: &str) -> Result<(u32, u32)> {
+pub(crate) fn account(name: &str) -> Result<(u32, u32)> {
     let accounts = fs::read_to_string("/etc/passwd")?;
     let fields = accounts
         .lines()

@@ -29,6 +29,18 @@ impl Redis {
         Self::with("", tools, home)
     }
 
+    /// The same over TLS alone, with the certificate `redis.crt` and its key `redis.key` in `home`.
+    pub fn start_with_tls(tools: &Tools, home: &Path, ledger: &Ledger) -> Result<Self> {
+        ledger.note(PASSWORD);
+        let port = ports::free()?;
+        let settings = format!(
+            "port 0\ntls-port {port}\ntls-cert-file redis.crt\ntls-key-file redis.key\ntls-auth-clients no\n"
+        );
+        let mut process = spawn(&settings, tools, home)?;
+        process.ready(LIMIT, || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok())?;
+        Ok(Self { process, url: format!("rediss://:{PASSWORD}@localhost:{port}/"), port })
+    }
+
     /// Once it has what the primary has.
     pub fn replica_of(primary: &Self, tools: &Tools, home: &Path) -> Result<Self> {
         let replica = Self::with(&format!("replicaof 127.0.0.1 {}\n", primary.port), tools, home)?;
@@ -44,18 +56,22 @@ impl Redis {
     }
 
     fn with(more: &str, tools: &Tools, home: &Path) -> Result<Self> {
-        fs::create_dir_all(home)?;
         let port = ports::free()?;
-        let settings = format!(
-            "port {port}\nbind 127.0.0.1\nrequirepass {PASSWORD}\nmasterauth {PASSWORD}\nsave \"\"\nappendonly no\n\
-             repl-diskless-sync-delay 0\ndaemonize no\nlogfile \"\"\n{more}"
-        );
-        fs::write(home.join("redis.conf"), settings)?;
-        let mut process = Program::new("redis", &tools.redis, home).arg("redis.conf").start()?;
+        let mut process = spawn(&format!("port {port}\n{more}"), tools, home)?;
         // It asks for the password: it is up.
         process.ready(LIMIT, || command(port, &["PING"]).is_some_and(|said| said.starts_with("-NOAUTH")))?;
         Ok(Self { process, url: format!("redis://:{PASSWORD}@127.0.0.1:{port}/"), port })
     }
+}
+
+fn spawn(more: &str, tools: &Tools, home: &Path) -> Result<Process> {
+    fs::create_dir_all(home)?;
+    let settings = format!(
+        "bind 127.0.0.1\nrequirepass {PASSWORD}\nmasterauth {PASSWORD}\nsave \"\"\nappendonly no\n\
+         repl-diskless-sync-delay 0\ndaemonize no\nlogfile \"\"\n{more}"
+    );
+    fs::write(home.join("redis.conf"), settings)?;
+    Program::new("redis", &tools.redis, home).arg("redis.conf").start()
 }
 
 /// Everything that is said to these commands, a line for each value. `None`: nobody answers.

@@ -8,7 +8,7 @@ use keystone_tests::tools::Tools;
 
 use crate::args::Part;
 use crate::build::{self, Built};
-use crate::install::distribution::{self, CURL, SQLITE};
+use crate::install::distribution::{self, CURL, PGBOUNCER, SQLITE};
 use crate::install::python::{self, Packages, Wanted};
 use crate::stages::Stages;
 use crate::{demo, deploy, install, lints, panics, shell, verdicts};
@@ -111,8 +111,8 @@ fn npm_test() -> Result<()> {
 /// Installs and builds what the end-to-end tests start.
 fn tools(built: Built) -> Result<Tools> {
     let programs = install::programs(keystone_tests::stack::Store::Postgres)?;
-    // The tools that docs/operating.md uses.
-    distribution::install(&[CURL, SQLITE])?;
+    // A pooler before PostgreSQL, and the tools that docs/operating.md uses.
+    distribution::install(&[PGBOUNCER, CURL, SQLITE])?;
     install::node::packages("tests/js")?;
     let python_packages = Packages::installed(&PYTHON)?.home;
     let observed = build::observed_issuer()?;

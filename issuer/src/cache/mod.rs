@@ -54,3 +54,11 @@ pub enum CacheError {
     #[error("the Redis URL {0}")]
     Url(String),
 }
+
+impl CacheError {
+    /// Whether the server's certificate is signed by a CA that this process does not trust.
+    pub fn is_unknown_ca(&self) -> bool {
+        // The error of TLS comes through as text.
+        matches!(self, Self::Unavailable(error) if error.to_string().contains("UnknownIssuer"))
+    }
+}

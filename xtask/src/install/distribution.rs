@@ -24,6 +24,8 @@ pub(crate) const REDIS: Package =
 pub(crate) const SYSTEMD: Package =
     Package { debian: "systemd", programs: &["systemd-analyze"], hidden: None };
 pub(crate) const SQLITE: Package = Package { debian: "sqlite3", programs: &["sqlite3"], hidden: None };
+pub(crate) const PGBOUNCER: Package =
+    Package { debian: "pgbouncer", programs: &["pgbouncer"], hidden: Some(("/", "sbin")) };
 pub(crate) const CURL: Package = Package { debian: "curl", programs: &["curl"], hidden: None };
 pub(crate) const CHROMIUM: Package = Package {
     debian: "chromium",

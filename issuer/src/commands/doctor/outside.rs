@@ -24,12 +24,15 @@ pub(super) async fn redis(config: &Config, world: &World, report: &mut Report) {
     };
     match cache.ping().await {
         Ok(()) => report.ok(REDIS, "answers"),
-        Err(error) => report.failed(
-            REDIS,
-            format!(
-                "{error}; until it answers, every issuer counts attempts for itself, and nothing else changes"
-            ),
-        ),
+        Err(error) => {
+            let advice = if error.is_unknown_ca() { UNKNOWN_CA } else { "" };
+            report.failed(
+                REDIS,
+                format!(
+                    "{error}{advice}; until it answers, every issuer counts attempts for itself, and nothing else changes"
+                ),
+            );
+        }
     }
 }
 
@@ -168,6 +171,8 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 }
 
 const REDIS: &str = "redis";
+const UNKNOWN_CA: &str =
+    ": let this machine trust the CA of its certificate, or name a PEM file of the CA in SSL_CERT_FILE";
 const LISTENERS: &str = "listeners";
 const ISSUER: &str = "issuer URL";
 const KEY_SET: &str = "published keys";
