@@ -20,6 +20,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         part: Option<Part>,
     },
+    /// Check documents, comments, texts of the program and names of tests against the writing rules
+    Prose(Prose),
     /// Start the whole product on this machine and walk through a login, a refusal and a revocation
     Demo(Demo),
     /// Build the issuer, the Envoy filter and the npm package
@@ -61,7 +63,7 @@ pub(crate) enum Command {
 
 #[derive(Clone, Debug, Eq, PartialEq, Subcommand)]
 pub(crate) enum Part {
-    /// Format, lints, unit and API tests on SQLite; needs only Rust
+    /// Format, prose, lints, unit and API tests on SQLite; needs only Rust
     Quick,
     /// The unit and API tests in all variants: PostgreSQL, Redis, telemetry, WebAssembly's arithmetic
     Unit,
@@ -84,6 +86,19 @@ pub(crate) enum Product {
     Issuer,
     Node,
     Envoy,
+}
+
+#[derive(Args, Debug, Eq, PartialEq)]
+pub(crate) struct Prose {
+    /// Lower the numbers in xtask/prose-baseline.txt to those of today
+    #[arg(long, conflicts_with = "list")]
+    pub(crate) lower: bool,
+    /// List all violations, also the known ones
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// List only those below these paths
+    #[arg(value_name = "PATH", requires = "list")]
+    pub(crate) paths: Vec<String>,
 }
 
 #[derive(Args, Debug, Eq, PartialEq)]

@@ -15,6 +15,7 @@ mod lints;
 mod mutants;
 mod panics;
 mod place;
+mod prose;
 mod shell;
 mod stages;
 mod test;
@@ -46,6 +47,7 @@ fn run(command: Command) -> Result<()> {
         Command::Dist => dist::run(),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Mutants { arguments } => mutants::run(&arguments),
+        Command::Prose(options) => prose::run(&options),
         Command::Soak { minutes } => test::soak(minutes),
         Command::Test { part } => test::run(part.as_ref()),
         Command::Vectors => vectors(),

@@ -11,7 +11,7 @@ use crate::build::{self, Built};
 use crate::install::distribution::{self, CURL, PGBOUNCER, SQLITE};
 use crate::install::python::{self, Packages, Wanted};
 use crate::stages::Stages;
-use crate::{demo, deploy, install, lints, panics, shell, verdicts};
+use crate::{demo, deploy, install, lints, panics, prose, shell, verdicts};
 
 pub(crate) fn run(part: Option<&Part>) -> Result<()> {
     let mut stages = Stages::default();
@@ -56,6 +56,7 @@ fn all(stages: &mut Stages) -> Result<()> {
 /// Runs what needs nothing but Rust.
 fn quick(stages: &mut Stages) -> Result<()> {
     stages.run("format", lints::format)?;
+    stages.run("prose", prose::check)?;
     stages.run("lints", lints::host)?;
     stages.run("unit and API tests on SQLite", || shell::show(&mut cargo_test(&UNIT)))
 }
