@@ -1,4 +1,4 @@
-//! Nothing is forgotten by a restart, and nothing starts anew beside what was there.
+//! A restart loses nothing and creates nothing twice.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -22,7 +22,7 @@ pub(crate) enum Command {
     },
     /// Check documents, comments, texts of the program and names of tests against the writing rules
     Prose(Prose),
-    /// Start the whole product on this machine and walk through a login, a refusal and a revocation
+    /// Start the whole product on this machine and show a login, a refusal and a revocation
     Demo(Demo),
     /// Build the issuer, the Envoy filter and the npm package
     Build,

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: builds what is measured and what measures it, and runs the one on the other.
+//! `cargo xtask bench`: builds the product and the measuring program, and runs the measurements.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Building what runs: the issuer, the Envoy filter, the npm package.
+//! Builds the issuer, the Envoy filter and the npm package.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use wasm_bindgen_cli_support::Bindgen;
 use crate::install::{self, Programs};
 use crate::{place, shell};
 
-/// Everything a stack needs, built; together with the programs of others it makes the tools of the harness.
+/// The paths of our own programs. With those of third-party programs they are the tools of the test harness.
 #[derive(Debug)]
 pub(crate) struct Built {
     pub(crate) keystone: PathBuf,
@@ -34,9 +34,9 @@ impl Built {
     }
 }
 
-/// The core as a program, and the clock that Envoy is handed when the hostile file is judged.
+/// Builds the verifier as a program, and the library that sets Envoy's clock while the hostile requests are evaluated.
 pub(crate) fn judges() -> Result<(PathBuf, PathBuf)> {
-    shell::say("building what judges the hostile file");
+    shell::say("building the programs that evaluate the hostile requests");
     native(&[])?;
     shell::run(&mut shell::cargo(&["build", "--locked", "--package", "keystone-tests-clock"]))?;
     let debug = place::target().join("debug");
@@ -55,14 +55,14 @@ pub(crate) fn issuer() -> Result<PathBuf> {
     Ok(place::target().join("debug/keystone"))
 }
 
-/// What runs on this machine. Chosen from the whole workspace and together with an example, so that cargo picks the same
-/// features as for the tests, and builds the dependencies once.
+/// Builds the programs for this machine. They are selected from the whole workspace, together with an example, so that
+/// cargo resolves the same features as for the tests and builds the dependencies once.
 pub(crate) fn native(more: &[&str]) -> Result<()> {
     let ours = ["build", "--locked", "--workspace", "--bin", "keystone", "--example", "judge"];
     shell::run(shell::cargo(&ours).args(more))
 }
 
-/// With telemetry, under a name of its own: the next build of the issuer takes the usual one.
+/// Builds the issuer with telemetry, and copies it: the next build of the issuer takes its name.
 pub(crate) fn observed_issuer() -> Result<PathBuf> {
     shell::say("building the issuer with OpenTelemetry and Sentry");
     native(&["--features", TELEMETRY])?;
@@ -71,14 +71,14 @@ pub(crate) fn observed_issuer() -> Result<PathBuf> {
     Ok(built)
 }
 
-/// As it is shipped.
+/// Builds the issuer as it is released.
 pub(crate) fn optimised_issuer() -> Result<PathBuf> {
     shell::say("building the issuer, optimised");
     shell::run(&mut shell::cargo(&["build", "--locked", "--release", "--package", "keystone-issuer"]))?;
     Ok(place::target().join("release/keystone"))
 }
 
-/// Both `.wasm` files: the filter, and the verifier that the npm package wraps.
+/// Builds the `.wasm` files of the Envoy filter and of the npm package; returns that of the filter.
 pub(crate) fn wasm() -> Result<PathBuf> {
     install::rust::targets()?;
     shell::say("building the WebAssembly of the Envoy filter and the npm package");
@@ -94,12 +94,12 @@ pub(crate) fn wasm() -> Result<PathBuf> {
     Ok(wasm_file(FILTER))
 }
 
-/// The npm package in js/: the verifier with its glue, bundled.
+/// Builds the npm package in js/: the verifier with its bindings, bundled.
 pub(crate) fn npm_package() -> Result<PathBuf> {
     let package = place::root().join("js");
     install::node::packages("js")?;
     shell::say("building the npm package");
-    // Nothing of an earlier build may fill a gap in this one.
+    // A file of an earlier build must not hide that this one lacks it.
     let _ = fs::remove_dir_all(package.join("pkg"));
     let whole = fs::read(wasm_file(VERIFIER))?;
     let small = fs::read(wasm_file(SMALL_VERIFIER))?;
@@ -110,7 +110,7 @@ pub(crate) fn npm_package() -> Result<PathBuf> {
             .web(true)?
             .remove_name_section(true)
             .typescript(true)
-            // The default path makes bundlers look for a file that the package inlines.
+            // With the default path, bundlers would look for a file that the package inlines.
             .omit_default_module_path(false)
             .generate(package.join(folder))
             .with_context(|| format!("wasm-bindgen could not make js/{folder}"))?;
@@ -120,8 +120,8 @@ pub(crate) fn npm_package() -> Result<PathBuf> {
     Ok(package)
 }
 
-/// The module, said not to use what JavaScript made of it could not have: values of the host in tables, and
-/// functions with several results. It is what makes wasm-bindgen use them.
+/// Marks a module as one without reference types and functions with several results, so that wasm-bindgen does not use
+/// them: the JavaScript that the module is translated to could not have them.
 fn without_references(wasm: &[u8]) -> Result<Vec<u8>> {
     let mut wasm = wasm.to_vec();
     for used in [&b"+\x0freference-types"[..], b"+\x0amultivalue"] {
@@ -132,7 +132,7 @@ fn without_references(wasm: &[u8]) -> Result<Vec<u8>> {
     Ok(wasm)
 }
 
-/// All that [`wasm`] builds, as the compiler leaves it.
+/// Returns the paths of the modules that [`wasm`] builds.
 pub(crate) fn modules() -> [PathBuf; 4] {
     [FILTER, VERIFIER, SMALL_VERIFIER, PLAIN_VERIFIER].map(wasm_file)
 }
@@ -144,12 +144,12 @@ fn wasm_file(name: &str) -> PathBuf {
 const FILTER: &str = "keystone_envoy_filter";
 const VERIFIER_PACKAGE: &str = "keystone-verifier-wasm";
 const VERIFIER: &str = "keystone_verifier_wasm";
-/// The same without policies, for those who only verify tokens.
+/// The same without policies, for programs that only verify tokens.
 const SMALL_VERIFIER: &str = "keystone_verifier_small";
-/// The whole one, for being translated to JavaScript, which has no registers of 128 bits.
+/// The whole module without SIMD, which JavaScript does not have, to be translated to JavaScript.
 const PLAIN_VERIFIER: &str = "keystone_verifier_plain";
-/// Takes back what `.cargo/config.toml` says.
+/// Overrides `.cargo/config.toml`.
 const WITHOUT_SIMD: &str = r#"target.wasm32-unknown-unknown.rustflags=["-Ctarget-feature=-simd128"]"#;
-/// What the issuer can do besides, for who asks for it.
+/// The optional features of the issuer.
 pub(crate) const TELEMETRY: &str = "keystone-issuer/otel,keystone-issuer/sentry";
 const WASM: &str = "wasm32-unknown-unknown";

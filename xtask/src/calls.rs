@@ -1,4 +1,4 @@
-//! Which function of a WebAssembly module calls which.
+//! The call graph of a WebAssembly module.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use wasmparser::{
     FunctionBody, KnownCustom, Name, Operator, Parser, Payload, RecGroup, TypeRef,
 };
 
-/// Functions are numbers, those of the host first.
+/// The functions of a module, by index; those of the host come first.
 #[derive(Debug, Default)]
 pub(crate) struct CallGraph {
     exported: BTreeMap<String, u32>,
@@ -24,7 +24,7 @@ pub(crate) struct CallGraph {
 #[derive(Debug, Default)]
 struct Body {
     calls: BTreeSet<u32>,
-    /// The types of what is called by its address.
+    /// The types of the functions that are called by address.
     calls_of_type: BTreeSet<u32>,
 }
 
@@ -60,7 +60,7 @@ impl CallGraph {
         Ok(graph)
     }
 
-    /// What the host may call, by name.
+    /// Returns the functions that the host may call, by name.
     pub(crate) const fn exported(&self) -> &BTreeMap<String, u32> {
         &self.exported
     }
@@ -69,12 +69,13 @@ impl CallGraph {
         self.bodies.keys().copied()
     }
 
-    /// As in the source, without hashes and the arguments of generics.
+    /// Returns the name of a function in the source, without hashes and the arguments of generics.
     pub(crate) fn name(&self, function: u32) -> String {
         self.names.get(&function).cloned().unwrap_or_else(|| format!("function {function}"))
     }
 
-    /// Every function that this one may call: by name, and by address every one that has an address and the right type.
+    /// Returns every function that this one may call: by name, and by address all functions of the right type whose
+    /// address is taken.
     pub(crate) fn called_by(&self, function: u32) -> BTreeSet<u32> {
         let Some(body) = self.bodies.get(&function) else { return BTreeSet::new() };
         let may_be = |other: &&u32| {

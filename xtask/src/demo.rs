@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: the whole product on this machine, walked through step by step.
+//! `cargo xtask demo`: starts the whole product on this machine and shows it step by step.
 
 mod screen;
 mod walkthrough;
@@ -32,7 +32,7 @@ pub(crate) fn run(options: &Demo) -> Result<()> {
     let plan = plan(options.store, &home.directory, default_ports()?);
     let stack = start(&tools, &plan)?;
     if options.once || !options.json {
-        walk_through(&stack, &screen)?;
+        show_steps(&stack, &screen)?;
     }
     if options.json {
         println!("{}", addresses(&stack));
@@ -45,12 +45,12 @@ pub(crate) fn run(options: &Demo) -> Result<()> {
     Ok(())
 }
 
-/// The same walk as a test: in a temporary directory, on free ports.
+/// Runs the walkthrough as a test, in a temporary directory and on free ports.
 pub(crate) fn check(tools: &Tools) -> Result<()> {
     let directory = stack::fresh_directory()?;
     let stack =
         Stack::start(tools, &plan(Store::Sqlite, directory.path(), Ports::free()?), &Ledger::default())?;
-    walk_through(&stack, &Screen::new(true))
+    show_steps(&stack, &Screen::new(true))
 }
 
 fn start(tools: &Tools, plan: &Plan) -> Result<Stack> {
@@ -62,7 +62,7 @@ fn start(tools: &Tools, plan: &Plan) -> Result<Stack> {
     Ok(stack)
 }
 
-fn walk_through(stack: &Stack, screen: &Screen) -> Result<()> {
+fn show_steps(stack: &Stack, screen: &Screen) -> Result<()> {
     let unexpected = walkthrough::all(stack, screen)?;
     ensure!(unexpected == 0, "{unexpected} of the answers above were not the expected ones (✗)");
     screen.line("\nEvery answer was the expected one.");
@@ -74,11 +74,11 @@ fn plan(store: Store, directory: &Path, ports: Ports) -> Plan {
     Plan { store, directory, ports, sections: String::new(), apply }
 }
 
-/// Where the demo lives: in the project's folder, so that the next start finds its data; beside a PostgreSQL that ends
-/// with the demo, in a temporary directory.
+/// The directory of the demo: in the project's folder, so that the next start finds the data, or with PostgreSQL, which
+/// ends with the demo, a temporary one.
 struct DemoHome {
     directory: PathBuf,
-    /// Held while the demo runs: two on one SQLite file would be one too many.
+    /// Held while the demo runs, because two demos cannot share a SQLite file.
     _lock: Option<File>,
     temporary: Option<tempfile::TempDir>,
 }
@@ -113,7 +113,7 @@ impl DemoHome {
     }
 }
 
-/// The ports a person remembers; each that is taken is replaced by a free one, with a note.
+/// Returns well-known ports. A port that is in use is replaced by a free one, and the user is told.
 fn default_ports() -> Result<Ports> {
     let port = |usual: u16, whose: &str| {
         if ports::is_free(usual) {
@@ -131,13 +131,13 @@ fn default_ports() -> Result<Ports> {
     })
 }
 
-/// The first Ctrl-C ends a demo that is up in good order; the second ends it at once.
+/// Returns a channel that receives the first Ctrl-C, which stops a running demo in order; the second ends it at once.
 fn interruption(temporary: Option<PathBuf>) -> Result<Receiver<()>> {
     let (sender, receiver) = mpsc::sync_channel(0);
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     thread::spawn(move || {
         for signal in &mut signals {
-            // Nobody waits yet, or nobody any more: the kernel ends the programs with us, the files are ours.
+            // The main thread is not waiting: the kernel ends the programs with this one, the files are left to us.
             if sender.try_send(()).is_err() {
                 temporary.iter().for_each(|directory| drop(fs::remove_dir_all(directory)));
                 std::process::exit(128 + signal);
@@ -147,7 +147,7 @@ fn interruption(temporary: Option<PathBuf>) -> Result<Receiver<()>> {
     Ok(receiver)
 }
 
-/// For scripts: everything one needs to talk to the demo.
+/// Returns the addresses and credentials of the demo, for scripts.
 fn addresses(stack: &Stack) -> Value {
     let people: serde_json::Map<String, Value> =
         cast::PEOPLE.iter().map(|(name, password, _)| ((*name).to_owned(), json!(password))).collect();

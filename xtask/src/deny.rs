@@ -1,5 +1,5 @@
-//! `cargo xtask deny`: licences, advisories and sources of every dependency. Apart from `test`, because building the
-//! tool takes minutes and its answer depends on today's advisories, not on the change.
+//! `cargo xtask deny`: checks the licenses, advisories and sources of all dependencies. It is not a part of `test`, because
+//! the tool takes minutes to build and the result depends on the advisories of the day, not on the change.
 
 use anyhow::Result;
 

@@ -1,5 +1,5 @@
-//! The deployment files: each judged by the linter of its kind, and the image's sources built. That what the files say
-//! works is a promise in `tests/e2e/`.
+//! Checks the deployment files with their linters, and that the image's sources compile. `tests/e2e/` checks that they
+//! work.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ pub(crate) fn check() -> Result<()> {
     unit(&linters)
 }
 
-/// The issuer compiles from what the image's build is given, and from nothing else of this checkout.
+/// Checks that the issuer compiles from the files that the build of the image gets, and from no other file.
 pub(crate) fn image_context() -> Result<()> {
     shell::say("cargo check: the issuer from what issuer/deploy/Dockerfile.dockerignore lets through");
     let context = place::target().join("image-context");
@@ -34,13 +34,13 @@ pub(crate) fn image_context() -> Result<()> {
     for name in ignore.lines().filter_map(|line| line.strip_prefix('!')) {
         link(&place::root().join(name), &context.join(name))?;
     }
-    // As the lints before it, which have looked at the dependencies already.
+    // The same selection as for the lints, so that the dependencies are not checked again.
     let mut check = shell::cargo(&["check", "--locked", "--workspace", "--bin", "keystone"]);
     check.args(["--example", "judge", "--target-dir"]).arg(place::target());
     shell::run(check.current_dir(&context))
 }
 
-/// Links where it can, so that cargo sees unchanged files as unchanged.
+/// Makes hard links where possible, so that cargo sees unchanged files as unchanged.
 fn link(from: &Path, to: &Path) -> Result<()> {
     if !from.is_dir() {
         fs::create_dir_all(to.parent().context("a file has no folder")?)?;
@@ -60,7 +60,7 @@ fn manifests() -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The unit is read with a program that exists here. A key that systemd does not know is only said, not refused.
+/// Checks the unit with a program that exists on this machine. For an unknown key, systemd prints a warning and succeeds.
 fn unit(linters: &Linters) -> Result<()> {
     let text = fs::read_to_string(place::root().join("issuer/deploy/keystone.service"))?;
     let home = tempfile::tempdir()?;
@@ -74,13 +74,13 @@ fn unit(linters: &Linters) -> Result<()> {
     shell::output(security.args(["--threshold", EXPOSURE]).arg(&unit)).map(drop)
 }
 
-/// How meshes load the filter, and what their definitions allow.
+/// The samples of service meshes that load the filter, and their schemas.
 const MESHES: [(&str, &str); 2] = [
     ("tests/schemas/istio-wasmplugin.json", "envoy-filter/samples/istio.yaml"),
     ("tests/schemas/envoy-gateway-extensionpolicy.json", "envoy-filter/samples/envoy-gateway.yaml"),
 ];
 
-/// In tenths; 100 is a service without any protection.
+/// The highest exposure that is accepted, in tenths; 100 is a service without any protection.
 const EXPOSURE: &str = "15";
 
 #[cfg(test)]

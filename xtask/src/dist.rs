@@ -1,4 +1,4 @@
-//! `cargo xtask dist`: the artefacts to publish, with their checksums.
+//! `cargo xtask dist`: writes the artifacts of a release, with their checksums.
 
 use std::fmt::Write;
 use std::fs;
@@ -30,7 +30,7 @@ fn pack(package: &Path, dist: &Path) -> Result<()> {
     shell::run(pack.arg(dist).current_dir(package)).context("npm could not pack js/")
 }
 
-/// In the format of `sha256sum`, so that `sha256sum --check SHA256SUMS` works.
+/// Returns the checksums in the format of `sha256sum`, so that `sha256sum --check SHA256SUMS` works.
 fn checksums(dist: &Path) -> Result<String> {
     let mut names: Vec<_> = fs::read_dir(dist)?.flatten().map(|entry| entry.file_name()).collect();
     names.sort();

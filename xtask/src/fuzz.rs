@@ -1,5 +1,5 @@
-//! `cargo xtask fuzz`: inputs that nobody thought of, guided by what they reach in the verifier. What is found once is
-//! kept in `verifier/fuzz/corpus`, where the unit tests hold every change to it.
+//! `cargo xtask fuzz`: searches for inputs that violate an invariant, guided by the code that they reach. Inputs that were
+//! found are kept in `verifier/fuzz/corpus`; the unit tests replay them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ pub(crate) fn run(options: &Fuzz) -> Result<()> {
     chosen.into_iter().try_for_each(|name| search(&programs, name, options.seconds))
 }
 
-/// Each has a corpus.
+/// Returns the names of the targets; each has a corpus.
 fn targets() -> Result<Vec<String>> {
     let folders = fs::read_dir(corpus())?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
     let mut names = folders.collect::<Result<Vec<_>>>()?;
@@ -27,7 +27,7 @@ fn targets() -> Result<Vec<String>> {
 }
 
 fn build() -> Result<PathBuf> {
-    shell::say("building the verifier so that it counts which way it went");
+    shell::say("building the verifier with coverage counters");
     let mut build = shell::cargo(&["build", "--locked", "--package", "keystone-fuzz", "--bins"]);
     build.args(["--features", "guided", "--profile", "fuzz"]);
     let counting = place::root().join("verifier/fuzz/counting-rustc");
@@ -44,7 +44,7 @@ fn search(programs: &Path, name: &str, seconds: u32) -> Result<()> {
     search.arg(format!("-dict={}", corpus().with_file_name("dictionary").display()));
     search.arg(format!("-artifact_prefix={}/broken-", found.parent().unwrap_or(&found).display()));
     shell::run(search.arg(&found).arg(corpus().join(name))).with_context(|| {
-        format!("{name}: the search broke off; if a file is named above, its input breaks a promise")
+        format!("{name}: the search stopped; if a file is named above, its input violates an invariant")
     })
 }
 
@@ -52,5 +52,5 @@ fn corpus() -> PathBuf {
     place::root().join("verifier/fuzz/corpus")
 }
 
-/// 9,000 bytes: a little more than the longest token.
+/// The inputs are a little longer than the longest token.
 const OPTIONS: [&str; 4] = ["-max_len=9000", "-timeout=10", "-rss_limit_mb=1024", "-print_final_stats=1"];

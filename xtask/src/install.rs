@@ -1,5 +1,5 @@
-//! What a machine needs besides Rust, Node and Python: found if it is there, else installed by its ordinary client,
-//! else one sentence says what to do.
+//! Finds the programs that are needed besides Rust, Node and Python. A missing one is installed with its ordinary client;
+//! if that fails, the error says what to do.
 
 pub(crate) mod distribution;
 pub(crate) mod envoy;
@@ -15,7 +15,7 @@ use keystone_tests::stack::Store;
 
 use crate::install::distribution::{CHROMIUM, POSTGRES, REDIS};
 
-/// Programs that others made.
+/// The paths of third-party programs.
 #[derive(Debug)]
 pub(crate) struct Programs {
     pub(crate) envoy: PathBuf,
@@ -26,14 +26,14 @@ pub(crate) struct Programs {
     pub(crate) chromium: PathBuf,
 }
 
-/// The servers behind an issuer on PostgreSQL and Redis: the directory of PostgreSQL's programs, and Redis.
+/// Returns the directory of PostgreSQL's programs and the path of Redis.
 pub(crate) fn backends() -> Result<(PathBuf, PathBuf)> {
     distribution::install(&[POSTGRES, REDIS])?;
     let found = |package: &distribution::Package| package.find().unwrap_or_default();
     Ok((directory_of(&found(&POSTGRES)), found(&REDIS)))
 }
 
-/// What a whole stack on this store is made of. What only the other store needs may be missing: its path is empty.
+/// Returns the programs of a whole stack on this store. The paths of those that only the other store needs may be empty.
 pub(crate) fn programs(store: Store) -> Result<Programs> {
     let wanted: &[_] = match store {
         Store::Sqlite => &[CHROMIUM],
@@ -50,7 +50,7 @@ pub(crate) fn programs(store: Store) -> Result<Programs> {
     })
 }
 
-/// Where the real file is: a link to one program does not lie beside its siblings.
+/// Returns the directory of the file itself: a link may be in a directory without the other programs.
 fn directory_of(program: &Path) -> PathBuf {
     let real = program.canonicalize().unwrap_or_default();
     real.parent().map(PathBuf::from).unwrap_or_default()

@@ -1,5 +1,5 @@
-//! `cargo xtask mutants`: whether a test notices when a line of the verifier is wrong. `.cargo/mutants.toml` says which
-//! lines, and which changes change nothing.
+//! `cargo xtask mutants`: changes the verifier in one place at a time and lists the changes that no test notices.
+//! `.cargo/mutants.toml` lists the files and the equivalent mutants.
 
 use anyhow::Result;
 
@@ -8,7 +8,7 @@ use crate::{install, place, shell};
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let tool = install::rust::tool("cargo-mutants", VERSION)?;
     let mut mutants = shell::command(tool, &["mutants", "--package", "keystone-verifier", "--output"]);
-    // It works on a copy, for which nothing that is built already need be built again.
+    // It works on a copy of the sources; with this folder it reuses the compiled dependencies.
     shell::show(mutants.arg(place::target()).env("CARGO_TARGET_DIR", place::target()).args(args))
 }
 

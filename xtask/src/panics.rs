@@ -1,8 +1,8 @@
-//! Whether what is shipped as WebAssembly can panic. There a panic ends the VM of a proxy's worker, or leaves a JavaScript
-//! program with a broken engine, so that nobody has seen one is not enough: no call may lead to one.
+//! Proves that the released WebAssembly cannot panic. A panic would end the VM of a proxy's worker or leave a JavaScript
+//! program with a broken module, so tests are not enough: no call may lead to a panic.
 //!
-//! The compiled modules are read, so only what the optimiser could not prove is left to ask for. That has to stand in
-//! [`ALLOWED`].
+//! The compiled modules are read, from which the optimizer has removed the panics that it could exclude. The others must
+//! be in [`ALLOWED`].
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
@@ -43,7 +43,7 @@ pub(crate) fn check(modules: &[PathBuf]) -> Result<()> {
     Ok(())
 }
 
-/// For each function that may panic, the shortest way to it. Notes in `met` which allowed ones there are.
+/// Returns the shortest call path to each function that may panic. Adds the allowed functions that occur to `met`.
 fn ways_to_panic(graph: &CallGraph, met: &mut BTreeSet<String>) -> Result<Vec<String>> {
     let handler = graph.functions().find(|function| graph.name(*function) == HANDLER);
     let panics = nothing_but_panic(graph, handler.context("the panic handler has no name")?);
@@ -69,7 +69,7 @@ fn ways_to_panic(graph: &CallGraph, met: &mut BTreeSet<String>) -> Result<Vec<St
     Ok(ways)
 }
 
-/// Functions that call nothing else: what makes a panic's message.
+/// Returns the functions that do nothing but panic, such as those that format the message.
 fn nothing_but_panic(graph: &CallGraph, handler: u32) -> BTreeSet<u32> {
     let mut panics = BTreeSet::from([handler]);
     loop {
@@ -85,7 +85,7 @@ fn nothing_but_panic(graph: &CallGraph, handler: u32) -> BTreeSet<u32> {
     }
 }
 
-/// What a host calls. wasm-bindgen runs its descriptions when it makes the package, and leaves them out.
+/// Returns the functions that a host calls. wasm-bindgen runs its descriptions when it makes the package and removes them.
 fn roots(graph: &CallGraph) -> impl Iterator<Item = u32> {
     let exported = graph.exported().iter();
     exported.filter(|(name, _)| !name.starts_with("__wbindgen_describe_")).map(|(_, function)| *function)
@@ -105,8 +105,7 @@ mod tests {
     const CALL: u8 = 0x10;
     const CALL_BY_ADDRESS: [u8; 5] = [0x41, 0, 0x11, 0, 0];
 
-    /// A module of these functions, by name and code, of which the first is what the host may call and `addressed` has an
-    /// address.
+    /// Returns a module of these functions, by name and code. The first is exported; the address of `addressed` is taken.
     fn module(functions: &[(&str, &[u8])], addressed: u8) -> Vec<u8> {
         let sized = |bytes: &[u8]| [&[u8::try_from(bytes.len()).unwrap()], bytes].concat();
         let section = |id: u8, bytes: &[u8]| [&[id], &sized(bytes)[..]].concat();

@@ -1,4 +1,4 @@
-//! Where things are on this machine. The only file here that reads the environment.
+//! Paths on this machine. The only file of xtask that reads the environment.
 
 use std::path::{Path, PathBuf};
 
@@ -9,17 +9,17 @@ pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
 }
 
-/// A path as a person in the project's folder would type it.
+/// Returns a path relative to the project's folder.
 pub(crate) fn shown(path: &Path) -> String {
     path.strip_prefix(root()).unwrap_or(path).display().to_string()
 }
 
-/// Where cargo puts what it builds.
+/// Returns the folder of cargo's build output.
 pub(crate) fn target() -> PathBuf {
     variable("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |named| root().join(named))
 }
 
-/// Where downloads outlive this checkout.
+/// Returns the folder for downloads, which all checkouts share.
 pub(crate) fn cache() -> Result<PathBuf> {
     let base = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
     Ok(base
@@ -27,12 +27,12 @@ pub(crate) fn cache() -> Result<PathBuf> {
         .join("keystone"))
 }
 
-/// The cargo that runs us.
+/// Returns the cargo that runs this program.
 pub(crate) fn cargo() -> PathBuf {
     variable("CARGO").unwrap_or_else(|| PathBuf::from("cargo"))
 }
 
-/// A program by one of its names: in one of these directories, where distributions hide some, or in `PATH`.
+/// Finds a program by one of its names, in one of these directories or in `PATH`.
 pub(crate) fn program(names: &[&str], first_in: &[PathBuf]) -> Option<PathBuf> {
     let path = variable("PATH").unwrap_or_default();
     let directories: Vec<PathBuf> = first_in.iter().cloned().chain(std::env::split_paths(&path)).collect();

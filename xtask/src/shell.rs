@@ -1,4 +1,4 @@
-//! Running other people's programs, visibly. All talk goes to standard error: standard output is for results.
+//! Runs other programs. Messages go to standard error; standard output is for results.
 
 use std::io;
 use std::path::Path;
@@ -8,12 +8,12 @@ use anyhow::{Context, Result, bail};
 
 use crate::place;
 
-/// Says what comes next.
+/// Prints what is done next.
 pub(crate) fn say(what: &str) {
     eprintln!("▸ {what}");
 }
 
-/// A program with its arguments, in the project's folder.
+/// Returns a command that runs a program in the project's folder.
 pub(crate) fn command(program: impl AsRef<Path>, args: &[&str]) -> Command {
     let mut command = Command::new(program.as_ref());
     command.args(args).current_dir(place::root()).stdin(Stdio::null());
@@ -24,18 +24,18 @@ pub(crate) fn cargo(args: &[&str]) -> Command {
     command(place::cargo(), args)
 }
 
-/// Runs it; what it prints is shown on standard error.
+/// Runs a command; its output goes to standard error.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     command.stdout(Stdio::from(io::stderr()));
     finish(command)
 }
 
-/// Runs it; what it prints is a result and goes to standard output.
+/// Runs a command whose output is a result and goes to standard output.
 pub(crate) fn show(command: &mut Command) -> Result<()> {
     finish(command)
 }
 
-/// Runs it and returns what it printed; nothing is shown.
+/// Runs a command and returns its output.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let output = command.output().with_context(|| format!("`{}` could not be started", line(command)))?;
     if !output.status.success() {

@@ -13,8 +13,9 @@ pub(crate) struct Stages {
 }
 
 impl Stages {
-    /// Runs one stage and records its time.
+    /// Prints the name of a stage, runs it and records its time.
     pub(crate) fn run<T>(&mut self, name: &'static str, stage: impl FnOnce() -> Result<T>) -> Result<T> {
+        shell::say(name);
         let start = now();
         let result = stage();
         self.finished.push((name, now().duration_since(start)));

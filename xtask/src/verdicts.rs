@@ -1,4 +1,4 @@
-//! `cargo xtask verdicts`: the hostile file judged on every platform, and the documents that tell of it.
+//! `cargo xtask verdicts`: evaluates the hostile requests on every platform and writes the documents with the results.
 
 use std::fs;
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ pub(crate) fn run() -> Result<()> {
         package: build::npm_package()?,
         ..Tools::default()
     })?;
-    shell::say("judging the hostile file on every platform");
+    shell::say("evaluating the hostile requests on every platform");
     let home = tempfile::tempdir()?;
     let verdicts = Verdicts::collect(&tools, home.path())?;
     for (name, text) in verdicts.files() {
@@ -34,7 +34,7 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// The same tools, with what only judges.
+/// Adds the programs that only evaluate the hostile requests.
 pub(crate) fn judges(tools: Tools) -> Result<Tools> {
     distribution::install(&[FIREFOX, WEBKIT, XVFB])?;
     let (judge, clock) = build::judges()?;

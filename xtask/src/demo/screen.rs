@@ -1,4 +1,4 @@
-//! What a person reads during the demo.
+//! The output of the demo.
 
 use std::io::{self, IsTerminal};
 

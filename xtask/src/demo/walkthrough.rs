@@ -1,4 +1,4 @@
-//! The main job in seven steps: each request as a person would type it, each answer beside what it should be.
+//! The main job in seven steps: each request as a command line, each answer beside the expected one.
 
 use std::time::Duration;
 
@@ -14,23 +14,23 @@ use serde_json::{Value, json};
 use crate::demo::screen::Screen;
 use crate::place;
 
-/// Walks all seven steps; the number of answers that were not the expected ones.
+/// Runs all seven steps; returns the number of unexpected answers.
 pub(crate) fn all(stack: &Stack, screen: &Screen) -> Result<usize> {
-    let mut walk = Walk { stack, screen, variables: Vec::new(), unexpected: 0 };
+    let mut steps = Walkthrough { stack, screen, variables: Vec::new(), unexpected: 0 };
     let file = stack.directory.join("tokens.sh");
     screen.line(&format!("\nThe values of $ALICE and its like: . {}", place::shown(&file)));
-    walk.variable("SECRET", stack.secret("fulfilment")?)?;
-    let alice = walk.alice_logs_in()?;
-    walk.alice_reads_orders(&alice)?;
-    let changed = walk.three_refusals(&alice)?;
-    walk.refresh_and_reuse(&alice)?;
-    walk.a_service_places_orders()?;
-    walk.node_verifies(&alice, &changed)?;
-    walk.a_page_in_a_browser()?;
-    Ok(walk.unexpected)
+    steps.variable("SECRET", stack.secret("fulfilment")?)?;
+    let alice = steps.alice_logs_in()?;
+    steps.alice_reads_orders(&alice)?;
+    let changed = steps.three_refusals(&alice)?;
+    steps.refresh_and_reuse(&alice)?;
+    steps.a_service_places_orders()?;
+    steps.node_verifies(&alice, &changed)?;
+    steps.a_page_in_a_browser()?;
+    Ok(steps.unexpected)
 }
 
-struct Walk<'a> {
+struct Walkthrough<'a> {
     stack: &'a Stack,
     screen: &'a Screen,
     /// Shell variables for what is too long to type.
@@ -38,7 +38,7 @@ struct Walk<'a> {
     unexpected: usize,
 }
 
-impl Walk<'_> {
+impl Walkthrough<'_> {
     fn alice_logs_in(&mut self) -> Result<Tokens> {
         self.screen.step("1. alice logs in, with a form and with JSON");
         let (issuer, password) = (&self.stack.issuer, cast::password("alice")?);
@@ -167,7 +167,7 @@ impl Walk<'_> {
 
     fn node_verifies(&mut self, alice: &Tokens, changed: &str) -> Result<()> {
         self.screen
-            .step("6. Node verifies such tokens with the npm package, without asking anybody about one");
+            .step("6. Node verifies such tokens with the npm package, without a request to the issuer");
         let issuer = self.stack.issuer.site.url("");
         let script = place::shown(&self.stack.node.verify_script());
         let again = self.stack.issuer.login("alice")?.access;
@@ -207,7 +207,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Shows the request, sends it, and shows the answer beside what it should be.
+    /// Shows the request, sends it, and shows the answer beside the expected one.
     fn ask(&mut self, request: &Request, check: impl FnOnce(&Answer) -> Result<String>) -> Result<Answer> {
         self.screen.typed(&request.curl(&self.variables));
         let answer = request.send()?;
@@ -227,7 +227,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Names a value, also in the file that a person reads into their shell.
+    /// Gives a value a name, also in the file of shell variables.
     fn variable(&mut self, name: &str, value: &str) -> Result<()> {
         self.variables.push((name.to_owned(), value.to_owned()));
         let lines: String =

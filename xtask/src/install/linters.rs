@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use crate::install::distribution::{self, SYSTEMD};
 use crate::install::python::{Packages, Wanted};
 
-/// Programs that know what a deployment file must look like.
+/// The linters and where they are.
 #[derive(Debug)]
 pub(crate) struct Linters {
     packages: Packages,
@@ -26,7 +26,7 @@ impl Linters {
         self.packages.native("hadolint", args)
     }
 
-    /// One of those that are written in Python.
+    /// Returns a command that runs one of the linters that are written in Python.
     pub(crate) fn python(&self, name: &str, args: &[&str]) -> Command {
         self.packages.python(name, args)
     }

@@ -1,4 +1,4 @@
-//! Node, and the npm packages of the places that have some.
+//! Node, and the npm packages of a folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{place, shell};
 
-/// Node, if it is new enough.
+/// Returns the path of Node, if it is new enough.
 pub(crate) fn binary() -> Result<PathBuf> {
     let node = place::program(&["node"], &[]).context(ADVICE)?;
     let version = shell::output(&mut shell::command(&node, &["--version"]))?;
@@ -23,7 +23,7 @@ pub(crate) fn npm() -> Result<PathBuf> {
         .context("npm is missing beside Node: install it (Debian: apt-get install npm)")
 }
 
-/// `npm ci`, unless it has run since the lock file changed.
+/// Runs `npm ci`, unless it has run since the lock file changed.
 pub(crate) fn packages(folder: &str) -> Result<()> {
     let folder_path = place::root().join(folder);
     if is_newer(&folder_path.join("node_modules/.package-lock.json"), &folder_path.join("package-lock.json"))

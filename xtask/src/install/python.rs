@@ -1,4 +1,4 @@
-//! Python packages from PyPI, in a folder of their own: no environment of the machine changes.
+//! Python packages from PyPI, installed in a folder of their own, so that no environment of the machine changes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,25 +9,25 @@ use sha2::{Digest, Sha256};
 
 use crate::{place, shell};
 
-/// What one file of pinned requirements names, installed.
+/// The installed packages of one requirements file.
 #[derive(Debug)]
 pub(crate) struct Packages {
     pub(crate) home: PathBuf,
 }
 
-/// A set of packages before it is looked for.
+/// A set of packages to install.
 #[derive(Debug)]
 pub(crate) struct Wanted {
-    /// Of the folder in the cache.
+    /// The name of the folder in the cache.
     pub(crate) name: &'static str,
-    /// A file with hashes, seen from the project's folder.
+    /// The requirements file with hashes, relative to the project's folder.
     pub(crate) requirements: &'static str,
-    /// For whoever waits for it.
+    /// The text that the user reads during the installation.
     pub(crate) description: &'static str,
 }
 
 impl Packages {
-    /// From the cache, or fetched into it.
+    /// Returns the packages from the cache; downloads them if they are missing.
     pub(crate) fn installed(wanted: &Wanted) -> Result<Self> {
         let Wanted { name, requirements, description } = wanted;
         let home = place::cache()?.join(format!("{name}-{}", edition(requirements)?));
@@ -42,12 +42,12 @@ impl Packages {
         Ok(Self { home })
     }
 
-    /// One of their programs that needs no Python.
+    /// Returns a command that runs one of their native programs.
     pub(crate) fn native(&self, name: &str, args: &[&str]) -> Command {
         shell::command(self.home.join("bin").join(name), args)
     }
 
-    /// One of their programs that are written in Python.
+    /// Returns a command that runs one of their Python programs.
     pub(crate) fn python(&self, name: &str, args: &[&str]) -> Command {
         let mut command = shell::command("python3", &[]);
         command.arg(self.home.join("bin").join(name)).args(args).env("PYTHONPATH", &self.home);
@@ -55,12 +55,12 @@ impl Packages {
     }
 }
 
-/// The interpreter itself: what stands in `PATH` may be a script that needs an environment.
+/// Returns the path of the interpreter: the `python3` in `PATH` may be a script that needs an environment.
 pub(crate) fn interpreter() -> Result<PathBuf> {
     ask("import sys; print(sys.executable)").map(PathBuf::from)
 }
 
-/// Unpacked beside its place and moved in one step, so that an interrupted fetch leaves no half folder.
+/// Installs into a temporary folder and renames it, so that an interruption leaves no incomplete folder.
 fn fetch(requirements: &str, home: &Path) -> Result<()> {
     let parent = home.parent().context("the cache has no folder")?;
     fs::create_dir_all(parent)?;
@@ -74,7 +74,7 @@ fn fetch(requirements: &str, home: &Path) -> Result<()> {
     fs::rename(&unpacked, home).with_context(|| format!("cannot write {}", home.display()))
 }
 
-/// Some of the packages are native, so Python's version counts as much as theirs.
+/// Returns an identifier of the packages: native packages depend on the version of Python too.
 fn edition(requirements: &str) -> Result<String> {
     let requirements = fs::read(place::root().join(requirements))?;
     let digest: String =

@@ -1,4 +1,4 @@
-//! The Rust targets of `rust-toolchain.toml`, and tools that cargo builds.
+//! The Rust targets in `rust-toolchain.toml`, and tools that cargo builds.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{place, shell};
 
-/// Adds what is missing. Automatic installation may be switched off in rustup, so it is asked for in so many words.
+/// Installs the missing targets. They are requested explicitly, because rustup's automatic installation may be disabled.
 pub(crate) fn targets() -> Result<()> {
     let wanted = wanted(&fs::read_to_string(place::root().join("rust-toolchain.toml"))?);
     let Some(rustup) = place::program(&["rustup"], &[]) else {
@@ -20,7 +20,7 @@ pub(crate) fn targets() -> Result<()> {
     shell::say(&format!("installing Rust targets: {}", missing.join(", ")));
     let advice = "check the network and run it again, or run `rustup toolchain install` by hand";
     let mut install = shell::command(&rustup, &["toolchain", "install"]);
-    // Set by the cargo that runs us; with it, rustup would not read the file.
+    // Set by the cargo that runs this program; with it, rustup would not read the file.
     shell::run(install.env_remove("RUSTUP_TOOLCHAIN"))
         .with_context(|| format!("rustup could not install what rust-toolchain.toml names: {advice}"))?;
     match self::missing(&rustup, &wanted)?.first() {
@@ -29,7 +29,7 @@ pub(crate) fn targets() -> Result<()> {
     }
 }
 
-/// A tool from crates.io that `test` does not need: found, or built by cargo.
+/// Returns the path of a tool from crates.io that `test` does not need; builds it if it is missing.
 pub(crate) fn tool(name: &str, version: &str) -> Result<PathBuf> {
     let home = place::cache()?.join(format!("{name}-{version}"));
     if let Some(tool) = place::program(&[name], &[home.join("bin")]) {
@@ -47,7 +47,7 @@ fn missing<'a>(rustup: &Path, wanted: &'a [String]) -> Result<Vec<&'a str>> {
     Ok(wanted.iter().filter(is_missing).map(String::as_str).collect())
 }
 
-/// A distribution's Rust: all we can do is look.
+/// Checks the targets of a Rust that was not installed with rustup.
 fn without_rustup(wanted: &[String]) -> Result<()> {
     let sysroot = shell::output(&mut shell::command("rustc", &["--print", "sysroot"]))?;
     let libraries = Path::new(sysroot.trim()).join("lib/rustlib");
@@ -59,7 +59,7 @@ fn without_rustup(wanted: &[String]) -> Result<()> {
     }
 }
 
-/// The names between the brackets of `targets = [ … ]`.
+/// Returns the names between the brackets of `targets = [ … ]`.
 fn wanted(toolchain: &str) -> Vec<String> {
     let line = toolchain.lines().find(|line| line.trim_start().starts_with("targets")).unwrap_or_default();
     line.split('"').skip(1).step_by(2).map(str::to_owned).collect()

@@ -160,9 +160,9 @@ const BANNED: [Banned; 33] = [
     banned_everywhere("parcel", "batch"),
 ];
 
-/// A register of several numbers has lanes.
+/// Where the parts of a SIMD register are meant.
 const SIMD: &[&str] = &["verifier/"];
-/// ECMAScript has promises.
+/// Where the class of ECMAScript is meant.
 const PROMISES: &[&str] = &["js/", "docs/typescript"];
 
 #[cfg(test)]
