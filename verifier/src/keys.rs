@@ -284,7 +284,7 @@ mod tests {
             other => panic!("{other:?}"),
         };
 
-        assert!(after(newer).shares_with(&known));
+        assert!(after(newer).shares_tables_with(&known));
         assert_eq!(after(changed), other);
     }
 }

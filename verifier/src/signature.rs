@@ -5,11 +5,13 @@
 
 use alloc::string::String;
 
+use crate::base64url::encode;
+use crate::text::text;
+
 #[cfg(not(feature = "compat-keys"))]
 mod absent;
 #[cfg(feature = "compat-keys")]
 mod ecdsa;
-mod ed25519;
 #[cfg(feature = "compat-keys")]
 mod rsa;
 
@@ -48,7 +50,7 @@ impl Algorithm {
 /// A public key for one algorithm, which no token can change (RFC 8725 §3.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum PublicKey {
-    Ed25519(ed25519::PublicKey),
+    Ed25519(keystone_ed25519::PublicKey),
     Es256(ecdsa::PublicKey),
     Rs256(rsa::PublicKey),
 }
@@ -56,7 +58,7 @@ pub(crate) enum PublicKey {
 impl PublicKey {
     /// `None`: not the canonical encoding of a point of large order.
     pub(crate) fn ed25519(x: &[u8]) -> Option<Self> {
-        ed25519::PublicKey::from_bytes(x).map(Self::Ed25519)
+        keystone_ed25519::PublicKey::from_bytes(x).map(Self::Ed25519)
     }
 
     /// `None`: not two coordinates of a point of P-256.
@@ -80,7 +82,7 @@ impl PublicKey {
     /// Whether `signature` is this key's over `message`. Always `false` of an algorithm that is not built in.
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         match self {
-            Self::Ed25519(key) => key.verifies(message, signature),
+            Self::Ed25519(key) => key.verify(message, signature),
             Self::Es256(key) => key.verifies(message, signature),
             Self::Rs256(key) => key.verifies(message, signature),
         }
@@ -89,7 +91,7 @@ impl PublicKey {
     /// What a strict verifier asks of a signature before it looks at the message. Other engines do not ask all of it.
     pub(crate) fn may_have_made(&self, signature: &[u8]) -> bool {
         match self {
-            Self::Ed25519(_) => ed25519::is_well_formed(signature),
+            Self::Ed25519(_) => keystone_ed25519::is_well_formed(signature),
             Self::Es256(_) => ecdsa::is_well_formed(signature),
             Self::Rs256(key) => key.may_have_made(signature),
         }
@@ -98,7 +100,9 @@ impl PublicKey {
     /// The key as a JWK with the members of its thumbprint (RFC 7638 §3.2), in their order.
     pub(crate) fn jwk(&self) -> String {
         match self {
-            Self::Ed25519(key) => key.jwk(),
+            Self::Ed25519(key) => {
+                text!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, encode(key.as_bytes()))
+            }
             Self::Es256(key) => key.jwk(),
             Self::Rs256(key) => key.jwk(),
         }

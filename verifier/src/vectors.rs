@@ -4,16 +4,10 @@
 extern crate std;
 
 mod given;
+#[cfg(feature = "aws-lc")]
 mod wycheproof;
 
-use alloc::vec::Vec;
-
 use crate::keys::KeySet;
-
-fn hex(text: &str) -> Vec<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).unwrap() as u8;
-    text.as_bytes().chunks(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
-}
 
 /// Whether the one key of a set verifies the three segments of a JWS.
 fn verifies(jwk: &str, jws: &str) -> bool {

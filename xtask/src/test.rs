@@ -152,11 +152,11 @@ const UNIT: [&str; 4] = ["--workspace", "--lib", "--bins", "--tests"];
 /// The tests of the verifier with the arithmetic that it has in WebAssembly.
 const WASM_ARITHMETIC: [&str; 8] = [
     "--package",
-    "keystone-verifier",
+    "keystone-ed25519",
     "--package",
     "keystone-fuzz",
     "--features",
-    "keystone-verifier/wasm-arithmetic",
+    "keystone-ed25519/wasm-arithmetic",
     "--lib",
     "--tests",
 ];

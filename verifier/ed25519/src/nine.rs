@@ -7,22 +7,22 @@
 
 /// What may be added and subtracted: limbs of at most 2^29 + 2^17.
 #[derive(Clone, Copy)]
-pub(super) struct Tight(pub(super) [u32; 9]);
+pub(crate) struct Tight(pub(super) [u32; 9]);
 
 /// What may be multiplied: limbs of at most 2^30 + 2^18.
 #[derive(Clone, Copy)]
-pub(super) struct Loose(pub(super) [u32; 9]);
+pub(crate) struct Loose(pub(super) [u32; 9]);
 
-pub(super) const BITS: u32 = 29;
-pub(super) const MASK: u32 = (1 << BITS) - 1;
+pub(crate) const BITS: u32 = 29;
+pub(crate) const MASK: u32 = (1 << BITS) - 1;
 /// 2^261 modulo p.
-pub(super) const FOLD: u32 = 19 << 6;
+pub(crate) const FOLD: u32 = 19 << 6;
 /// The greatest limb of a `Tight`.
 #[cfg(test)]
-pub(super) const TIGHT: u32 = (1 << BITS) + (1 << 17);
+pub(crate) const TIGHT: u32 = (1 << BITS) + (1 << 17);
 
 /// Little-endian; the highest bit must be 0. No limb exceeds 29 bits.
-pub(super) const fn from_bytes(out: &mut Tight, bytes: &[u8; 32]) {
+pub(crate) const fn from_bytes(out: &mut Tight, bytes: &[u8; 32]) {
     let [w0, w1, w2, w3, w4, w5, w6, w7] = words(bytes);
     out.0 = [
         w0 & MASK,
@@ -53,7 +53,7 @@ const fn words(bytes: &[u8; 32]) -> [u32; 8] {
 }
 
 /// The one spelling below p, little-endian.
-pub(super) fn to_bytes(out: &mut [u8; 32], a: &Tight) {
+pub(crate) fn to_bytes(out: &mut [u8; 32], a: &Tight) {
     // The highest limb is below 2^30, so up to 127 times 2^255 are left, and each is 19.
     let (once, over) = chained(a.0, 0);
     let (twice, over) = chained(once, 19 * over);
@@ -90,13 +90,13 @@ fn chained(limbs: [u32; 9], more: u32) -> ([u32; 9], u32) {
     ([l0, l1, l2, l3, l4, l5, l6, l7, top & 0x7f_ffff], top >> 23)
 }
 
-pub(super) fn add(out: &mut Loose, a: &Tight, b: &Tight) {
+pub(crate) fn add(out: &mut Loose, a: &Tight, b: &Tight) {
     let [a0, a1, a2, a3, a4, a5, a6, a7, a8] = a.0;
     let [b0, b1, b2, b3, b4, b5, b6, b7, b8] = b.0;
     out.0 = [a0 + b0, a1 + b1, a2 + b2, a3 + b3, a4 + b4, a5 + b5, a6 + b6, a7 + b7, a8 + b8];
 }
 
-pub(super) fn subtract(out: &mut Loose, a: &Tight, b: &Tight) {
+pub(crate) fn subtract(out: &mut Loose, a: &Tight, b: &Tight) {
     let [a0, a1, a2, a3, a4, a5, a6, a7, a8] = a.0;
     let [b0, b1, b2, b3, b4, b5, b6, b7, b8] = b.0;
     // 128·p, in limbs of more than 2^29 + 2^17, so that none falls below 0. None reaches 2^31.
@@ -114,7 +114,7 @@ pub(super) fn subtract(out: &mut Loose, a: &Tight, b: &Tight) {
     ]);
 }
 
-pub(super) fn carry(out: &mut Tight, a: &Loose) {
+pub(crate) fn carry(out: &mut Tight, a: &Loose) {
     out.0 = settled(a.0);
 }
 
@@ -135,7 +135,7 @@ fn settled([a0, a1, a2, a3, a4, a5, a6, a7, a8]: [u32; 9]) -> [u32; 9] {
 }
 
 /// A column is at most nine products of loose limbs: below 9.01·2^60.
-pub(super) fn multiply(out: &mut Tight, a: &Loose, b: &Loose) {
+pub(crate) fn multiply(out: &mut Tight, a: &Loose, b: &Loose) {
     let [a0, a1, a2, a3, a4, a5, a6, a7, a8] = a.0.map(u64::from);
     let [b0, b1, b2, b3, b4, b5, b6, b7, b8] = b.0.map(u64::from);
     out.0 = folded([
@@ -160,7 +160,7 @@ pub(super) fn multiply(out: &mut Tight, a: &Loose, b: &Loose) {
 }
 
 /// The columns of `multiply`, each product that stands twice in one doubled before.
-pub(super) fn square(out: &mut Tight, a: &Loose) {
+pub(crate) fn square(out: &mut Tight, a: &Loose) {
     let [a0, a1, a2, a3, a4, a5, a6, a7, a8] = a.0.map(u64::from);
     let [d0, d1, d2, d3, d4, d5, d6, d7, _] = a.0.map(|limb| u64::from(limb) << 1);
     out.0 = folded([

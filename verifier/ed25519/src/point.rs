@@ -7,36 +7,36 @@ use super::inverse::inverse;
 
 /// x = X / Z, y = Y / Z, x·y = T / Z (Hisil, Wong, Carter and Dawson, "Twisted Edwards curves revisited", 2008).
 #[derive(Clone, Copy)]
-pub(super) struct Point {
-    pub(super) x: Field,
-    pub(super) y: Field,
-    pub(super) z: Field,
-    pub(super) t: Field,
+pub(crate) struct Point {
+    pub(crate) x: Field,
+    pub(crate) y: Field,
+    pub(crate) z: Field,
+    pub(crate) t: Field,
 }
 
 /// A point with Z = 1, shaped for being added often. Halves, so that a sum needs no doubling.
 #[derive(Clone, Copy)]
-pub(super) struct Addend {
+pub(crate) struct Addend {
     /// (y + x) / 2
     sum: Field,
     /// (y − x) / 2
     difference: Field,
     /// d·x·y
-    pub(super) product: Field,
+    pub(crate) product: Field,
 }
 
 impl Point {
-    pub(super) const IDENTITY: Self = Self { x: Field::ZERO, y: Field::ONE, z: Field::ONE, t: Field::ZERO };
+    pub(crate) const IDENTITY: Self = Self { x: Field::ZERO, y: Field::ONE, z: Field::ONE, t: Field::ZERO };
 
     /// The base point: 4/5 and the even x (RFC 8032 §5.1).
-    pub(super) fn base() -> Option<Self> {
+    pub(crate) fn base() -> Option<Self> {
         let mut bytes = [0x66; 32];
         bytes[0] = 0x58;
         Self::decompress(&bytes)
     }
 
     /// RFC 8032 §5.1.3. `None`: no point has this y, or x is 0 and its sign is not. The y must be below p.
-    pub(super) fn decompress(bytes: &[u8; 32]) -> Option<Self> {
+    pub(crate) fn decompress(bytes: &[u8; 32]) -> Option<Self> {
         let mut low = *bytes;
         low[31] &= 0x7f;
         let y = Field::from_bytes(&low);
@@ -56,18 +56,18 @@ impl Point {
     }
 
     /// RFC 8032 §5.1.2.
-    pub(super) fn compress(&self) -> [u8; 32] {
+    pub(crate) fn compress(&self) -> [u8; 32] {
         let by_z = Field::from_bytes(&inverse(&self.z.to_bytes()));
         let mut bytes = self.y.times(&by_z).to_bytes();
         bytes[31] |= u8::from(is_odd(&self.x.times(&by_z))) << 7;
         bytes
     }
 
-    pub(super) fn negated(&self) -> Self {
+    pub(crate) fn negated(&self) -> Self {
         Self { x: self.x.negated().settled(), t: self.t.negated().settled(), ..*self }
     }
 
-    pub(super) fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         let a = self.y.minus(&self.x).times(&other.y.minus(&other.x));
         let b = self.y.plus(&self.x).times(&other.y.plus(&other.x));
         let c = self.t.times(&other.t).times(&D);
@@ -77,7 +77,7 @@ impl Point {
         self.set([&b.minus(&a), &d.minus(&c), &d.plus(&c), &b.plus(&a)]);
     }
 
-    pub(super) fn double(&mut self) {
+    pub(crate) fn double(&mut self) {
         let a = self.x.squared();
         let b = self.y.squared();
         let c = self.z.squared();
@@ -90,7 +90,7 @@ impl Point {
 
     /// Adds `addend`, or subtracts it.
     #[cfg(not(any(target_feature = "simd128", feature = "wasm-arithmetic")))]
-    pub(super) fn add_addend(&mut self, addend: &Addend, negative: bool) {
+    pub(crate) fn add_addend(&mut self, addend: &Addend, negative: bool) {
         let (sum, difference) = addend.signed(negative);
         let a = self.y.minus(&self.x).times(&difference.loose());
         let b = self.y.plus(&self.x).times(&sum.loose());
@@ -110,22 +110,22 @@ impl Point {
 }
 
 impl Addend {
-    pub(super) const IDENTITY: Self = Self { sum: HALF, difference: HALF, product: Field::ZERO };
+    pub(crate) const IDENTITY: Self = Self { sum: HALF, difference: HALF, product: Field::ZERO };
 
     /// Sum and difference of the point, or of its negative.
-    pub(super) fn signed(&self, negative: bool) -> (&Field, &Field) {
+    pub(crate) fn signed(&self, negative: bool) -> (&Field, &Field) {
         if negative { (&self.difference, &self.sum) } else { (&self.sum, &self.difference) }
     }
 
     /// Reads its beginning, its middle and its end, and says nothing of use.
-    pub(super) fn touched(&self) -> bool {
+    pub(crate) fn touched(&self) -> bool {
         self.sum.touched_after::<0>()
             ^ self.difference.touched_after::<1>()
             ^ self.product.touched_after::<2>()
     }
 
     /// The points, with one inverse for all of them.
-    pub(super) fn all(points: &[Point]) -> impl Iterator<Item = Self> {
+    pub(crate) fn all(points: &[Point]) -> impl Iterator<Item = Self> {
         let mut product = Field::ONE;
         // Before each point, the product of the Zs before it.
         let before = points.iter().map(|point| {

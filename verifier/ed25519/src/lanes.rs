@@ -2,9 +2,9 @@
 //! in its place, whose sums are checked for overflow.
 
 #[cfg(not(target_feature = "simd128"))]
-pub(super) use self::arrays::{Four, Two};
+pub(crate) use self::arrays::{Four, Two};
 #[cfg(target_feature = "simd128")]
-pub(super) use self::registers::{Four, Two};
+pub(crate) use self::registers::{Four, Two};
 
 #[cfg(target_feature = "simd128")]
 mod registers {
@@ -15,19 +15,19 @@ mod registers {
     use super::super::nine::{BITS, MASK};
 
     #[derive(Clone, Copy)]
-    pub(in super::super) struct Four(v128);
+    pub(crate) struct Four(v128);
 
     #[derive(Clone, Copy)]
-    pub(in super::super) struct Two(v128);
+    pub(crate) struct Two(v128);
 
     impl Four {
         #[inline(always)]
-        pub(in super::super) fn of([a, b, c, d]: [u32; 4]) -> Self {
+        pub(crate) fn of([a, b, c, d]: [u32; 4]) -> Self {
             Self(u32x4(a, b, c, d))
         }
 
         #[inline(always)]
-        pub(in super::super) fn values(self) -> [u32; 4] {
+        pub(crate) fn values(self) -> [u32; 4] {
             [
                 u32x4_extract_lane::<0>(self.0),
                 u32x4_extract_lane::<1>(self.0),
@@ -37,60 +37,60 @@ mod registers {
         }
 
         #[inline(always)]
-        pub(in super::super) fn low_bits(self) -> Self {
+        pub(crate) fn low_bits(self) -> Self {
             Self(v128_and(self.0, u32x4_splat(MASK)))
         }
 
         #[inline(always)]
-        pub(in super::super) fn high_bits(self) -> Self {
+        pub(crate) fn high_bits(self) -> Self {
             Self(u32x4_shr(self.0, BITS))
         }
 
         #[inline(always)]
-        pub(in super::super) fn times(self, factor: u32) -> Self {
+        pub(crate) fn times(self, factor: u32) -> Self {
             Self(i32x4_mul(self.0, u32x4_splat(factor)))
         }
 
         /// The first halves, number by number.
         #[inline(always)]
-        pub(in super::super) fn first_beside_first(self, other: Self) -> Self {
+        pub(crate) fn first_beside_first(self, other: Self) -> Self {
             Self(u32x4_shuffle::<0, 4, 1, 5>(self.0, other.0))
         }
 
         /// The second halves, number by number.
         #[inline(always)]
-        pub(in super::super) fn second_beside_second(self, other: Self) -> Self {
+        pub(crate) fn second_beside_second(self, other: Self) -> Self {
             Self(u32x4_shuffle::<2, 6, 3, 7>(self.0, other.0))
         }
 
         /// The second half of this and the first of the `next`.
         #[inline(always)]
-        pub(in super::super) fn up_to(self, next: Self) -> Self {
+        pub(crate) fn up_to(self, next: Self) -> Self {
             Self(u32x4_shuffle::<2, 3, 4, 5>(self.0, next.0))
         }
 
         /// `other` where `mask` is all ones, this where it is 0.
         #[inline(always)]
-        pub(in super::super) fn or_where(self, mask: Self, other: Self) -> Self {
+        pub(crate) fn or_where(self, mask: Self, other: Self) -> Self {
             Self(v128_bitselect(other.0, self.0, mask.0))
         }
 
         /// The products of the first halves.
         #[inline(always)]
-        pub(in super::super) fn first_by_first(self, other: Self) -> Two {
+        pub(crate) fn first_by_first(self, other: Self) -> Two {
             Two(u64x2_extmul_low_u32x4(self.0, other.0))
         }
 
         /// The products of the second halves.
         #[inline(always)]
-        pub(in super::super) fn second_by_second(self, other: Self) -> Two {
+        pub(crate) fn second_by_second(self, other: Self) -> Two {
             Two(u64x2_extmul_high_u32x4(self.0, other.0))
         }
 
         /// The same, but the compiler does not know where it comes from. If it did, it would take a product of a first
         /// and a second half for one of whole 64 bits, which costs a machine ten instructions, not three.
         #[inline(always)]
-        pub(in super::super) fn unrelated(self) -> Self {
+        pub(crate) fn unrelated(self) -> Self {
             Self(black_box(self.0))
         }
     }
@@ -115,18 +115,18 @@ mod registers {
 
     impl Two {
         #[inline(always)]
-        pub(in super::super) fn low_bits(self) -> Self {
+        pub(crate) fn low_bits(self) -> Self {
             Self(v128_and(self.0, u64x2_splat(MASK as u64)))
         }
 
         #[inline(always)]
-        pub(in super::super) fn high_bits(self) -> Self {
+        pub(crate) fn high_bits(self) -> Self {
             Self(u64x2_shr(self.0, BITS))
         }
 
         /// The lowest 32 bits of each, and of the `next` ones.
         #[inline(always)]
-        pub(in super::super) fn with(self, next: Self) -> Four {
+        pub(crate) fn with(self, next: Self) -> Four {
             Four(u32x4_shuffle::<0, 2, 4, 6>(self.0, next.0))
         }
     }
@@ -148,63 +148,63 @@ mod arrays {
     use super::super::nine::{BITS, MASK};
 
     #[derive(Clone, Copy)]
-    pub(in super::super) struct Four([u32; 4]);
+    pub(crate) struct Four([u32; 4]);
 
     #[derive(Clone, Copy)]
-    pub(in super::super) struct Two([u64; 2]);
+    pub(crate) struct Two([u64; 2]);
 
     impl Four {
-        pub(in super::super) fn of(values: [u32; 4]) -> Self {
+        pub(crate) fn of(values: [u32; 4]) -> Self {
             Self(values)
         }
 
-        pub(in super::super) fn values(self) -> [u32; 4] {
+        pub(crate) fn values(self) -> [u32; 4] {
             self.0
         }
 
-        pub(in super::super) fn low_bits(self) -> Self {
+        pub(crate) fn low_bits(self) -> Self {
             Self(self.0.map(|value| value & MASK))
         }
 
-        pub(in super::super) fn high_bits(self) -> Self {
+        pub(crate) fn high_bits(self) -> Self {
             Self(self.0.map(|value| value >> BITS))
         }
 
-        pub(in super::super) fn times(self, factor: u32) -> Self {
+        pub(crate) fn times(self, factor: u32) -> Self {
             Self(self.0.map(|value| value * factor))
         }
 
-        pub(in super::super) fn first_beside_first(self, other: Self) -> Self {
+        pub(crate) fn first_beside_first(self, other: Self) -> Self {
             let ([a, b, _, _], [c, d, _, _]) = (self.0, other.0);
             Self([a, c, b, d])
         }
 
-        pub(in super::super) fn second_beside_second(self, other: Self) -> Self {
+        pub(crate) fn second_beside_second(self, other: Self) -> Self {
             let ([_, _, a, b], [_, _, c, d]) = (self.0, other.0);
             Self([a, c, b, d])
         }
 
-        pub(in super::super) fn up_to(self, next: Self) -> Self {
+        pub(crate) fn up_to(self, next: Self) -> Self {
             let ([_, _, a, b], [c, d, _, _]) = (self.0, next.0);
             Self([a, b, c, d])
         }
 
-        pub(in super::super) fn or_where(self, mask: Self, other: Self) -> Self {
+        pub(crate) fn or_where(self, mask: Self, other: Self) -> Self {
             let ([a, b, c, d], [m, n, o, p], [e, f, g, h]) = (self.0, mask.0, other.0);
             Self([a & !m | e & m, b & !n | f & n, c & !o | g & o, d & !p | h & p])
         }
 
-        pub(in super::super) fn first_by_first(self, other: Self) -> Two {
+        pub(crate) fn first_by_first(self, other: Self) -> Two {
             let ([a, b, _, _], [c, d, _, _]) = (self.0.map(u64::from), other.0.map(u64::from));
             Two([a * c, b * d])
         }
 
-        pub(in super::super) fn second_by_second(self, other: Self) -> Two {
+        pub(crate) fn second_by_second(self, other: Self) -> Two {
             let ([_, _, a, b], [_, _, c, d]) = (self.0.map(u64::from), other.0.map(u64::from));
             Two([a * c, b * d])
         }
 
-        pub(in super::super) fn unrelated(self) -> Self {
+        pub(crate) fn unrelated(self) -> Self {
             self
         }
     }
@@ -228,15 +228,15 @@ mod arrays {
     }
 
     impl Two {
-        pub(in super::super) fn low_bits(self) -> Self {
+        pub(crate) fn low_bits(self) -> Self {
             Self(self.0.map(|value| value & u64::from(MASK)))
         }
 
-        pub(in super::super) fn high_bits(self) -> Self {
+        pub(crate) fn high_bits(self) -> Self {
             Self(self.0.map(|value| value >> BITS))
         }
 
-        pub(in super::super) fn with(self, next: Self) -> Four {
+        pub(crate) fn with(self, next: Self) -> Four {
             let ([a, b], [c, d]) = (self.0, next.0);
             Four([a as u32, b as u32, c as u32, d as u32])
         }

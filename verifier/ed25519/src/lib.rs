@@ -1,6 +1,25 @@
-//! Ed25519 (RFC 8032), strict, with what a key's checks have in common worked out once.
+//! Verifies Ed25519 signatures (RFC 8032), strictly: a key, a message or a signature has one accepted encoding.
 //!
-//! Everything here is public: keys, signatures, tokens. So nothing needs to take the same time.
+//! - The public key is the canonical encoding of a point of large order.
+//! - The first half of a signature, R, is canonical and not of small order; the second, S, is below the group order.
+//! - The equation is the one without cofactor, R = S·B − h·A, compared as bytes.
+//!
+//! After some valid signatures a key gets tables of multiples of its point, so that later verifications are additions alone.
+//! All values are public, so the code runs in variable time. It never handles a secret key: this crate does not sign.
+//!
+//! ```
+//! let key = keystone_ed25519::PublicKey::from_bytes(&[
+//!     0x3d, 0x40, 0x17, 0xc3, 0xe8, 0x43, 0x89, 0x5a, 0x92, 0xb7, 0x0a, 0xa7, 0x4d, 0x1b, 0x7e, 0xbc,
+//!     0x9c, 0x98, 0x2c, 0xcf, 0x2e, 0xc4, 0x96, 0x8c, 0xc0, 0xcd, 0x55, 0xf1, 0x2a, 0xf4, 0x66, 0x0c,
+//! ]).ok_or("not a key")?;
+//! assert!(!key.verify(b"message", &[0; 64]));
+//! # Ok::<(), &str>(())
+//! ```
+
+#![no_std]
+#![warn(missing_docs)]
+
+extern crate alloc;
 
 mod comb;
 mod field;
@@ -15,7 +34,6 @@ mod point;
 #[cfg(any(target_feature = "simd128", feature = "wasm-arithmetic"))]
 mod points;
 
-use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -25,26 +43,27 @@ use sha2::{Digest as _, Sha512};
 
 use self::comb::Comb;
 use self::point::Point;
-use crate::base64url::encode;
-use crate::text::text;
 
-/// A public key that is a canonical encoding of a point of large order. Copies share what was worked out for it.
+/// A public key: the canonical encoding of a point of large order. Clones share their tables.
 #[derive(Clone)]
-pub(crate) struct PublicKey(Arc<Key>);
+pub struct PublicKey(Arc<Key>);
 
 struct Key {
     bytes: [u8; 32],
-    /// The point, negated, as the check needs it.
+    /// The negated point, as the equation needs it.
     negated: Point,
-    /// Good signatures so far, up to where the comb is made.
+    /// Counts valid signatures until the tables are made.
     accepted: AtomicU32,
     comb: Comb,
 }
 
 impl PublicKey {
-    /// `None` for a y of p or more, for a point that is not on the curve, and for the points of small order, with
-    /// which one signature fits every message.
-    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    /// Reads the encoding of RFC 8032 §5.1.2.
+    ///
+    /// Returns `None` if y is p or more, if the point is not on the curve, and for the points of small order, with which
+    /// one signature fits every message.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; 32] = bytes.try_into().ok()?;
         if !is_canonical(bytes) || is_of_small_order(bytes) {
             return None;
@@ -53,29 +72,33 @@ impl PublicKey {
         Some(Self(Arc::new(Key { bytes: *bytes, negated, accepted: AtomicU32::new(0), comb: Comb::new() })))
     }
 
-    /// Whether `signature` is this key's over `message`: S below the group order, R canonical and not of small order,
-    /// equation without cofactor.
-    pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        let verifies = self.0.verifies(message, signature).unwrap_or(false);
-        if verifies {
-            self.0.work_ahead();
+    /// Returns the encoding that the key was read from.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0.bytes
+    }
+
+    /// Returns whether `signature` is a signature of this key over `message`.
+    #[must_use]
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        let valid = self.0.verify(message, signature).unwrap_or(false);
+        if valid {
+            self.0.grow_tables();
         }
-        verifies
+        valid
     }
 
-    /// Whether both have what was worked out for either.
-    #[cfg(test)]
-    pub(crate) fn shares_with(&self, other: &Self) -> bool {
+    /// Returns whether tables made for one of the two keys serve the other, as those of a clone do.
+    #[must_use]
+    pub fn shares_tables_with(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
-    }
-
-    pub(super) fn jwk(&self) -> String {
-        text!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, encode(&self.0.bytes))
     }
 }
 
-/// What can be said of a signature without its key: S below the group order, R canonical and not of small order.
-pub(super) fn is_well_formed(signature: &[u8]) -> bool {
+/// Returns whether `signature` passes the checks that need neither key nor message: R is canonical and not of small order, S
+/// is below the group order. Other engines do not make all of them.
+#[must_use]
+pub fn is_well_formed(signature: &[u8]) -> bool {
     let halves = signature.first_chunk::<32>().zip(signature.last_chunk::<32>());
     signature.len() == 64
         && halves.is_some_and(|(r, s)| {
@@ -86,8 +109,8 @@ pub(super) fn is_well_formed(signature: &[u8]) -> bool {
 }
 
 impl Key {
-    /// R = s·B − h·A, compared as bytes: R itself is never decompressed.
-    fn verifies(&self, message: &[u8], signature: &[u8]) -> Option<bool> {
+    /// Checks R = S·B − h·A on bytes: R is never decompressed.
+    fn verify(&self, message: &[u8], signature: &[u8]) -> Option<bool> {
         let signature: &[u8; 64] = signature.try_into().ok()?;
         let (r, s) = (signature.first_chunk::<32>()?, signature.last_chunk::<32>()?);
         if is_of_small_order(r) {
@@ -104,9 +127,10 @@ impl Key {
         Some(sum.compress() == *r)
     }
 
-    /// Makes the combs, row by row, once the key has proved to be in use. Only good signatures count: nobody else can ask for the work.
-    fn work_ahead(&self) {
-        if self.accepted.load(Ordering::Relaxed) < WORTH_A_COMB {
+    /// Makes the next row of the tables once the key has proved to be in use. Only valid signatures count, so that nobody else
+    /// can cause the work.
+    fn grow_tables(&self) {
+        if self.accepted.load(Ordering::Relaxed) < MIN_SIGNATURES_FOR_COMB {
             self.accepted.fetch_add(1, Ordering::Relaxed);
         } else if self.comb.rows().is_none() {
             self.comb.grow(&self.negated);
@@ -132,23 +156,23 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// Of the base point, for all keys.
+/// The comb of the base point, shared by all keys.
 static BASE: Comb = Comb::new();
 
-/// Whether y, the low 255 bits, is below p = 2^255 − 19 (RFC 8032 §5.1.3).
+/// Returns whether y, the low 255 bits, is below p = 2^255 − 19 (RFC 8032 §5.1.3).
 fn is_canonical(bytes: &[u8; 32]) -> bool {
     let [low, middle @ .., high] = bytes;
     *low < 0xed || high & 0x7f != 0x7f || middle.iter().any(|&byte| byte != 0xff)
 }
 
-/// Whether y is that of one of the eight points of small order, in its canonical spelling.
+/// Returns whether y is that of one of the eight points of small order, in its canonical spelling.
 fn is_of_small_order(bytes: &[u8; 32]) -> bool {
     let mut y = *bytes;
     y[31] &= 0x7f;
     SMALL_ORDER.contains(&y)
 }
 
-/// The y of the points whose order divides 8: 1, −1, 0 and the two of order 8.
+/// The y coordinates of the points whose order divides 8: 1, −1, 0 and the two of order 8.
 const SMALL_ORDER: [[u8; 32]; 5] = [
     [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
     [
@@ -166,8 +190,8 @@ const SMALL_ORDER: [[u8; 32]; 5] = [
     ],
 ];
 
-/// Good signatures before a key is worth its comb.
-const WORTH_A_COMB: u32 = 16;
+/// The number of valid signatures after which a key gets its comb.
+const MIN_SIGNATURES_FOR_COMB: u32 = 16;
 
 #[cfg(test)]
 mod tests;

@@ -14,17 +14,17 @@ use super::point::{Addend, Point};
 #[cfg(any(target_feature = "simd128", feature = "wasm-arithmetic"))]
 use super::points::Points;
 
-pub(super) struct Comb([OnceBox<Row>; ROWS]);
+pub(crate) struct Comb([OnceBox<Row>; ROWS]);
 
 type Row = Vec<Addend>;
 
 /// Of a comb, once all are made.
-pub(super) type Rows<'a> = [&'a Row; ROWS];
+pub(crate) type Rows<'a> = [&'a Row; ROWS];
 
 /// A digit of a comb has so many bits.
 const BITS: usize = 8;
 const WIDTH: usize = 1 << (BITS - 1);
-pub(super) const ROWS: usize = digits_of(BITS);
+pub(crate) const ROWS: usize = digits_of(BITS);
 
 /// A digit without a comb, whose multiples serve only once.
 const FEW_BITS: usize = 5;
@@ -32,16 +32,16 @@ const FEW: usize = 1 << (FEW_BITS - 1);
 const FEW_ROWS: usize = digits_of(FEW_BITS);
 
 impl Comb {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self([const { OnceBox::new() }; ROWS])
     }
 
     /// Makes the next row for this point, always the same one, unless all combs together have as many as they may.
-    pub(super) fn grow(&self, point: &Point) {
+    pub(crate) fn grow(&self, point: &Point) {
         self.grow_within(point, MOST_ROWS);
     }
 
-    pub(super) fn grow_within(&self, point: &Point, most: usize) {
+    pub(crate) fn grow_within(&self, point: &Point, most: usize) {
         if ROWS_ALIVE.load(Ordering::Relaxed) >= most {
             return;
         }
@@ -56,7 +56,7 @@ impl Comb {
     }
 
     /// Every row, once all are made.
-    pub(super) fn rows(&self) -> Option<Rows<'_>> {
+    pub(crate) fn rows(&self) -> Option<Rows<'_>> {
         let mut rows = [const { &Row::new() }; ROWS];
         for (row, made) in rows.iter_mut().zip(&self.0) {
             *row = made.get()?;
@@ -81,7 +81,7 @@ const MOST_ROWS: usize = if cfg!(target_arch = "wasm32") { 64 * ROWS } else { us
 ///
 /// Not inlined: a first verification knows no combs, and need not wait for a browser or Node to compile this.
 #[inline(never)]
-pub(super) fn sum_of_rows(factors: [(&Rows, &[u8; 32]); 2]) -> Point {
+pub(crate) fn sum_of_rows(factors: [(&Rows, &[u8; 32]); 2]) -> Point {
     let [one, other] = factors.map(|(rows, scalar)| addends(rows, scalar));
     // A comb is larger than what a core keeps near. Asked for all at once, with little else in between, its parts come
     // at the same time.
@@ -121,7 +121,7 @@ fn sum_of_pairs<'a>(addends: impl Iterator<Item = (Signed<'a>, Signed<'a>)>) -> 
 }
 
 /// The sum of both points' multiples without a comb: four times as slow, for keys that may never be seen again.
-pub(super) fn sum_of_multiples(factors: [(&Point, &[u8; 32]); 2]) -> Point {
+pub(crate) fn sum_of_multiples(factors: [(&Point, &[u8; 32]); 2]) -> Point {
     let tables =
         factors.map(|(point, scalar)| (first_multiples(point, FEW), digits::<FEW_BITS, FEW_ROWS>(scalar)));
     let mut sum = Point::IDENTITY;

@@ -4,7 +4,7 @@ use super::field::Field;
 use super::pair::Tight;
 use super::point::{Addend, Point};
 
-pub(super) struct Points {
+pub(crate) struct Points {
     x: Tight,
     y: Tight,
     z: Tight,
@@ -13,14 +13,14 @@ pub(super) struct Points {
 
 impl Points {
     /// The identity, twice.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let twice = |number: &Field| Tight::of(number.limbs(), number.limbs());
         let (zero, one) = (twice(&Field::ZERO), twice(&Field::ONE));
         Self { x: zero, y: one, z: one, t: zero }
     }
 
     /// Adds an addend to each, or subtracts it.
-    pub(super) fn add(&mut self, [(one, one_negative), (other, other_negative)]: [(&Addend, bool); 2]) {
+    pub(crate) fn add(&mut self, [(one, one_negative), (other, other_negative)]: [(&Addend, bool); 2]) {
         let (one_sum, one_difference) = one.signed(one_negative);
         let (other_sum, other_difference) = other.signed(other_negative);
         let difference = Tight::of(one_difference.limbs(), other_difference.limbs());
@@ -40,7 +40,7 @@ impl Points {
     }
 
     /// Of both.
-    pub(super) fn sum(&self) -> Point {
+    pub(crate) fn sum(&self) -> Point {
         let [x, y, z, t] =
             [&self.x, &self.y, &self.z, &self.t].map(|pair| pair.halves().map(Field::of_limbs));
         let ([x, other_x], [y, other_y], [z, other_z], [t, other_t]) = (x, y, z, t);

@@ -18,99 +18,99 @@ use super::nine::{Loose, Tight, add, carry, from_bytes, multiply, square, subtra
 
 /// A number that may stand anywhere.
 #[derive(Clone, Copy)]
-pub(super) struct Field(Tight);
+pub(crate) struct Field(Tight);
 
 /// A sum, difference or copy with larger limbs, which may only be multiplied or settled.
 #[derive(Clone, Copy)]
-pub(super) struct Sum(Loose);
+pub(crate) struct Sum(Loose);
 
 impl Field {
-    pub(super) const ZERO: Self = Self::from_bytes(&[0; 32]);
-    pub(super) const ONE: Self = Self::from_bytes(&one());
+    pub(crate) const ZERO: Self = Self::from_bytes(&[0; 32]);
+    pub(crate) const ONE: Self = Self::from_bytes(&one());
 
     #[cfg(any(target_feature = "simd128", feature = "wasm-arithmetic"))]
-    pub(super) fn limbs(&self) -> &[u32; 9] {
+    pub(crate) fn limbs(&self) -> &[u32; 9] {
         &self.0.0
     }
 
     #[cfg(any(target_feature = "simd128", feature = "wasm-arithmetic"))]
-    pub(super) fn of_limbs(limbs: [u32; 9]) -> Self {
+    pub(crate) fn of_limbs(limbs: [u32; 9]) -> Self {
         Self(Tight(limbs))
     }
 
     /// Little-endian; the highest bit must be 0.
-    pub(super) const fn from_bytes(bytes: &[u8; 32]) -> Self {
+    pub(crate) const fn from_bytes(bytes: &[u8; 32]) -> Self {
         let mut out = Tight([0; _]);
         from_bytes(&mut out, bytes);
         Self(out)
     }
 
     /// The one spelling below p, little-endian.
-    pub(super) fn to_bytes(self) -> [u8; 32] {
+    pub(crate) fn to_bytes(self) -> [u8; 32] {
         let mut out = [0; 32];
         to_bytes(&mut out, &self.0);
         out
     }
 
     /// Reads its first limb, the one in the middle or the last.
-    pub(super) fn touched_after<const HALVES: usize>(&self) -> bool {
+    pub(crate) fn touched_after<const HALVES: usize>(&self) -> bool {
         let limbs = &self.0.0;
         limbs.get((limbs.len() - 1) * HALVES / 2).is_some_and(|limb| limb & 1 == 1)
     }
 
-    pub(super) fn plus(&self, other: &Self) -> Sum {
+    pub(crate) fn plus(&self, other: &Self) -> Sum {
         let mut out = Loose([0; _]);
         add(&mut out, &self.0, &other.0);
         Sum(out)
     }
 
-    pub(super) fn minus(&self, other: &Self) -> Sum {
+    pub(crate) fn minus(&self, other: &Self) -> Sum {
         let mut out = Loose([0; _]);
         subtract(&mut out, &self.0, &other.0);
         Sum(out)
     }
 
-    pub(super) fn negated(&self) -> Sum {
+    pub(crate) fn negated(&self) -> Sum {
         Self::ZERO.minus(self)
     }
 
     /// As a factor.
-    pub(super) const fn loose(&self) -> Sum {
+    pub(crate) const fn loose(&self) -> Sum {
         Sum(Loose(self.0.0))
     }
 
-    pub(super) fn times(&self, other: &Self) -> Self {
+    pub(crate) fn times(&self, other: &Self) -> Self {
         self.loose().times(&other.loose())
     }
 
     /// Where it is needed at once: to move a product costs WebAssembly a part of what it cost to make.
-    pub(super) fn set_product(&mut self, a: &Sum, b: &Sum) {
+    pub(crate) fn set_product(&mut self, a: &Sum, b: &Sum) {
         multiply(&mut self.0, &a.0, &b.0);
     }
 
-    pub(super) fn squared(&self) -> Self {
+    pub(crate) fn squared(&self) -> Self {
         self.loose().squared()
     }
 
-    pub(super) fn equals(&self, other: &Self) -> bool {
+    pub(crate) fn equals(&self, other: &Self) -> bool {
         self.to_bytes() == other.to_bytes()
     }
 }
 
 impl Sum {
-    pub(super) fn times(&self, other: &Self) -> Field {
+    pub(crate) fn times(&self, other: &Self) -> Field {
         let mut out = Field::ZERO;
         out.set_product(self, other);
         out
     }
 
-    pub(super) fn squared(&self) -> Field {
+    pub(crate) fn squared(&self) -> Field {
         let mut out = Tight([0; _]);
         square(&mut out, &self.0);
         Field(out)
     }
 
-    pub(super) fn settled(&self) -> Field {
+    pub(crate) fn settled(&self) -> Field {
         let mut out = Tight([0; _]);
         carry(&mut out, &self.0);
         Field(out)

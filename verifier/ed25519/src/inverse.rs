@@ -4,7 +4,7 @@
 //! 30 steps at a time are worked out on the lowest limbs alone and then applied to the whole numbers.
 
 /// 1 / `x` below p, little-endian. 0 for 0.
-pub(super) fn inverse(x: &[u8; 32]) -> [u8; 32] {
+pub(crate) fn inverse(x: &[u8; 32]) -> [u8; 32] {
     let (mut f, mut g) = (P, Limbs::from_bytes(x));
     // Throughout, d · x = f and e · x = g modulo p.
     let (mut d, mut e) = (Limbs([0; 9]), Limbs([1, 0, 0, 0, 0, 0, 0, 0, 0]));

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::signature::ed25519::nine::{self, TIGHT};
+use crate::nine::{self, TIGHT};
 
 type Limbs = [u32; 9];
 
