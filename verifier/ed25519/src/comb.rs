@@ -12,7 +12,7 @@ use once_cell::race::OnceBox;
 
 use super::point::{Addend, Point};
 #[cfg(any(target_feature = "simd128", feature = "wasm-arithmetic"))]
-use super::points::Points;
+use super::points_x2::PointsX2;
 
 pub(crate) struct Comb([OnceBox<Row>; ROWS]);
 
@@ -27,9 +27,9 @@ const WIDTH: usize = 1 << (BITS - 1);
 pub(crate) const ROWS: usize = digits_of(BITS);
 
 /// A digit without a comb, whose multiples serve only once.
-const FEW_BITS: usize = 5;
-const FEW: usize = 1 << (FEW_BITS - 1);
-const FEW_ROWS: usize = digits_of(FEW_BITS);
+const SMALL_DIGIT_BITS: usize = 5;
+const SMALL_WIDTH: usize = 1 << (SMALL_DIGIT_BITS - 1);
+const SMALL_DIGITS: usize = digits_of(SMALL_DIGIT_BITS);
 
 impl Comb {
     pub(crate) const fn new() -> Self {
@@ -38,7 +38,7 @@ impl Comb {
 
     /// Makes the next row for this point, always the same one, unless all combs together have as many as they may.
     pub(crate) fn grow(&self, point: &Point) {
-        self.grow_within(point, MOST_ROWS);
+        self.grow_within(point, MAX_ROWS);
     }
 
     pub(crate) fn grow_within(&self, point: &Point, most: usize) {
@@ -75,7 +75,7 @@ impl Drop for Comb {
 /// The rows of all combs of this process, or of this module.
 static ROWS_ALIVE: AtomicUsize = AtomicUsize::new(0);
 /// Where memory is bounded: 64 combs, some 31 MB. A key without one is checked all the same, more slowly.
-const MOST_ROWS: usize = if cfg!(target_arch = "wasm32") { 64 * ROWS } else { usize::MAX };
+const MAX_ROWS: usize = if cfg!(target_arch = "wasm32") { 64 * ROWS } else { usize::MAX };
 
 /// The sum of both combs' points, each times its scalar, which is little-endian and below 2^253.
 ///
@@ -104,7 +104,7 @@ fn addends<'a>(rows: &Rows<'a>, scalar: &[u8; 32]) -> [Signed<'a>; ROWS] {
 
 #[cfg(any(target_feature = "simd128", feature = "wasm-arithmetic"))]
 fn sum_of_pairs<'a>(addends: impl Iterator<Item = (Signed<'a>, Signed<'a>)>) -> Point {
-    let mut sums = Points::new();
+    let mut sums = PointsX2::new();
     for (one, other) in addends {
         sums.add([one, other]);
     }
@@ -122,11 +122,12 @@ fn sum_of_pairs<'a>(addends: impl Iterator<Item = (Signed<'a>, Signed<'a>)>) -> 
 
 /// The sum of both points' multiples without a comb: four times as slow, for keys that may never be seen again.
 pub(crate) fn sum_of_multiples(factors: [(&Point, &[u8; 32]); 2]) -> Point {
-    let tables =
-        factors.map(|(point, scalar)| (first_multiples(point, FEW), digits::<FEW_BITS, FEW_ROWS>(scalar)));
+    let tables = factors.map(|(point, scalar)| {
+        (first_multiples(point, SMALL_WIDTH), digits::<SMALL_DIGIT_BITS, SMALL_DIGITS>(scalar))
+    });
     let mut sum = Point::IDENTITY;
-    for place in (0..FEW_ROWS).rev() {
-        for _ in 0..FEW_BITS {
+    for place in (0..SMALL_DIGITS).rev() {
+        for _ in 0..SMALL_DIGIT_BITS {
             sum.double();
         }
         for (multiples, digits) in &tables {

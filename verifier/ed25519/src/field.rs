@@ -14,7 +14,7 @@ use self::fiat::{
     fiat_25519_tight_field_element as Tight, fiat_25519_to_bytes as to_bytes,
 };
 #[cfg(any(target_arch = "wasm32", feature = "wasm-arithmetic"))]
-use super::nine::{Loose, Tight, add, carry, from_bytes, multiply, square, subtract, to_bytes};
+use super::field29::{Loose, Tight, add, carry, from_bytes, multiply, square, subtract, to_bytes};
 
 /// A number that may stand anywhere.
 #[derive(Clone, Copy)]

@@ -23,16 +23,16 @@ extern crate alloc;
 
 mod comb;
 mod field;
-mod inverse;
-#[cfg(any(test, target_feature = "simd128", feature = "wasm-arithmetic"))]
-mod lanes;
 #[cfg(any(test, target_arch = "wasm32", feature = "wasm-arithmetic"))]
-mod nine;
+mod field29;
 #[cfg(any(test, target_feature = "simd128", feature = "wasm-arithmetic"))]
-mod pair;
+mod field29x2;
+mod inverse;
 mod point;
 #[cfg(any(target_feature = "simd128", feature = "wasm-arithmetic"))]
-mod points;
+mod points_x2;
+#[cfg(any(test, target_feature = "simd128", feature = "wasm-arithmetic"))]
+mod simd;
 
 use alloc::sync::Arc;
 use core::fmt;

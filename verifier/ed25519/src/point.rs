@@ -1,4 +1,4 @@
-//! Points of edwards25519 (RFC 8032 §5.1): −x² + y² = 1 + d·x²·y². The formulas are complete, so no case is special.
+//! PointsX2 of edwards25519 (RFC 8032 §5.1): −x² + y² = 1 + d·x²·y². The formulas are complete, so no case is special.
 //!
 //! A sum takes the place of its first point: WebAssembly copies a point slower than it multiplies.
 

@@ -1,12 +1,12 @@
-//! Two numbers modulo p side by side, in the limbs of [`super::nine`]. One instruction of WebAssembly multiplies two limbs
+//! Two numbers modulo p side by side, in the limbs of [`super::field29`]. One instruction of WebAssembly multiplies two limbs
 //! of 32 bits at once, so two products cost little more than one.
 //!
 //! What is said there of bounds holds for both numbers of a pair.
 
 use core::ops::Mul;
 
-use super::lanes::{Four, Two};
-use super::nine::{FOLD, MASK};
+use super::field29::{FOLD, MASK};
+use super::simd::{Four, Two};
 
 /// What may be added and subtracted. A register holds limb 2·i of both numbers, then limb 2·i + 1 of both; the last one
 /// holds limb 8 twice.
@@ -115,7 +115,7 @@ fn sums([a0, a1, a2, a3, a4]: [Four; 5], [b0, b1, b2, b3, b4]: [Four; 5]) -> [Fo
     [a0 + b0, a1 + b1, a2 + b2, a3 + b3, a4 + b4]
 }
 
-/// 128·p less tight limbs, as in [`super::nine::subtract`]: no limb falls below 0, and none reaches 2^30.
+/// 128·p less tight limbs, as in [`super::field29::subtract`]: no limb falls below 0, and none reaches 2^30.
 #[inline(always)]
 fn negated([l0, l1, l2, l3, l4]: [Four; 5]) -> [Four; 5] {
     let (lowest, other) = (2 * (MASK + 1 - FOLD), 2 * MASK);
@@ -123,7 +123,7 @@ fn negated([l0, l1, l2, l3, l4]: [Four; 5]) -> [Four; 5] {
     [first - l0, others - l1, others - l2, others - l3, others - l4]
 }
 
-/// Tight limbs of limbs below 2^31, as in [`super::nine`].
+/// Tight limbs of limbs below 2^31, as in [`super::field29`].
 #[inline(always)]
 fn settled(limbs: [Four; 5]) -> [Four; 5] {
     let [l0, l1, l2, l3, l4] = limbs.map(Four::low_bits);
@@ -166,7 +166,7 @@ impl Mul<Either> for Second {
     }
 }
 
-/// Columns are summed and carried as in [`super::nine::multiply`], the upper ones first, so that what is folded has limbs
+/// Columns are summed and carried as in [`super::field29::multiply`], the upper ones first, so that what is folded has limbs
 /// of 29 bits, and the last one, as c16 is below 1.51·2^60, of 32. A column is nine products of limbs up to three and two
 /// times 2^29 + 2^17: below 13.6·2^60. What is folded onto one is below 2^43 and a carry below 2^35, and 2^64 is far.
 #[inline(always)]

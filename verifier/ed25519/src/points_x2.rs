@@ -1,17 +1,17 @@
-//! Two sums of points side by side, as [`super::pair`] multiplies. The formula is that of `Point::add_addend`.
+//! Two sums of points side by side, as [`super::field29x2`] multiplies. The formula is that of `Point::add_addend`.
 
 use super::field::Field;
-use super::pair::Tight;
+use super::field29x2::Tight;
 use super::point::{Addend, Point};
 
-pub(crate) struct Points {
+pub(crate) struct PointsX2 {
     x: Tight,
     y: Tight,
     z: Tight,
     t: Tight,
 }
 
-impl Points {
+impl PointsX2 {
     /// The identity, twice.
     pub(crate) fn new() -> Self {
         let twice = |number: &Field| Tight::of(number.limbs(), number.limbs());

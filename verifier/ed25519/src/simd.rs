@@ -12,7 +12,7 @@ mod registers {
     use core::hint::black_box;
     use core::ops::{Add, Sub};
 
-    use super::super::nine::{BITS, MASK};
+    use crate::field29::{BITS, MASK};
 
     #[derive(Clone, Copy)]
     pub(crate) struct Four(v128);
@@ -145,7 +145,7 @@ mod registers {
 mod arrays {
     use core::ops::{Add, Sub};
 
-    use super::super::nine::{BITS, MASK};
+    use crate::field29::{BITS, MASK};
 
     #[derive(Clone, Copy)]
     pub(crate) struct Four([u32; 4]);

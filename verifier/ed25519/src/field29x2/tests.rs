@@ -1,50 +1,50 @@
-//! Against [`super::super::nine`], number by number, on arrays whose sums are checked for overflow.
+//! Against [`crate::field29`], number by number, on arrays whose sums are checked for overflow.
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::nine::{self, TIGHT};
+use crate::field29::{self, TIGHT};
 
 type Limbs = [u32; 9];
 
-fn check(pair: [Four; 5], expected: [nine::Tight; 2]) {
+fn check(pair: [Four; 5], expected: [field29::Tight; 2]) {
     let halves = Tight(pair).halves();
     for (limbs, expected) in halves.into_iter().zip(&expected) {
         assert!(limbs.iter().all(|limb| *limb <= TIGHT), "{limbs:x?}");
-        assert_eq!(bytes(&nine::Tight(limbs)), bytes(expected), "{limbs:x?}");
+        assert_eq!(bytes(&field29::Tight(limbs)), bytes(expected), "{limbs:x?}");
     }
     let [.., [a8, b8, a8_too, b8_too]] = pair.map(Four::values);
     assert_eq!([a8, b8], [a8_too, b8_too]);
 }
 
-fn bytes(number: &nine::Tight) -> [u8; 32] {
+fn bytes(number: &field29::Tight) -> [u8; 32] {
     let mut bytes = [0; 32];
-    nine::to_bytes(&mut bytes, number);
+    field29::to_bytes(&mut bytes, number);
     bytes
 }
 
 fn check_sums(a: [Limbs; 2], b: [Limbs; 2]) {
     let (left, right) = (Tight::of(&a[0], &a[1]), Tight::of(&b[0], &b[1]));
-    let each = |operation: fn(&mut nine::Loose, &nine::Tight, &nine::Tight)| {
+    let each = |operation: fn(&mut field29::Loose, &field29::Tight, &field29::Tight)| {
         [0, 1].map(|at| {
-            let (mut loose, mut tight) = (nine::Loose([0; 9]), nine::Tight([0; 9]));
-            operation(&mut loose, &nine::Tight(a[at]), &nine::Tight(b[at]));
-            nine::carry(&mut tight, &loose);
+            let (mut loose, mut tight) = (field29::Loose([0; 9]), field29::Tight([0; 9]));
+            operation(&mut loose, &field29::Tight(a[at]), &field29::Tight(b[at]));
+            field29::carry(&mut tight, &loose);
             tight
         })
     };
     assert!(left.plus(&right).0.iter().all(|four| four.values().iter().all(|limb| *limb <= 2 * TIGHT)));
-    check(left.plus(&right).looser().settled().0, each(nine::add));
-    check(left.loose().looser().settled().0, each(|loose, a, _| *loose = nine::Loose(a.0)));
+    check(left.plus(&right).looser().settled().0, each(field29::add));
+    check(left.loose().looser().settled().0, each(|loose, a, _| *loose = field29::Loose(a.0)));
     assert!(left.minus(&right).0.iter().all(|four| four.values().iter().all(|limb| *limb <= 3 * TIGHT)));
-    check(left.minus(&right).settled().0, each(nine::subtract));
+    check(left.minus(&right).settled().0, each(field29::subtract));
     for negative in [[false, false], [false, true], [true, false], [true, true]] {
         let expected = [0, 1].map(|at| {
-            let (mut loose, mut tight) = (nine::Loose(a[at]), nine::Tight([0; 9]));
+            let (mut loose, mut tight) = (field29::Loose(a[at]), field29::Tight([0; 9]));
             if negative[at] {
-                nine::subtract(&mut loose, &nine::Tight([0; 9]), &nine::Tight(a[at]));
+                field29::subtract(&mut loose, &field29::Tight([0; 9]), &field29::Tight(a[at]));
             }
-            nine::carry(&mut tight, &loose);
+            field29::carry(&mut tight, &loose);
             tight
         });
         check(settled(left.negated_where(negative).0), expected);
@@ -54,9 +54,9 @@ fn check_sums(a: [Limbs; 2], b: [Limbs; 2]) {
 fn check_products(a: [Limbs; 2], b: [Limbs; 2]) {
     let pair = |[one, other]: [Limbs; 2]| side_by_side(&one, &other);
     let expected = [0, 1].map(|at| {
-        let (mut product, mut left) = (nine::Tight([0; 9]), nine::Tight([0; 9]));
-        nine::carry(&mut left, &nine::Loose(a[at]));
-        nine::multiply(&mut product, &nine::Loose(left.0), &nine::Loose(b[at]));
+        let (mut product, mut left) = (field29::Tight([0; 9]), field29::Tight([0; 9]));
+        field29::carry(&mut left, &field29::Loose(a[at]));
+        field29::multiply(&mut product, &field29::Loose(left.0), &field29::Loose(b[at]));
         product
     });
     check(Tight::product(&Looser(pair(a)), &Loose(pair(b))).0, expected);
