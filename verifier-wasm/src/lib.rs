@@ -2,9 +2,9 @@
 //!
 //! Every answer is one string, because each crossing into JavaScript costs more than the bytes it carries.
 
-mod feed;
 #[cfg(feature = "policy")]
-mod gate;
+mod authorizer;
+mod feed;
 mod self_test;
 #[cfg(feature = "policy")]
 mod webcrypto;
@@ -12,7 +12,7 @@ mod webcrypto;
 use core::fmt::{self, Write as _};
 use core::ops::Range;
 
-use keystone_verifier::danger::Delegation;
+use keystone_verifier::danger::ExternalVerifier;
 use keystone_verifier::{Access, Code, KeyCache, Refusal, Revocations, Rules, Seconds, Verified};
 use keystone_verifier::{bearer_token, text, verify_cached};
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -28,7 +28,7 @@ static ALLOCATOR: rlsf::GlobalTlsf = rlsf::GlobalTlsf::new();
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct Engine {
-    issuer: Delegation,
+    issuer: ExternalVerifier,
     /// Knows of none while the feed is not followed.
     revocations: Revocations,
     /// Refuses every token while the feed is not known well enough.
@@ -49,7 +49,7 @@ impl Engine {
         rules.leeway = leeway.map_or(rules.leeway, seconds);
         rules.max_lifetime = max_lifetime.map_or(rules.max_lifetime, seconds);
         let revocations = Revocations::new(rules.issuer.clone(), MAX_STALE);
-        let issuer = Delegation { rules, keys: KeyCache::remote().fresh_for(FRESH) };
+        let issuer = ExternalVerifier { rules, keys: KeyCache::remote().with_refresh_interval(FRESH) };
         Self { issuer, revocations, strict: false }
     }
 
@@ -69,7 +69,7 @@ impl Engine {
         }
     }
 
-    /// Whether a fetch is due, see `PAGE`.
+    /// Returns whether a fetch is due, see `PAGE`.
     #[wasm_bindgen(js_name = wantsFetch)]
     pub fn wants_fetch(&mut self, now: f64, what: Option<u8>) -> bool {
         match what {
@@ -122,10 +122,6 @@ impl Engine {
 
     /// The verdict on the token in the values of `Authorization`, which must hold every scope of `all`, one of `any` and
     /// one of `roles`; an empty list asks for nothing. What is no scope lets nobody in.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "to pass a structure from JavaScript costs a crossing for each member"
-    )]
     pub fn authorize(
         &mut self,
         authorization: Vec<String>,
@@ -144,19 +140,19 @@ impl Engine {
     }
 
     fn answer(&mut self, token: &[u8], required: Option<&Access>, now: Seconds) -> String {
-        let verdict = verify_cached(token, &self.issuer.rules, &mut self.issuer.keys, now);
-        let stands = verdict.and_then(|verified| self.stands(verified, now));
-        let met = stands.and_then(|verified| {
+        let outcome = verify_cached(token, &self.issuer.rules, &mut self.issuer.keys, now);
+        let outcome = outcome.and_then(|verified| self.check_revocation(verified, now));
+        let outcome = outcome.and_then(|verified| {
             required.map_or(Ok(()), |access| access.authorize(&verified)).map(|()| verified)
         });
-        match met {
+        match outcome {
             Ok(verified) => reusable(&verified, &self.issuer.rules),
             Err(refusal) => refused(&refusal),
         }
     }
 
-    /// The last check of a token: that the issuer did not take it back.
-    fn stands(&self, verified: Verified, now: Seconds) -> Result<Verified, Refusal> {
+    /// Makes the last check of a token: that the issuer did not revoke it.
+    fn check_revocation(&self, verified: Verified, now: Seconds) -> Result<Verified, Refusal> {
         self.revocations.check(&verified, self.strict, now).map(|()| verified)
     }
 }
@@ -183,7 +179,7 @@ pub fn codes() -> String {
 /// minute, so that the issuer may be away for nine of the ten minutes that keys may be used.
 const FRESH: Seconds = 20;
 
-/// What is fetched, where it is not the keys of tokens: a page of the revocation feed, and otherwise the feed's own keys.
+/// The number for a page of the revocation feed. Any other number stands for the feed's own keys, none for the keys of tokens.
 /// One export for all, because each costs a page that loads this.
 const PAGE: u8 = 2;
 
@@ -204,8 +200,8 @@ fn reusable(verified: &Verified, rules: &Rules) -> String {
 
 /// Written into one place: `format!` would copy the claims twice.
 fn array(times: &[Seconds], claims: &str) -> String {
-    const LONGEST_TIME: usize = 21;
-    let mut array = String::with_capacity(claims.len() + times.len() * LONGEST_TIME + 2);
+    const MAX_DIGITS: usize = 21;
+    let mut array = String::with_capacity(claims.len() + times.len() * MAX_DIGITS + 2);
     array.push('[');
     for time in times {
         // A `String` takes everything.

@@ -7,7 +7,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::Engine;
 
-/// Whether a good token is accepted, and one with a wrong signature refused.
+/// Returns whether a good token is accepted, and one with a wrong signature refused.
 #[wasm_bindgen(js_name = selfTest)]
 pub fn self_test() -> bool {
     let mut engine = Engine::new("a".to_owned(), vec!["a".to_owned()], None, None);

@@ -4,15 +4,16 @@
 
 use serde_json::Value;
 
-#[path = "../tests/case/mod.rs"]
+#[path = "../tests/files/case.rs"]
 mod case;
 
-use case::{gate, now, read, with_request};
+use case::{authorizer, now, read, with_request};
 
 fn main() {
     let file = read(&std::env::args().nth(1).unwrap());
     for case in file.get("cases").and_then(Value::as_array).unwrap() {
-        let decision = with_request(case, |request| gate(&file, case).decide(request, now(&file, case)));
-        println!("{}", decision.word());
+        let decision =
+            with_request(case, |request| authorizer(&file, case).decide(request, now(&file, case)));
+        println!("{}", decision.as_str());
     }
 }

@@ -54,7 +54,7 @@ fn sextets(group: &[u8; 4]) -> Option<u32> {
     ((a | b | c | d) < 64).then_some(a << 18 | b << 12 | c << 6 | d)
 }
 
-/// What each byte stands for.
+/// The value of each byte.
 const SEXTETS: [u8; 256] = {
     let mut sextets = [0; 256];
     let (mut left, mut byte): (&mut [u8], u8) = (&mut sextets, 0);

@@ -1,4 +1,4 @@
-//! The checks of a decision, by name and in order, and who looks on while they are made.
+//! The checks of a decision, by name and in order, and the observer that is told of each.
 
 use alloc::string::String;
 use core::fmt;
@@ -78,7 +78,7 @@ checks! {
 }
 
 impl Check {
-    /// Whether the check is one of a token alone, without a request and a policy.
+    /// Returns whether the check is one of a token alone, without a request and a policy.
     pub(crate) const fn is_of_token(self) -> bool {
         !matches!(
             self,
@@ -99,27 +99,27 @@ impl fmt::Display for Check {
     }
 }
 
-/// Is told of every check as it is made, by the same functions that decide: an explanation cannot say something else.
-/// May have the signature checked somewhere else.
-pub(crate) trait Watch {
-    /// The next check is this one. A refusal from here to the next call is its.
-    fn at(&mut self, _check: Check) {}
+/// Observes every check as it is made, by the same functions that decide, so that an explanation agrees with the decision.
+/// It may have the signature checked elsewhere.
+pub(crate) trait Observer {
+    /// Called when `check` begins. A refusal before the next call belongs to it.
+    fn enter(&mut self, _check: Check) {}
 
-    /// What that check looks at, in words that hold no signature and no whole token.
-    fn saw(&mut self, _seen: impl FnOnce() -> String) {}
+    /// Called with the values that the check looks at, as text without a signature or a whole token.
+    fn detail(&mut self, _text: impl FnOnce() -> String) {}
 
-    /// Whether signatures of this algorithm can be checked.
+    /// Returns whether signatures of this algorithm can be checked.
     fn can_verify(&self, algorithm: Algorithm) -> bool {
         algorithm.is_built_in()
     }
 
-    fn verifies(&mut self, key: &PublicKey, message: &[u8], signature: &[u8]) -> bool {
-        key.verifies(message, signature)
+    fn verify(&mut self, key: &PublicKey, message: &[u8], signature: &[u8]) -> bool {
+        key.verify(message, signature)
     }
 }
 
-/// Nobody looks on.
+/// Observes nothing.
 #[derive(Debug)]
-pub(crate) struct Unwatched;
+pub(crate) struct NoObserver;
 
-impl Watch for Unwatched {}
+impl Observer for NoObserver {}

@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 
 use crate::Seconds;
 use crate::error::{Code, Refusal};
-use crate::header::code_of;
 use crate::json::{self, Object, Value};
+use crate::scope::is_scope_token;
 use crate::text::words;
 
 /// Claims with the right types; whether they are the right values is `verify`'s question.
@@ -31,7 +31,7 @@ pub(crate) struct Claims {
 
 impl Claims {
     pub(crate) fn parse(payload: &[u8]) -> Result<Self, Refusal> {
-        let node = json::parse(payload).map_err(|error| code_of(error, Code::ClaimsJson))?;
+        let node = json::parse(payload).map_err(|error| Code::of_json(error, Code::ClaimsJson))?;
         let claims = node.value.as_object().ok_or(Code::ClaimsJson)?;
         let mut parsed = Self::default();
         parsed.read(claims)?;
@@ -139,9 +139,4 @@ fn scope(claims: &Object<'_>) -> Result<String, Refusal> {
 fn same_set(scope: &str, other: &[String]) -> bool {
     words(scope).all(|token| token.is_empty() || other.iter().any(|other| other == token))
         && other.iter().all(|token| token.is_empty() || words(scope).any(|word| word == token))
-}
-
-/// RFC 6749 §3.3: printable ASCII without space, quote and backslash.
-pub(crate) fn is_scope_token(token: &str) -> bool {
-    !token.is_empty() && token.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 }

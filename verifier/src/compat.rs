@@ -8,12 +8,12 @@
 //! switch.
 //!
 //! ```
-//! use keystone_verifier::{Algorithm, Gate, Policy, compat};
+//! use keystone_verifier::{Algorithm, Authorizer, Policy, compat};
 //!
 //! # let policy = br#"{"version":1,"issuers":[{"issuer":"https://as.example","audiences":["orders"],
 //! # "keys":{"url":"https://as.example/jwks"}}],"routes":[{"methods":["GET"],"path":"/","authenticated":true}]}"#;
-//! let mut gate = Gate::new(Policy::parse(policy)?);
-//! if let Some(keys) = gate.keys(0) {
+//! let mut authorizer = Authorizer::new(Policy::parse(policy)?);
+//! if let Some(keys) = authorizer.keys(0) {
 //!     *keys = compat::remote_keys(&[Algorithm::Ed25519, Algorithm::Rs256]);
 //! }
 //! # Ok::<(), keystone_verifier::PolicyError>(())

@@ -39,7 +39,7 @@ pub fn bearer_token<'a>(values: &[&'a [u8]]) -> Result<&'a [u8], Code> {
     }
 }
 
-/// Whether the query of a request target names a token (RFC 6750 §2.3), in any spelling that a service may decode to it.
+/// Returns whether the query of a request target names a token (RFC 6750 §2.3), in any spelling that a service may decode to it.
 /// Such a token is no credential here, and must not become one behind the verifier.
 pub(crate) fn is_in_query(target: &[u8]) -> bool {
     let Some(at) = target.iter().position(|byte| *byte == b'?') else { return false };
@@ -72,7 +72,7 @@ fn hex(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
-/// Whether nothing in `text` could end a token or bring a second one: it holds no comma and nothing that is smaller, as
+/// Returns whether nothing in `text` could end a token or bring a second one: it holds no comma and nothing that is smaller, as
 /// spaces and tabs are. Every token is such a word (RFC 7515 §7.1), and long: eight bytes are looked at in one step.
 fn is_one_word(text: &[u8]) -> bool {
     let (eights, rest) = text.as_chunks::<8>();

@@ -6,8 +6,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::claims::is_scope_token;
-use crate::json::write_string;
+use crate::json::{JsonError, JsonFault, write_string};
+use crate::scope::is_scope_token;
 use crate::text::{joined, text};
 
 macro_rules! codes {
@@ -112,6 +112,46 @@ codes! {
     RevocationsStale "revocations_stale" 503 "the revocations of the issuer are not available, try again";
 }
 
+/// News from the issuer that can turn a refusal into another decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaits {
+    /// Its keys: the first ones, or one that is not known yet.
+    Keys,
+    /// A page of its revocation feed.
+    Revocations,
+}
+
+impl Awaits {
+    /// The stable text.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Keys => "keys",
+            Self::Revocations => "revocations",
+        }
+    }
+}
+
+impl Code {
+    /// Returns the code for a JSON fault in a segment of a token; `syntax` is that of the segment.
+    pub(crate) const fn of_json(error: JsonError, syntax: Self) -> Self {
+        match error.fault {
+            JsonFault::Syntax => syntax,
+            JsonFault::DuplicateMember => Self::DuplicateMember,
+            JsonFault::Limits => Self::Limits,
+        }
+    }
+
+    /// Returns the news that may help if it is on its way already: a host may hold the request until then, and decide anew.
+    /// Returns `None` if the refusal stands whatever the issuer publishes.
+    pub const fn awaits(self) -> Option<Awaits> {
+        match self {
+            Self::UnknownKid | Self::KeysUnavailable => Some(Awaits::Keys),
+            Self::RevocationsStale => Some(Awaits::Revocations),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -133,7 +173,8 @@ impl Refusal {
         Self { code, claim: Some(claim), scope: None }
     }
 
-    /// What is no scope is left out: nothing else may stand in a header.
+    /// Returns the refusal for a lack of these scopes. Names that are not scope tokens are left out: they must not stand in a
+    /// header.
     pub(crate) fn scope<'a>(required: impl IntoIterator<Item = &'a String>) -> Self {
         let scopes = required.into_iter().filter(|scope| is_scope_token(scope));
         Self { code: Code::InsufficientScope, claim: None, scope: Some(joined(scopes, " ").into()) }
@@ -216,6 +257,9 @@ impl Refusal {
         let mut json = text!("{{\"code\":\"{}\",\"status\":{}", self.code, self.status());
         if let Some(seconds) = self.retry_after() {
             json.push_str(&text!(",\"retry_after\":{seconds}"));
+        }
+        if let Some(awaits) = self.code.awaits() {
+            json.push_str(&text!(",\"awaits\":\"{}\"", awaits.as_str()));
         }
         if let Some(challenge) = self.challenge() {
             json.push_str(",\"challenge\":");
@@ -317,7 +361,16 @@ mod tests {
         assert_eq!(text("message").unwrap(), text!("{refusal}"));
         assert!(json.starts_with('{') && !json.contains('\n'));
         let unavailable = Refusal::from(Code::KeysUnavailable).to_json();
-        assert!(unavailable.contains("\"status\":503,\"retry_after\":1,\"problem\":"), "{unavailable}");
+        let members = r#""status":503,"retry_after":1,"awaits":"keys","problem":"#;
+        assert!(unavailable.contains(members), "{unavailable}");
+    }
+
+    #[test]
+    fn only_keys_and_revocations_can_change_a_refusal() {
+        let awaits = |wanted| Code::ALL.iter().copied().filter(move |code| code.awaits() == Some(wanted));
+
+        assert!(awaits(Awaits::Keys).eq([Code::UnknownKid, Code::KeysUnavailable]));
+        assert!(awaits(Awaits::Revocations).eq([Code::RevocationsStale]));
     }
 
     #[test]

@@ -1,14 +1,48 @@
-//! Every check of a decision with its outcome, as data and as text.
+//! Explains a decision: every check with its outcome, as data and as text.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{self, Write as _};
 
-use crate::checks::{Check, Watch};
+use crate::Seconds;
+use crate::authorizer::Authorizer;
+use crate::checks::{Check, Observer};
 use crate::error::Refusal;
 use crate::json::write_string;
+use crate::key_cache::KeyCache;
+use crate::request::RequestView;
 use crate::text::text;
-use crate::verify::Verified;
+use crate::token_cache::Uncached;
+use crate::verify::{Rules, Verified, Verifier, current_keys, parse_token};
+
+/// Returns every check that [`verify_cached`](crate::verify_cached) makes of this token at `now`, with its outcome. Changes
+/// nothing.
+pub fn explain(token: &[u8], rules: &Rules, cache: &KeyCache, now: Seconds) -> Explanation {
+    let mut record = Record::default();
+    let outcome = Verifier { rules, now }.verify_token(token, cache, &mut record);
+    record.explained(outcome.map(Some), Check::is_of_token)
+}
+
+/// Returns every check that [`verify_for_any_audience`](crate::danger::verify_for_any_audience) makes of this token at `now`,
+/// with its outcome. Changes nothing.
+pub fn explain_for_any_audience(token: &[u8], rules: &Rules, cache: &KeyCache, now: Seconds) -> Explanation {
+    let mut record = Record::default();
+    let outcome = parse_token(token, rules, cache.accepted(), &mut record).and_then(|jws| {
+        let key = jws.key(current_keys(cache, now, &mut record)?, &mut record)?;
+        Verifier { rules, now }.verify_for_any_audience(jws, key, &mut record)
+    });
+    record.explained(outcome.map(Some), |check| check.is_of_token() && check != Check::Audience)
+}
+
+impl Authorizer {
+    /// Returns every check that [`Authorizer::decide`] makes of this request at `now`, with its outcome. Changes nothing: no
+    /// token is cached or taken from the cache, no key is asked for.
+    pub fn explain(&self, request: &RequestView<'_>, now: Seconds) -> Explanation {
+        let mut record = Record::default();
+        let outcome = self.evaluator(now).decide(request, &mut record, &mut Uncached);
+        record.explained(outcome, |_| true)
+    }
+}
 
 /// How one check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +73,7 @@ pub struct Step {
     pub check: Check,
     /// How it ended.
     pub outcome: Outcome,
-    /// What it looked at, escaped; empty where there is nothing to say. Before the signature is found right this is
+    /// The values that it looked at, escaped; empty where there are none. Before the signature is found valid this is
     /// whatever the sender wrote.
     pub seen: String,
 }
@@ -67,7 +101,7 @@ impl Explanation {
         self.outcome.as_ref().ok()?.as_ref()
     }
 
-    /// `public`, `allow`, or the code of the refusal: what `Decision::word` says of the same request.
+    /// `public`, `allow`, or the code of the refusal: as [`Decision::as_str`](crate::Decision::as_str) on the same request.
     pub fn verdict(&self) -> &'static str {
         match &self.outcome {
             Err(refusal) => refusal.code().as_str(),
@@ -119,12 +153,12 @@ impl fmt::Display for Explanation {
 #[derive(Debug, Default)]
 pub(crate) struct Record(Vec<Step>);
 
-impl Watch for Record {
-    fn at(&mut self, check: Check) {
+impl Observer for Record {
+    fn enter(&mut self, check: Check) {
         self.0.push(Step { check, outcome: Outcome::Passed, seen: String::new() });
     }
 
-    fn saw(&mut self, seen: impl FnOnce() -> String) {
+    fn detail(&mut self, seen: impl FnOnce() -> String) {
         if let Some(step) = self.0.last_mut() {
             step.seen = seen();
         }

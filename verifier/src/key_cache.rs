@@ -82,7 +82,7 @@ impl KeyCache {
     /// Fetches a good set anew after so many seconds instead of 300, and a failure leaves no longer a pause than that: the
     /// sooner, the longer the issuer may be away before the hard age.
     #[must_use]
-    pub fn fresh_for(self, seconds: Seconds) -> Self {
+    pub fn with_refresh_interval(self, seconds: Seconds) -> Self {
         Self { fresh: seconds, ..self }
     }
 
@@ -128,7 +128,7 @@ impl KeyCache {
         self.keys.as_ref().map(|_| now.saturating_sub(self.fetched_at))
     }
 
-    /// Whether the keys can be used, and for how long they were not fetched.
+    /// Returns whether the keys can be used, and for how long they were not fetched.
     pub fn state(&self, now: Seconds) -> KeyState {
         match self.age(now) {
             None => KeyState::Missing,
@@ -151,7 +151,7 @@ impl KeyCache {
         self.wants_fetch(now).then_some(reason)
     }
 
-    /// Whether a fetch is due.
+    /// Returns whether a fetch is due.
     pub const fn wants_fetch(&self, now: Seconds) -> bool {
         !self.pinned && self.pause.is_over(now)
     }

@@ -101,7 +101,7 @@ impl KeySet {
         self
     }
 
-    /// Whether both hold the same keys under the same names.
+    /// Returns whether both hold the same keys under the same names.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         let known = |key: &Key| other.key(&key.kid) == Some(&key.public);
         // No name stands in a set twice.
@@ -162,7 +162,7 @@ impl fmt::Display for KeySetError {
 
 impl core::error::Error for KeySetError {}
 
-/// What is accepted where nobody says anything else.
+/// The algorithms that are accepted unless the host accepts more.
 pub(crate) const STRICT: &[Algorithm] = &[Algorithm::Ed25519];
 const MAX_BYTES: usize = 64 * 1024;
 const MAX_KEYS: usize = 32;
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_that_is_read_again_has_what_was_worked_out_for_the_keys_that_stayed_and_for_no_other() {
+    fn a_set_that_is_read_again_keeps_the_tables_of_the_same_keys() {
         let one = |x: &str| {
             let set = KeySet::parse(set(&[key("k1", "").replace(X, x)]).as_bytes()).unwrap();
             match set.key("k1").cloned() {

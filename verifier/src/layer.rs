@@ -9,7 +9,7 @@
 //! the service itself answers to them is the service's matter.
 //!
 //! The policy reads the path that the client sent, so the layer belongs around the whole router, not into a nested one. Keys
-//! and pages of the revocation feed are fetched by the host, which hands them to the gate that it shares with the layer.
+//! and pages of the revocation feed are fetched by the host, which hands them to the authorizer that it shares with the layer.
 //!
 //! ```
 //! use std::sync::{Arc, Mutex};
@@ -17,7 +17,7 @@
 //!
 //! use axum::{Extension, Router, routing::get};
 //! use keystone_verifier::layer::{GuardLayer, ScopesLayer};
-//! use keystone_verifier::{Gate, Policy, Verified};
+//! use keystone_verifier::{Authorizer, Policy, Verified};
 //!
 //! async fn orders(Extension(token): Extension<Verified>) -> String {
 //!     format!("the orders of {}", token.subject())
@@ -27,15 +27,15 @@
 //!     "issuers": [{ "issuer": "https://as.example", "audiences": ["orders"],
 //!                   "keys": { "url": "https://as.example/.well-known/jwks.json" } }],
 //!     "routes": [{ "methods": ["GET"], "path": "/orders", "authenticated": true }] }"#)?;
-//! let gate = Arc::new(Mutex::new(Gate::new(policy)));
+//! let authorizer = Arc::new(Mutex::new(Authorizer::new(policy)));
 //! let now = || SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs());
 //! let read = ScopesLayer::all(&["orders:read"])?;
 //! let app = Router::<()>::new()
 //!     .route("/orders", get(orders).layer(read))
-//!     .layer(GuardLayer::new(gate.clone(), now));
+//!     .layer(GuardLayer::new(authorizer.clone(), now));
 //!
 //! // Beside it, a task of the host: ask `needs_keys`, fetch, and hand over what came.
-//! if let Some(keys) = gate.lock().map_err(|_| "poisoned")?.keys(0) {
+//! if let Some(keys) = authorizer.lock().map_err(|_| "poisoned")?.keys(0) {
 //!     assert!(keys.needs_keys(now()).is_some());
 //! }
 //! # let _ = app;
@@ -55,19 +55,19 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{Code, Decision, Gate, Preflight, Refusal, RequestView, ScopeError, Seconds, Verified};
+use crate::{Authorizer, Code, Decision, Preflight, Refusal, RequestView, ScopeError, Seconds, Verified};
 
-/// Decides on every request by the policy of a gate.
+/// Decides on every request by the policy of an authorizer.
 #[derive(Clone, Debug)]
 pub struct GuardLayer<C> {
-    gate: Arc<Mutex<Gate>>,
+    authorizer: Arc<Mutex<Authorizer>>,
     clock: C,
 }
 
 impl<C: Fn() -> Seconds> GuardLayer<C> {
     /// `clock` gives Unix time in seconds.
-    pub const fn new(gate: Arc<Mutex<Gate>>, clock: C) -> Self {
-        Self { gate, clock }
+    pub const fn new(authorizer: Arc<Mutex<Authorizer>>, clock: C) -> Self {
+        Self { authorizer, clock }
     }
 }
 
@@ -101,7 +101,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let (judged, readable) = self.layer.judge(&request);
+        let (judged, readable) = self.layer.evaluator(&request);
         match judged {
             Judged::Preflight(allowed) => return GuardFuture::answered(preflight_answer(&allowed)),
             Judged::Decided(Decision::Deny(refusal)) => {
@@ -118,7 +118,7 @@ where
     }
 }
 
-/// What becomes of a request.
+/// The outcome of a request.
 enum Judged {
     /// Answered with these headers.
     Preflight(Headers),
@@ -129,7 +129,7 @@ type Headers = Vec<(&'static str, String)>;
 
 impl<C: Fn() -> Seconds> GuardLayer<C> {
     /// With the headers by which the page that asks may read a refusal.
-    fn judge<B>(&self, request: &Request<B>) -> (Judged, Headers) {
+    fn evaluator<B>(&self, request: &Request<B>) -> (Judged, Headers) {
         let authorization = request.headers().get_all(AUTHORIZATION);
         let authorization: Vec<&[u8]> = authorization.iter().map(HeaderValue::as_bytes).collect();
         let target = request.uri().path_and_query();
@@ -140,20 +140,20 @@ impl<C: Fn() -> Seconds> GuardLayer<C> {
         };
         let now = (self.clock)();
         // Whoever panicked with the lock left verdicts and keys, each of them whole.
-        let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(cors) = gate.policy().cors() else {
-            return (Judged::Decided(gate.decide(&view, now)), Headers::new());
+        let mut authorizer = self.authorizer.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(cors) = authorizer.policy().cors() else {
+            return (Judged::Decided(authorizer.decide(&view, now)), Headers::new());
         };
         let origin = single(request.headers(), &ORIGIN);
         let readable = origin.map(|origin| cors.readable(origin)).unwrap_or_default();
         let wanted = single(request.headers(), &ACCESS_CONTROL_REQUEST_METHOD);
         let preflight = (request.method() == Method::OPTIONS).then_some(origin.zip(wanted)).flatten();
         let allowed = preflight.and_then(|(origin, method)| {
-            gate.policy().preflight(&Preflight { path: view.path, origin, method })
+            authorizer.policy().preflight(&Preflight { path: view.path, origin, method })
         });
         let judged = match allowed {
             Some(allowed) => Judged::Preflight(allowed),
-            None => Judged::Decided(gate.decide(&view, now)),
+            None => Judged::Decided(authorizer.decide(&view, now)),
         };
         (judged, readable)
     }
@@ -236,7 +236,7 @@ where
     }
 }
 
-/// What a client is told of a refusal: status, headers and body.
+/// Returns the answer to a refused request: status, headers and body.
 pub fn answer<R: From<String>>(refusal: &Refusal) -> Response<R> {
     let mut response = Response::new(R::from(refusal.problem()));
     *response.status_mut() = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::FORBIDDEN);

@@ -102,7 +102,7 @@ impl Template {
         segments.next().is_none()
     }
 
-    /// Whether some path matches both.
+    /// Returns whether some path matches both.
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
         let (mut own, mut others) = (self.pieces.iter(), other.pieces.iter());
         loop {
@@ -246,7 +246,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_path_that_is_taken_is_what_decoding_and_dot_segments_would_leave(
+        fn normalisation_leaves_an_accepted_path_as_it_is(
             path in "(/|//|a|\\.|%2[EeFf5a0]|%[0-9a-g]{0,2}|;|\\?|[!-~]){0,8}",
         ) {
             let path = format!("/{path}");

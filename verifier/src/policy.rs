@@ -30,9 +30,9 @@ pub use cors::{Cors, Preflight};
 pub use error::PolicyError;
 pub use lint::{Respelled, Shadowed};
 pub use merge::MergeError;
-pub(crate) use paths::Deciding;
+use paths::Alternatives;
+pub(crate) use paths::MatchedRoutes;
 pub use paths::PathComparison;
-use paths::Rivals;
 use read::Member;
 
 /// A policy that holds no contradiction.
@@ -42,7 +42,7 @@ pub struct Policy {
     /// The most specific first.
     routes: Vec<Route>,
     /// One for each route.
-    rivals: Vec<Rivals>,
+    alternatives: Vec<Alternatives>,
     /// `None`: the file does not say.
     paths: Option<PathComparison>,
     identity_headers: Vec<(IdentityField, String)>,
@@ -62,7 +62,7 @@ impl Policy {
         &self.issuers
     }
 
-    /// What needs what, the most specific first: of several that match, the first decides.
+    /// The routes, the most specific first: of several that match, the first decides.
     pub fn routes(&self) -> &[Route] {
         &self.routes
     }
@@ -72,7 +72,7 @@ impl Policy {
         &self.identity_headers
     }
 
-    /// What only the Envoy filter can do; every other host ignores it.
+    /// Settings of the Envoy filter; every other host ignores them.
     pub const fn envoy(&self) -> &EnvoySettings {
         &self.envoy
     }
@@ -81,7 +81,7 @@ impl Policy {
 /// One issuer: its rules and where its keys come from. A key never serves two issuers.
 #[derive(Clone, Debug)]
 pub struct IssuerPolicy {
-    /// What its tokens must look like.
+    /// The rules for its tokens.
     pub rules: Rules,
     /// Its keys.
     pub keys: KeySource,
@@ -127,7 +127,7 @@ pub struct Route {
 }
 
 impl Route {
-    /// What a request needs.
+    /// The access that a request needs.
     pub const fn access(&self) -> &Access {
         &self.access
     }
@@ -136,7 +136,7 @@ impl Route {
         self.methods.iter().any(|allowed| allowed.as_bytes() == method)
     }
 
-    /// Whether it asks for something else.
+    /// Returns whether it asks for something else.
     fn differs(&self, other: &Self) -> bool {
         (&self.access, self.strict) != (&other.access, other.strict)
     }
@@ -153,7 +153,7 @@ impl fmt::Display for Route {
     }
 }
 
-/// What the Envoy filter does besides deciding.
+/// The settings of the Envoy filter besides its decisions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnvoySettings {
     /// Whether the upstream gets the token that was accepted. It does unless changed.

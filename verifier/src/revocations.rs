@@ -1,4 +1,4 @@
-//! What an issuer's revocation feed said, and how long ago: a state machine without I/O, as [`KeyCache`] is one.
+//! The revocations of an issuer's feed and their age: a state machine without I/O, as [`KeyCache`] is one.
 //!
 //! The host keeps the feed's own keys fresh ([`Revocations::keys`]), fetches a page when [`Revocations::wants_page`] says so,
 //! announces it with [`Revocations::started`], and reports [`Revocations::take`], [`Revocations::failed`], or that the issuer
@@ -55,9 +55,9 @@ pub struct Revocations {
     keys: KeyCache,
     max_stale: Seconds,
     known: Table,
-    /// What a reading from the beginning brought so far; it replaces what is known when it is complete.
+    /// The events that a reading from the beginning brought so far; they replace the known ones when it is complete.
     building: Option<Table>,
-    /// What the next page follows. Empty: the beginning.
+    /// The cursor that the next page follows; empty for the beginning.
     cursor: String,
     /// When the newest page was signed, by the issuer's clock.
     signed_at: Seconds,
@@ -68,11 +68,10 @@ pub struct Revocations {
     /// Seconds to wait after the next failure.
     back_off: Seconds,
     epoch: u64,
-    /// What was known before this start is not read back yet.
+    /// Revocations that were known before this start are not read back yet.
     is_restoring: bool,
     unsaved: Unsaved,
-    /// More are not kept.
-    most: usize,
+    max_events: usize,
 }
 
 impl Revocations {
@@ -93,14 +92,14 @@ impl Revocations {
             epoch: 0,
             is_restoring: false,
             unsaved: Unsaved::All,
-            most: MOST_EVENTS,
+            max_events: MAX_EVENTS,
         }
     }
 
     /// Keeps so many revocations instead of 100,000. Beyond that the feed goes stale, which is told, and none that is known is
     /// dropped.
-    pub(crate) fn keep_at_most(&mut self, most: usize) {
-        self.most = most.min(MOST_EVENTS);
+    pub(crate) fn set_max_events(&mut self, max_events: usize) {
+        self.max_events = max_events.min(MAX_EVENTS);
     }
 
     /// The keys that sign the feed, which are not those that sign tokens.
@@ -108,12 +107,12 @@ impl Revocations {
         &mut self.keys
     }
 
-    /// What the next page must follow: the query parameter `after`, which is left out where this is empty.
+    /// Returns the cursor that the next page must follow: the query parameter `after`, which is left out if this is empty.
     pub fn after(&self) -> &str {
         &self.cursor
     }
 
-    /// Whether a page is due: every second.
+    /// Returns whether a page is due: every second.
     pub const fn wants_page(&self, now: Seconds) -> bool {
         self.pause.is_over(now)
     }
@@ -176,7 +175,7 @@ impl Revocations {
 
     fn verified(&self, page: &[u8], now: Seconds) -> Result<Page, PageError> {
         let keys = self.keys.current(now).ok_or(PageError::NoKeys)?;
-        Page::verify(page, (&self.issuer, keys), now)
+        Page::verify(page, &self.issuer, keys, now)
     }
 
     fn apply(&mut self, page: Page, now: Seconds) -> Result<(), PageError> {
@@ -187,10 +186,10 @@ impl Revocations {
         }
         let table = self.building.as_mut().unwrap_or(&mut self.known);
         // What ended makes room before more is taken.
-        if page.events.len() > table.room() || table.len() + page.events.len() > self.most {
+        if page.events.len() > table.room() || table.len() + page.events.len() > self.max_events {
             table.drop_until(now.saturating_sub(LEEWAY));
         }
-        if table.len() + page.events.len() > self.most {
+        if table.len() + page.events.len() > self.max_events {
             return Err(PageError::TooMany);
         }
         let changed = !page.events.is_empty();
@@ -246,19 +245,19 @@ impl Revocations {
         self.known.len()
     }
 
-    /// Whether none is.
+    /// Returns whether none is.
     pub const fn is_empty(&self) -> bool {
         self.known.len() == 0
     }
 
-    /// Whether the issuer took `token` back.
+    /// Returns whether the issuer took `token` back.
     pub fn revokes(&self, token: &Verified, now: Seconds) -> bool {
         let in_table = |table: &Table| table.len() > 0 && matches(table, token, now);
         // While it is read from the beginning, both are the issuer's word.
         in_table(&self.known) || self.building.as_ref().is_some_and(in_table)
     }
 
-    /// Whether what is known is young enough for a route that is strict.
+    /// Returns whether what is known is young enough for a route that is strict.
     pub fn is_usable(&self, now: Seconds) -> bool {
         matches!(self.state(now), FeedState::Fresh | FeedState::Stale)
     }
@@ -309,7 +308,7 @@ const MAX_BACK_OFF: Seconds = 8;
 /// By how much the clock of another machine may differ.
 const LEEWAY: Seconds = 30;
 /// Some ten megabytes. A feed beyond it goes stale, which is told; no revocation is ever dropped for room.
-const MOST_EVENTS: usize = 100_000;
+const MAX_EVENTS: usize = 100_000;
 
 #[cfg(test)]
 mod tests;

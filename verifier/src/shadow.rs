@@ -1,41 +1,41 @@
-//! A second policy that is tried and not enforced: what would change, before it does.
+//! A second policy that is evaluated beside the enforced one, to show what would change before it does.
 
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::decide::Decision;
 use crate::policy::Policy;
-use crate::verdicts::Verdicts;
+use crate::request::Decision;
+use crate::token_cache::TokenCache;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Shadow {
     pub(crate) policy: Policy,
-    /// For each issuer of the policy, which of the gate's caches is its.
+    /// For each issuer of the policy, the place of its state.
     pub(crate) places: Vec<usize>,
     /// Its own: the same token may be for another audience here.
-    pub(crate) verdicts: Verdicts,
+    pub(crate) cache: TokenCache,
 }
 
-/// One request, two verdicts.
+/// Two decisions on one request that differ.
 #[derive(Clone, Debug)]
 pub struct Difference {
-    /// [`Decision::word`] of what happened.
+    /// [`Decision::as_str`] of the enforced policy.
     pub enforced: &'static str,
-    /// What the shadow policy would have done.
+    /// The decision of the shadow policy.
     pub shadow: Decision,
 }
 
 impl Difference {
-    /// `None`: both say the same. Who was allowed is not compared, nor which scope is lacking.
+    /// Returns `None` if both decide the same. Who was allowed is not compared, nor which scope is lacking.
     pub(crate) fn between(enforced: &Decision, shadow: Decision) -> Option<Self> {
-        let enforced = enforced.word();
-        (enforced != shadow.word()).then_some(Self { enforced, shadow })
+        let enforced = enforced.as_str();
+        (enforced != shadow.as_str()).then_some(Self { enforced, shadow })
     }
 }
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "enforced {}, shadow {}", self.enforced, self.shadow.word())?;
+        write!(f, "enforced {}, shadow {}", self.enforced, self.shadow.as_str())?;
         match &self.shadow {
             Decision::Deny(refusal) => write!(f, " ({refusal})"),
             _ => Ok(()),

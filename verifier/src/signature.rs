@@ -41,7 +41,7 @@ impl Algorithm {
         }
     }
 
-    /// Whether this build checks such signatures itself.
+    /// Returns whether this build checks such signatures itself.
     pub(crate) const fn is_built_in(self) -> bool {
         matches!(self, Self::Ed25519) || cfg!(feature = "aws-lc")
     }
@@ -79,16 +79,16 @@ impl PublicKey {
         }
     }
 
-    /// Whether `signature` is this key's over `message`. Always `false` of an algorithm that is not built in.
-    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+    /// Returns whether `signature` is this key's over `message`. Always `false` of an algorithm that is not built in.
+    pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         match self {
             Self::Ed25519(key) => key.verify(message, signature),
-            Self::Es256(key) => key.verifies(message, signature),
-            Self::Rs256(key) => key.verifies(message, signature),
+            Self::Es256(key) => key.verify(message, signature),
+            Self::Rs256(key) => key.verify(message, signature),
         }
     }
 
-    /// What a strict verifier asks of a signature before it looks at the message. Other engines do not ask all of it.
+    /// Returns whether a signature passes the strict checks that need no message. Other engines do not make all of them.
     pub(crate) fn may_have_made(&self, signature: &[u8]) -> bool {
         match self {
             Self::Ed25519(_) => keystone_ed25519::is_well_formed(signature),

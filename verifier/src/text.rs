@@ -15,7 +15,7 @@ macro_rules! text {
 }
 pub(crate) use text;
 
-/// What the macro stands for.
+/// Implements the macro.
 #[doc(hidden)]
 pub fn text_of(parts: fmt::Arguments<'_>) -> String {
     let mut text = String::new();
@@ -36,7 +36,7 @@ pub(crate) fn joined<T: AsRef<str>>(pieces: impl IntoIterator<Item = T>, separat
     text
 }
 
-/// What stands between single spaces.
+/// Splits a text at single spaces.
 pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     core::iter::from_fn(move || next_word(&mut rest))
@@ -69,7 +69,7 @@ pub(crate) fn quoted_list<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> 
     text!("[{}]", joined(texts.into_iter().map(|text| quoted(text.as_ref())), ", "))
 }
 
-/// What somebody wrote, fit for a line of text.
+/// Makes untrusted bytes fit for a line of text.
 pub(crate) fn shown(bytes: &[u8]) -> String {
     printable(&String::from_utf8_lossy(bytes))
 }

@@ -1,4 +1,4 @@
-//! What others wrote down: Wycheproof, RFC 8037, and the directory of vectors that `KEYSTONE_VECTORS` names. Where this
+//! Vectors of others: Wycheproof, RFC 8037, and the directory of vectors that `KEYSTONE_VECTORS` names. Where this
 //! verifier is stricter than a collection, the test lists the cases and says why.
 
 extern crate std;
@@ -9,13 +9,13 @@ mod wycheproof;
 
 use crate::keys::KeySet;
 
-/// Whether the one key of a set verifies the three segments of a JWS.
+/// Returns whether the one key of a set verifies the three segments of a JWS.
 fn verifies(jwk: &str, jws: &str) -> bool {
     let jwks = alloc::format!(r#"{{"keys":[{{"kid":"k",{}]}}"#, jwk.trim_start().strip_prefix('{').unwrap());
     let keys = KeySet::parse(jwks.as_bytes()).unwrap();
     let (signed, signature) = jws.rsplit_once('.').unwrap();
     let signature = crate::base64url::decode(signature.as_bytes()).unwrap();
-    keys.key("k").unwrap().verifies(signed.as_bytes(), &signature)
+    keys.key("k").unwrap().verify(signed.as_bytes(), &signature)
 }
 
 #[test]

@@ -6,18 +6,16 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use crate::Seconds;
-use crate::base64url;
-use crate::checks::{Check, Unwatched, Watch};
+use crate::checks::{Check, NoObserver, Observer};
 use crate::claims::Claims;
 use crate::error::{Code, Refusal};
-use crate::explain::{Explanation, Record};
-use crate::header::{Expected, Unverified};
+use crate::header::{Payload, UnverifiedJws, parse_jws};
 use crate::key_cache::KeyCache;
 use crate::keys::KeySet;
-use crate::signature::Algorithm;
+use crate::signature::{Algorithm, PublicKey};
 use crate::text::{joined, quoted, quoted_list, shown, text, words};
 
-/// What an issuer's tokens must look like.
+/// The rules for an issuer's tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// Compared byte by byte with `iss`.
@@ -43,11 +41,12 @@ impl Rules {
 ///
 /// `now` is Unix time in seconds. The first check that fails gives the reason.
 pub fn verify(token: &[u8], rules: &Rules, keys: &KeySet, now: Seconds) -> Result<Verified, Refusal> {
-    let unverified = unverified(token, rules, keys.accepted(), &mut Unwatched)?;
-    Standard { rules, keys, now }.verify(&unverified, &mut Unwatched)
+    let jws = parse_token(token, rules, keys.accepted(), &mut NoObserver)?;
+    let key = jws.key(keys, &mut NoObserver)?;
+    Verifier { rules, now }.verify(jws, key, &mut NoObserver)
 }
 
-/// [`verify`] without the question whom the token is for: `rules.audiences` is not read.
+/// Like [`verify`], but does not check whom the token is for: `rules.audiences` is not read.
 ///
 /// For the issuer alone, which is asked about tokens meant for others (RFC 7009, RFC 7662). A resource that used it
 /// would accept tokens that were given to another resource.
@@ -57,11 +56,12 @@ pub fn verify_for_any_audience(
     keys: &KeySet,
     now: Seconds,
 ) -> Result<Verified, Refusal> {
-    let unverified = unverified(token, rules, keys.accepted(), &mut Unwatched)?;
-    Standard { rules, keys, now }.verify_for_any_audience(&unverified, &mut Unwatched)
+    let jws = parse_token(token, rules, keys.accepted(), &mut NoObserver)?;
+    let key = jws.key(keys, &mut NoObserver)?;
+    Verifier { rules, now }.verify_for_any_audience(jws, key, &mut NoObserver)
 }
 
-/// [`verify`] with the keys that `cache` has at `now`. Without any a sound token is refused as `keys_unavailable`; an
+/// Like [`verify`], with the keys that `cache` has at `now`. Without any a sound token is refused as `keys_unavailable`; an
 /// unknown `kid` makes the cache ask for a fetch.
 pub fn verify_cached(
     token: &[u8],
@@ -69,99 +69,39 @@ pub fn verify_cached(
     cache: &mut KeyCache,
     now: Seconds,
 ) -> Result<Verified, Refusal> {
-    let verdict = verify_watched(token, (rules, cache), now, &mut Unwatched);
-    ask_for_unknown(&verdict, cache, now);
-    verdict
+    let outcome = Verifier { rules, now }.verify_token(token, cache, &mut NoObserver);
+    ask_for_unknown_key(&outcome, cache, now);
+    outcome
 }
 
-/// Every check that [`verify_cached`] makes of this token at `now`, with its outcome. Changes nothing.
-pub fn explain(token: &[u8], rules: &Rules, cache: &KeyCache, now: Seconds) -> Explanation {
-    let mut record = Record::default();
-    let outcome = verify_watched(token, (rules, cache), now, &mut record);
-    record.explained(outcome.map(Some), Check::is_of_token)
-}
-
-/// Every check that [`verify_for_any_audience`] makes of this token at `now`, with its outcome. Changes nothing.
-pub fn explain_for_any_audience(token: &[u8], rules: &Rules, cache: &KeyCache, now: Seconds) -> Explanation {
-    let mut record = Record::default();
-    let outcome = unverified(token, rules, cache.accepted(), &mut record).and_then(|unverified| {
-        let keys = usable(cache, now, &mut record)?;
-        Standard { rules, keys, now }.verify_for_any_audience(&unverified, &mut record)
-    });
-    record.explained(outcome.map(Some), |check| check.is_of_token() && check != Check::Audience)
-}
-
-pub(crate) fn verify_watched(
-    token: &[u8],
-    (rules, cache): (&Rules, &KeyCache),
-    now: Seconds,
-    watch: &mut impl Watch,
-) -> Result<Verified, Refusal> {
-    let unverified = unverified(token, rules, cache.accepted(), watch)?;
-    let keys = usable(cache, now, watch)?;
-    Standard { rules, keys, now }.verify(&unverified, watch)
-}
-
-/// The key may be a new one: asks for a fetch.
-pub(crate) fn ask_for_unknown(verdict: &Result<Verified, Refusal>, cache: &mut KeyCache, now: Seconds) {
-    if verdict.as_ref().is_err_and(|refusal| refusal.code() == Code::UnknownKid) {
+/// Asks `cache` for a fetch if the token names a key that it does not hold: the key may be a new one.
+pub(crate) fn ask_for_unknown_key(outcome: &Result<Verified, Refusal>, cache: &mut KeyCache, now: Seconds) {
+    if outcome.as_ref().is_err_and(|refusal| refusal.code() == Code::UnknownKid) {
         cache.missed(now);
     }
 }
 
-fn unverified<'a>(
+/// Checks the form and the header of an access token.
+pub(crate) fn parse_token<'a>(
     token: &'a [u8],
     rules: &Rules,
     accepted: &[Algorithm],
-    watch: &mut impl Watch,
-) -> Result<Unverified<'a>, Refusal> {
-    opened(token, (ACCESS_TOKEN, rules.max_token_bytes), accepted, watch)
-}
-
-/// Any JWS of this type and size.
-pub(crate) fn opened<'a>(
-    jws: &'a [u8],
-    (typ, max_bytes): (&'static str, usize),
-    accepted: &[Algorithm],
-    watch: &mut impl Watch,
-) -> Result<Unverified<'a>, Refusal> {
-    let accepts = |algorithm| accepted.contains(&algorithm);
-    Unverified::parse(jws, &Expected { typ, max_bytes, accepts }, watch)
-}
-
-/// What a key of `keys` signed.
-pub(crate) fn signed_payload(
-    jws: &Unverified<'_>,
-    keys: &KeySet,
-    watch: &mut impl Watch,
-) -> Result<Vec<u8>, Refusal> {
-    watch.at(Check::Key);
-    watch.saw(|| quoted(&jws.kid));
-    let key = keys.key(&jws.kid).ok_or(Code::UnknownKid)?;
-    // RFC 8725 §3.1: the key says which algorithm it is for, whatever the token says.
-    if key.algorithm() != jws.algorithm {
-        return Err(Code::Alg.into());
-    }
-    watch.at(Check::Signature);
-    let signature = base64url::decode(jws.signature).ok_or(Code::Base64)?;
-    if !watch.verifies(key, jws.signed, &signature) {
-        return Err(Code::Signature.into());
-    }
-    watch.at(Check::Claims);
-    Ok(base64url::decode(jws.payload).ok_or(Code::Base64)?)
+    observer: &mut impl Observer,
+) -> Result<UnverifiedJws<'a>, Refusal> {
+    parse_jws(token, ACCESS_TOKEN, rules.max_token_bytes, accepted, observer)
 }
 
 /// RFC 9068 §2.1.
 pub(crate) const ACCESS_TOKEN: &str = "at+jwt";
 
-/// The keys to verify with.
-pub(crate) fn usable<'c>(
+/// Returns the keys to verify with.
+pub(crate) fn current_keys<'c>(
     cache: &'c KeyCache,
     now: Seconds,
-    watch: &mut impl Watch,
+    observer: &mut impl Observer,
 ) -> Result<&'c KeySet, Refusal> {
-    watch.at(Check::Keys);
-    watch.saw(|| match (cache.current(now), cache.age(now)) {
+    observer.enter(Check::Keys);
+    observer.detail(|| match (cache.current(now), cache.age(now)) {
         (Some(keys), _) => joined(keys.kids(), ", "),
         (None, Some(age)) => text!("too old: {age} seconds"),
         (None, None) => String::from("never fetched"),
@@ -169,95 +109,123 @@ pub(crate) fn usable<'c>(
     Ok(cache.current(now).ok_or(Code::KeysUnavailable)?)
 }
 
-/// What a token is held against.
+/// The checks of a token by the rules of one issuer.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Standard<'a> {
+pub(crate) struct Verifier<'a> {
     pub(crate) rules: &'a Rules,
-    pub(crate) keys: &'a KeySet,
     pub(crate) now: Seconds,
 }
 
-/// What the issuer signed, whenever that was and whomever it is for.
+/// Claims that the issuer signed, at any time and for any audience.
 struct Signed {
     claims: Claims,
-    kid: String,
-    payload: Vec<u8>,
+    payload: Payload,
 }
 
-impl Standard<'_> {
-    pub(crate) fn verify(&self, token: &Unverified<'_>, watch: &mut impl Watch) -> Result<Verified, Refusal> {
-        let signed = self.signed_claims(token, watch)?;
+impl Verifier<'_> {
+    /// Makes every check, with the keys that `cache` has.
+    pub(crate) fn verify_token(
+        &self,
+        token: &[u8],
+        cache: &KeyCache,
+        observer: &mut impl Observer,
+    ) -> Result<Verified, Refusal> {
+        let jws = parse_token(token, self.rules, cache.accepted(), observer)?;
+        let key = jws.key(current_keys(cache, self.now, observer)?, observer)?;
+        self.verify(jws, key, observer)
+    }
+
+    /// Makes the checks from the signature on.
+    pub(crate) fn verify(
+        &self,
+        jws: UnverifiedJws<'_>,
+        key: &PublicKey,
+        observer: &mut impl Observer,
+    ) -> Result<Verified, Refusal> {
+        let signed = self.signed_claims(jws, key, observer)?;
         let audiences = &signed.claims.audiences;
-        watch.at(Check::Audience);
-        watch.saw(|| {
+        observer.enter(Check::Audience);
+        observer.detail(|| {
             text!("{}, expected one of {}", quoted_list(audiences), quoted_list(&self.rules.audiences))
         });
         if !audiences.iter().any(|audience| self.rules.audiences.contains(audience)) {
             return Err(Code::Audience.into());
         }
-        self.in_time(signed, watch)
+        self.in_time(signed, observer)
     }
 
-    fn verify_for_any_audience(
+    /// Makes the checks from the signature on but for the audience.
+    pub(crate) fn verify_for_any_audience(
         &self,
-        token: &Unverified<'_>,
-        watch: &mut impl Watch,
+        jws: UnverifiedJws<'_>,
+        key: &PublicKey,
+        observer: &mut impl Observer,
     ) -> Result<Verified, Refusal> {
-        let signed = self.signed_claims(token, watch)?;
-        self.in_time(signed, watch)
+        let signed = self.signed_claims(jws, key, observer)?;
+        self.in_time(signed, observer)
     }
 
-    fn signed_claims(&self, token: &Unverified<'_>, watch: &mut impl Watch) -> Result<Signed, Refusal> {
-        let payload = signed_payload(token, self.keys, watch)?;
-        watch.saw(|| shown(&payload));
-        let claims = Claims::parse(&payload)?;
-        watch.at(Check::Issuer);
-        watch.saw(|| text!("{}, expected {}", quoted(&claims.issuer), quoted(&self.rules.issuer)));
+    fn signed_claims(
+        &self,
+        jws: UnverifiedJws<'_>,
+        key: &PublicKey,
+        observer: &mut impl Observer,
+    ) -> Result<Signed, Refusal> {
+        let payload = jws.into_payload(key, observer)?;
+        observer.detail(|| shown(&payload.bytes));
+        let claims = Claims::parse(&payload.bytes)?;
+        observer.enter(Check::Issuer);
+        observer.detail(|| text!("{}, expected {}", quoted(&claims.issuer), quoted(&self.rules.issuer)));
         if claims.issuer == self.rules.issuer {
-            Ok(Signed { claims, kid: token.kid.clone(), payload })
+            Ok(Signed { claims, payload })
         } else {
             Err(Code::Issuer.into())
         }
     }
 
-    fn in_time(&self, signed: Signed, watch: &mut impl Watch) -> Result<Verified, Refusal> {
-        let Signed { claims, kid, payload } = signed;
-        check_times(&claims, self.rules, self.now, watch)?;
+    fn in_time(&self, signed: Signed, observer: &mut impl Observer) -> Result<Verified, Refusal> {
+        let Signed { claims, payload: Payload { bytes, kid } } = signed;
+        check_times(&claims, self.rules, self.now, observer)?;
         // Parsed as JSON before, so it is UTF-8.
-        let json = String::from_utf8(payload).map_err(|_| Code::ClaimsJson)?;
+        let json = String::from_utf8(bytes).map_err(|_| Code::ClaimsJson)?;
         Ok(Verified(Arc::new(Accepted { claims, kid, json })))
     }
 }
 
 /// RFC 7519 §4.1.4 to §4.1.6: `exp` is exclusive and comes after all else; nothing comes from the future; nothing lives for
 /// ever.
-fn check_times(claims: &Claims, rules: &Rules, now: Seconds, watch: &mut impl Watch) -> Result<(), Refusal> {
+fn check_times(
+    claims: &Claims,
+    rules: &Rules,
+    now: Seconds,
+    observer: &mut impl Observer,
+) -> Result<(), Refusal> {
     let Rules { leeway, max_lifetime, .. } = *rules;
     let latest = now.saturating_add(leeway);
-    watch.at(Check::Exp);
+    observer.enter(Check::Exp);
     // The leeway is for clocks that differ. It must not let a token pass that no clock ever found valid.
     let begins = claims.issued_at.max(claims.not_before.unwrap_or_default());
     let is_never_valid = claims.expires_at <= begins;
-    watch.saw(|| {
+    observer.detail(|| {
         let never = if is_never_valid { text!(", begins at {begins} only") } else { String::new() };
         text!("{}, it is {now}, leeway {leeway}{never}", claims.expires_at)
     });
     if is_never_valid || claims.expires_at.saturating_add(leeway) <= now {
         return Err(Code::Expired.into());
     }
-    watch.at(Check::Nbf);
-    watch.saw(|| claims.not_before.map_or_else(|| String::from("none"), |at| text!("{at}")));
+    observer.enter(Check::Nbf);
+    observer.detail(|| claims.not_before.map_or_else(|| String::from("none"), |at| text!("{at}")));
     if claims.not_before.is_some_and(|not_before| not_before > latest) {
         return Err(Code::NotYetValid.into());
     }
-    watch.at(Check::Iat);
-    watch.saw(|| text!("{}", claims.issued_at));
+    observer.enter(Check::Iat);
+    observer.detail(|| text!("{}", claims.issued_at));
     if claims.issued_at > latest {
         return Err(Code::IssuedInFuture.into());
     }
     let lifetime = claims.expires_at.saturating_sub(claims.issued_at);
-    watch.at(Check::Lifetime);
-    watch.saw(|| text!("{lifetime} seconds, at most {max_lifetime}"));
+    observer.enter(Check::Lifetime);
+    observer.detail(|| text!("{lifetime} seconds, at most {max_lifetime}"));
     if lifetime > max_lifetime { Err(Code::Lifetime.into()) } else { Ok(()) }
 }
 
@@ -275,7 +243,7 @@ struct Accepted {
 impl Verified {
     /// The checks whose outcome changes with time, again.
     pub(crate) fn check_times(&self, rules: &Rules, now: Seconds) -> Result<(), Refusal> {
-        check_times(&self.0.claims, rules, now, &mut Unwatched)
+        check_times(&self.0.claims, rules, now, &mut NoObserver)
     }
 
     /// About how much memory it takes.
@@ -374,17 +342,17 @@ impl Verified {
         self.0.claims.roles.iter().map(String::as_str)
     }
 
-    /// Whether the token holds `scope`: whole tokens, case-sensitive, no wildcards (RFC 6749 §3.3).
+    /// Returns whether the token holds `scope`: whole tokens, case-sensitive, no wildcards (RFC 6749 §3.3).
     pub fn has(&self, scope: &str) -> bool {
         self.scopes().any(|token| token == scope)
     }
 
-    /// Whether the token holds every one of `scopes`.
+    /// Returns whether the token holds every one of `scopes`.
     pub fn has_all(&self, scopes: &[&str]) -> bool {
         scopes.iter().all(|scope| self.has(scope))
     }
 
-    /// Whether the token holds at least one of `scopes`.
+    /// Returns whether the token holds at least one of `scopes`.
     pub fn has_any(&self, scopes: &[&str]) -> bool {
         scopes.iter().any(|scope| self.has(scope))
     }

@@ -9,7 +9,7 @@ use axum::http::request::Parts;
 use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use keystone_verifier::layer::GuardLayer;
-use keystone_verifier::{Code, Gate, KeyCache, Policy, Refusal, Verified};
+use keystone_verifier::{Authorizer, Code, KeyCache, Policy, Refusal, Verified};
 use serde_json::{Value, json};
 
 use super::App;
@@ -18,10 +18,10 @@ use super::error::{Problem, log_refusal};
 use crate::access;
 use crate::keys::Ring;
 
-/// The gate, and the tag of the key set whose keys it has.
+/// The authorizer, and the tag of the key set whose keys it has.
 #[derive(Debug)]
 pub(super) struct Guard {
-    gate: Arc<Mutex<Gate>>,
+    authorizer: Arc<Mutex<Authorizer>>,
     etag: Mutex<String>,
 }
 
@@ -42,9 +42,10 @@ impl Guard {
             "routes": routes,
         });
         match Policy::parse(policy.to_string().as_bytes()) {
-            Ok(policy) => {
-                Some(Self { gate: Arc::new(Mutex::new(Gate::new(policy))), etag: Mutex::default() })
-            }
+            Ok(policy) => Some(Self {
+                authorizer: Arc::new(Mutex::new(Authorizer::new(policy))),
+                etag: Mutex::default(),
+            }),
             Err(error) => {
                 tracing::error!(%error, "the issuer's own policy does not load; its routes are closed");
                 None
@@ -57,8 +58,8 @@ impl Guard {
         let mut etag = self.etag.lock().unwrap_or_else(PoisonError::into_inner);
         if *etag != ring.jwks.etag {
             etag.clone_from(&ring.jwks.etag);
-            let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
-            gate.keys(0).into_iter().for_each(|keys| *keys = KeyCache::pinned(ring.public.clone()));
+            let mut authorizer = self.authorizer.lock().unwrap_or_else(PoisonError::into_inner);
+            authorizer.keys(0).into_iter().for_each(|keys| *keys = KeyCache::pinned(ring.public.clone()));
         }
     }
 }
@@ -70,7 +71,7 @@ pub(super) fn around(routes: Router<App>, app: &App) -> Router<App> {
     let now = move || -> u64 { world.now().unix_timestamp().try_into().unwrap_or_default() };
     routes
         .layer(from_fn_with_state(app.clone(), in_good_standing))
-        .layer(GuardLayer::new(Arc::clone(&guard.gate), now))
+        .layer(GuardLayer::new(Arc::clone(&guard.authorizer), now))
         .layer(map_response(logged))
         .layer(from_fn_with_state(app.clone(), with_own_keys))
 }

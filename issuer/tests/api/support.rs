@@ -260,10 +260,6 @@ impl TestIssuer {
     }
 
     /// A request with a bearer token; `""` for no `If-Match`, `null` for no body.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of a request, in the order in which it has them"
-    )]
     pub(crate) async fn ask_as(&self, token: &str, line: &str, condition: &str, body: Value) -> Answer {
         let (method, path) = line.split_once(' ').unwrap();
         let mut request = Request::builder().method(method).uri(path);

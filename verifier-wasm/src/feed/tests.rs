@@ -80,7 +80,7 @@ fn what_a_page_revokes_is_refused_from_then_on_and_nothing_else() {
 }
 
 #[test]
-fn a_strict_engine_refuses_every_token_before_the_first_page_and_a_minute_after_the_last() {
+fn a_strict_engine_refuses_every_token_without_a_recent_page() {
     let mut engine = following();
     engine.require_feed();
     assert_eq!((word(&engine.verify(&token("s2"), NOW)), engine.usable_until()), ("revocations_stale", 0.0));
@@ -102,7 +102,7 @@ fn an_engine_that_is_not_strict_goes_by_what_it_knows() {
 }
 
 #[test]
-fn a_page_is_due_each_second_and_goes_on_where_the_last_one_ended() {
+fn a_page_is_due_each_second_and_follows_the_last_one() {
     let mut engine = following();
     assert!(engine.wants_fetch(NOW, Some(PAGE)));
     assert_eq!(engine.page_started(NOW), "");
@@ -136,12 +136,12 @@ fn what_is_refused_is_told_and_nothing_is_no_set_of_keys() {
 
 #[cfg(feature = "policy")]
 #[test]
-fn a_verdict_that_was_asked_for_in_two_steps_is_about_revocation_too() {
+fn a_decision_in_two_steps_checks_revocation_too() {
     let mut engine = following();
-    let asked = engine.ask(&token("s1"), NOW).unwrap();
-    assert_eq!(word(&engine.resume(&asked, true)), "accepted");
+    let pending = engine.begin(&token("s1"), NOW).unwrap();
+    assert_eq!(word(&engine.resume(&pending, true)), "accepted");
 
     engine.replace_keys(&page("", &revoked("s1"), 0.0), NOW, Some(PAGE));
 
-    assert_eq!(word(&engine.resume(&asked, true)), "revoked");
+    assert_eq!(word(&engine.resume(&pending, true)), "revoked");
 }

@@ -18,7 +18,7 @@ pub(crate) struct Comb([OnceBox<Row>; ROWS]);
 
 type Row = Vec<Addend>;
 
-/// Of a comb, once all are made.
+/// The rows of a comb, once all are made.
 pub(crate) type Rows<'a> = [&'a Row; ROWS];
 
 /// A digit of a comb has so many bits.
@@ -89,7 +89,7 @@ pub(crate) fn sum_of_rows(factors: [(&Rows, &[u8; 32]); 2]) -> Point {
     sum_of_pairs(one.into_iter().zip(other))
 }
 
-/// What a comb adds, and whether it is subtracted.
+/// A multiple of the comb's point, and whether it is subtracted.
 type Signed<'a> = (&'a Addend, bool);
 
 fn addends<'a>(rows: &Rows<'a>, scalar: &[u8; 32]) -> [Signed<'a>; ROWS] {

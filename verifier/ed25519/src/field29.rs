@@ -5,11 +5,11 @@
 //! each operation says why limbs within these bounds do not overflow it, and why what it gives is within them. The tests
 //! try limbs at the bounds, with checks for overflow.
 
-/// What may be added and subtracted: limbs of at most 2^29 + 2^17.
+/// A number that may be added and subtracted: limbs of at most 2^29 + 2^17.
 #[derive(Clone, Copy)]
 pub(crate) struct Tight(pub(super) [u32; 9]);
 
-/// What may be multiplied: limbs of at most 2^30 + 2^18.
+/// A number that may be multiplied: limbs of at most 2^30 + 2^18.
 #[derive(Clone, Copy)]
 pub(crate) struct Loose(pub(super) [u32; 9]);
 
@@ -184,7 +184,7 @@ pub(crate) fn square(out: &mut Tight, a: &Loose) {
     ]);
 }
 
-/// Of a product's columns, each counting 2^29 times as much as the one before, tight limbs.
+/// Makes tight limbs of a product's columns, each of which counts 2^29 times as much as the one before.
 ///
 /// Columns are below 9.01·2^60, carries of them so below 2^35, and what is folded onto a column below 2^46: 2^64 is far.
 /// The last carry is below 2^33, folded below 2^44, of which less than 2^15 is carried on: below 2^17.

@@ -1,23 +1,23 @@
 //! Two numbers modulo p side by side, in the limbs of [`super::field29`]. One instruction of WebAssembly multiplies two limbs
 //! of 32 bits at once, so two products cost little more than one.
 //!
-//! What is said there of bounds holds for both numbers of a pair.
+//! The bounds explained there hold for both numbers of a pair.
 
 use core::ops::Mul;
 
 use super::field29::{FOLD, MASK};
 use super::simd::{Four, Two};
 
-/// What may be added and subtracted. A register holds limb 2·i of both numbers, then limb 2·i + 1 of both; the last one
-/// holds limb 8 twice.
+/// Two numbers that may be added and subtracted. A register holds limb 2·i of both numbers, then limb 2·i + 1 of both; the
+/// last one holds limb 8 twice.
 #[derive(Clone, Copy)]
 pub(crate) struct Tight([Four; 5]);
 
-/// What may be multiplied: a sum of two. Limbs of at most 2^30 + 2^18.
+/// Two numbers that may be multiplied: each a sum of two. Limbs of at most 2^30 + 2^18.
 #[derive(Clone, Copy)]
 pub(crate) struct Loose([Four; 5]);
 
-/// What may be multiplied by a [`Loose`]: a difference. Limbs below 3·2^29 + 2^17.
+/// Two numbers that may be multiplied by a [`Loose`]: each a difference. Limbs below 3·2^29 + 2^17.
 #[derive(Clone, Copy)]
 pub(crate) struct Looser([Four; 5]);
 

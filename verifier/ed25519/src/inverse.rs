@@ -60,7 +60,7 @@ impl Limbs {
         self.0[8] < 0
     }
 
-    /// Of a number between −2p and p, or of its negative, the bytes of what is congruent and below p.
+    /// Returns the bytes of the number below p that is congruent to this one, which lies between −2p and p, or to its negative.
     fn canonical(mut self, negate: bool) -> [u8; 32] {
         if self.is_negative() {
             self = self.plus_p();
@@ -107,7 +107,7 @@ impl Limbs {
     }
 }
 
-/// What 30 division steps do, times 2^30: f becomes u·f + v·g, and g becomes q·f + r·g.
+/// The effect of 30 division steps, times 2^30: f becomes u·f + v·g, and g becomes q·f + r·g.
 struct Steps {
     u: i32,
     v: i32,

@@ -39,7 +39,7 @@ impl PointsX2 {
         self.t.set_product(&e, &h);
     }
 
-    /// Of both.
+    /// Returns the sum of both.
     pub(crate) fn sum(&self) -> Point {
         let [x, y, z, t] =
             [&self.x, &self.y, &self.z, &self.t].map(|pair| pair.halves().map(Field::of_limbs));

@@ -1,4 +1,4 @@
-//! What one register of WebAssembly holds: four numbers of 32 bits, or two of 64. Everywhere else, for the tests, arrays
+//! A register of WebAssembly: four numbers of 32 bits, or two of 64. Everywhere else, for the tests, arrays
 //! in its place, whose sums are checked for overflow.
 
 #[cfg(not(target_feature = "simd128"))]

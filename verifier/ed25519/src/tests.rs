@@ -82,7 +82,7 @@ fn both_ways(key: &[u8; 32]) -> Option<[PublicKey; 2]> {
     Some([ahead, PublicKey::from_bytes(key)?])
 }
 
-/// What another implementation says of a signature; its strict check, and R in its one spelling.
+/// Returns the verdict of another implementation: its strict check, and a check that R is canonical.
 fn oracle(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
     let key = ed25519_dalek::VerifyingKey::from_bytes(key).unwrap();
     let r = signature.first_chunk().unwrap();
@@ -118,7 +118,7 @@ fn crafted(number: u64, torsion: EdwardsPoint, key_torsion: EdwardsPoint) -> ([u
 const MESSAGE: &[u8] = b"message";
 
 #[test]
-fn says_what_another_implementation_says_of_good_signatures_and_of_changed_ones() {
+fn agrees_with_another_implementation_on_changed_signatures() {
     for number in 0..20 {
         let (key, signature) = crafted(number, EdwardsPoint::identity(), EdwardsPoint::identity());
 
@@ -145,7 +145,7 @@ fn the_equation_has_no_cofactor_on_either_side() {
 }
 
 #[test]
-fn a_commitment_of_small_order_is_refused_even_where_the_equation_holds() {
+fn refuses_a_small_order_r_even_if_the_equation_holds() {
     // With S = h·a, R is the identity.
     let a = Scalar::from_bytes_mod_order_wide(&bytes(7));
     let key = (&a * ED25519_BASEPOINT_TABLE).compress().to_bytes();
@@ -181,7 +181,7 @@ const GROUP_ORDER: [u8; 32] = [
 ];
 
 #[test]
-fn a_key_is_taken_exactly_where_it_is_a_point_of_large_order_in_its_one_spelling() {
+fn accepts_exactly_canonical_keys_of_large_order() {
     let mut taken = 0;
     for number in 0..200 {
         let candidate: [u8; 32] = *bytes(number).first_chunk().unwrap();
@@ -272,7 +272,7 @@ fn a_comb_gives_the_multiples_of_its_point() {
 }
 
 #[test]
-fn a_key_gets_its_comb_after_some_good_signatures_and_no_bad_one() {
+fn only_valid_signatures_give_a_key_its_comb() {
     let (key, signature) = crafted(9, EdwardsPoint::identity(), EdwardsPoint::identity());
     let key = PublicKey::from_bytes(&key).unwrap();
 

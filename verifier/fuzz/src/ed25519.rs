@@ -26,7 +26,7 @@ pub fn check(input: &[u8]) {
     }
 }
 
-/// Whether `key` is the canonical encoding of a point of large order.
+/// Returns whether `key` is the canonical encoding of a point of large order.
 pub(crate) fn is_strict_key(key: &[u8]) -> bool {
     let Ok(point) = CompressedEdwardsY::from_slice(key) else { return false };
     point.decompress().is_some_and(|read| read.compress() == point && !read.is_small_order())

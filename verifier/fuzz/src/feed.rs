@@ -65,7 +65,7 @@ fn follows(feed: &mut Revocations, page: &Page) {
 struct Page {
     to: String,
     more: bool,
-    /// What the events name, each once.
+    /// Returns the values that the events name, each once.
     names: Vec<(String, String)>,
 }
 

@@ -149,7 +149,7 @@ fn chunks(mut rest: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     }
 }
 
-/// What stands before the first CRLF, if nothing there could end a line for anybody.
+/// Returns the bytes before the first CRLF, if none of them could end a line for any reader.
 fn line(input: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = input.windows(2).position(|two| two == b"\r\n")?;
     let (line, rest) = (input.get(..end)?, input.get(end + 2..)?);
@@ -169,7 +169,7 @@ fn size(digits: &str, radix: u32) -> Option<usize> {
     usize::from_str_radix(digits, radix).ok()
 }
 
-/// What a client sends, in parts of a size; it takes every answer.
+/// The bytes that a client sends, in parts of a size; it takes every answer.
 struct Sent<'a> {
     left: &'a [u8],
     size: usize,

@@ -1,4 +1,5 @@
-//! What must hold of the verifier, and of how the issuer reads requests, for every input: each target judges one input, and asks a second implementation.
+//! Invariants of the verifier, and of how the issuer reads requests: each target checks them for one input, against a second
+//! implementation.
 //!
 //! Only public edges are used. A guided run looks for inputs that break a promise; `replay` holds every change
 //! to those in `corpus/` and to random changes of them.

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use keystone_verifier::{Code, Decision, Gate, Policy, RequestView};
+use keystone_verifier::{Authorizer, Code, Decision, Policy, RequestView};
 use serde_json::json;
 use url::Url;
 
@@ -11,10 +11,10 @@ use crate::routes;
 
 /// Judges one request target.
 pub fn check(input: &[u8]) {
-    static GATE: LazyLock<Gate> = LazyLock::new(gate);
-    let mut gate = GATE.clone();
+    static AUTHORIZER: LazyLock<Authorizer> = LazyLock::new(authorizer);
+    let mut authorizer = AUTHORIZER.clone();
     let mut decide =
-        |method: &[u8]| gate.decide(&RequestView { method, path: input, authorization: &[] }, NOW);
+        |method: &[u8]| authorizer.decide(&RequestView { method, path: input, authorization: &[] }, NOW);
     let clear = routes::has_one_reading(input);
     let said = decide(b"GET");
 
@@ -43,14 +43,14 @@ const TEMPLATES: [(&str, bool); 11] = [
     ("/s@", false),
 ];
 
-fn gate() -> Gate {
+fn authorizer() -> Authorizer {
     let routes = TEMPLATES.map(|(path, public)| {
         let what = if public { "public" } else { "authenticated" };
         json!({ "methods": ["GET"], "path": path, what: true })
     });
     let issuer = json!({ "issuer": "https://as.example", "audiences": ["a"], "keys": { "url": "https://as.example/" } });
     let policy = json!({ "version": 1, "issuers": [issuer], "routes": routes });
-    Gate::new(Policy::parse(policy.to_string().as_bytes()).expect("a sound policy"))
+    Authorizer::new(Policy::parse(policy.to_string().as_bytes()).expect("a sound policy"))
 }
 
 fn all_are_public(path: &str) -> bool {
@@ -67,7 +67,7 @@ fn code(decision: &Decision) -> Option<Code> {
     if let Decision::Deny(refusal) = decision { Some(refusal.code()) } else { None }
 }
 
-/// What proxies and servers do to a path leaves this one as it is.
+/// Checks that the normalisations of proxies and servers leave this path as it is.
 fn others_read_the_same(path: &str) {
     let url = Url::parse(&format!("http://host{path}")).expect("a path fits a URL");
     assert_eq!(with_encoded(url.path()), with_encoded(path));

@@ -1,6 +1,6 @@
 //! A policy: read the same however it is written, and every route decides as a second reading of the file would.
 
-use keystone_verifier::{Decision, Gate, KeyCache, KeySource, Policy, RequestView};
+use keystone_verifier::{Authorizer, Decision, KeyCache, KeySource, Policy, RequestView};
 use serde_json::{Map, Value, json};
 
 use crate::forge::{self, HEADER, NOW, keys};
@@ -53,7 +53,7 @@ fn is_read_the_same_however_it_is_written(policy: &Policy, document: &Value) {
     if let Some(routes) = reversed.get_mut("routes").and_then(Value::as_array_mut) {
         routes.reverse();
     }
-    let (mut one, mut other) = (gate(policy), gate(&read(&reversed)));
+    let (mut one, mut other) = (authorizer(policy), authorizer(&read(&reversed)));
     for request in requests(document) {
         assert_eq!(decide(&mut one, &request, None), decide(&mut other, &request, None), "{request:?}");
     }
@@ -91,17 +91,17 @@ fn requests(document: &Value) -> Vec<Request> {
 }
 
 fn decides_as_written(policy: &Policy, document: &Value) {
-    let (mut gate, token) = (gate(policy), token(policy));
+    let (mut authorizer, token) = (authorizer(policy), token(policy));
     for request in requests(document) {
         let (without, with) = as_written(document, &request);
-        assert_eq!(decide(&mut gate, &request, None), without, "{request:?}");
+        assert_eq!(decide(&mut authorizer, &request, None), without, "{request:?}");
         if token.len() <= 8192 {
-            assert_eq!(decide(&mut gate, &request, Some(&token)), with, "{request:?}");
+            assert_eq!(decide(&mut authorizer, &request, Some(&token)), with, "{request:?}");
         }
     }
 }
 
-/// What the document says of a request without a token, and with the one below.
+/// Returns the decisions by the document on a request without a token, and with the one below.
 fn as_written(document: &Value, (method, target): &Request) -> (&'static str, &'static str) {
     let path = target.split_once('?').map_or(target.as_str(), |(path, _)| path);
     if !routes::has_one_reading(target.as_bytes()) {
@@ -129,7 +129,7 @@ fn as_written(document: &Value, (method, target): &Request) -> (&'static str, &'
 const SCOPES: [&str; 2] = ["a", "b"];
 const ROLES: [&str; 1] = ["r"];
 
-/// What the token below lacks for `route`.
+/// Returns the code of what the token below lacks for `route`.
 fn lacking(route: &Map<String, Value>) -> Option<&'static str> {
     let require = route.get("require").cloned().unwrap_or_default();
     let (all, any) = (texts(&require, "all"), texts(&require, "any"));
@@ -151,27 +151,27 @@ fn token(policy: &Policy) -> String {
 }
 
 /// The first issuer has our keys; the shadow is the policy itself.
-fn gate(policy: &Policy) -> Gate {
-    let mut gate = Gate::new(policy.clone()).shadowing(policy.clone());
-    *gate.keys(0).expect("an issuer") = KeyCache::pinned(keys());
-    gate
+fn authorizer(policy: &Policy) -> Authorizer {
+    let mut authorizer = Authorizer::new(policy.clone()).with_shadow(policy.clone());
+    *authorizer.keys(0).expect("an issuer") = KeyCache::pinned(keys());
+    authorizer
 }
 
-fn decide(gate: &mut Gate, (method, path): &Request, token: Option<&str>) -> &'static str {
+fn decide(authorizer: &mut Authorizer, (method, path): &Request, token: Option<&str>) -> &'static str {
     let bearer = token.map(|token| format!("Bearer {token}"));
     let authorization: Vec<&[u8]> = bearer.iter().map(String::as_bytes).collect();
     let request =
         RequestView { method: method.as_bytes(), path: path.as_bytes(), authorization: &authorization };
-    let decision = gate.decide(&request, NOW);
-    assert_eq!(gate.explain(&request, NOW).verdict(), decision.word());
-    assert!(gate.shadow(&request, &decision, NOW).is_none(), "its own shadow differs");
+    let decision = authorizer.decide(&request, NOW);
+    assert_eq!(authorizer.explain(&request, NOW).verdict(), decision.as_str());
+    assert!(authorizer.shadow(&request, &decision, NOW).is_none(), "its own shadow differs");
     if let Decision::Allow(token) = &decision {
-        let names: Vec<_> = gate.identity_headers().collect();
-        for (name, value) in gate.identity(token) {
+        let names: Vec<_> = authorizer.identity_headers().collect();
+        for (name, value) in authorizer.identity(token) {
             assert!(names.contains(&name) && value.bytes().all(|byte| (0x20..0x7f).contains(&byte)));
         }
     }
-    decision.word()
+    decision.as_str()
 }
 
 fn list<'a>(object: &'a Value, name: &str) -> &'a [Value] {

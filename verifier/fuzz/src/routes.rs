@@ -1,6 +1,6 @@
 //! Paths and templates, read a second time and character by character.
 
-/// Whether a request target has one reading (RFC 3986 §3.3, §5.2.4 and §6.2.2): every reader splits it the same, decoded
+/// Returns whether a request target has one reading (RFC 3986 §3.3, §5.2.4 and §6.2.2): every reader splits it the same, decoded
 /// or not.
 pub(crate) fn has_one_reading(target: &[u8]) -> bool {
     let Ok(target) = str::from_utf8(target) else { return false };
@@ -17,7 +17,7 @@ pub(crate) fn has_one_reading(target: &[u8]) -> bool {
     decoded && is_plain(last) && others.iter().all(|segment| is_plain(segment) && !segment.is_empty())
 }
 
-/// Whether every `%` begins the encoding of a byte that needs one and hides nothing. `None`: a `%` begins nothing.
+/// Returns whether every `%` begins the encoding of a byte that needs one and hides nothing. `None`: a `%` begins nothing.
 fn decoded(path: &str) -> Option<bool> {
     let (mut bytes, mut harmless) = (path.bytes(), true);
     while let Some(byte) = bytes.next() {

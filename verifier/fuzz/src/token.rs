@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use curve25519_dalek::constants::ED25519_BASEPOINT_COMPRESSED;
 use keystone_verifier::danger::verify_for_any_audience;
 use keystone_verifier::{
-    Code, Decision, Explanation, Gate, KeyCache, Policy, Refusal, RequestView, Verified, bearer_token, verify,
+    Authorizer, Code, Decision, Explanation, KeyCache, Policy, Refusal, RequestView, Verified, bearer_token,
+    verify,
 };
 use serde_json::{Map, Value, json};
 
@@ -168,7 +169,7 @@ fn can_be_answered(refusal: &Refusal) {
 }
 
 /// For [`ISSUER`], and another with a key of its own before it.
-fn gate(with_another: bool) -> Gate {
+fn authorizer(with_another: bool) -> Authorizer {
     let issuer = |name: &str, jwks: Value| json!({ "issuer": name, "audiences": [AUDIENCE], "keys": { "inline": jwks } });
     let another = json!({ "keys": [forge::jwk("k1", &ED25519_BASEPOINT_COMPRESSED.0)] });
     let mut issuers = vec![issuer(ISSUER, forge::jwks())];
@@ -177,15 +178,16 @@ fn gate(with_another: bool) -> Gate {
     }
     let policy = json!({ "version": 1, "issuers": issuers,
         "routes": [{ "methods": ["GET"], "path": "/", "authenticated": true }] });
-    let mut gate = Gate::new(Policy::parse(policy.to_string().as_bytes()).expect("a sound policy"));
+    let mut authorizer =
+        Authorizer::new(Policy::parse(policy.to_string().as_bytes()).expect("a sound policy"));
     // The key that other checks have put to use already.
-    *gate.keys(usize::from(with_another)).expect("an issuer") = KeyCache::pinned(keys());
-    gate
+    *authorizer.keys(usize::from(with_another)).expect("an issuer") = KeyCache::pinned(keys());
+    authorizer
 }
 
 fn a_gate_says_the_same(token: &str, verdict: &Result<Verified, Refusal>) {
-    static ONE: LazyLock<Gate> = LazyLock::new(|| gate(false));
-    static TWO: LazyLock<Gate> = LazyLock::new(|| gate(true));
+    static ONE: LazyLock<Authorizer> = LazyLock::new(|| authorizer(false));
+    static TWO: LazyLock<Authorizer> = LazyLock::new(|| authorizer(true));
     let bearer = format!("Bearer {token}");
     let request = RequestView { method: b"GET", path: b"/", authorization: &[bearer.as_bytes()] };
     let (mut one, mut two) = (ONE.clone(), TWO.clone());

@@ -10,7 +10,7 @@ use aws_lc_rs::signature::{
 
 use super::*;
 use crate::fixture::{self, NOW, claims, encode, rules};
-use crate::{Code, Decision, Gate, Policy, RequestView, danger, verify, verify_cached};
+use crate::{Authorizer, Code, Decision, Policy, RequestView, danger, verify, verify_cached};
 
 const ALL: &[Algorithm] = &[Algorithm::Ed25519, Algorithm::Es256, Algorithm::Rs256];
 
@@ -80,7 +80,7 @@ fn code(token: &str, keys: &KeySet) -> Option<Code> {
 }
 
 #[test]
-fn each_key_verifies_what_it_signed_under_its_own_algorithm_only() {
+fn each_key_verifies_with_its_own_algorithm_only() {
     let issuer = Issuer::new();
     let keys = issuer.keys(ALL);
 
@@ -205,17 +205,17 @@ fn each_issuer_of_a_policy_is_believed_with_what_was_said_of_it() {
         {"issuer":"https://strict.example","audiences":["https://api.example"],"keys":{"url":"https://strict.example/jwks"}},
         {"issuer":"https://as.example","audiences":["https://api.example"],"keys":{"url":"https://as.example/jwks"}}],
         "routes":[{"methods":["GET"],"path":"/","authenticated":true}]}"#;
-    let mut gate = Gate::new(Policy::parse(policy.as_bytes()).unwrap());
+    let mut authorizer = Authorizer::new(Policy::parse(policy.as_bytes()).unwrap());
     let mut decide = |iss: &str, at: usize| {
-        *gate.keys(at).unwrap() = remote_keys(ALL);
+        *authorizer.keys(at).unwrap() = remote_keys(ALL);
         for at in 0..2 {
-            gate.keys(at).unwrap().replace(issuer.jwks().as_bytes(), NOW).unwrap();
+            authorizer.keys(at).unwrap().replace(issuer.jwks().as_bytes(), NOW).unwrap();
         }
         let claims = claims(&[("iss", &format!(r#""https://{iss}.example""#))]);
         let bearer = format!("Bearer {}", issuer.sign_claims("ES256", "es", &claims));
         let authorization = [bearer.as_bytes()];
         let request = RequestView { method: b"GET", path: b"/", authorization: &authorization };
-        match gate.decide(&request, NOW) {
+        match authorizer.decide(&request, NOW) {
             Decision::Allow(_) => None,
             Decision::Deny(refusal) => Some(refusal.code()),
             Decision::Public => panic!("the route is not public"),

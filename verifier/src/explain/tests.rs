@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::*;
 use crate::danger::explain_for_any_audience;
 use crate::fixture::{HEADER, NOW, claims, jwks, keys, rules, sign};
-use crate::{Code, Gate, KeyCache, Policy, RequestView, explain};
+use crate::{Authorizer, Code, KeyCache, Policy, RequestView, explain};
 
 const POLICY: &str = r#"{"version":1,"issuers":[
     {"issuer":"https://as.example","audiences":["https://api.example"],"keys":{"url":"https://as.example/jwks"}},
@@ -13,14 +13,14 @@ const POLICY: &str = r#"{"version":1,"issuers":[
     "routes":[{"methods":["GET"],"path":"/about","public":true},
               {"methods":["GET"],"path":"/orders/{id}","require":{"all":["orders:read"]},"roles":["clerk"]}]}"#;
 
-fn gate() -> Gate {
-    Gate::new(Policy::parse(POLICY.as_bytes()).unwrap())
+fn authorizer() -> Authorizer {
+    Authorizer::new(Policy::parse(POLICY.as_bytes()).unwrap())
 }
 
-fn explained(gate: &Gate, path: &str, token: &str) -> Explanation {
+fn explained(authorizer: &Authorizer, path: &str, token: &str) -> Explanation {
     let value = format!("Bearer {token}");
     let request = RequestView { method: b"GET", path: path.as_bytes(), authorization: &[value.as_bytes()] };
-    gate.explain(&request, NOW)
+    authorizer.explain(&request, NOW)
 }
 
 /// The failed check, and what it looked at.
@@ -31,10 +31,10 @@ fn failed(explanation: &Explanation) -> (&'static str, &str) {
 
 #[test]
 fn an_explanation_is_one_line_for_each_check_and_the_verdict() {
-    let mut gate = gate();
-    gate.keys(0).unwrap().replace(jwks().as_bytes(), NOW).unwrap();
+    let mut authorizer = authorizer();
+    authorizer.keys(0).unwrap().replace(jwks().as_bytes(), NOW).unwrap();
     let explanation =
-        explained(&gate, "/orders/7?token=secret", &sign(HEADER, &claims(&[("aud", r#""x""#)])));
+        explained(&authorizer, "/orders/7?token=secret", &sign(HEADER, &claims(&[("aud", r#""x""#)])));
 
     let text = explanation.to_string();
     let lines: Vec<&str> = text.lines().collect();
@@ -68,10 +68,10 @@ fn an_explanation_is_one_line_for_each_check_and_the_verdict() {
 
 #[test]
 fn an_explanation_is_data_too() {
-    let gate = gate();
+    let authorizer = authorizer();
     let request = RequestView { method: b"GET", path: b"/orders/7", authorization: &[] };
 
-    let json: serde_json::Value = serde_json::from_str(&gate.explain(&request, NOW).to_json()).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&authorizer.explain(&request, NOW).to_json()).unwrap();
 
     assert_eq!(json["verdict"], "no_credentials");
     assert_eq!(json["status"], 401);
@@ -84,7 +84,7 @@ fn an_explanation_is_data_too() {
 
 #[test]
 fn nothing_is_asked_of_a_token_on_a_public_route() {
-    let explanation = explained(&gate(), "/about", "x");
+    let explanation = explained(&authorizer(), "/about", "x");
 
     assert_eq!((explanation.verdict(), explanation.refusal()), ("public", None));
     assert!(explanation.verified().is_none());
@@ -94,29 +94,29 @@ fn nothing_is_asked_of_a_token_on_a_public_route() {
 
 #[test]
 fn explaining_asks_for_no_keys_and_remembers_no_token() {
-    let mut gate = gate();
-    gate.keys(0).unwrap().replace(jwks().as_bytes(), NOW).unwrap();
+    let mut authorizer = authorizer();
+    authorizer.keys(0).unwrap().replace(jwks().as_bytes(), NOW).unwrap();
     let unknown = sign(&HEADER.replace("k1", "k9"), &claims(&[]));
 
-    assert_eq!(failed(&explained(&gate, "/orders/7", &unknown)), ("key", "\"k9\""));
-    assert!(!gate.keys(0).unwrap().wants_fetch(NOW));
+    assert_eq!(failed(&explained(&authorizer, "/orders/7", &unknown)), ("key", "\"k9\""));
+    assert!(!authorizer.keys(0).unwrap().wants_fetch(NOW));
 
-    let before = format!("{gate:?}");
-    let accepted = explained(&gate, "/orders/7", &sign(HEADER, &claims(&[("roles", r#"["clerk"]"#)])));
+    let before = format!("{authorizer:?}");
+    let accepted = explained(&authorizer, "/orders/7", &sign(HEADER, &claims(&[("roles", r#"["clerk"]"#)])));
     assert_eq!(accepted.verified().map(Verified::subject), Some("u1"));
-    assert_eq!(format!("{gate:?}"), before);
+    assert_eq!(format!("{authorizer:?}"), before);
 }
 
 #[test]
 fn the_state_of_the_keys_is_told() {
-    let mut gate = gate();
+    let mut authorizer = authorizer();
     let token = sign(HEADER, &claims(&[]));
 
-    assert_eq!(failed(&explained(&gate, "/orders/7", &token)), ("keys", "never fetched"));
-    gate.keys(0).unwrap().replace(jwks().as_bytes(), NOW - 600).unwrap();
-    assert_eq!(failed(&explained(&gate, "/orders/7", &token)), ("keys", "too old: 600 seconds"));
+    assert_eq!(failed(&explained(&authorizer, "/orders/7", &token)), ("keys", "never fetched"));
+    authorizer.keys(0).unwrap().replace(jwks().as_bytes(), NOW - 600).unwrap();
+    assert_eq!(failed(&explained(&authorizer, "/orders/7", &token)), ("keys", "too old: 600 seconds"));
     let foreign = sign(HEADER, &claims(&[("iss", r#""https://evil.example""#)]));
-    let explanation = explained(&gate, "/orders/7", &foreign);
+    let explanation = explained(&authorizer, "/orders/7", &foreign);
     assert_eq!(failed(&explanation), ("rules", r#"claims to be from "https://evil.example""#));
     assert_eq!(explanation.refusal().unwrap().code(), Code::Issuer);
 }

@@ -10,7 +10,7 @@ type Digits<'a> =
     core::iter::SkipWhile<core::iter::Chain<core::str::Bytes<'a>, core::str::Bytes<'a>>, fn(&u8) -> bool>;
 
 impl<'a> Decimal<'a> {
-    /// Of a number without its sign, as RFC 8259 §6 has it.
+    /// Checks the spelling of a number without its sign (RFC 8259 §6).
     fn read(text: &'a str) -> Self {
         let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
         let (whole, fraction) = mantissa.split_once(['.']).unwrap_or((mantissa, ""));
@@ -32,7 +32,7 @@ pub(super) fn whole(text: &str) -> u64 {
         return 0;
     }
     let Decimal { mut digits, places } = Decimal::read(text);
-    let mut places = places.clamp(0, MOST_PLACES);
+    let mut places = places.clamp(0, MAX_PLACES);
     let Some(first) = digits.next().filter(|_| places > 0) else { return 0 };
     let mut value = u64::from(first - b'0');
     while places > 1 {
@@ -46,7 +46,7 @@ pub(super) fn whole(text: &str) -> u64 {
     value
 }
 
-/// Whether a double would be infinite (IEEE 754 §4.3.1): at half a step over the greatest there is.
+/// Returns whether a double would be infinite (IEEE 754 §4.3.1): at half a step over the greatest there is.
 pub(super) fn is_infinite(text: &str) -> bool {
     let Decimal { digits, places } = Decimal::read(text.strip_prefix('-').unwrap_or(text));
     let mut digits = digits.peekable();
@@ -58,7 +58,7 @@ pub(super) fn is_infinite(text: &str) -> bool {
 }
 
 /// One more than `u64::MAX` has.
-const MOST_PLACES: i64 = 21;
+const MAX_PLACES: i64 = 21;
 /// The first digits of 2^1024 − 2^970, which has so many.
 const GREATEST: &str = "17976931348623158079";
 const GREATEST_PLACES: i64 = 309;

@@ -15,13 +15,13 @@ use crate::text::text;
 pub enum SnapshotError {
     /// Not a snapshot, or one that was damaged.
     Broken,
-    /// Of another issuer.
+    /// The snapshot belongs to another issuer.
     Issuer,
     /// Its keys would be past their hard age.
     TooOld,
     /// From a clock that is more than 30 seconds ahead: its keys would be used for too long.
     Future,
-    /// What is known is as new. Pinned keys are always newer.
+    /// The known keys are as new. Pinned keys are always newer.
     NotNewer,
     /// Its keys would be refused if they were fetched.
     Keys(KeySetError),
@@ -43,8 +43,8 @@ impl fmt::Display for SnapshotError {
 impl core::error::Error for SnapshotError {}
 
 impl KeyCache {
-    /// What [`KeyCache::restore`] takes: a JWK set with two more members, `issuer` and `fetched_at` (Unix time in seconds).
-    /// `None`: there are no keys, or they are pinned.
+    /// Returns a snapshot for [`KeyCache::restore`]: a JWK set with two more members, `issuer` and `fetched_at` (Unix time in
+    /// seconds). `None`: there are no keys, or they are pinned.
     pub fn snapshot(&self, issuer: &str) -> Option<String> {
         let keys = self.keys.as_ref().filter(|_| !self.pinned)?;
         let mut name = String::new();

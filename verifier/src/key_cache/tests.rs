@@ -177,8 +177,8 @@ fn a_good_set_ends_the_back_off() {
 }
 
 #[test]
-fn a_host_may_have_keys_fetched_sooner_and_then_waits_less_after_a_failure() {
-    let mut cache = KeyCache::remote().fresh_for(20);
+fn a_shorter_refresh_interval_shortens_the_back_off() {
+    let mut cache = KeyCache::remote().with_refresh_interval(20);
     cache.replace(SET, 1000).unwrap();
     assert!(!cache.wants_fetch(1019));
     assert!(cache.wants_fetch(1020));

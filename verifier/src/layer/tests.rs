@@ -32,12 +32,12 @@ const POLICY: &str = r#"{"version":1,"issuers":[{"issuer":"https://as.example","
     {"methods":["GET"],"path":"/about","public":true},
     {"methods":["GET"],"path":"/orders","authenticated":true}]}"#;
 
-fn gate(policy: &str) -> Gate {
-    Gate::new(Policy::parse(policy.replace("JWKS", &jwks()).as_bytes()).unwrap())
+fn authorizer(policy: &str) -> Authorizer {
+    Authorizer::new(Policy::parse(policy.replace("JWKS", &jwks()).as_bytes()).unwrap())
 }
 
 fn guard() -> GuardLayer<impl Fn() -> Seconds + Clone> {
-    GuardLayer::new(Arc::new(Mutex::new(gate(POLICY))), || NOW)
+    GuardLayer::new(Arc::new(Mutex::new(authorizer(POLICY))), || NOW)
 }
 
 fn get(
@@ -148,7 +148,7 @@ const ASKS: (&str, &str) = ("access-control-request-method", "GET");
 fn guard_with_cors() -> GuardLayer<impl Fn() -> Seconds + Clone> {
     let guard = guard();
     let cors = r#"{"cors":{"origins":["https://app.test"]},"version":1"#;
-    *guard.gate.lock().unwrap() = gate(&POLICY.replacen(r#"{"version":1"#, cors, 1));
+    *guard.authorizer.lock().unwrap() = authorizer(&POLICY.replacen(r#"{"version":1"#, cors, 1));
     guard
 }
 
@@ -203,6 +203,6 @@ fn a_page_may_read_a_refusal_of_a_layer_within() {
     assert!(headers.iter().any(|(name, _)| name == "www-authenticate"));
 }
 
-fn gate_of<S, C>(guard: &Guard<S, C>) -> std::sync::MutexGuard<'_, Gate> {
-    guard.layer.gate.lock().unwrap()
+fn gate_of<S, C>(guard: &Guard<S, C>) -> std::sync::MutexGuard<'_, Authorizer> {
+    guard.layer.authorizer.lock().unwrap()
 }

@@ -11,7 +11,7 @@ use core::cmp::Ordering;
 use super::{Path, Piece, Template, is_unreserved};
 use crate::text::{joined, text};
 
-/// What a service does before it compares a path with those that it knows.
+/// The changes that a service makes to a path before it compares it with those that it knows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reading {
     ignores_case: bool,
@@ -20,7 +20,7 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// Whatever matches in any reading matches in this one.
+    /// Every path that matches in any reading matches in this one.
     pub(crate) const LOOSEST: Self = Self { ignores_case: true, ignores_slash: true, decodes: true };
 
     /// Every reading but that of a service that compares byte by byte.
@@ -39,7 +39,7 @@ impl Reading {
 }
 
 impl<'a> Path<'a> {
-    /// Whether every reading of it is the same: no capital letter, no last slash, nothing encoded.
+    /// Returns whether every reading of it is the same: no capital letter, no last slash, nothing encoded.
     pub(crate) fn is_plain(self) -> bool {
         !self.0.ends_with(['/']) && !self.0.bytes().any(|byte| byte.is_ascii_uppercase() || byte == b'%')
     }
@@ -58,7 +58,7 @@ impl<'a> Path<'a> {
     }
 }
 
-/// Of a path that was parsed: no encoded byte means anything else than itself.
+/// The path must have been parsed: then no encoded byte means anything else than itself.
 fn percent_decoded(path: &str) -> Vec<u8> {
     let mut pieces = path.split(['%']);
     let mut decoded = Vec::from(pieces.next().unwrap_or_default());
@@ -102,7 +102,7 @@ fn with_ascii_letters(text: &[u8]) -> Vec<u8> {
 }
 
 impl Template {
-    /// Whether a path of [`Path::is_plain`] that it does not match as it stands matches in no other reading either.
+    /// Returns whether a path of [`Path::is_plain`] that it does not match as it stands matches in no other reading either.
     pub(crate) fn is_plain(&self) -> bool {
         self.pieces.iter().all(Piece::is_lower) && self.pieces(Reading::LOOSEST).len() == self.pieces.len()
     }
@@ -115,7 +115,7 @@ impl Template {
         }
     }
 
-    /// Whether a service with this reading takes `path`, read by [`Path::read_as`], for one that this template is for.
+    /// Returns whether a service with this reading takes `path`, read by [`Path::read_as`], for one that this template is for.
     pub(crate) fn matches_as(&self, path: &[u8], reading: Reading) -> bool {
         let mut segments = path.split(|&byte| byte == b'/');
         for piece in self.pieces(reading) {
@@ -134,7 +134,7 @@ impl Template {
         segments.next().is_none()
     }
 
-    /// Whether it may be the more specific one for a path that only another reading leads to it.
+    /// Returns whether it may be the more specific one for a path that only another reading leads to it.
     pub(crate) fn may_precede(&self, other: &Self) -> bool {
         let precedes = |ignores_slash| {
             let reading = Reading { ignores_slash, ..Reading::LOOSEST };
@@ -153,7 +153,7 @@ impl Template {
         self.pieces(reading).iter().map(rank).cmp(other.pieces(reading).iter().map(rank))
     }
 
-    /// Whether some path matches both, each in some reading.
+    /// Returns whether some path matches both, each in some reading.
     fn overlaps_loosely(&self, other: &Self) -> bool {
         let mut own = self.pieces(Reading::LOOSEST).iter();
         let mut others = other.pieces(Reading::LOOSEST).iter();

@@ -1,13 +1,13 @@
-//! What a route asks for.
+//! The access that a route asks for.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::claims::is_scope_token;
+use crate::scope::is_scope_token;
 use crate::text::{joined, quoted};
 
-/// What a route asks for.
+/// The access that a route asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Nothing.

@@ -1,7 +1,7 @@
 //! Addresses that every host asks for in the same way.
 
-/// An `http` or `https` URL in its parts. It has one reading only: a host and perhaps a port, then a path and perhaps a query, all in the
-/// characters of RFC 3986, no dot segments, nothing else.
+/// An `http` or `https` URL in its parts. It has one reading only: a host and perhaps a port, then a path and perhaps a
+/// query, all in the characters of RFC 3986, no dot segments, nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address<'a> {
     /// `http` or `https`.

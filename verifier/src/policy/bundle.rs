@@ -1,4 +1,4 @@
-//! What a host is configured with: a policy, and a second one to try.
+//! The configuration of a host: a policy, and a second one to try.
 
 use super::error::Fault;
 use super::read::{self, Member};
@@ -8,9 +8,9 @@ use crate::json;
 /// A policy with what stands beside it in one document.
 #[derive(Clone, Debug)]
 pub struct Bundle {
-    /// What is enforced.
+    /// The enforced policy.
     pub policy: Policy,
-    /// What is only tried, see [`Gate::shadowing`](crate::Gate::shadowing).
+    /// The policy that is only evaluated, see [`Authorizer::with_shadow`](crate::Authorizer::with_shadow).
     pub shadow: Option<Policy>,
 }
 
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shadow_is_read_as_strictly_as_the_policy_and_named_where_it_is_wrong() {
+    fn a_shadow_is_read_as_strictly_as_the_policy() {
         let good = format!("{{\"policy\": {POLICY},\n\"shadow\": {POLICY}}}");
         assert!(Bundle::parse(good.as_bytes()).unwrap().shadow.is_some());
 

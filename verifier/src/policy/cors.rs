@@ -23,7 +23,7 @@ pub struct Cors {
     max_age: u64,
 }
 
-/// What an `OPTIONS` request asks on behalf of a later one.
+/// A preflight: an `OPTIONS` request that asks on behalf of a later one.
 #[derive(Clone, Copy, Debug)]
 pub struct Preflight<'a> {
     /// The request target in origin form, with its query.
@@ -102,7 +102,7 @@ impl Policy {
         ]))
     }
 
-    /// What some route allows on this path, whoever calls.
+    /// Returns the methods that some route allows on this path, for any caller.
     fn methods(&self, path: Path<'_>) -> Vec<&str> {
         let mut methods: Vec<&str> = Vec::new();
         for route in self.routes.iter().filter(|route| route.path.matches(path)) {

@@ -1,4 +1,4 @@
-//! What is wrong with a policy file, and where.
+//! The error for a policy file: what is wrong, and where.
 
 use alloc::string::{String, ToString};
 use core::fmt;

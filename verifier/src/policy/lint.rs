@@ -1,4 +1,4 @@
-//! What a reader of a policy should know and may overlook: what is public, which rule yields to which, and which is open to
+//! Facts about a policy that a reader may overlook: what is public, which rule yields to which, and which is open to
 //! another spelling of its path.
 
 use alloc::string::String;
@@ -21,7 +21,7 @@ pub struct Shadowed<'a> {
 }
 
 impl Shadowed<'_> {
-    /// Whether the winner asks for less than the loser: for no token where one is needed, or without a scope or role.
+    /// Returns whether the winner asks for less than the loser: for no token where one is needed, or without a scope or role.
     ///
     /// A winner that is not strict about revocations, where the loser is, asks for less too.
     pub fn is_looser(&self) -> bool {

@@ -26,7 +26,7 @@ impl core::error::Error for MergeError {}
 impl Policy {
     /// This policy with the issuers, routes and identity headers of `addition`.
     ///
-    /// What both say alike stands once. A request that this policy decides is decided as before: an addition that would
+    /// Rules that both contain are kept once. A request that this policy decides is decided as before: an addition that would
     /// change that is refused, were it stricter or looser. Only tokens of an added issuer are new to the old routes.
     pub fn merge(mut self, addition: Self) -> Result<Self, MergeError> {
         for issuer in addition.issuers {
@@ -82,20 +82,20 @@ impl Policy {
         if addition.envoy != self.envoy && addition.envoy != EnvoySettings::default() {
             return Err(MergeError { member: "envoy".into(), problem: "contradicts the policy".into() });
         }
-        self.rivals = paths::rivals(&self.routes);
+        self.alternatives = paths::alternatives(&self.routes);
         Ok(self)
     }
 }
 
 impl Route {
-    /// Whether a request that `other` would decide is decided by this route instead, and otherwise.
+    /// Returns whether a request that `other` would decide is decided by this route instead, and otherwise.
     fn overrides(&self, other: &Self, is_lenient: bool) -> bool {
         let comes_first = self.path.by_precedence(&other.path).is_le() && self.path.overlaps(&other.path);
         let comes_along = is_lenient && self.path.may_precede(&other.path);
         self.shares_a_method(other) && self.differs(other) && (comes_first || comes_along)
     }
 
-    /// Whether this route says all that `other` says.
+    /// Returns whether this route says all that `other` says.
     fn includes(&self, other: &Self) -> bool {
         self.path == other.path
             && !self.differs(other)

@@ -28,14 +28,14 @@ impl PathComparison {
 
 /// The routes that decide on a request: every one of them must allow it.
 #[derive(Clone, Debug)]
-pub(crate) struct Deciding<'a> {
+pub(crate) struct MatchedRoutes<'a> {
     /// The most specific that matches the path as it is.
     pub(crate) route: &'a Route,
     /// Those of the paths that the service may take it for.
     pub(crate) others: Vec<&'a Route>,
 }
 
-impl<'a> Deciding<'a> {
+impl<'a> MatchedRoutes<'a> {
     pub(crate) fn all(&self) -> impl Iterator<Item = &'a Route> + Clone {
         core::iter::once(self.route).chain(self.others.iter().copied())
     }
@@ -44,7 +44,7 @@ impl<'a> Deciding<'a> {
 /// The routes that may decide on a request besides the one that matches its path, by their places in the policy. Worked out
 /// once: of most routes there are none.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Rivals {
+pub(super) struct Alternatives {
     /// Those that may match any path in another reading.
     of_any: Vec<usize>,
     /// Those that do so with a path of as many segments, a folder itself, or one that has other readings.
@@ -54,19 +54,20 @@ pub(super) struct Rivals {
 }
 
 /// One for each route.
-pub(super) fn rivals(routes: &[Route]) -> Vec<Rivals> {
+pub(super) fn alternatives(routes: &[Route]) -> Vec<Alternatives> {
     let of = |(at, route): (usize, &Route)| {
-        let mut rivals = Rivals::default();
-        for (place, rival) in routes.iter().enumerate() {
-            if place != at && rival.shares_a_method(route) && rival.path.may_precede(&route.path) {
-                match (rival.path.is_plain(), rival.path.plain_folder()) {
-                    (true, _) => rivals.of_respelled.push(place),
-                    (false, Some(segments)) => rivals.of_folder.push((segments, place)),
-                    (false, None) => rivals.of_any.push(place),
+        let mut alternatives = Alternatives::default();
+        for (place, alternative) in routes.iter().enumerate() {
+            if place != at && alternative.shares_a_method(route) && alternative.path.may_precede(&route.path)
+            {
+                match (alternative.path.is_plain(), alternative.path.plain_folder()) {
+                    (true, _) => alternatives.of_respelled.push(place),
+                    (false, Some(segments)) => alternatives.of_folder.push((segments, place)),
+                    (false, None) => alternatives.of_any.push(place),
                 }
             }
         }
-        rivals
+        alternatives
     };
     routes.iter().enumerate().map(of).collect()
 }
@@ -77,8 +78,8 @@ impl Policy {
         self.paths.unwrap_or_default()
     }
 
-    /// `None`: no route allows this path, in whatever way it may be read.
-    pub(crate) fn deciding(&self, method: &[u8], path: Path<'_>) -> Option<Deciding<'_>> {
+    /// Returns the routes that decide, or `None` if no route allows this path, in whatever way it may be read.
+    pub(crate) fn matched_routes(&self, method: &[u8], path: Path<'_>) -> Option<MatchedRoutes<'_>> {
         let fits = |route: &Route| route.allows(method) && route.path.matches(path);
         let at = self.routes.iter().position(fits)?;
         let route = self.routes.get(at)?;
@@ -86,11 +87,13 @@ impl Policy {
             PathComparison::Exact => Vec::new(),
             PathComparison::Lenient => self.others((at, route), method, path),
         };
-        Some(Deciding { route, others })
+        Some(MatchedRoutes { route, others })
     }
 
     fn others(&self, (at, route): (usize, &Route), method: &[u8], path: Path<'_>) -> Vec<&Route> {
-        let Some(Rivals { of_any, of_folder, of_respelled }) = self.rivals.get(at) else { return Vec::new() };
+        let Some(Alternatives { of_any, of_folder, of_respelled }) = self.alternatives.get(at) else {
+            return Vec::new();
+        };
         if of_any.is_empty() && of_folder.is_empty() && of_respelled.is_empty() {
             return Vec::new();
         }
@@ -98,30 +101,33 @@ impl Policy {
         let respelled = if is_plain { &[] } else { of_respelled.as_slice() };
         let folders = of_folder.iter().filter(|(segments, _)| !is_plain || *segments == count);
         let read = path.read_as(Reading::LOOSEST);
-        let rivals: Vec<&Route> = of_any
+        let alternatives: Vec<&Route> = of_any
             .iter()
             .chain(respelled)
             .chain(folders.map(|(_, place)| place))
             .filter_map(|place| self.routes.get(*place))
-            .filter(|rival| rival.path.matches_as(&read, Reading::LOOSEST) && rival.allows(method))
+            .filter(|alternative| {
+                alternative.path.matches_as(&read, Reading::LOOSEST) && alternative.allows(method)
+            })
             .collect();
-        if rivals.is_empty() { rivals } else { winners(route, &rivals, path) }
+        if alternatives.is_empty() { alternatives } else { most_specific(route, &alternatives, path) }
     }
 }
 
-/// Those of `rivals` that are the most specific in some reading, each once.
-fn winners<'a>(route: &Route, rivals: &[&'a Route], path: Path<'_>) -> Vec<&'a Route> {
-    let mut winners: Vec<&Route> = Vec::new();
+/// Those of `alternatives` that are the most specific in some reading, each once.
+fn most_specific<'a>(route: &Route, alternatives: &[&'a Route], path: Path<'_>) -> Vec<&'a Route> {
+    let mut most_specific: Vec<&Route> = Vec::new();
     for reading in Reading::all() {
         let read = path.read_as(reading);
-        let matching = || rivals.iter().filter(|rival| rival.path.matches_as(&read, reading));
-        for rival in matching() {
-            let yields_to = |other: &Route| other.path.by_precedence_as(&rival.path, reading).is_lt();
+        let matching =
+            || alternatives.iter().filter(|alternative| alternative.path.matches_as(&read, reading));
+        for alternative in matching() {
+            let yields_to = |other: &Route| other.path.by_precedence_as(&alternative.path, reading).is_lt();
             let is_first = !yields_to(route) && !matching().any(|other| yields_to(other));
-            if is_first && !winners.iter().any(|known| core::ptr::eq(*known, *rival)) {
-                winners.push(rival);
+            if is_first && !most_specific.iter().any(|known| core::ptr::eq(*known, *alternative)) {
+                most_specific.push(alternative);
             }
         }
     }
-    winners
+    most_specific
 }

@@ -9,10 +9,10 @@ use super::{
     Access, Address, Cors, EnvoySettings, IdentityField, IssuerPolicy, KeySource, PathComparison, Policy,
     RevocationSource, Route, paths,
 };
-use crate::claims::is_scope_token;
 use crate::json::{Node, Value};
 use crate::keys::{KeySet, STRICT};
 use crate::path::Template;
+use crate::scope::is_scope_token;
 use crate::text::text;
 use crate::verify::Rules;
 
@@ -39,7 +39,7 @@ pub(super) fn policy(root: &Member<'_, '_>) -> Result<Policy> {
     let feeds = issuers.iter().all(|issuer| issuer.revocations.is_some());
     let routes = routes(&root.need("routes")?, feeds)?;
     Ok(Policy {
-        rivals: paths::rivals(&routes),
+        alternatives: paths::alternatives(&routes),
         routes,
         paths: root.get("path_comparison").map(|member| path_comparison(&member)).transpose()?,
         issuers,

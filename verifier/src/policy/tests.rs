@@ -26,7 +26,7 @@ fn problem(text: &str, with: &str) -> String {
 fn the_most_specific_route_decides_whatever_the_order() {
     let policy = Policy::parse(POLICY.as_bytes()).unwrap();
     let path = |text: &'static str| Path::parse(text.as_bytes()).unwrap();
-    let access = |method: &[u8], path| policy.deciding(method, path).map(|deciding| &deciding.route.access);
+    let access = |method: &[u8], path| policy.matched_routes(method, path).map(|routes| &routes.route.access);
 
     assert_eq!(access(b"GET", path("/about")), Some(&Access::Public));
     assert!(matches!(access(b"GET", path("/orders/7")), Some(Access::Token { .. })));
@@ -197,7 +197,7 @@ fn said(policy: &Policy) -> Vec<String> {
 }
 
 #[test]
-fn what_only_envoy_does_is_the_usual_unless_the_policy_says_otherwise() {
+fn settings_of_envoy_have_defaults() {
     let read = |members: &str| {
         let text = POLICY.replacen("{\n", &format!("{{ \"envoy\": {{ {members} }},\n"), 1);
         Policy::parse(text.as_bytes())

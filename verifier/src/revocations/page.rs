@@ -8,11 +8,11 @@ use core::fmt;
 
 use super::LEEWAY;
 use crate::Seconds;
-use crate::checks::Unwatched;
+use crate::checks::NoObserver;
 use crate::error::{Code, Refusal};
+use crate::header::parse_jws;
 use crate::json::{self, Node, Object};
 use crate::keys::KeySet;
-use crate::verify::{opened, signed_payload};
 
 /// Why a page was not taken; what was known before stays in use and grows old.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub enum PageError {
     Signature,
     /// The claims are not those of a page.
     Claims,
-    /// Of another issuer.
+    /// It belongs to another issuer.
     Issuer,
     /// Signed too long ago to be an answer.
     Expired,
@@ -67,7 +67,7 @@ impl fmt::Display for PageError {
 
 impl core::error::Error for PageError {}
 
-/// What a revocation names.
+/// The kind of thing that a revocation names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// `sid`
@@ -132,11 +132,7 @@ pub(super) struct Page {
 }
 
 impl Page {
-    pub(super) fn verify(
-        page: &[u8],
-        (issuer, keys): (&str, &KeySet),
-        now: Seconds,
-    ) -> Result<Self, PageError> {
+    pub(super) fn verify(page: &[u8], issuer: &str, keys: &KeySet, now: Seconds) -> Result<Self, PageError> {
         let payload = signed(page, keys).map_err(|refusal| match refusal.code() {
             Code::UnknownKid => PageError::UnknownKey,
             Code::Signature => PageError::Signature,
@@ -177,8 +173,9 @@ impl Page {
 }
 
 fn signed(page: &[u8], keys: &KeySet) -> Result<Vec<u8>, Refusal> {
-    let jws = opened(page, (TYP, MAX_BYTES), keys.accepted(), &mut Unwatched)?;
-    signed_payload(&jws, keys, &mut Unwatched)
+    let jws = parse_jws(page, TYP, MAX_BYTES, keys.accepted(), &mut NoObserver)?;
+    let key = jws.key(keys, &mut NoObserver)?;
+    Ok(jws.into_payload(key, &mut NoObserver)?.bytes)
 }
 
 /// A list of them.

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use super::page::{Event, Kind, PageError, events};
 use super::table::spread;
-use super::{LEEWAY, MOST_EVENTS, Revocations};
+use super::{LEEWAY, MAX_EVENTS, Revocations};
 use crate::Seconds;
 use crate::json::{self, write_string};
 use crate::text::text;
@@ -26,7 +26,7 @@ pub(super) enum Unsaved {
 impl Unsaved {
     pub(super) fn add(&mut self, kind: Kind, value: &str) {
         match self {
-            Self::Some(hashes) if hashes.len() < MOST_UNSAVED => hashes.push(spread(kind, value)),
+            Self::Some(hashes) if hashes.len() < MAX_UNSAVED => hashes.push(spread(kind, value)),
             _ => *self = Self::All,
         }
     }
@@ -71,13 +71,13 @@ impl Revocations {
         piece
     }
 
-    /// What was known before this start is about to be read back, see [`Revocations::restore`]: until [`Revocations::restored`] no
+    /// Announces that earlier revocations are about to be read back, see [`Revocations::restore`]: until [`Revocations::restored`] no
     /// token is accepted, because it could be one that was revoked.
     pub const fn expect_restore(&mut self) {
         self.is_restoring = true;
     }
 
-    /// Whether what was known before is still to be read back.
+    /// Returns whether what was known before is still to be read back.
     pub const fn is_restoring(&self) -> bool {
         self.is_restoring
     }
@@ -86,7 +86,7 @@ impl Revocations {
     pub fn restore(&mut self, piece: &[u8], now: Seconds) -> Result<(), PageError> {
         let document = json::parse(piece).map_err(|_| PageError::Claims)?;
         let read = events(&document)?;
-        if self.known.len() + read.len() > MOST_EVENTS {
+        if self.known.len() + read.len() > MAX_EVENTS {
             return Err(PageError::TooMany);
         }
         for event in read {
@@ -121,7 +121,7 @@ fn write(event: &Event, json: &mut String) {
 
 const EVENTS_IN_A_PIECE: usize = 256;
 /// More changes than these are not told apart: of several followers one writes the pieces, and the others are never asked.
-const MOST_UNSAVED: usize = 1024;
+const MAX_UNSAVED: usize = 1024;
 
 #[cfg(test)]
 mod tests;

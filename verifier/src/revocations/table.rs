@@ -35,7 +35,7 @@ impl Table {
         self.places.get(self.place(kind, value)?)?.as_ref()
     }
 
-    /// Of two that name the same, the stricter and the longer count.
+    /// Puts an event into the table. If one names the same already, the stricter epoch and the longer time count.
     #[inline(never)] // for size
     pub(super) fn put(&mut self, event: Event) {
         if (self.len + 1) * 2 > self.places.len() {

@@ -38,7 +38,7 @@ fn token(replace: &[(&str, &str)]) -> Verified {
 }
 
 #[test]
-fn a_token_is_revoked_by_each_thing_that_names_it_and_by_nothing_else() {
+fn only_events_that_name_a_token_revoke_it() {
     let with_session = [("sid", r#""s1""#), ("sv", "4"), ("cv", "2")];
     for (kind, value, min_epoch, is_revoked) in [
         ("sid", "s1", "null", true),
@@ -61,7 +61,7 @@ fn a_token_is_revoked_by_each_thing_that_names_it_and_by_nothing_else() {
 }
 
 #[test]
-fn a_token_without_epochs_and_session_counts_as_of_the_first_epoch() {
+fn a_token_without_epochs_belongs_to_the_first_epoch() {
     assert!(read_once(&event("sub", "u1", "1")).revokes(&token(&[]), NOW));
     assert!(read_once(&event("cid", "c1", "1")).revokes(&token(&[]), NOW));
     assert!(!read_once(&event("sub", "u1", "0")).revokes(&token(&[]), NOW));
@@ -69,7 +69,7 @@ fn a_token_without_epochs_and_session_counts_as_of_the_first_epoch() {
 }
 
 #[test]
-fn a_revocation_counts_as_long_as_a_token_could_live_and_then_is_as_if_it_never_was() {
+fn a_revocation_ends_when_no_token_can_live_any_more() {
     let feed = read_once(&event("jti", "j1", "null"));
 
     assert!(feed.revokes(&token(&[]), NOW + 1000 + LEEWAY - 1));
@@ -111,7 +111,7 @@ fn pages_that_are_lost_repeated_or_held_back_change_nothing() {
 }
 
 #[test]
-fn a_page_of_another_follower_counts_where_it_begins_or_ends_at_what_is_known() {
+fn a_page_of_another_follower_counts_if_it_fits() {
     let mut feed = read_once("");
     let follows = page(("1.1", "2.1"), &event("sid", "s1", "null"), NOW + 2);
     feed.adopt(follows.as_bytes(), NOW + 2).unwrap();
@@ -124,7 +124,7 @@ fn a_page_of_another_follower_counts_where_it_begins_or_ends_at_what_is_known() 
 }
 
 #[test]
-fn a_page_of_another_follower_that_does_not_fit_is_no_fault_and_delays_nothing() {
+fn a_page_of_another_follower_that_does_not_fit_is_ignored() {
     for (page, why) in [
         (page(("2.1", "3.1"), "", NOW + 1), PageError::OutOfOrder),
         (page(("", "0.5"), "", NOW + 1), PageError::OutOfOrder),
@@ -188,7 +188,7 @@ fn only_a_page_of_this_issuers_feed_is_taken() {
 }
 
 #[test]
-fn a_long_feed_is_complete_with_its_last_page_and_counts_from_its_first() {
+fn a_long_feed_counts_from_its_first_page() {
     let mut feed = feed();
     let first = page_with(("", "1.1"), &event("jti", "j1", "null"), NOW, ("\"more\":false", "\"more\":true"));
     feed.take(first.as_bytes(), NOW).unwrap();
@@ -201,7 +201,7 @@ fn a_long_feed_is_complete_with_its_last_page_and_counts_from_its_first() {
 }
 
 #[test]
-fn a_feed_that_begins_anew_forgets_the_old_one_only_when_it_was_read_to_its_end() {
+fn a_restarted_feed_replaces_the_old_one_only_when_complete() {
     let mut feed = read_once(&event("jti", "j1", "null"));
     feed.restart(NOW + 1);
     assert_eq!(feed.after(), "");
@@ -233,7 +233,7 @@ fn what_is_known_grows_old_by_the_issuers_last_word() {
 }
 
 #[test]
-fn a_feed_that_fails_is_asked_ever_less_often_up_to_every_eight_seconds() {
+fn a_failing_feed_is_asked_at_least_every_eight_seconds() {
     let mut feed = feed();
     let mut now = NOW;
     for pause in [1, 2, 4, 8, 8] {
@@ -261,7 +261,7 @@ fn a_page_of_an_unknown_key_asks_for_the_feeds_keys() {
 }
 
 #[test]
-fn revocations_that_ended_are_forgotten_before_room_is_made_for_others() {
+fn ended_revocations_make_room_for_others() {
     let mut feed = feed();
     let mut cursor = String::new();
     // Of sixteen places half are used.
@@ -278,7 +278,7 @@ fn revocations_that_ended_are_forgotten_before_room_is_made_for_others() {
 }
 
 #[test]
-fn more_revocations_than_fit_are_refused_and_none_is_dropped_but_those_that_ended() {
+fn too_many_revocations_are_refused_and_none_is_dropped() {
     let mut feed = feed();
     let many = |first: u64, drop_after: Seconds| {
         let event = |number| format!(r#"["jti","{number}",null,{drop_after}]"#);
@@ -300,11 +300,11 @@ fn more_revocations_than_fit_are_refused_and_none_is_dropped_but_those_that_ende
         let ends = if number == 90 { NOW - 100 } else { NOW + 100 };
         follow(&mut feed, NOW, ends).unwrap();
     }
-    assert_eq!(feed.len(), MOST_EVENTS);
+    assert_eq!(feed.len(), MAX_EVENTS);
     follow(&mut feed, NOW, NOW + 100).unwrap();
-    assert_eq!(feed.len(), MOST_EVENTS);
+    assert_eq!(feed.len(), MAX_EVENTS);
     assert_eq!(follow(&mut feed, NOW, NOW + 100), Err(PageError::TooMany));
-    assert_eq!(feed.len(), MOST_EVENTS);
+    assert_eq!(feed.len(), MAX_EVENTS);
 
     feed.keys().replace(jwks().as_bytes(), NOW + 130).unwrap();
     follow(&mut feed, NOW + 130, NOW + 300).unwrap();
@@ -357,7 +357,7 @@ fn a_word_of_a_clock_that_was_ahead_grows_old_from_now_on() {
 #[test]
 fn a_host_with_less_room_keeps_fewer() {
     let mut feed = feed();
-    feed.keep_at_most(2);
+    feed.set_max_events(2);
     let events =
         |names: &[&str]| names.iter().map(|name| event("jti", name, "null")).collect::<Vec<_>>().join(",");
     feed.take(page(("", "1.1"), &events(&["a", "b"]), NOW).as_bytes(), NOW).unwrap();
@@ -369,7 +369,7 @@ fn a_host_with_less_room_keeps_fewer() {
 
 /// However pages are lost, repeated and mixed up, what was read is what the issuer wrote up to the cursor.
 #[test]
-fn a_token_is_refused_exactly_when_the_issuer_revoked_it_up_to_where_the_feed_was_read() {
+fn a_token_is_refused_exactly_if_a_read_event_revokes_it() {
     const WRITTEN: usize = 6;
     let cursor = |at: usize| if at == 0 { String::new() } else { format!("{at}.1") };
     let revoked = |at: usize| event("sid", &format!("s{at}"), "null");

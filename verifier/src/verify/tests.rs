@@ -309,7 +309,7 @@ fn times_are_bounded_on_both_sides() {
     assert!(verify(token.as_bytes(), &rules(), &keys(), u64::MAX).is_err());
 }
 
-/// What is said of a token with these times.
+/// Returns the verdict on a token with these times.
 fn with_claims(times: &[(&str, Seconds)]) -> Option<Code> {
     let times: Vec<_> = times.iter().map(|(name, seconds)| (*name, format!("{seconds}"))).collect();
     let times: Vec<_> = times.iter().map(|(name, json)| (*name, json.as_str())).collect();
@@ -377,7 +377,7 @@ fn a_bound_token_is_not_accepted_from_a_bearer() {
 }
 
 #[test]
-fn a_cache_without_keys_is_the_issuers_fault_only_for_a_sound_token() {
+fn without_keys_only_a_well_formed_token_gets_503() {
     let cached = |token: &[u8]| {
         let verdict = verify_cached(token, &rules(), &mut KeyCache::remote(), NOW);
         verdict.unwrap_err().code()

@@ -23,7 +23,7 @@ impl Verified {
         Self::from_bytes(&bytes)
     }
 
-    /// What the limbs stand for.
+    /// Returns the number that the limbs stand for.
     fn of(limbs: [u32; 9]) -> Self {
         let base = Self::small(1 << BITS);
         limbs.iter().rev().fold(Self::small(0), |sum, limb| sum.times(base).plus(Self::small(*limb)))
@@ -162,7 +162,7 @@ fn around_p_and_its_multiples_there_is_one_spelling() {
 }
 
 #[test]
-fn numbers_around_p_and_its_multiples_are_added_and_multiplied_as_any_other() {
+fn numbers_around_multiples_of_p_are_like_any_other() {
     let near = |times| (-2..=2).filter_map(move |offset| near_multiple(times, offset));
     let numbers = [0, 1, 2, 63, 64].into_iter().flat_map(near);
     for a in numbers.clone() {

@@ -56,6 +56,6 @@ impl Policy {
     }
 
     fn exactly(&self, method: &str, path: &str) -> Option<&Route> {
-        Some(self.deciding(method.as_bytes(), Path::parse(path.as_bytes())?)?.route)
+        Some(self.matched_routes(method.as_bytes(), Path::parse(path.as_bytes())?)?.route)
     }
 }

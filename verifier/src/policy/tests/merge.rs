@@ -41,7 +41,7 @@ fn an_addition_changes_no_request_that_was_decided() {
 }
 
 #[test]
-fn an_addition_makes_no_route_stricter_or_looser_about_revocations() {
+fn an_addition_changes_no_route_s_strictness() {
     let feed = r#""leeway_seconds": 5, "revocation": {"url": "https://a/f", "keys_url": "https://a/k"}"#;
     let base = POLICY.replace("\"leeway_seconds\": 5", feed);
     let strict = base
@@ -95,7 +95,7 @@ fn an_issuer_that_is_believed_keeps_its_rules_and_keys() {
 }
 
 #[test]
-fn what_stands_once_in_a_policy_may_be_added_and_said_again_and_not_be_changed() {
+fn a_single_member_may_be_added_or_repeated_but_not_changed() {
     let with = |members: &str| {
         Policy::parse(POLICY.replacen("{\n", &format!("{{ {members}\n"), 1).as_bytes()).unwrap()
     };
@@ -175,5 +175,5 @@ fn an_added_route_is_asked_about_other_spellings_of_its_path() {
     let merged = base.merge(routes(&[all])).unwrap();
 
     let path = Path::parse(b"/A").unwrap();
-    assert_eq!(merged.deciding(b"GET", path).unwrap().all().count(), 2);
+    assert_eq!(merged.matched_routes(b"GET", path).unwrap().all().count(), 2);
 }

@@ -3,10 +3,10 @@ use super::*;
 /// The accesses that a request must meet, as `path`; `-` where no route allows it.
 fn decided(policy: &Policy, path: &str) -> Vec<String> {
     let path = Path::parse(path.as_bytes()).unwrap();
-    let deciding = policy.deciding(b"GET", path);
-    deciding.map_or_else(
+    let routes = policy.matched_routes(b"GET", path);
+    routes.map_or_else(
         || [String::from("-")].into(),
-        |deciding| deciding.all().map(|route| route.path.to_string()).collect(),
+        |routes| routes.all().map(|route| route.path.to_string()).collect(),
     )
 }
 

@@ -8,7 +8,7 @@ pub(super) const ORDER: [u8; 32] = [
     0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
 ];
 
-/// Whether both are below p and fulfil the equation.
+/// Returns whether both are below p and fulfil the equation.
 pub(super) fn is_on_curve(x: &[u8; 32], y: &[u8; 32]) -> bool {
     let (Some(x), Some(y)) = (Residue::from_bytes(x), Residue::from_bytes(y)) else { return false };
     let three_x = x.plus(x).plus(x);

@@ -9,26 +9,26 @@ use crate::{FRESH, PAGE, array, bytes, feed, refused, seconds, taken};
 /// Decides on requests by one policy. Issuers are numbered as in the policy.
 #[wasm_bindgen]
 #[derive(Debug)]
-pub struct Gate(pub(crate) keystone_verifier::Gate);
+pub struct Authorizer(pub(crate) keystone_verifier::Authorizer);
 
 #[wasm_bindgen]
-impl Gate {
+impl Authorizer {
     /// Reads a policy document, or says which member of it is wrong. Keys that stand in it are there at once.
     #[wasm_bindgen(constructor)]
     pub fn new(policy: &[u8]) -> Result<Self, String> {
         let policy = Policy::parse(policy).map_err(|error| text!("{error}"))?;
-        let mut gate = keystone_verifier::Gate::new(policy);
+        let mut authorizer = keystone_verifier::Authorizer::new(policy);
         let is_remote = |source: &KeySource| matches!(source, KeySource::Remote { .. });
-        let remote: Vec<bool> = gate.issuers().map(|issuer| is_remote(&issuer.keys)).collect();
+        let remote: Vec<bool> = authorizer.issuers().map(|issuer| is_remote(&issuer.keys)).collect();
         for (index, _) in remote.iter().enumerate().filter(|(_, is_remote)| **is_remote) {
-            if let Some(keys) = gate.keys(index) {
-                *keys = KeyCache::remote().fresh_for(FRESH);
+            if let Some(keys) = authorizer.keys(index) {
+                *keys = KeyCache::remote().with_refresh_interval(FRESH);
             }
         }
-        Ok(Self(gate))
+        Ok(Self(authorizer))
     }
 
-    /// Whether the policy says that the service compares paths byte by byte.
+    /// Returns whether the policy says that the service compares paths byte by byte.
     #[wasm_bindgen(getter, js_name = exactPaths)]
     pub fn exact_paths(&self) -> bool {
         self.0.policy().path_comparison() == PathComparison::Exact
@@ -53,10 +53,6 @@ impl Gate {
     }
 
     /// Takes what was fetched, see `PAGE`, or says why it was refused and keeps what it had.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "to pass a structure from JavaScript costs a crossing for each member"
-    )]
     #[wasm_bindgen(js_name = replaceKeys)]
     pub fn replace_keys(
         &mut self,
@@ -76,7 +72,7 @@ impl Gate {
         }
     }
 
-    /// Whether a fetch is due, see `PAGE`.
+    /// Returns whether a fetch is due, see `PAGE`.
     #[wasm_bindgen(js_name = wantsFetch)]
     pub fn wants_fetch(&mut self, issuer: usize, now: f64, what: Option<u8>) -> bool {
         let now = seconds(now);
@@ -120,10 +116,6 @@ impl Gate {
     }
 
     /// `public`, `accepted` or `refused`. A character of each text is a byte, see `bytes`.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "to pass a structure from JavaScript costs a crossing for each member"
-    )]
     pub fn decide(&mut self, method: &str, path: &str, authorization: Vec<String>, now: f64) -> String {
         let request = Request::new(method, path, &authorization);
         request.view(|request| answer(&self.0.decide(request, seconds(now))))
@@ -143,10 +135,6 @@ impl Gate {
     }
 
     /// Every check of `decide` with its outcome, as JSON.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "to pass a structure from JavaScript costs a crossing for each member"
-    )]
     pub fn explain(&self, method: &str, path: &str, authorization: Vec<String>, now: f64) -> String {
         let request = Request::new(method, path, &authorization);
         request.view(|request| self.0.explain(request, seconds(now)).to_json())
@@ -171,7 +159,7 @@ fn flat(headers: Vec<(&str, String)>) -> Vec<String> {
     headers.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect()
 }
 
-/// What a decision looks at in a request.
+/// The parts of a request that a decision rests on.
 #[derive(Debug)]
 pub(crate) struct Request {
     method: Vec<u8>,
@@ -209,13 +197,13 @@ mod tests {
         ]
     }"#;
 
-    fn gate() -> Gate {
-        Gate::new(POLICY).unwrap()
+    fn authorizer() -> Authorizer {
+        Authorizer::new(POLICY).unwrap()
     }
 
     #[test]
     fn an_answer_is_public_or_an_object_with_the_code() {
-        let decide = |path| gate().decide("GET", path, vec![], 0.0);
+        let decide = |path| authorizer().decide("GET", path, vec![], 0.0);
 
         assert_eq!(decide("/about"), "public");
         assert!(decide("/me").starts_with(r#"{"code":"no_credentials","status":401"#), "{}", decide("/me"));
@@ -226,18 +214,18 @@ mod tests {
     fn only_pages_of_the_policys_origins_get_headers() {
         let cors = r#""cors": { "origins": ["https://app.example"] }, "routes": ["#;
         let policy = String::from_utf8(POLICY.to_vec()).unwrap().replace(r#""routes": ["#, cors);
-        let gate = Gate::new(policy.as_bytes()).unwrap();
+        let authorizer = Authorizer::new(policy.as_bytes()).unwrap();
 
-        let readable = gate.readable("https://app.example");
+        let readable = authorizer.readable("https://app.example");
         assert_eq!(readable.first_chunk().unwrap(), &["access-control-allow-origin", "https://app.example"]);
-        let allowed = gate.preflight("/me?x", "https://app.example", "GET");
+        let allowed = authorizer.preflight("/me?x", "https://app.example", "GET");
         assert!(
             allowed.windows(2).any(|pair| pair == ["access-control-allow-methods", "GET"]),
             "{allowed:?}"
         );
-        assert!(gate.readable("https://evil.example").is_empty());
-        assert!(gate.preflight("/me", "https://app.example", "PUT").is_empty());
-        assert!(self::gate().readable("https://app.example").is_empty());
+        assert!(authorizer.readable("https://evil.example").is_empty());
+        assert!(authorizer.preflight("/me", "https://app.example", "PUT").is_empty());
+        assert!(self::authorizer().readable("https://app.example").is_empty());
     }
 
     #[test]
@@ -245,12 +233,12 @@ mod tests {
         let policy = String::from_utf8(POLICY.to_vec()).unwrap();
         let exact = policy.replacen('{', r#"{"path_comparison":"exact","#, 1);
 
-        assert!(!gate().exact_paths() && Gate::new(exact.as_bytes()).unwrap().exact_paths());
+        assert!(!authorizer().exact_paths() && Authorizer::new(exact.as_bytes()).unwrap().exact_paths());
     }
 
     #[test]
     fn an_explanation_says_what_was_decided() {
-        let explain = |path| gate().explain("GET", path, vec![], 0.0);
+        let explain = |path| authorizer().explain("GET", path, vec![], 0.0);
 
         assert!(explain("/about").starts_with("{\"verdict\":\"public\""));
         assert!(explain("/me").starts_with("{\"verdict\":\"no_credentials\""));
@@ -260,20 +248,20 @@ mod tests {
     fn every_value_of_the_header_counts() {
         let two = vec!["Bearer a.b.c".to_owned(), "Bearer a.b.c".to_owned()];
 
-        assert!(gate().decide("GET", "/me", two, 0.0).starts_with(r#"{"code":"multiple_credentials""#));
+        assert!(authorizer().decide("GET", "/me", two, 0.0).starts_with(r#"{"code":"multiple_credentials""#));
     }
 
     #[test]
     fn the_keys_of_an_issuer_are_fetched_from_where_the_policy_says() {
-        let mut gate = gate();
+        let mut authorizer = authorizer();
 
-        assert_eq!(gate.issuers(), ["https://as.example/keys"]);
-        assert!(gate.wants_fetch(0, 1000.0, None));
-        gate.fetch_started(0, 1000.0);
-        assert!(!gate.wants_fetch(0, 1001.0, None));
-        gate.fetch_failed(0, 1001.0);
-        assert!(gate.wants_fetch(0, 1002.0, None));
-        assert!(!gate.wants_fetch(1, 1002.0, None));
+        assert_eq!(authorizer.issuers(), ["https://as.example/keys"]);
+        assert!(authorizer.wants_fetch(0, 1000.0, None));
+        authorizer.fetch_started(0, 1000.0);
+        assert!(!authorizer.wants_fetch(0, 1001.0, None));
+        authorizer.fetch_failed(0, 1001.0);
+        assert!(authorizer.wants_fetch(0, 1002.0, None));
+        assert!(!authorizer.wants_fetch(1, 1002.0, None));
     }
 
     #[test]
@@ -283,47 +271,47 @@ mod tests {
         let revocation =
             format!(r#"{keys_of_tokens}, "revocation": {{ "url": "{feed}", "keys_url": "{keys}" }}"#);
         let policy = String::from_utf8(POLICY.to_vec()).unwrap().replace(keys_of_tokens, &revocation);
-        let mut gate = Gate::new(policy.as_bytes()).unwrap();
-        let decide = |gate: &mut Gate, session| {
+        let mut authorizer = Authorizer::new(policy.as_bytes()).unwrap();
+        let decide = |authorizer: &mut Authorizer, session| {
             let bearer = format!("Bearer {}", String::from_utf8(token(session)).unwrap());
-            word(&gate.decide("GET", "/me", vec![bearer], NOW)).to_owned()
+            word(&authorizer.decide("GET", "/me", vec![bearer], NOW)).to_owned()
         };
-        assert_eq!(gate.feeds(), [feed, keys]);
-        assert_eq!(gate.replace_keys(0, &jwks(TOKENS), NOW, None), None);
-        assert!(gate.wants_fetch(0, NOW, Some(PAGE)) && gate.wants_fetch(0, NOW, Some(1)));
-        assert!(gate.replace_keys(0, b"", NOW, Some(1)).is_some());
-        assert_eq!(gate.replace_keys(0, &jwks(PAGES), NOW, Some(1)), None);
-        assert_eq!(decide(&mut gate, "s1"), "accepted");
+        assert_eq!(authorizer.feeds(), [feed, keys]);
+        assert_eq!(authorizer.replace_keys(0, &jwks(TOKENS), NOW, None), None);
+        assert!(authorizer.wants_fetch(0, NOW, Some(PAGE)) && authorizer.wants_fetch(0, NOW, Some(1)));
+        assert!(authorizer.replace_keys(0, b"", NOW, Some(1)).is_some());
+        assert_eq!(authorizer.replace_keys(0, &jwks(PAGES), NOW, Some(1)), None);
+        assert_eq!(decide(&mut authorizer, "s1"), "accepted");
 
-        assert_eq!(gate.page_started(0, NOW), "");
-        assert_eq!(gate.replace_keys(0, &page("", &revoked("s1"), 0.0), NOW, Some(PAGE)), None);
+        assert_eq!(authorizer.page_started(0, NOW), "");
+        assert_eq!(authorizer.replace_keys(0, &page("", &revoked("s1"), 0.0), NOW, Some(PAGE)), None);
 
-        assert!(!gate.wants_fetch(0, NOW, Some(PAGE)));
-        assert_eq!(gate.page_started(0, NOW + 1.0), "1");
-        assert_eq!(decide(&mut gate, "s1"), "revoked");
-        assert_eq!(decide(&mut gate, "s2"), "accepted");
-        gate.page_failed(0, true, NOW);
-        assert_eq!(gate.page_started(0, NOW), "");
+        assert!(!authorizer.wants_fetch(0, NOW, Some(PAGE)));
+        assert_eq!(authorizer.page_started(0, NOW + 1.0), "1");
+        assert_eq!(decide(&mut authorizer, "s1"), "revoked");
+        assert_eq!(decide(&mut authorizer, "s2"), "accepted");
+        authorizer.page_failed(0, true, NOW);
+        assert_eq!(authorizer.page_started(0, NOW), "");
     }
 
     #[test]
     fn nothing_is_wanted_of_a_feed_that_the_policy_does_not_name() {
-        let mut gate = gate();
+        let mut authorizer = authorizer();
 
-        assert_eq!(gate.page_started(0, NOW), "");
-        gate.page_failed(0, true, NOW);
-        assert_eq!(gate.feeds(), ["", ""]);
-        assert!(!gate.wants_fetch(0, NOW, Some(PAGE)) && !gate.wants_fetch(0, NOW, Some(1)));
+        assert_eq!(authorizer.page_started(0, NOW), "");
+        authorizer.page_failed(0, true, NOW);
+        assert_eq!(authorizer.feeds(), ["", ""]);
+        assert!(!authorizer.wants_fetch(0, NOW, Some(PAGE)) && !authorizer.wants_fetch(0, NOW, Some(1)));
         assert_eq!(
-            (gate.replace_keys(0, b"", NOW, Some(PAGE)), gate.replace_keys(0, b"", NOW, Some(1))),
+            (authorizer.replace_keys(0, b"", NOW, Some(PAGE)), authorizer.replace_keys(0, b"", NOW, Some(1))),
             (None, None)
         );
     }
 
     #[test]
     fn a_wrong_policy_and_a_wrong_issuer_are_named() {
-        assert!(Gate::new(br#"{"version":1,"rules":[]}"#).unwrap_err().contains("rules"));
-        assert_eq!(gate().replace_keys(1, b"{}", 0.0, None).unwrap(), "there is no such issuer");
-        assert!(gate().replace_keys(0, b"{}", 0.0, None).is_some());
+        assert!(Authorizer::new(br#"{"version":1,"rules":[]}"#).unwrap_err().contains("rules"));
+        assert_eq!(authorizer().replace_keys(1, b"{}", 0.0, None).unwrap(), "there is no such issuer");
+        assert!(authorizer().replace_keys(0, b"{}", 0.0, None).is_some());
     }
 }

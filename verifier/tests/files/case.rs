@@ -1,4 +1,4 @@
-//! A case of the hostile file as a gate gets it. For every program that judges the file with the crate itself.
+//! A case of the hostile file as an authorizer gets it. For every program that judges the file with the crate itself.
 
 #![expect(
     clippy::indexing_slicing,
@@ -8,7 +8,7 @@
 
 use std::fs;
 
-use keystone_verifier::{Gate, Policy, RequestView};
+use keystone_verifier::{Authorizer, Policy, RequestView};
 use serde_json::Value;
 
 pub(crate) fn read(path: &str) -> Value {
@@ -16,12 +16,12 @@ pub(crate) fn read(path: &str) -> Value {
 }
 
 /// The file's policy, with the case's keys where it has some.
-pub(crate) fn gate(file: &Value, case: &Value) -> Gate {
+pub(crate) fn authorizer(file: &Value, case: &Value) -> Authorizer {
     let mut policy = file["policy"].clone();
     if let Some(keys) = case.get("keys") {
         policy["issuers"][0]["keys"]["inline"] = keys.clone();
     }
-    Gate::new(Policy::parse(policy.to_string().as_bytes()).unwrap())
+    Authorizer::new(Policy::parse(policy.to_string().as_bytes()).unwrap())
 }
 
 pub(crate) fn now(file: &Value, case: &Value) -> u64 {

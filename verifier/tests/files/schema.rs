@@ -1,13 +1,6 @@
 //! The published schema of policy files (`docs/policy.schema.json`) says what the parser says: held together by trying every
 //! member of a policy with values of every kind.
 
-#![expect(
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test that cannot go on fails; clippy exempts only the bodies of test functions by itself"
-)]
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;

@@ -1,13 +1,13 @@
-//! A verdict for an access log: one JSON object, of which nothing was taken from an unverified token.
+//! An entry for an access log: one JSON object that holds nothing of an unverified token.
 
 use alloc::string::String;
 
 use crate::text::quoted;
 use crate::verify::Verified;
 
-/// `{"code":…,"shadow":…,"sub":…,"client_id":…,"sid":…}`: what was decided, what a shadow policy says where that is
-/// something else, and the caller where one was verified. What is not there is left out.
-pub fn record(code: &str, shadow: Option<&str>, caller: Option<&Verified>) -> String {
+/// Returns `{"code":…,"shadow":…,"sub":…,"client_id":…,"sid":…}`: the decision, that of a shadow policy where it differs, and
+/// the caller where one was verified. Absent members are left out.
+pub fn access_log_entry(code: &str, shadow: Option<&str>, caller: Option<&Verified>) -> String {
     let mut json = String::with_capacity(160);
     json.push_str("{\"code\":");
     json.push_str(&quoted(code));
@@ -37,17 +37,17 @@ mod tests {
 
     #[test]
     fn a_refusal_tells_nothing_but_its_code() {
-        assert_eq!(record("expired", None, None), r#"{"code":"expired"}"#);
-        assert_eq!(record("typ", Some("allow"), None), r#"{"code":"typ","shadow":"allow"}"#);
+        assert_eq!(access_log_entry("expired", None, None), r#"{"code":"expired"}"#);
+        assert_eq!(access_log_entry("typ", Some("allow"), None), r#"{"code":"typ","shadow":"allow"}"#);
     }
 
     #[test]
-    fn whatever_a_subject_is_called_the_record_is_one_line_of_printable_json() {
+    fn an_entry_is_one_line_of_printable_json_for_any_subject() {
         let token =
             sign(HEADER, &claims(&[("sub", r#""a\"\n\u001b\\é\u2028\u0085😀""#), ("sid", r#""s-1""#)]));
         let caller = verify(token.as_bytes(), &rules(), &keys(), NOW).unwrap();
 
-        let line = record("allow", None, Some(&caller));
+        let line = access_log_entry("allow", None, Some(&caller));
 
         assert!(line.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{line:?}");
         let document = json::parse(line.as_bytes()).unwrap();

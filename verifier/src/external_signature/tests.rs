@@ -11,18 +11,18 @@ const ALL: &[Algorithm] = &[Algorithm::Ed25519, Algorithm::Es256, Algorithm::Rs2
 /// The public key of RFC 7515 A.3.
 const ES256: &str = r#""crv":"P-256","kty":"EC","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0""#;
 
-fn delegation() -> Delegation {
+fn delegation() -> ExternalVerifier {
     let mut keys = compat::remote_keys(ALL);
     let set = jwks().replace("]}", &format!(r#",{{"kid":"es",{ES256}}}]}}"#));
     keys.replace(set.as_bytes(), NOW).unwrap();
-    Delegation { rules: rules(), keys }
+    ExternalVerifier { rules: rules(), keys }
 }
 
 fn code<T>(verdict: Result<T, Refusal>) -> String {
     verdict.map_or_else(|refusal| refusal.code().to_string(), |_| "right".into())
 }
 
-/// Nobody's signature, but one that could be.
+/// A well-formed signature that no key made.
 fn es256(claims: &str) -> String {
     let header = r#"{"alg":"ES256","kid":"es","typ":"at+jwt"}"#;
     format!("{}.{}.{}", encode(header.as_bytes()), encode(claims.as_bytes()), encode(&[1; 64]))
@@ -44,7 +44,11 @@ fn the_answer_decides_and_every_later_check_remains() {
     let verdict = |claims: &str, holds| {
         let (mut delegation, token) = (delegation(), es256(claims));
         let question = delegation.begin(token.as_bytes(), NOW).unwrap();
-        code(delegation.resume(token.as_bytes(), (&question, holds), NOW))
+        code(delegation.resume(
+            token.as_bytes(),
+            SignatureAnswer { request: &question, is_valid: holds },
+            NOW,
+        ))
     };
 
     assert_eq!(verdict(&claims(&[]), true), "right");
@@ -61,10 +65,31 @@ fn an_answer_is_good_for_its_own_question_only() {
     let question = delegation.begin(one.as_bytes(), NOW).unwrap();
     let resigned = format!("{}.{}", one.rsplit_once('.').unwrap().0, encode(&[2; 64]));
 
-    assert_eq!(code(delegation.resume(other.as_bytes(), (&question, true), NOW)), "signature");
-    assert_eq!(code(delegation.resume(resigned.as_bytes(), (&question, true), NOW)), "signature");
+    assert_eq!(
+        code(delegation.resume(
+            other.as_bytes(),
+            SignatureAnswer { request: &question, is_valid: true },
+            NOW
+        )),
+        "signature"
+    );
+    assert_eq!(
+        code(delegation.resume(
+            resigned.as_bytes(),
+            SignatureAnswer { request: &question, is_valid: true },
+            NOW
+        )),
+        "signature"
+    );
     let ed25519 = sign(HEADER, &claims(&[]));
-    assert_eq!(code(delegation.resume(ed25519.as_bytes(), (&question, true), NOW)), "signature");
+    assert_eq!(
+        code(delegation.resume(
+            ed25519.as_bytes(),
+            SignatureAnswer { request: &question, is_valid: true },
+            NOW
+        )),
+        "signature"
+    );
 }
 
 #[test]
@@ -73,10 +98,31 @@ fn what_changed_since_the_question_counts() {
     let token = es256(&claims(&[]));
     let question = delegation.begin(token.as_bytes(), NOW).unwrap();
 
-    assert_eq!(code(delegation.resume(token.as_bytes(), (&question, true), NOW + 330)), "expired");
+    assert_eq!(
+        code(delegation.resume(
+            token.as_bytes(),
+            SignatureAnswer { request: &question, is_valid: true },
+            NOW + 330
+        )),
+        "expired"
+    );
     delegation.keys.replace(jwks().as_bytes(), NOW + 1).unwrap();
-    assert_eq!(code(delegation.resume(token.as_bytes(), (&question, true), NOW + 1)), "unknown_kid");
-    assert_eq!(code(delegation.resume(token.as_bytes(), (&question, true), NOW + 700)), "keys_unavailable");
+    assert_eq!(
+        code(delegation.resume(
+            token.as_bytes(),
+            SignatureAnswer { request: &question, is_valid: true },
+            NOW + 1
+        )),
+        "unknown_kid"
+    );
+    assert_eq!(
+        code(delegation.resume(
+            token.as_bytes(),
+            SignatureAnswer { request: &question, is_valid: true },
+            NOW + 700
+        )),
+        "keys_unavailable"
+    );
 }
 
 #[test]
@@ -125,7 +171,7 @@ fn a_key_that_is_not_known_is_asked_for() {
 }
 
 #[test]
-fn without_an_engine_an_algorithm_that_is_not_built_in_is_refused() {
+fn an_algorithm_that_is_not_built_in_needs_an_engine() {
     let mut delegation = delegation();
     let token = es256(&claims(&[]));
 

@@ -1,16 +1,9 @@
-//! What a client is told (`tests/vectors/answers.json`): one answer for each reason code, and no word of a sender in it.
-
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on fails; clippy exempts only the bodies of test functions by itself"
-)]
+//! The answers to clients (`tests/vectors/answers.json`): one for each reason code, and no word of a sender in it.
 
 use keystone_verifier::{Code, Decision, Refusal};
 use serde_json::{Value, json};
 
-mod case;
-
-use case::{gate, now, read, with_request};
+use crate::case::{authorizer, now, read, with_request};
 
 const ANSWERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors/answers.json");
 const HOSTILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors/hostile.json");
@@ -98,6 +91,6 @@ fn told(refusal: &Refusal) -> Value {
 }
 
 fn refusal(file: &Value, case: &Value) -> Option<Refusal> {
-    let decision = with_request(case, |request| gate(file, case).decide(request, now(file, case)));
+    let decision = with_request(case, |request| authorizer(file, case).decide(request, now(file, case)));
     if let Decision::Deny(refusal) = decision { Some(refusal) } else { None }
 }
