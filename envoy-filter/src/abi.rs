@@ -6,7 +6,8 @@ use std::cell::RefCell;
 use keystone_verifier::text;
 
 use crate::host::{Host, Level};
-use crate::vm::{Action, Vm};
+use crate::outcome::Action;
+use crate::vm::Vm;
 
 mod calls;
 

@@ -9,27 +9,27 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::header_map;
 use crate::host::{Answer, Fetch, Host, Level, Metric, Shared};
-use crate::pairs;
-use crate::vm::Action;
+use crate::outcome::Action;
 
-mod given;
+mod fixtures;
 mod issuer;
 mod process;
 mod worker;
 
-pub(crate) use given::*;
+pub(crate) use fixtures::*;
 pub(crate) use issuer::*;
 pub(crate) use process::*;
 pub(crate) use worker::*;
 
-/// What became of a request.
+/// The outcome of a request as a client sees it.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) action: Action,
     pub(crate) calls: u32,
     pub(crate) upstream: Vec<(String, String)>,
-    /// What access logs find under `keystone`.
+    /// The entry that access logs find under `keystone`.
     pub(crate) note: Option<String>,
     pub(crate) response: Option<Response>,
 }
@@ -64,7 +64,7 @@ pub(crate) struct Fake {
     pub(crate) refuses_changes: Cell<bool>,
     pub(crate) knows_cluster: Cell<bool>,
     pub(crate) log: RefCell<Vec<(Level, String)>>,
-    pub(crate) pace: Cell<Option<Duration>>,
+    pub(crate) tick_period: Cell<Option<Duration>>,
     /// The clusters, authorities and paths of the fetches.
     pub(crate) fetches: RefCell<Vec<String>>,
     fetched: RefCell<Option<(String, Vec<u8>)>>,
@@ -105,7 +105,7 @@ impl Fake {
             refuses_changes: Cell::new(false),
             knows_cluster: Cell::new(true),
             log: RefCell::default(),
-            pace: Cell::new(None),
+            tick_period: Cell::new(None),
             fetches: RefCell::default(),
             fetched: RefCell::default(),
             streams: RefCell::default(),
@@ -138,10 +138,10 @@ impl Fake {
 
     fn change(&self, change: impl FnOnce(&mut Vec<(Vec<u8>, Vec<u8>)>)) -> bool {
         let done = self.stream(|stream| {
-            let old = pairs::read(&stream.headers).unwrap();
+            let old = header_map::read(&stream.headers).unwrap();
             let mut headers = old.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
             change(&mut headers);
-            stream.headers = pairs::write(&headers);
+            stream.headers = header_map::write(&headers);
         });
         done.is_some() && !self.refuses_changes.get()
     }
@@ -172,7 +172,7 @@ impl Host for Rc<Fake> {
 
     fn tick_every(&self, period: Duration) {
         self.count();
-        self.pace.set(Some(period));
+        self.tick_period.set(Some(period));
     }
 
     fn shared(&self, name: &str) -> Option<Shared> {
@@ -240,9 +240,9 @@ impl Host for Rc<Fake> {
 
     fn remove_request_trailer(&self, name: &[u8]) -> bool {
         let done = self.stream(|stream| {
-            let old = pairs::read(&stream.trailers).unwrap();
+            let old = header_map::read(&stream.trailers).unwrap();
             let kept: Vec<_> = old.into_iter().filter(|(given, _)| *given != name).collect();
-            stream.trailers = pairs::write(&kept);
+            stream.trailers = header_map::write(&kept);
         });
         done.is_some() && !self.refuses_changes.get()
     }
@@ -270,7 +270,7 @@ impl Host for Rc<Fake> {
         self.stream(|_| self.asked.borrow_mut().push_back(asked)).is_some()
     }
 
-    fn attend(&self, context: u32) -> bool {
+    fn set_effective_context(&self, context: u32) -> bool {
         self.count();
         let lives = |stream: &Stream| stream.response.is_none();
         let exists = context == 1 || self.streams.borrow().get(&context).is_some_and(lives);

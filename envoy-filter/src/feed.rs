@@ -8,23 +8,23 @@ use std::time::Duration;
 
 use keystone_verifier::{FeedState, IssuerPolicy, PageError, Revocations, text};
 
+use crate::endpoint::{Endpoint, FeedEndpoints, body};
+use crate::fetch_coordinator::FetchCoordinator;
 use crate::host::{Host, Level};
 use crate::keys::Remote;
 use crate::memory::Memory;
 use crate::metrics::{Metrics, part};
 use crate::record::Record;
-use crate::source::{FeedSources, Source, body};
-use crate::turn::Turn;
 
 /// An issuer's feed, as one worker sees it.
 #[derive(Debug)]
 pub(crate) struct Feed {
     issuer: String,
     keys: Remote,
-    source: Source,
+    endpoint: Endpoint,
     page_record: Record,
     memory: Memory,
-    turn: Turn,
+    coordinator: FetchCoordinator,
     /// The version of the shared page that this worker has looked at.
     version: Option<u32>,
     /// That page follows one that this worker has not.
@@ -36,16 +36,16 @@ pub(crate) struct Feed {
 impl Feed {
     /// `None` if the feed is not followed. The error is what the policy lacks for Envoy.
     pub(crate) fn new(policy: &IssuerPolicy) -> Result<Option<Self>, String> {
-        let Some(FeedSources { keys, pages }) = FeedSources::new(policy)? else { return Ok(None) };
+        let Some(FeedEndpoints { keys, pages }) = FeedEndpoints::new(policy)? else { return Ok(None) };
         let issuer = policy.rules.issuer.clone();
-        let place = pages.place(&issuer);
+        let origin = pages.origin(&issuer);
         Ok(Some(Self {
             keys: Remote::of_feed(&issuer, keys),
-            page_record: Record::new("page", place),
-            memory: Memory::new(&issuer, place),
-            turn: Turn::new(Record::new("page-lease", place)),
+            page_record: Record::new("page", origin),
+            memory: Memory::new(&issuer, origin),
+            coordinator: FetchCoordinator::new(Record::new("page-lease", origin)),
             issuer,
-            source: pages,
+            endpoint: pages,
             version: None,
             behind: false,
             failed_alone: false,
@@ -57,44 +57,44 @@ impl Feed {
         self.keys.prepare(host, feed.keys());
         self.memory.open(host, feed);
         self.adopt(host, feed);
-        self.turn.lease(host);
+        self.coordinator.lease(host);
     }
 
     /// One tick: learns what the other workers did, and fetches if that is due and nobody else does.
     pub(crate) fn tick(&mut self, host: &impl Host, feed: &mut Revocations) {
         self.keys.tick(host, feed.keys());
         self.memory.read_on(host, feed);
-        if !self.turn.is_under_way() {
+        if !self.coordinator.is_under_way() {
             // Not before: the answer that is awaited must still follow what is known.
             self.adopt(host, feed);
             self.fetch(host, feed);
-        } else if !self.turn.renew(host) {
+        } else if !self.coordinator.renew(host) {
             self.fail(host, feed, "the answer got lost");
         }
         let now = host.now();
-        self.turn.watch(feed.wants_page(now.as_secs()), now);
+        self.coordinator.watch(feed.wants_page(now.as_secs()), now);
     }
 
     /// The answer to `call`, of `size` bytes, if that is a fetch of this feed.
-    pub(crate) fn fetched(&mut self, host: &impl Host, feed: &mut Revocations, (call, size): (u32, usize)) {
-        self.keys.fetched(host, feed.keys(), (call, size));
-        if self.turn.awaits(call) {
+    pub(crate) fn fetched(&mut self, host: &impl Host, feed: &mut Revocations, call: u32, size: usize) {
+        self.keys.fetched(host, feed.keys(), call, size);
+        if self.coordinator.awaits(call) {
             self.take(host, feed, size);
         }
         // After the keys the first page, after a page that was not the last one the next.
-        if !self.turn.is_under_way() {
+        if !self.coordinator.is_under_way() {
             self.fetch(host, feed);
         }
     }
 
-    /// Whether what was known before this VM started is being read back.
+    /// Returns whether what was known before this VM started is being read back.
     pub(crate) const fn is_reading_back(&self) -> bool {
         self.memory.is_reading()
     }
 
     /// As [`Self::awaited_since`], before anything went wrong: what is not refused waits for nothing else.
     pub(crate) fn first_awaited_since(&self, feed: &mut Revocations, now: Duration) -> Option<Duration> {
-        let has_failed = self.failed_alone || self.turn.has_failed() || self.keys.has_failed();
+        let has_failed = self.failed_alone || self.coordinator.has_failed() || self.keys.has_failed();
         self.awaited_since(feed, now).filter(|_| !has_failed)
     }
 
@@ -104,19 +104,21 @@ impl Feed {
             return Some(now);
         }
         let is_due = feed.wants_page(now.as_secs());
-        let of_page =
-            self.turn.awaited_since(is_due, now).filter(|_| feed.state(now.as_secs()) == FeedState::Cold)?;
-        if self.turn.is_under_way() || feed.keys().current(now.as_secs()).is_some() {
+        let of_page = self
+            .coordinator
+            .awaited_since(is_due, now)
+            .filter(|_| feed.state(now.as_secs()) == FeedState::Cold)?;
+        if self.coordinator.is_under_way() || feed.keys().current(now.as_secs()).is_some() {
             return Some(of_page);
         }
         // Without keys the page is not asked for.
         self.keys.awaited_since(feed.keys(), now)
     }
 
-    /// What Envoy's statistics say about this feed.
+    /// Updates Envoy's statistics about this feed.
     pub(crate) fn report(&mut self, host: &impl Host, feed: &Revocations, metrics: &mut Metrics) {
         self.keys.count(metrics);
-        let (well, badly) = self.turn.ended();
+        let (well, badly) = self.coordinator.ended();
         metrics.raise(("keystone_revocation_pages_total", "result", "ok"), well);
         metrics.raise(("keystone_revocation_pages_total", "result", "failed"), badly);
         let issuer = part(&self.issuer);
@@ -139,9 +141,9 @@ impl Feed {
     }
 
     fn fetch(&mut self, host: &impl Host, feed: &mut Revocations) {
-        let Some(lease) = self.turn.lease(host) else { return };
+        let Some((lease, version)) = self.coordinator.lease(host) else { return };
         let now = host.now().as_secs();
-        if self.turn.others_failed(lease.0) {
+        if self.coordinator.others_failed(lease) {
             feed.failed(now);
         }
         // Without keys no page could be taken.
@@ -149,13 +151,13 @@ impl Feed {
             return;
         }
         if self.behind {
-            self.turn.go_alone(host);
-        } else if !self.turn.claim(host, lease) {
+            self.coordinator.go_alone(host);
+        } else if !self.coordinator.claim(host, lease, version) {
             return;
         }
         feed.started(now);
-        if !self.turn.sent(self.source.fetch_after(host, feed.after())) {
-            self.fail(host, feed, &self.source.no_cluster());
+        if !self.coordinator.sent(self.endpoint.fetch_after(host, feed.after())) {
+            self.fail(host, feed, &self.endpoint.no_cluster());
         }
     }
 
@@ -163,11 +165,8 @@ impl Feed {
         let now = host.now().as_secs();
         if host.fetched_status().as_deref() == Some(b"409") {
             feed.restart(now);
-            return self.end_badly(
-                host,
-                feed,
-                "the issuer tells to begin anew, so it is read from its beginning",
-            );
+            let why = "the issuer rejected the cursor; re-reading the feed from the start";
+            return self.end_badly(host, feed, why);
         }
         let page = match body(host, size) {
             Ok(page) => page,
@@ -175,30 +174,30 @@ impl Feed {
         };
         match feed.take(&page, now) {
             Ok(()) => self.taken(host, feed, &page),
-            Err(error) => self.end_badly(host, feed, &text!("the answer is no usable page: {error}")),
+            Err(error) => self.end_badly(host, feed, &text!("the answer is not a usable page: {error}")),
         }
     }
 
     fn taken(&mut self, host: &impl Host, feed: &mut Revocations, page: &[u8]) {
         let now = host.now().as_secs();
         let is_complete = !feed.wants_page(now);
-        if self.turn.is_alone() {
+        if self.coordinator.is_alone() {
             // The others may be further. This worker is where they are when no other page follows.
             self.behind = !is_complete;
         } else {
             // Who has lost the lease may know less than who has it now.
-            if let Some(age) = feed.age(now).filter(|_| is_complete && self.turn.holds_lease(host)) {
+            if let Some(age) = feed.age(now).filter(|_| is_complete && self.coordinator.holds_lease(host)) {
                 self.memory.write(host, feed, now.saturating_sub(age));
             }
             self.version = self.page_record.publish(host, page);
         }
-        let had_failed = self.turn.succeed(host);
+        let had_failed = self.coordinator.succeed(host);
         self.recovered(host, had_failed);
     }
 
     fn recovered(&mut self, host: &impl Host, had_failed: bool) {
         if std::mem::take(&mut self.failed_alone) || had_failed {
-            self.log(host, Level::Info, "is read again");
+            self.log(host, Level::Info, "was read again");
         }
     }
 
@@ -207,20 +206,22 @@ impl Feed {
         self.end_badly(host, feed, why);
     }
 
-    /// As the core knows already.
+    /// Logs the failure and gives up the lease. The core knows of it already.
     fn end_badly(&mut self, host: &impl Host, feed: &Revocations, why: &str) {
         let now = host.now().as_secs();
-        let Source { url, cluster, .. } = &self.source;
+        let Endpoint { url, cluster, .. } = &self.endpoint;
         let consequence = match feed.age(now) {
-            Some(age) if feed.is_usable(now) => text!("what it said {age} s ago stays in use"),
-            Some(age) => text!("strict routes are answered 503, all others go by what it said {age} s ago"),
+            Some(age) if feed.is_usable(now) => text!("the revocations of {age} s ago stay in use"),
+            Some(age) => {
+                text!("strict routes are answered 503, all others use the revocations of {age} s ago")
+            }
             None if feed.is_restoring() => "requests with a token are answered 503".into(),
-            None => "strict routes are answered 503, all others know of no revocation".into(),
+            None => "strict routes are answered 503, no revocation is known for all others".into(),
         };
-        let line = text!("cannot be read from {url} through cluster {cluster}: {why}; {consequence}");
+        let line = text!("could not be read from {url} through cluster {cluster}: {why}; {consequence}");
         self.log(host, Level::Warn, &line);
-        self.failed_alone = self.turn.is_alone();
-        self.turn.fail(host);
+        self.failed_alone = self.coordinator.is_alone();
+        self.coordinator.fail(host);
     }
 
     fn log(&self, host: &impl Host, level: Level, what: &str) {

@@ -1,6 +1,6 @@
 //! A sign of life of each worker, under a number that stays the same while it lives.
 //!
-//! Nobody numbers the workers of an Envoy process, so each takes the first number in the shared data that nobody has
+//! Envoy does not number the workers of an Envoy process, so each takes the first number in the shared data that nobody has
 //! used lately. A worker whose VM was started anew takes another until its old one is free again.
 
 use std::time::Duration;
@@ -33,7 +33,7 @@ impl Heartbeat {
             self.own.filter(|(number, version)| record(*number).write(host, &written(now), Some(*version)));
         let number = match kept {
             Some((number, _)) => number,
-            None => (0..MOST_WORKERS).find(|number| claim(host, *number, now))?,
+            None => (0..MAX_WORKERS).find(|number| claim(host, *number, now))?,
         };
         // Someone who took the number between the two calls has written another time, most likely.
         let version = record(number).read(host).filter(|record| record.value == written(now))?.version;
@@ -70,7 +70,7 @@ fn written(time: Duration) -> [u8; 8] {
 const EVERY: Duration = Duration::from_millis(900);
 const DEAD_AFTER: Duration = Duration::from_secs(10);
 /// More than a machine has cores.
-const MOST_WORKERS: u32 = 256;
+const MAX_WORKERS: u32 = 256;
 
 #[cfg(test)]
 mod tests {
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_workers_number_is_taken_again_when_it_has_been_silent_for_long() {
+    fn the_number_of_a_dead_worker_is_taken_again() {
         let process = Process::start();
         let mut dead = (process.host(), Heartbeat::new());
         let mut living = (process.host(), Heartbeat::new());
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn beats_come_at_most_once_a_second_and_go_on_when_the_clock_is_set_back() {
+    fn a_clock_that_is_set_back_stops_no_heartbeat() {
         let process = Process::start();
         let (host, mut heart) = (process.host(), Heartbeat::new());
         assert_eq!(heart.beat(&host), Some(0));

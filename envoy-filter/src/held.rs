@@ -9,8 +9,8 @@ use std::time::Duration;
 /// The news that a request waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Awaited {
-    /// A key that is not known yet; the number stands for the header of the token that names it.
-    Key(u64),
+    /// Keys; the number stands for the header of the token that names its key.
+    Keys(u64),
     /// The revocations of an issuer, without which the request is refused.
     Revocations,
     /// The same, without which it goes on.
@@ -19,41 +19,41 @@ pub(crate) enum Awaited {
 
 /// A request that waits.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Held {
+pub(crate) struct HeldRequest {
     pub(crate) context: u32,
     pub(crate) root: u32,
     pub(crate) awaited: Awaited,
     pub(crate) since: Duration,
-    /// What its root had learned when it was judged last, see [`crate::root::Root::news`].
+    /// The number of changes that its root knew when it was decided on last, see [`crate::root::Root::news`].
     pub(crate) news: u64,
 }
 
-impl Held {
-    /// Whether it may wait longer. A clock that was set back must not make it wait for as long as that.
+impl HeldRequest {
+    /// Returns whether it may wait longer. A clock that was set back must not make it wait for as long as that.
     pub(crate) fn may_wait(&self, now: Duration) -> bool {
-        (self.since..self.since.saturating_add(PATIENCE)).contains(&now)
+        (self.since..self.since.saturating_add(HOLD_TIMEOUT)).contains(&now)
     }
 }
 
 /// The requests of one VM that wait, the oldest first.
 #[derive(Debug)]
-pub(crate) struct HeldRequests(Vec<Held>);
+pub(crate) struct HeldRequests(Vec<HeldRequest>);
 
 impl HeldRequests {
     pub(crate) const fn new() -> Self {
         Self(Vec::new())
     }
 
-    /// Whether one more may wait for this.
+    /// Returns whether one more may wait for this.
     pub(crate) fn has_room_for(&self, awaited: Awaited) -> bool {
         let most = match awaited {
-            Awaited::Key(_) => MOST_HELD_FOR_ONE_KEY,
-            Awaited::Revocations | Awaited::FirstPage => MOST_HELD,
+            Awaited::Keys(_) => MAX_HELD_PER_KEY,
+            Awaited::Revocations | Awaited::FirstPage => MAX_HELD,
         };
-        self.0.len() < MOST_HELD && self.0.iter().filter(|held| held.awaited == awaited).count() < most
+        self.0.len() < MAX_HELD && self.0.iter().filter(|held| held.awaited == awaited).count() < most
     }
 
-    pub(crate) fn push(&mut self, held: Held) {
+    pub(crate) fn push(&mut self, held: HeldRequest) {
         self.0.push(held);
     }
 
@@ -62,7 +62,7 @@ impl HeldRequests {
     }
 
     /// The same request goes on waiting.
-    pub(crate) fn put_back(&mut self, held: Held) {
+    pub(crate) fn put_back(&mut self, held: HeldRequest) {
         if let Some(place) = self.0.iter_mut().find(|other| other.context == held.context) {
             *place = held;
         }
@@ -73,26 +73,26 @@ impl HeldRequests {
     }
 
     /// Those of a root, the oldest first.
-    pub(crate) fn of(&self, root: u32) -> impl Iterator<Item = Held> {
+    pub(crate) fn of(&self, root: u32) -> impl Iterator<Item = HeldRequest> {
         self.0.iter().copied().filter(move |held| held.root == root)
     }
 }
 
 /// A tick less than half a second.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(480);
+pub(crate) const HOLD_TIMEOUT: Duration = Duration::from_millis(480);
 /// Requests beyond this number are answered at once, as if nothing were on its way.
-pub(crate) const MOST_HELD: usize = 512;
+pub(crate) const MAX_HELD: usize = 512;
 /// The most held requests for the same unknown key, so that one key leaves room for others.
-pub(crate) const MOST_HELD_FOR_ONE_KEY: usize = 128;
-/// So many of them one call into the VM answers or lets go on: a twentieth of what a plain filter chain endures.
-pub(crate) const MOST_ANSWERS: usize = 16;
+pub(crate) const MAX_HELD_PER_KEY: usize = 128;
+/// How many of them one call into the VM answers or lets go on: a twentieth of what a plain filter chain endures.
+pub(crate) const MAX_ANSWERS_PER_CALL: usize = 16;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn held(context: u32, awaited: Awaited) -> Held {
-        Held { context, root: 1, awaited, since: Duration::from_secs(1000), news: 0 }
+    fn held(context: u32, awaited: Awaited) -> HeldRequest {
+        HeldRequest { context, root: 1, awaited, since: Duration::from_secs(1000), news: 0 }
     }
 
     #[test]
@@ -106,17 +106,19 @@ mod tests {
             requests.0.len() - before
         };
 
-        assert_eq!(fill(Awaited::Key(1)), MOST_HELD_FOR_ONE_KEY);
-        assert_eq!(fill(Awaited::Key(2)), MOST_HELD_FOR_ONE_KEY);
-        assert_eq!(fill(Awaited::Revocations), MOST_HELD - 2 * MOST_HELD_FOR_ONE_KEY);
-        assert_eq!(fill(Awaited::Key(3)), 0);
+        assert_eq!(fill(Awaited::Keys(1)), MAX_HELD_PER_KEY);
+        assert_eq!(fill(Awaited::Keys(2)), MAX_HELD_PER_KEY);
+        assert_eq!(fill(Awaited::Revocations), MAX_HELD - 2 * MAX_HELD_PER_KEY);
+        assert_eq!(fill(Awaited::Keys(3)), 0);
     }
 
     #[test]
     fn a_request_waits_no_longer_when_the_clock_is_set_back() {
         let held = held(7, Awaited::Revocations);
 
-        assert!(held.may_wait(held.since) && held.may_wait(held.since + PATIENCE - Duration::from_millis(1)));
-        assert!(!held.may_wait(held.since + PATIENCE) && !held.may_wait(Duration::ZERO));
+        assert!(
+            held.may_wait(held.since) && held.may_wait(held.since + HOLD_TIMEOUT - Duration::from_millis(1))
+        );
+        assert!(!held.may_wait(held.since + HOLD_TIMEOUT) && !held.may_wait(Duration::ZERO));
     }
 }

@@ -28,7 +28,7 @@ pub trait Host {
     /// At most `limit` bytes of the answer's body.
     fn fetched_body(&self, limit: usize) -> Option<Vec<u8>>;
 
-    /// All headers of the request, in the form that [`crate::pairs`] reads.
+    /// All headers of the request, in the form that [`crate::header_map`] reads.
     fn request_headers(&self) -> Option<Vec<u8>>;
     /// Sets a header of the request, in place of every earlier value.
     fn set_request_header(&self, name: &str, value: &str) -> bool;
@@ -46,7 +46,7 @@ pub trait Host {
     fn respond(&self, answer: &Answer<'_>) -> bool;
 
     /// Makes the calls that follow concern this context instead of the one that was called. `false`: it is gone.
-    fn attend(&self, context: u32) -> bool;
+    fn set_effective_context(&self, context: u32) -> bool;
     /// Lets the request go on that was stopped.
     fn resume(&self) -> bool;
 

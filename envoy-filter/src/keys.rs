@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use keystone_verifier::{IssuerPolicy, KeyCache, Seconds, text};
 
+use crate::endpoint::{Endpoint, body};
+use crate::fetch_coordinator::FetchCoordinator;
 use crate::host::{Host, Level};
 use crate::metrics::{Metrics, part};
 use crate::record::Record;
-use crate::source::{Source, body};
-use crate::turn::Turn;
 
 /// An issuer whose keys come over the network, as one worker sees it.
 #[derive(Debug)]
@@ -21,9 +21,9 @@ pub(crate) struct Remote {
     name: String,
     /// For the log: what it means that there are none.
     lack: &'static str,
-    source: Source,
+    endpoint: Endpoint,
     set_record: Record,
-    turn: Turn,
+    coordinator: FetchCoordinator,
     /// The version of the shared set that this worker uses.
     version: Option<u32>,
 }
@@ -31,30 +31,30 @@ pub(crate) struct Remote {
 impl Remote {
     /// The keys of tokens. `None` if they are in the policy itself. The error is what the policy lacks for Envoy.
     pub(crate) fn new(policy: &IssuerPolicy) -> Result<Option<Self>, String> {
-        let Some(source) = Source::of_keys(policy)? else { return Ok(None) };
+        let Some(endpoint) = Endpoint::of_keys(policy)? else { return Ok(None) };
         let issuer = policy.rules.issuer.clone();
-        let place = source.place(&issuer);
+        let origin = endpoint.origin(&issuer);
         Ok(Some(Self {
-            set_record: Record::new("keys", place),
-            turn: Turn::new(Record::new("lease", place)),
+            set_record: Record::new("keys", origin),
+            coordinator: FetchCoordinator::new(Record::new("lease", origin)),
             name: issuer.clone(),
             lack: "requests that need them are answered 503",
             issuer,
-            source,
+            endpoint,
             version: None,
         }))
     }
 
     /// The keys of the revocation feed, in records of their own: they sign no token, even where one address serves both.
-    pub(crate) fn of_feed(issuer: &str, source: Source) -> Self {
-        let place = source.place(issuer);
+    pub(crate) fn of_feed(issuer: &str, endpoint: Endpoint) -> Self {
+        let origin = endpoint.origin(issuer);
         Self {
-            set_record: Record::new("feed-keys", place),
-            turn: Turn::new(Record::new("feed-keys-lease", place)),
+            set_record: Record::new("feed-keys", origin),
+            coordinator: FetchCoordinator::new(Record::new("feed-keys-lease", origin)),
             name: text!("the revocation feed of {issuer}"),
             lack: "the feed cannot be read",
             issuer: issuer.into(),
-            source,
+            endpoint,
             version: None,
         }
     }
@@ -62,7 +62,7 @@ impl Remote {
     /// Before the first tick: takes what an earlier configuration left, and makes sure there is a lease to claim.
     pub(crate) fn prepare(&mut self, host: &impl Host, cache: &mut KeyCache) {
         self.adopt(host, cache);
-        self.turn.lease(host);
+        self.coordinator.lease(host);
     }
 
     /// One tick: learns what the other workers did, and fetches if that is due and nobody else does.
@@ -70,33 +70,33 @@ impl Remote {
         self.adopt(host, cache);
         self.take_turn(host, cache);
         let now = host.now();
-        self.turn.watch(cache.wants_fetch(now.as_secs()), now);
+        self.coordinator.watch(cache.wants_fetch(now.as_secs()), now);
     }
 
     fn take_turn(&mut self, host: &impl Host, cache: &mut KeyCache) {
-        let Some(lease) = self.turn.lease(host) else { return };
+        let Some((lease, version)) = self.coordinator.lease(host) else { return };
         let now = host.now().as_secs();
-        if self.turn.is_under_way() {
-            if !self.turn.renew(host) {
+        if self.coordinator.is_under_way() {
+            if !self.coordinator.renew(host) {
                 self.fail(host, cache, "the answer got lost");
             }
             return;
         }
-        if self.turn.others_failed(lease.0) {
+        if self.coordinator.others_failed(lease) {
             spend_miss(cache, now);
             cache.failed(now);
         }
-        if cache.wants_fetch(now) && self.turn.claim(host, lease) {
+        if cache.wants_fetch(now) && self.coordinator.claim(host, lease, version) {
             cache.started(now);
-            if !self.turn.sent(self.source.fetch(host)) {
-                self.fail(host, cache, &self.source.no_cluster());
+            if !self.coordinator.sent(self.endpoint.fetch(host)) {
+                self.fail(host, cache, &self.endpoint.no_cluster());
             }
         }
     }
 
     /// The answer to `call`, of `size` bytes, if that is this issuer's fetch.
-    pub(crate) fn fetched(&mut self, host: &impl Host, cache: &mut KeyCache, (call, size): (u32, usize)) {
-        if !self.turn.awaits(call) {
+    pub(crate) fn fetched(&mut self, host: &impl Host, cache: &mut KeyCache, call: u32, size: usize) {
+        if !self.coordinator.awaits(call) {
             return;
         }
         let now = host.now().as_secs();
@@ -105,26 +105,26 @@ impl Remote {
             Err(why) => return self.fail(host, cache, &why),
         };
         match cache.replace(&jwks, now) {
-            Ok(()) => self.publish(host, (&jwks, now)),
-            Err(error) => self.end_badly(host, cache, &text!("the answer is no usable key set: {error}")),
+            Ok(()) => self.publish(host, &jwks, now),
+            Err(error) => self.end_badly(host, cache, &text!("the answer is not a usable key set: {error}")),
         }
     }
 
     pub(crate) const fn is_fetching(&self) -> bool {
-        self.turn.is_under_way()
+        self.coordinator.is_under_way()
     }
 
     /// Since when keys have been on their way, or been about to be. `None`: they are not.
     pub(crate) fn awaited_since(&self, cache: &KeyCache, now: Duration) -> Option<Duration> {
-        self.turn.awaited_since(cache.wants_fetch(now.as_secs()), now)
+        self.coordinator.awaited_since(cache.wants_fetch(now.as_secs()), now)
     }
 
-    /// Whether the last fetch of the process has failed.
+    /// Returns whether the last fetch of the process has failed.
     pub(crate) const fn has_failed(&self) -> bool {
-        self.turn.has_failed()
+        self.coordinator.has_failed()
     }
 
-    /// What Envoy's statistics say about these keys.
+    /// Updates Envoy's statistics about these keys.
     pub(crate) fn report(&mut self, host: &impl Host, cache: &KeyCache, metrics: &mut Metrics) {
         self.count(metrics);
         let now = host.now().as_secs();
@@ -138,7 +138,7 @@ impl Remote {
 
     /// How the fetches ended.
     pub(crate) fn count(&mut self, metrics: &mut Metrics) {
-        let (well, badly) = self.turn.ended();
+        let (well, badly) = self.coordinator.ended();
         metrics.raise(("keystone_key_fetches_total", "result", "ok"), well);
         metrics.raise(("keystone_key_fetches_total", "result", "failed"), badly);
     }
@@ -153,21 +153,21 @@ impl Remote {
             return self.log(
                 host,
                 Level::Warn,
-                "as another worker fetched them, are of a time to come, and are not used",
+                "that another worker fetched are dated in the future and not used",
             );
         }
         let fetched_at = fetched_at.min(now);
         spend_miss(cache, fetched_at);
         if let Err(error) = cache.replace(jwks, fetched_at) {
-            self.log(host, Level::Error, &text!("as another worker fetched them, are refused: {error}"));
+            self.log(host, Level::Error, &text!("that another worker fetched were refused: {error}"));
         }
     }
 
-    fn publish(&mut self, host: &impl Host, (jwks, now): (&[u8], Seconds)) {
+    fn publish(&mut self, host: &impl Host, jwks: &[u8], now: Seconds) {
         let record = [&now.to_le_bytes()[..], jwks].concat();
         self.version = self.set_record.publish(host, &record);
-        if self.turn.succeed(host) {
-            self.log(host, Level::Info, "are fetched again");
+        if self.coordinator.succeed(host) {
+            self.log(host, Level::Info, "were fetched again");
         }
     }
 
@@ -176,17 +176,17 @@ impl Remote {
         self.end_badly(host, cache, why);
     }
 
-    /// As the cache knows already.
+    /// Logs the failure and gives up the lease. The cache knows of it already.
     fn end_badly(&mut self, host: &impl Host, cache: &KeyCache, why: &str) {
         let now = host.now().as_secs();
-        let Source { url, cluster, .. } = &self.source;
+        let Endpoint { url, cluster, .. } = &self.endpoint;
         let consequence = match cache.age(now).filter(|_| cache.current(now).is_some()) {
             Some(age) => text!("those of {age} s ago stay in use"),
             None => self.lack.into(),
         };
-        let line = text!("cannot be fetched from {url} through cluster {cluster}: {why}; {consequence}");
+        let line = text!("could not be fetched from {url} through cluster {cluster}: {why}; {consequence}");
         self.log(host, Level::Warn, &line);
-        self.turn.fail(host);
+        self.coordinator.fail(host);
     }
 
     fn log(&self, host: &impl Host, level: Level, what: &str) {

@@ -1,17 +1,20 @@
-//! Skin for Envoy (proxy-wasm): request headers in, the verifier's decision out. It marshals and decides nothing.
+//! Adapter for Envoy (proxy-wasm): request headers in, the verifier's decision out. It marshals and decides nothing.
 //!
-//! A VM serves one worker thread. `abi` speaks to the host, `vm` knows which configuration a request belongs to, `held` the
-//! requests that wait, `root` one configuration. `keys` keeps the keys of one issuer fresh and `feed` its revocations, both with
-//! `turn`, `lease` and `source`; `memory` keeps the revocations for the next VM; all of them by way of `record`. `request` carries out
-//! one decision, `metrics` and `heartbeat` tell the operator.
+//! A VM serves one worker thread. `abi` speaks to the host, `vm` knows which configuration a request belongs to, `root` is one
+//! configuration, `request` carries out one decision, `outcome` is its result and `held` the requests that wait. `keys` keeps the
+//! keys of one issuer fresh and `feed` its revocations, both with `fetch_coordinator`, `lease` and `endpoint`; `memory` keeps the
+//! revocations for the next VM; all of them share data through `record`. `metrics` and `heartbeat` inform the operator.
 //!
 //! Nothing here may panic: a trap ends the VM and with it every request of the worker.
 
 #[cfg(target_arch = "wasm32")]
 mod abi;
+mod endpoint;
 #[cfg(test)]
 mod fake;
 mod feed;
+mod fetch_coordinator;
+pub mod header_map;
 mod heartbeat;
 mod held;
 pub mod host;
@@ -19,10 +22,8 @@ mod keys;
 mod lease;
 mod memory;
 mod metrics;
-pub mod pairs;
+pub mod outcome;
 mod record;
 mod request;
 mod root;
-mod source;
-mod turn;
 pub mod vm;

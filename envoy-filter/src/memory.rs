@@ -1,4 +1,4 @@
-//! What this process knows of an issuer's revocations, kept in the host's shared data for a VM that starts anew.
+//! Keeps an issuer's revocations in the host's shared data, for a VM that starts anew.
 //!
 //! The worker that fetches writes it, in pieces: those that have changed, then how many there are and of when they are. A new
 //! VM reads them back a few at a time, and accepts no token before it has read them all. It reads the feed from its beginning
@@ -7,7 +7,7 @@
 use keystone_verifier::{Revocations, Seconds, text};
 
 use crate::host::{Host, Level};
-use crate::record::{Found, Record};
+use crate::record::{Found, Origin, Record};
 
 #[derive(Debug)]
 pub(crate) struct Memory {
@@ -31,8 +31,8 @@ struct Head {
 }
 
 impl Memory {
-    pub(crate) fn new(issuer: &str, place: (&str, &str, &str)) -> Self {
-        Self { issuer: issuer.into(), record: Record::new("revocations", place), reading: None }
+    pub(crate) fn new(issuer: &str, origin: Origin<'_>) -> Self {
+        Self { issuer: issuer.into(), record: Record::new("revocations", origin), reading: None }
     }
 
     /// Begins to read back what is there.
@@ -97,7 +97,7 @@ impl Memory {
         host.log(
             Level::Error,
             &text!(
-                "what was known of the revocation feed of {} cannot be read back: {why}; requests with a token are answered 503 \
+                "the saved revocations of {} could not be restored: {why}; requests with a token are answered 503 \
                  until the issuer answers",
                 self.issuer
             ),
@@ -109,7 +109,7 @@ impl Head {
     fn read(bytes: &[u8]) -> Option<Self> {
         let (complete_at, pieces) = bytes.split_first_chunk()?;
         let pieces = u32::from_le_bytes(pieces.try_into().ok()?);
-        let pieces = usize::try_from(pieces).ok().filter(|pieces| (1..=MOST_PIECES).contains(pieces))?;
+        let pieces = usize::try_from(pieces).ok().filter(|pieces| (1..=MAX_PIECES).contains(pieces))?;
         Some(Self { complete_at: Seconds::from_le_bytes(*complete_at), pieces })
     }
 
@@ -122,7 +122,7 @@ impl Head {
 /// Some thousands of revocations, which take a few milliseconds.
 const PIECES_IN_A_CALL: usize = 16;
 /// More than the most revocations fill.
-const MOST_PIECES: usize = 1024;
+const MAX_PIECES: usize = 1024;
 
 #[cfg(test)]
 mod tests;

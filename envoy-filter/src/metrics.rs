@@ -1,4 +1,4 @@
-//! What one worker counts for Envoy's own statistics.
+//! The counters and gauges of one worker, which become Envoy's own statistics.
 //!
 //! A request only raises a number in this VM; the tick hands the numbers over. Envoy never forgets a statistic, and
 //! each definition costs memory, so every name is defined once for a VM and the names are few.
@@ -14,7 +14,7 @@ pub(crate) type Counter = (&'static str, &'static str, &'static str);
 pub(crate) struct Metrics {
     /// Raised since the last hand-over. Few, and most often the same.
     raised: Vec<(Counter, u64)>,
-    /// What Envoy calls them; `None` if it refused to.
+    /// Their numbers at Envoy; `None` if it refused to define them.
     defined: Vec<(String, Option<u32>)>,
 }
 
@@ -49,7 +49,7 @@ impl Metrics {
     fn id(&mut self, host: &impl Host, kind: Metric, name: String) -> Option<u32> {
         match self.defined.iter().find(|(known, _)| *known == name) {
             Some((_, id)) => *id,
-            None if self.defined.len() >= MOST => None,
+            None if self.defined.len() >= MAX_METRICS => None,
             None => {
                 let id = host.define_metric(kind, &name);
                 self.defined.push((name, id));
@@ -73,7 +73,7 @@ pub(crate) fn part(issuer: &str) -> String {
 }
 
 /// All codes, and the issuers of many policies that follow each other.
-const MOST: usize = 512;
+const MAX_METRICS: usize = 512;
 
 #[cfg(test)]
 mod tests {
@@ -107,7 +107,7 @@ mod tests {
         }
 
         assert_eq!(host.metric("age.issuer.a"), Some(1999));
-        assert_eq!(host.definitions(), MOST);
+        assert_eq!(host.definitions(), MAX_METRICS);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Records in the host's shared data, by which the workers of a process tell each other what they know.
 //!
-//! Every plugin of the same `vm_id` reads and writes there, whatever its code. So each record carries a tag that follows from its
-//! name, which says the configuration it rests on, and from its value: what another plugin writes by accident, or what belongs
-//! under another name, is taken for nothing. A plugin that computes the tag on purpose is not kept out (see docs/envoy.md).
+//! Every plugin of the same `vm_id` reads and writes there, whatever its code. So each record carries a tag that follows from
+//! its name, which says the configuration it rests on, and from its value: what another plugin writes by accident, or what
+//! belongs under another name, is taken for nothing. A plugin that computes the tag on purpose is not kept out (see
+//! docs/envoy.md).
 
 use keystone_verifier::text;
 use sha2::{Digest as _, Sha512_256};
@@ -15,7 +16,7 @@ pub(crate) struct Record {
     name: String,
 }
 
-/// What stands under a name.
+/// The content of a record.
 #[derive(Clone, Debug)]
 pub(crate) enum Found {
     Nothing,
@@ -24,14 +25,21 @@ pub(crate) enum Found {
     Own(Shared),
 }
 
+/// The source of a record: whoever answers there about the issuer is believed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin<'a> {
+    pub(crate) url: &'a str,
+    pub(crate) cluster: &'a str,
+    pub(crate) issuer: &'a str,
+}
+
 impl Record {
-    /// The record of some kind for all who ask `source` through `cluster` about `issuer`: whoever answers there is the one that
-    /// is believed. The number in the name is that of the records' form: another release may run beside this one during an update.
-    pub(crate) fn new(kind: &str, (source, cluster, issuer): (&str, &str, &str)) -> Self {
+    /// The record of a kind for all who fetch from `origin`, and for nobody else. The number in the name is that of the
+    /// records' form: another release may run beside this one during an update.
+    pub(crate) fn new(kind: &str, origin: Origin<'_>) -> Self {
+        let Origin { url, cluster, issuer } = origin;
         // Lengths, so that no two ways to split a text give the same name.
-        Self {
-            name: text!("keystone/2/{kind} {}:{source} {}:{cluster} {issuer}", source.len(), cluster.len()),
-        }
+        Self { name: text!("keystone/2/{kind} {}:{url} {}:{cluster} {issuer}", url.len(), cluster.len()) }
     }
 
     /// The record of a worker.
@@ -101,7 +109,7 @@ mod tests {
     use crate::fake::Process;
 
     fn record(kind: &str) -> Record {
-        Record::new(kind, ("http://as.test/k", "c", "http://as.test"))
+        Record::new(kind, Origin { url: "http://as.test/k", cluster: "c", issuer: "http://as.test" })
     }
 
     #[test]
@@ -152,7 +160,7 @@ mod tests {
     fn every_part_of_a_place_makes_another_name() {
         let names =
             [("a", "b", "c"), ("a b", "c", "d"), ("a", "b c", "d"), ("a", "b", "c d"), ("a 1:b", "c", "d")]
-                .map(|place| Record::new("keys", place).name);
+                .map(|(url, cluster, issuer)| Record::new("keys", Origin { url, cluster, issuer }).name);
 
         for (at, name) in names.iter().enumerate() {
             assert!(!names[..at].contains(name), "{name}");

@@ -2,28 +2,29 @@
 
 use std::time::Duration;
 
-use keystone_verifier::{Bundle, FeedState, Gate, IssuerPolicy, KeyCache, Revocations, text};
+use keystone_verifier::{Authorizer, Bundle, FeedState, IssuerPolicy, KeyCache, Revocations, text};
 
+use crate::endpoint::feed_cluster;
 use crate::feed::Feed;
-use crate::held::{Awaited, PATIENCE};
+use crate::held::{Awaited, HOLD_TIMEOUT};
 use crate::host::{Host, Level};
 use crate::keys::Remote;
 use crate::metrics::Metrics;
-use crate::request::{self, INTERNAL, Served};
-use crate::source::feed_cluster;
+use crate::outcome::{INTERNAL, Outcome};
+use crate::request;
 
 #[derive(Debug)]
 pub(crate) struct Root {
-    gate: Gate,
+    authorizer: Authorizer,
     /// The issuers whose keys are fetched, each with its place in the policy.
     remotes: Vec<(usize, Remote)>,
     /// Those whose revocation feed is followed, likewise.
     feeds: Vec<(usize, Feed)>,
-    pace: Option<Duration>,
-    complained: bool,
+    tick_period: Option<Duration>,
+    has_logged_refusal: bool,
     /// No feed is awaited for the first time: nearly always.
     knows_feeds: bool,
-    /// How many of the gate's reused verdicts were counted.
+    /// The cache hits that were counted.
     counted: u64,
 }
 
@@ -38,12 +39,13 @@ impl Root {
         }
         let Bundle { policy, shadow } = Bundle::parse(&text).map_err(|error| text!("{error}"))?;
         let enforced = policy.issuers().len();
-        let gate = Gate::new(policy);
-        let gate = match shadow {
-            Some(shadow) => gate.shadowing(shadow),
-            None => gate,
+        let authorizer = Authorizer::new(policy);
+        let authorizer = match shadow {
+            Some(shadow) => authorizer.with_shadow(shadow),
+            None => authorizer,
         };
-        let named = gate.issuers().enumerate().map(|(place, issuer)| (place, place >= enforced, issuer));
+        let named =
+            authorizer.issuers().enumerate().map(|(place, issuer)| (place, place >= enforced, issuer));
         let (mut remotes, mut feeds) = (Vec::new(), Vec::new());
         for (place, of_shadow, issuer) in named {
             let at = |error| match of_shadow {
@@ -53,31 +55,38 @@ impl Root {
             remotes.extend(Remote::new(issuer).map_err(at)?.map(|remote| (place, remote)));
             feeds.extend(Feed::new(issuer).map_err(at)?.map(|feed| (place, feed)));
         }
-        let mut root =
-            Self { gate, remotes, feeds, pace: None, complained: false, knows_feeds: false, counted: 0 };
+        let mut root = Self {
+            authorizer,
+            remotes,
+            feeds,
+            tick_period: None,
+            has_logged_refusal: false,
+            knows_feeds: false,
+            counted: 0,
+        };
         root.each_remote(|remote, cache| remote.prepare(host, cache));
         root.each_feed(|feed, known| feed.prepare(host, known));
-        root.keep_pace(host, (false, false));
+        root.update_tick(host, Backlog::default());
         Ok(root)
     }
 
     /// Takes over what another configuration of this VM knows of the same feeds: an update must not forget revocations until
     /// they are read again.
-    pub(crate) fn inherit(&mut self, host: &impl Host, other: &mut Self) {
+    pub(crate) fn adopt_state(&mut self, host: &impl Host, other: &mut Self) {
         let now = host.now().as_secs();
         let feeds = |root: &Self| {
             let place = |issuer: &IssuerPolicy| {
                 let cluster = feed_cluster(issuer).map(String::from);
                 (issuer.rules.issuer.clone(), issuer.revocations.clone(), cluster)
             };
-            root.gate.issuers().map(place).collect::<Vec<_>>()
+            root.authorizer.issuers().map(place).collect::<Vec<_>>()
         };
         let (own, others) = (feeds(self), feeds(other));
         for (place, feed) in own.iter().enumerate() {
             let known =
-                others.iter().position(|known| known == feed).and_then(|at| other.gate.revocations(at));
+                others.iter().position(|known| known == feed).and_then(|at| other.authorizer.revocations(at));
             if let Some(known) = known.filter(|known| known.age(now).is_some())
-                && let Some(own) = self.gate.revocations(place)
+                && let Some(own) = self.authorizer.revocations(place)
             {
                 *own = known.clone();
                 // Whatever the other one awaits, this one does not.
@@ -95,41 +104,47 @@ impl Root {
             feed.tick(host, known);
             feed.report(host, known, metrics);
         });
-        let reused = self.gate.reused();
-        metrics.raise(("keystone_cache_hits_total", "", ""), reused.saturating_sub(self.counted));
-        self.counted = reused;
+        let hits = self.authorizer.cache_hits();
+        metrics.raise(("keystone_cache_hits_total", "", ""), hits.saturating_sub(self.counted));
+        self.counted = hits;
     }
 
     /// The answer to a fetch, of `size` bytes.
     pub(crate) fn fetched(&mut self, host: &impl Host, call: u32, size: usize) {
-        self.each_remote(|remote, cache| remote.fetched(host, cache, (call, size)));
-        self.each_feed(|feed, known| feed.fetched(host, known, (call, size)));
+        self.each_remote(|remote, cache| remote.fetched(host, cache, call, size));
+        self.each_feed(|feed, known| feed.fetched(host, known, call, size));
     }
 
-    /// Serves a request. It is held if what it lacks is on its way, and `may_wait` says so, which learns whether that began lately.
+    /// Serves a request. It is held if what it lacks is on its way, and `may_wait` says so, which learns whether that began
+    /// lately.
     pub(crate) fn request(
         &mut self,
         host: &impl Host,
         may_wait: impl FnOnce(Awaited, bool) -> bool,
-    ) -> Served {
-        let Self { gate, remotes, feeds, knows_feeds, .. } = self;
-        let served = request::serve(host, gate, |gate, awaited, now| {
+    ) -> Outcome {
+        let Self { authorizer, remotes, feeds, knows_feeds, .. } = self;
+        let outcome = request::serve(host, authorizer, |authorizer, awaited, now| {
             if *knows_feeds && awaited == Awaited::FirstPage {
                 return false;
             }
-            awaited_since(gate, (remotes, feeds), (awaited, now))
-                .is_some_and(|since| may_wait(awaited, now < since.saturating_add(PATIENCE)))
+            awaited_since(authorizer, remotes, feeds, awaited, now)
+                .is_some_and(|since| may_wait(awaited, now < since.saturating_add(HOLD_TIMEOUT)))
         });
-        if matches!(served, Served::Done(_, verdict) if verdict.word == INTERNAL) && !self.complained {
-            self.complained = true;
-            host.log(Level::Error, "Envoy refused a call, are all of them in allowed_capabilities?");
+        if matches!(outcome, Outcome::Done(_, codes) if codes.enforced == INTERNAL)
+            && !self.has_logged_refusal
+        {
+            self.has_logged_refusal = true;
+            host.log(
+                Level::Error,
+                "Envoy refused a call; check that allowed_capabilities lists all calls of the samples",
+            );
         }
-        served
+        outcome
     }
 
-    /// Whether this is on its way, or about to be.
+    /// Returns whether this is on its way, or about to be.
     pub(crate) fn is_awaited(&mut self, awaited: Awaited, now: Duration) -> bool {
-        awaited_since(&mut self.gate, (&self.remotes, &self.feeds), (awaited, now)).is_some()
+        awaited_since(&mut self.authorizer, &self.remotes, &self.feeds, awaited, now).is_some()
     }
 
     /// Another number whenever keys or revocations have changed: what is held may be decided on then.
@@ -140,24 +155,34 @@ impl Root {
         news
     }
 
-    /// How many memories of accepted tokens it has, and how many feeds.
-    pub(crate) const fn memories(&self) -> (usize, usize) {
-        (if self.gate.has_shadow() { 2 } else { 1 }, self.feeds.len())
+    /// Returns the number of its token caches.
+    pub(crate) const fn token_caches(&self) -> usize {
+        if self.authorizer.has_shadow() { 2 } else { 1 }
     }
 
-    /// See [`Gate::limit`].
-    pub(crate) fn limit(&mut self, verdict_bytes: usize, revocations: usize) {
-        self.gate.limit(verdict_bytes, revocations);
+    /// Returns the number of feeds that it follows.
+    pub(crate) const fn followed_feeds(&self) -> usize {
+        self.feeds.len()
     }
 
-    /// What the client must not send.
-    pub(crate) fn identity_headers(&self) -> impl Iterator<Item = &str> {
-        self.gate.identity_headers()
+    /// Limits the memory, see [`Authorizer::set_limits`].
+    pub(crate) fn set_limits(&mut self, cache_bytes: usize, revocations: usize) {
+        self.authorizer.set_limits(cache_bytes, revocations);
+    }
+
+    /// Returns whether a client must not send a header of this name.
+    pub(crate) fn is_identity_header(&self, name: &[u8]) -> bool {
+        self.authorizer.is_identity_header(name)
+    }
+
+    /// Returns whether there are headers that a client must not send.
+    pub(crate) fn has_identity_headers(&self) -> bool {
+        self.authorizer.identity_headers().next().is_some()
     }
 
     fn each_remote(&mut self, mut call: impl FnMut(&mut Remote, &mut KeyCache)) {
         for (place, remote) in &mut self.remotes {
-            if let Some(cache) = self.gate.keys(*place) {
+            if let Some(cache) = self.authorizer.keys(*place) {
                 call(remote, cache);
             }
         }
@@ -165,30 +190,31 @@ impl Root {
 
     fn each_feed(&mut self, mut call: impl FnMut(&mut Feed, &mut Revocations)) {
         for (place, feed) in &mut self.feeds {
-            if let Some(known) = self.gate.revocations(*place) {
+            if let Some(known) = self.authorizer.revocations(*place) {
                 call(feed, known);
             }
         }
     }
 
     /// A request begins to wait: the next tick is near.
-    pub(crate) fn hurry(&mut self, host: &impl Host) {
-        if self.pace.is_none_or(|pace| pace > QUICKEST) {
-            self.set_pace(host, QUICKEST);
+    pub(crate) fn tick_soon(&mut self, host: &impl Host) {
+        if self.tick_period.is_none_or(|period| period > HELD_TICK) {
+            self.set_tick(host, HELD_TICK);
         }
     }
 
-    fn set_pace(&mut self, host: &impl Host, pace: Duration) {
-        if self.pace.replace(pace) != Some(pace) {
-            host.tick_every(pace);
+    fn set_tick(&mut self, host: &impl Host, period: Duration) {
+        if self.tick_period.replace(period) != Some(period) {
+            host.tick_every(period);
         }
     }
 
     /// Ticks come at once while one call does not do all that there is to do, quickest while a request waits, quickly while keys
     /// are awaited or a feed's first word, and else as slowly as it takes to see what the other workers fetched.
-    pub(crate) fn keep_pace(&mut self, host: &impl Host, (someone_waits, is_behind): (bool, bool)) {
+    pub(crate) fn update_tick(&mut self, host: &impl Host, backlog: Backlog) {
         let now = host.now().as_secs();
-        let (mut awaited, mut is_cold, mut is_behind) = (false, false, is_behind);
+        let Backlog { requests_wait, mut is_behind } = backlog;
+        let (mut awaited, mut is_cold) = (false, false);
         self.each_remote(|remote, cache| {
             awaited |= remote.is_fetching() || cache.wants_fetch(now) || cache.current(now).is_none();
         });
@@ -198,50 +224,63 @@ impl Root {
         });
         awaited |= is_cold;
         self.knows_feeds = !is_cold;
-        let pace = match (someone_waits, awaited) {
-            _ if is_behind => AT_ONCE,
-            (true, _) => QUICKEST,
-            (false, true) => QUICK,
-            (false, false) if !self.feeds.is_empty() => FOLLOWING,
-            (false, false) => SLOW,
+        let period = match (requests_wait, awaited) {
+            _ if is_behind => IMMEDIATE_TICK,
+            (true, _) => HELD_TICK,
+            (false, true) => STARTUP_TICK,
+            (false, false) if !self.feeds.is_empty() => FEED_TICK,
+            (false, false) => IDLE_TICK,
         };
-        self.set_pace(host, pace);
+        self.set_tick(host, period);
     }
 }
 
-/// What belongs to issuers, each with its place in the policy.
+/// The work that the last call left undone.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Backlog {
+    /// Requests are held.
+    pub(crate) requests_wait: bool,
+    /// More of them can be decided than one call may answer.
+    pub(crate) is_behind: bool,
+}
+
+/// Items of issuers, each with the issuer's place in the policy.
 type Placed<T> = [(usize, T)];
 
 /// Since when the youngest of what could bring it has been on its way.
 fn awaited_since(
-    gate: &mut Gate,
-    (remotes, feeds): (&Placed<Remote>, &Placed<Feed>),
-    (awaited, now): (Awaited, Duration),
+    authorizer: &mut Authorizer,
+    remotes: &Placed<Remote>,
+    feeds: &Placed<Feed>,
+    awaited: Awaited,
+    now: Duration,
 ) -> Option<Duration> {
-    let of_feeds = |gate: &mut Gate, of: fn(&Feed, &mut Revocations, Duration) -> Option<Duration>| {
-        feeds.iter().filter_map(|(place, feed)| of(feed, gate.revocations(*place)?, now)).max()
+    let of_feeds = |authorizer: &mut Authorizer,
+                    of: fn(&Feed, &mut Revocations, Duration) -> Option<Duration>| {
+        feeds.iter().filter_map(|(place, feed)| of(feed, authorizer.revocations(*place)?, now)).max()
     };
     match awaited {
-        Awaited::Key(_) => {
-            remotes.iter().filter_map(|(place, remote)| remote.awaited_since(gate.keys(*place)?, now)).max()
-        }
-        Awaited::Revocations => of_feeds(gate, Feed::awaited_since),
-        Awaited::FirstPage => of_feeds(gate, Feed::first_awaited_since),
+        Awaited::Keys(_) => remotes
+            .iter()
+            .filter_map(|(place, remote)| remote.awaited_since(authorizer.keys(*place)?, now))
+            .max(),
+        Awaited::Revocations => of_feeds(authorizer, Feed::awaited_since),
+        Awaited::FirstPage => of_feeds(authorizer, Feed::first_awaited_since),
     }
 }
 
-const AT_ONCE: Duration = Duration::from_millis(1);
-const QUICKEST: Duration = Duration::from_millis(20);
-const QUICK: Duration = Duration::from_millis(200);
+const IMMEDIATE_TICK: Duration = Duration::from_millis(1);
+const HELD_TICK: Duration = Duration::from_millis(20);
+const STARTUP_TICK: Duration = Duration::from_millis(200);
 /// How long after its fetch a revocation may take to reach every worker.
-const FOLLOWING: Duration = Duration::from_millis(250);
-const SLOW: Duration = Duration::from_secs(1);
+const FEED_TICK: Duration = Duration::from_millis(250);
+const IDLE_TICK: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fake::{FEED, JWKS, Process, REMOTE, TOKEN, Worker, followed, policy};
-    use crate::vm::Action;
+    use crate::outcome::Action;
 
     fn refusal(policy: &str) -> String {
         let mut worker = Worker::unconfigured(&Process::start(), policy);
@@ -281,18 +320,18 @@ mod tests {
     fn inline_keys_need_slow_ticks_only() {
         let worker = Worker::new(&Process::start(), &policy(&format!(r#"{{ "inline": {JWKS} }}"#), "{}"));
 
-        assert_eq!(worker.host.pace.get(), Some(SLOW));
+        assert_eq!(worker.host.tick_period.get(), Some(IDLE_TICK));
     }
 
     #[test]
     fn ticks_are_quick_until_the_keys_are_there() {
         let mut worker = Worker::new(&Process::start(), &policy(REMOTE, "{}"));
-        assert_eq!(worker.host.pace.get(), Some(QUICK));
+        assert_eq!(worker.host.tick_period.get(), Some(STARTUP_TICK));
 
         worker.tick();
         worker.fetched("200", JWKS.as_bytes());
 
-        assert_eq!(worker.host.pace.get(), Some(SLOW));
+        assert_eq!(worker.host.tick_period.get(), Some(IDLE_TICK));
     }
 
     #[test]
@@ -326,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn the_keys_of_an_issuer_that_only_the_shadow_believes_are_fetched_too() {
+    fn keys_of_an_issuer_of_the_shadow_alone_are_fetched_too() {
         let own = policy(&format!(r#"{{ "inline": {JWKS} }}"#), "{}");
         let shadow = policy(REMOTE, "{}").replace("http://as.test\"", "http://other.test\"");
         let bundle = format!(r#"{{ "policy": {own}, "shadow": {shadow} }}"#);
@@ -366,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn the_feed_of_an_issuer_that_only_the_shadow_believes_is_followed_too() {
+    fn the_feed_of_an_issuer_of_the_shadow_alone_is_followed() {
         let own = policy(&format!(r#"{{ "inline": {JWKS} }}"#), "{}");
         let shadow = followed(FEED).replace("\"http://as.test\"", "\"http://other.test\"");
         let bundle = format!(r#"{{ "policy": {own}, "shadow": {shadow} }}"#);

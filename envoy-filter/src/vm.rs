@@ -3,21 +3,12 @@
 use keystone_verifier::text;
 
 use crate::heartbeat::Heartbeat;
-use crate::held::{Held, HeldRequests, MOST_ANSWERS};
+use crate::held::{HeldRequest, HeldRequests, MAX_ANSWERS_PER_CALL};
 use crate::host::{Host, Level};
 use crate::metrics::Metrics;
-use crate::request::{self, Served, Verdict};
-use crate::root::Root;
-
-/// What Envoy does with a request next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// It goes on to the next filter.
-    Continue = 0,
-    /// It goes no further: it was answered, or is held. Body and trailers wait, too: the weaker 1 lets them go on where the plugin's
-    /// `allow_on_headers_stop_iteration` is set, and what is held with them.
-    Stop = 4,
-}
+use crate::outcome::{Action, Codes, Outcome, fail};
+use crate::request;
+use crate::root::{Backlog, Root};
 
 /// The state of a VM. Contexts are numbers that the host hands out: roots have parent 0, requests have a root.
 #[derive(Debug)]
@@ -57,7 +48,7 @@ impl<H: Host> Vm<H> {
         match Root::configure(&self.host) {
             Ok(mut root) => {
                 for (_, other) in &mut self.roots {
-                    root.inherit(&self.host, other);
+                    root.adopt_state(&self.host, other);
                 }
                 take(&mut self.roots, context);
                 self.roots.push((context, root));
@@ -66,7 +57,7 @@ impl<H: Host> Vm<H> {
                 true
             }
             Err(error) => {
-                self.host.log(Level::Error, &text!("wrong configuration: {error}"));
+                self.host.log(Level::Error, &text!("invalid configuration: {error}"));
                 false
             }
         }
@@ -76,7 +67,7 @@ impl<H: Host> Vm<H> {
     pub fn tick(&mut self, context: u32) {
         if let Some(root) = find(&mut self.roots, context) {
             root.tick(&self.host, &mut self.metrics);
-            self.settle(context);
+            self.decide_held(context);
         }
         if let Some(number) = self.heartbeat.beat(&self.host) {
             let name = text!("keystone_worker_heartbeat_seconds.worker.{number}");
@@ -89,7 +80,7 @@ impl<H: Host> Vm<H> {
     pub fn fetched(&mut self, context: u32, call: u32, size: usize) {
         if let Some(root) = find(&mut self.roots, context) {
             root.fetched(&self.host, call, size);
-            self.settle(context);
+            self.decide_held(context);
         }
     }
 
@@ -97,23 +88,23 @@ impl<H: Host> Vm<H> {
     pub fn request(&mut self, context: u32) -> Action {
         let id = take(&mut self.begun, context).unwrap_or_default();
         let held = &self.held;
-        let served = match find(&mut self.roots, id) {
+        let outcome = match find(&mut self.roots, id) {
             // What has been on its way for so long is not worth waiting for any more.
             Some(root) => root.request(&self.host, |awaited, is_new| is_new && held.has_room_for(awaited)),
             // No configuration, no way through.
-            None => request::fail(&self.host),
+            None => fail(&self.host),
         };
-        match served {
-            Served::Done(action, verdict) => {
-                self.count(verdict);
+        match outcome {
+            Outcome::Done(action, codes) => {
+                self.count(codes);
                 action
             }
-            Served::Held(awaited) => {
+            Outcome::Held(awaited) => {
                 self.metrics.raise(("keystone_held_requests_total", "", ""), 1);
                 if let Some(root) = find(&mut self.roots, id) {
                     let (since, news) = (self.host.now(), root.news());
-                    self.held.push(Held { context, root: id, awaited, since, news });
-                    root.hurry(&self.host);
+                    self.held.push(HeldRequest { context, root: id, awaited, since, news });
+                    root.tick_soon(&self.host);
                 }
                 Action::Stop
             }
@@ -123,13 +114,15 @@ impl<H: Host> Vm<H> {
     /// The trailers of a request are there. Which root it has is not kept for as long, so what any root of this VM calls an
     /// identity header is removed.
     pub fn trailers(&mut self) -> Action {
-        let names: Vec<_> = self.roots.iter().flat_map(|(_, root)| root.identity_headers()).collect();
-        if request::clean_trailers(&self.host, &names) {
+        let is_identity_header =
+            |name: &[u8]| self.roots.iter().any(|(_, root)| root.is_identity_header(name));
+        let has_any = self.roots.iter().any(|(_, root)| root.has_identity_headers());
+        if !has_any || request::clean_trailers(&self.host, is_identity_header) {
             return Action::Continue;
         }
         // Going on would let a forged identity through.
-        if let Served::Done(_, verdict) = request::fail(&self.host) {
-            self.count(verdict);
+        if let Outcome::Done(_, codes) = fail(&self.host) {
+            self.count(codes);
         }
         Action::Stop
     }
@@ -148,57 +141,58 @@ impl<H: Host> Vm<H> {
         if self.host.vm_id().is_some_and(|vm_id| vm_id.is_empty()) {
             self.host.log(
                 Level::Warn,
-                "this plugin has no vm_id, so every other plugin without one can write to its shared data: give it a vm_id of its own",
+                "this plugin has no vm_id, so every other plugin without one can write to its shared data; set a unique vm_id",
             );
         }
     }
 
-    /// A VM has room for so much, however many configurations live in it.
+    /// Shares the memory of the VM among its configurations.
     fn share_memory(&mut self) {
-        let of = |(verdicts, feeds), (of_verdicts, of_feeds)| (verdicts + of_verdicts, feeds + of_feeds);
-        let (verdicts, feeds) = self.roots.iter().map(|(_, root)| root.memories()).fold((0, 0), of);
+        let caches = self.roots.iter().map(|(_, root)| root.token_caches()).sum::<usize>();
+        let feeds = self.roots.iter().map(|(_, root)| root.followed_feeds()).sum::<usize>();
         for (_, root) in &mut self.roots {
-            root.limit(VERDICT_BYTES / verdicts.max(1), MOST_REVOCATIONS / feeds.max(1));
+            root.set_limits(TOKEN_CACHE_BYTES / caches.max(1), MAX_REVOCATIONS / feeds.max(1));
         }
     }
 
     /// Decides on the requests that are held for a root and need wait no longer. Only on so many: the others come with the
     /// next tick, which is near.
-    fn settle(&mut self, id: u32) {
+    fn decide_held(&mut self, id: u32) {
         let due = self.due(id);
-        for held in due.iter().take(MOST_ANSWERS) {
+        for held in due.iter().take(MAX_ANSWERS_PER_CALL) {
             self.reconsider(*held);
         }
         if !due.is_empty() {
-            self.host.attend(id);
+            self.host.set_effective_context(id);
         }
-        self.keep_pace(id, due.len() > MOST_ANSWERS);
+        self.update_tick(id, due.len() > MAX_ANSWERS_PER_CALL);
     }
 
     /// The held requests of a root on which there is something to decide: nothing is judged anew as long as nothing is new.
-    fn due(&mut self, id: u32) -> Vec<Held> {
+    fn due(&mut self, id: u32) -> Vec<HeldRequest> {
         if self.held.is_empty() {
             return Vec::new();
         }
         let now = self.host.now();
         let Some(root) = find(&mut self.roots, id) else { return Vec::new() };
         let news = root.news();
-        let is_due =
-            |held: &Held| !held.may_wait(now) || held.news != news || !root.is_awaited(held.awaited, now);
+        let is_due = |held: &HeldRequest| {
+            !held.may_wait(now) || held.news != news || !root.is_awaited(held.awaited, now)
+        };
         self.held.of(id).filter(is_due).collect()
     }
 
-    fn reconsider(&mut self, held: Held) {
-        if !self.host.attend(held.context) {
+    fn reconsider(&mut self, held: HeldRequest) {
+        if !self.host.set_effective_context(held.context) {
             return self.held.remove(held.context);
         }
         let Some(root) = find(&mut self.roots, held.root) else { return };
         let may_wait = held.may_wait(self.host.now());
         match root.request(&self.host, |_, _| may_wait) {
-            Served::Held(awaited) => self.held.put_back(Held { awaited, news: root.news(), ..held }),
-            Served::Done(action, verdict) => {
+            Outcome::Held(awaited) => self.held.put_back(HeldRequest { awaited, news: root.news(), ..held }),
+            Outcome::Done(action, codes) => {
                 self.held.remove(held.context);
-                self.count(verdict);
+                self.count(codes);
                 if action == Action::Continue {
                     self.host.resume();
                 }
@@ -206,17 +200,17 @@ impl<H: Host> Vm<H> {
         }
     }
 
-    fn count(&mut self, verdict: Verdict) {
-        self.metrics.raise(("keystone_decisions_total", "code", verdict.word), 1);
-        if let Some(shadow) = verdict.shadow {
+    fn count(&mut self, codes: Codes) {
+        self.metrics.raise(("keystone_decisions_total", "code", codes.enforced), 1);
+        if let Some(shadow) = codes.shadow {
             self.metrics.raise(("keystone_shadow_differences_total", "code", shadow), 1);
         }
     }
 
-    fn keep_pace(&mut self, id: u32, is_behind: bool) {
+    fn update_tick(&mut self, id: u32, is_behind: bool) {
         let someone_waits = self.held.of(id).next().is_some();
         if let Some(root) = find(&mut self.roots, id) {
-            root.keep_pace(&self.host, (someone_waits, is_behind));
+            root.update_tick(&self.host, Backlog { requests_wait: someone_waits, is_behind });
         }
     }
 }
@@ -235,10 +229,10 @@ fn take<T>(list: &mut Vec<(u32, T)>, context: u32) -> Option<T> {
     }
 }
 
-/// Of the 128 MiB of a VM: for accepted tokens.
-const VERDICT_BYTES: usize = 32 << 20;
+/// The share of a VM's 128 MiB for accepted tokens.
+const TOKEN_CACHE_BYTES: usize = 32 << 20;
 /// Some 60 MiB, with those that are read anew.
-const MOST_REVOCATIONS: usize = 200_000;
+const MAX_REVOCATIONS: usize = 200_000;
 
 #[cfg(test)]
 mod tests;

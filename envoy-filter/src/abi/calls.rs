@@ -7,8 +7,8 @@
 use std::ptr::null_mut;
 use std::time::Duration;
 
+use crate::header_map;
 use crate::host::{Answer, Fetch, Host, Level, Metric, Shared};
-use crate::pairs;
 
 /// The status of success.
 const OK: u32 = 0;
@@ -144,8 +144,8 @@ impl Host for Abi {
     }
 
     fn fetch(&self, fetch: &Fetch<'_>) -> Option<u32> {
-        let headers = pairs::write(fetch.headers);
-        let trailers = pairs::EMPTY;
+        let headers = header_map::write(fetch.headers);
+        let trailers = header_map::EMPTY;
         let mut call = 0;
         // SAFETY: the host copies everything before it returns, and writes one u32.
         let status = unsafe {
@@ -207,7 +207,7 @@ impl Host for Abi {
     }
 
     fn set_request_headers(&self, headers: &[(&[u8], &[u8])]) -> bool {
-        let headers = pairs::write(headers);
+        let headers = header_map::write(headers);
         // SAFETY: the host copies the map before it returns.
         unsafe { proxy_set_header_map_pairs(REQUEST_HEADERS, headers.as_ptr(), headers.len()) == OK }
     }
@@ -218,7 +218,7 @@ impl Host for Abi {
     }
 
     fn respond(&self, answer: &Answer<'_>) -> bool {
-        let headers = pairs::write(answer.headers);
+        let headers = header_map::write(answer.headers);
         // SAFETY: the host copies everything before it returns.
         unsafe {
             proxy_send_local_response(
@@ -234,7 +234,7 @@ impl Host for Abi {
         }
     }
 
-    fn attend(&self, context: u32) -> bool {
+    fn set_effective_context(&self, context: u32) -> bool {
         proxy_set_effective_context(context) == OK
     }
 

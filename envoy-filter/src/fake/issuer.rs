@@ -23,7 +23,7 @@ pub(crate) fn followed(feed: &str) -> String {
 /// Where the feed of a test is.
 pub(crate) const FEED: &str = r#"{ "url": "http://as.test/revocations", "keys_url": "http://as.test/feed-jwks.json", "cluster": "keystone" }"#;
 
-/// What answers the fetches.
+/// An issuer that answers the fetches.
 #[derive(Debug)]
 pub(crate) struct Issuer {
     /// Each revokes a session. The cursor after the first is `1.1`, after the second `2.1`.
@@ -113,7 +113,7 @@ pub(crate) struct Followers {
 }
 
 impl Followers {
-    /// Of an issuer that has a revocation already. Nothing was fetched yet.
+    /// Followers of an issuer that has a revocation already. Nothing was fetched yet.
     pub(crate) fn new(workers: usize) -> Self {
         let mut issuer = Issuer::new();
         issuer.revoke("s-0");
@@ -171,7 +171,7 @@ impl Followers {
         self.workers.iter_mut().map(|(worker, _)| worker.get(path, token).0).collect()
     }
 
-    /// What all workers wrote into the log.
+    /// Returns the lines that all workers wrote into the log.
     pub(crate) fn log(&self) -> Vec<String> {
         let lines = self.workers.iter().flat_map(|(worker, _)| worker.host.log.borrow().clone());
         lines.map(|(_, line)| line).collect()

@@ -5,8 +5,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::{Asked, Fake, Outcome, Process, Stream};
-use crate::pairs;
-use crate::vm::{Action, Vm};
+use crate::header_map;
+use crate::held::HOLD_TIMEOUT;
+use crate::outcome::Action;
+use crate::vm::Vm;
 
 /// One worker thread with its VM, in which one plugin is configured as context 1.
 #[derive(Debug)]
@@ -45,7 +47,7 @@ impl Worker {
     pub(crate) fn tick_for(&mut self, time: Duration) {
         let end = self.host.process.now.get() + time;
         while self.host.process.now.get() < end {
-            self.host.process.wait(self.host.pace.get().unwrap_or(time));
+            self.host.process.wait(self.host.tick_period.get().unwrap_or(time));
             self.tick();
         }
     }
@@ -86,7 +88,7 @@ impl Worker {
     }
 
     pub(crate) fn send(&mut self, headers: &[(&str, &str)]) -> Outcome {
-        self.send_raw(pairs::write(headers))
+        self.send_raw(header_map::write(headers))
     }
 
     pub(crate) fn send_raw(&mut self, headers: Vec<u8>) -> Outcome {
@@ -98,7 +100,7 @@ impl Worker {
 
     /// A request that stays open under this context until [`Self::end`].
     pub(crate) fn begin(&mut self, context: u32, headers: &[(&str, &str)]) -> Action {
-        self.begin_raw(context, pairs::write(headers))
+        self.begin_raw(context, header_map::write(headers))
     }
 
     fn begin_raw(&mut self, context: u32, headers: Vec<u8>) -> Action {
@@ -113,12 +115,12 @@ impl Worker {
 
     /// The trailers of an open request: what the filter says, and what is left of them.
     pub(crate) fn trailers(&mut self, context: u32, trailers: &[(&str, &str)]) -> (Action, Vec<String>) {
-        self.host.streams.borrow_mut().get_mut(&context).unwrap().trailers = pairs::write(trailers);
+        self.host.streams.borrow_mut().get_mut(&context).unwrap().trailers = header_map::write(trailers);
         self.host.attended.set(context);
         let action = self.vm.trailers();
         self.returned(0);
         let streams = self.host.streams.borrow();
-        let left = pairs::read(&streams.get(&context).unwrap().trailers).unwrap();
+        let left = header_map::read(&streams.get(&context).unwrap().trailers).unwrap();
         (action, left.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect())
     }
 
@@ -134,7 +136,7 @@ impl Worker {
     pub(crate) fn outcome(&self, context: u32) -> Outcome {
         let mut streams = self.host.streams.borrow_mut();
         let stream = streams.get_mut(&context).unwrap();
-        let readable = pairs::read(&stream.headers).unwrap_or_default();
+        let readable = header_map::read(&stream.headers).unwrap_or_default();
         let owned = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Outcome {
             action: if stream.resumed { Action::Continue } else { Action::Stop },
@@ -145,17 +147,29 @@ impl Worker {
         }
     }
 
-    /// `GET path` with a bearer token: the status and the reason, 200 if it goes on, 0 if it is held.
+    /// Returns the outcome of a request that is held for as long as it may be.
+    pub(crate) fn send_and_wait(&mut self, headers: &[(&str, &str)]) -> Outcome {
+        self.begin(7, headers);
+        self.tick_for(HOLD_TIMEOUT);
+        let outcome = self.outcome(7);
+        self.end(7);
+        outcome
+    }
+
+    /// Sends `GET path` with a bearer token. Returns the status and the reason, 200 if it goes on, [`HELD`] if it is held.
     pub(crate) fn get(&mut self, path: &str, token: &str) -> (u16, String) {
         let bearer = format!("Bearer {token}");
         let outcome = self.send(&[(":method", "GET"), (":path", path), ("authorization", &bearer)]);
         match (outcome.response, outcome.action) {
             (Some(response), _) => (response.status, response.details),
             (None, Action::Continue) => (200, String::new()),
-            (None, Action::Stop) => (0, String::new()),
+            (None, Action::Stop) => (HELD, String::new()),
         }
     }
 }
 
-/// So many calls may be inside each other: Envoy 1.40 with a plain filter chain endures some 320.
+/// Stands for the status of a request that is held.
+pub(crate) const HELD: u16 = 0;
+
+/// The number of calls that may be inside each other: Envoy 1.40 with a plain filter chain endures some 320.
 const DEEPEST: usize = 32;

@@ -1,7 +1,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::fake::{JWKS, JWKS_OF_BOTH, Process, REMOTE, TOKEN, TOKEN_OF_SECOND_KEY, Worker, policy};
+use crate::fake::{HELD, JWKS, JWKS_OF_BOTH, Process, REMOTE, TOKEN, TOKEN_OF_SECOND_KEY, Worker, policy};
+use crate::held::HOLD_TIMEOUT;
 
 const TICK: Duration = Duration::from_secs(1);
 
@@ -20,7 +21,7 @@ fn fetches(workers: &[Worker]) -> usize {
 }
 
 /// Three workers, the first of which has fetched the keys for all.
-fn served() -> (Rc<Process>, [Worker; 3]) {
+fn workers_with_keys() -> (Rc<Process>, [Worker; 3]) {
     let process = Process::start();
     let mut workers = workers(&process);
     tick_all(&process, &mut workers);
@@ -38,7 +39,7 @@ fn a_configuration_alone_fetches_nothing() {
 
 #[test]
 fn one_fetch_serves_every_worker() {
-    let (_, mut workers) = served();
+    let (_, mut workers) = workers_with_keys();
 
     assert_eq!(fetches(&workers), 1);
     assert_eq!(*workers[0].host.fetches.borrow(), ["keystone as.test/jwks.json"]);
@@ -49,7 +50,7 @@ fn one_fetch_serves_every_worker() {
 
 #[test]
 fn keys_are_refreshed_by_one_worker_and_followed_by_all() {
-    let (process, mut workers) = served();
+    let (process, mut workers) = workers_with_keys();
     process.wait(Duration::from_secs(300));
     tick_all(&process, &mut workers);
     assert_eq!(fetches(&workers), 2);
@@ -125,7 +126,7 @@ fn no_bad_answer_replaces_good_keys_until_they_are_too_old() {
         ("200", br#"{"keys":[]}"#),
         ("200", &huge),
     ] {
-        let (process, mut workers) = served();
+        let (process, mut workers) = workers_with_keys();
         process.wait(Duration::from_secs(300));
         tick_all(&process, &mut workers);
         workers[0].fetched(status, body);
@@ -140,6 +141,8 @@ fn no_bad_answer_replaces_good_keys_until_they_are_too_old() {
             assert_eq!(worker.get("/orders", TOKEN).0, 200, "{status}");
         }
         process.wait(Duration::from_secs(300));
+        tick_all(&process, &mut workers);
+        process.wait(HOLD_TIMEOUT);
         for worker in &mut workers {
             assert_eq!(worker.get("/orders", TOKEN), (503, "keystone_keys_unavailable".into()));
         }
@@ -147,8 +150,8 @@ fn no_bad_answer_replaces_good_keys_until_they_are_too_old() {
 }
 
 #[test]
-fn unknown_kids_bring_one_fetch_in_30_seconds_for_the_whole_process() {
-    let (process, mut workers) = served();
+fn unknown_kids_cause_one_fetch_per_process_in_30_seconds() {
+    let (process, mut workers) = workers_with_keys();
     process.wait(Duration::from_secs(30));
     let before = fetches(&workers);
     for second in 0..60 {
@@ -168,7 +171,7 @@ fn unknown_kids_bring_one_fetch_in_30_seconds_for_the_whole_process() {
 
 #[test]
 fn a_new_configuration_and_a_new_worker_find_the_keys_at_once() {
-    let (process, mut workers) = served();
+    let (process, mut workers) = workers_with_keys();
 
     assert!(workers[0].configure());
     assert_eq!(workers[0].get("/orders", TOKEN).0, 200);
@@ -178,18 +181,18 @@ fn a_new_configuration_and_a_new_worker_find_the_keys_at_once() {
 
 #[test]
 fn plugins_with_different_urls_do_not_share_keys() {
-    let (process, _) = served();
+    let (process, _) = workers_with_keys();
     let elsewhere = REMOTE.replace("jwks.json", "other.json");
 
-    assert_eq!(Worker::new(&process, &policy(&elsewhere, "{}")).get("/orders", TOKEN).0, 503);
+    assert_eq!(Worker::new(&process, &policy(&elsewhere, "{}")).get("/orders", TOKEN).0, HELD);
 }
 
 #[test]
 fn plugins_with_different_clusters_do_not_share_keys() {
-    let (process, mut workers) = served();
+    let (process, mut workers) = workers_with_keys();
     let elsewhere = policy(&REMOTE.replace("\"keystone\"", "\"other\""), "{}");
     let mut other = Worker::new(&process, &elsewhere);
-    assert_eq!(other.get("/orders", TOKEN).0, 503);
+    assert_eq!(other.get("/orders", TOKEN).0, HELD);
 
     // Nor does what comes from there reach the others.
     other.tick();
@@ -202,14 +205,14 @@ fn plugins_with_different_clusters_do_not_share_keys() {
 
 #[test]
 fn keys_that_another_plugin_writes_are_not_used() {
-    let (process, mut workers) = served();
+    let (process, mut workers) = workers_with_keys();
     let planted = [&u64::MAX.to_le_bytes()[..], JWKS_OF_BOTH.as_bytes()].concat();
     process.overwrite("/keys", &planted);
     tick_all(&process, &mut workers);
 
     let mut new = Worker::new(&process, &policy(REMOTE, "{}"));
 
-    assert_eq!(new.get("/orders", TOKEN_OF_SECOND_KEY).0, 503);
+    assert_eq!(new.get("/orders", TOKEN_OF_SECOND_KEY).0, HELD);
     assert_eq!(workers[1].get("/orders", TOKEN).0, 200);
     new.tick();
     new.fetched("200", JWKS.as_bytes());
@@ -218,14 +221,14 @@ fn keys_that_another_plugin_writes_are_not_used() {
 
 #[test]
 fn keys_from_a_time_to_come_are_fetched_anew() {
-    for (ahead, status) in [(20, 200), (3600, 503)] {
-        let (process, _) = served();
+    for (ahead, status) in [(20, 200), (3600, HELD)] {
+        let (process, _) = workers_with_keys();
         process.set_back(Duration::from_secs(ahead));
         let mut new = Worker::new(&process, &policy(REMOTE, "{}"));
 
         assert_eq!(new.get("/orders", TOKEN).0, status, "{ahead}");
         new.tick();
-        assert_eq!(new.host.fetches.borrow().len(), usize::from(status == 503));
+        assert_eq!(new.host.fetches.borrow().len(), usize::from(status == HELD));
         if status == 200 {
             assert_eq!(new.host.metric("keystone_key_age_seconds.issuer.as_test"), Some(0));
         }
@@ -278,7 +281,7 @@ fn an_answer_lost_under_a_clock_that_was_ahead_is_given_up() {
 }
 
 #[test]
-fn envoys_statistics_tell_the_age_of_the_keys_and_how_fetches_ended() {
+fn statistics_show_the_age_of_keys_and_results_of_fetches() {
     let process = Process::start();
     let mut workers = workers(&process);
     tick_all(&process, &mut workers);

@@ -72,10 +72,10 @@ fn nobody_goes_on_before_a_long_list_is_read_back_in_parts() {
     followers.join();
 
     let worker = &mut followers.workers[0].0;
-    assert_eq!(worker.host.pace.get(), Some(Duration::from_millis(1)));
+    assert_eq!(worker.host.tick_period.get(), Some(Duration::from_millis(1)));
     assert_eq!(worker.get("/", "").0, 200);
     let mut held = 0;
-    while worker.host.pace.get() == Some(Duration::from_millis(1)) {
+    while worker.host.tick_period.get() == Some(Duration::from_millis(1)) {
         assert!(matches!(worker.get("/orders", TOKEN), (0, _) | (401, _)));
         worker.tick();
         held += 1;
@@ -96,7 +96,7 @@ fn what_cannot_be_read_back_stops_requests() {
 
         assert_eq!(followers.workers[0].0.get("/orders", TOKEN), (503, "keystone_revocations_stale".into()));
         assert_eq!(followers.get("/", ""), [200]);
-        let told = "what was known of the revocation feed of http://as.test cannot be read back";
+        let told = "the saved revocations of http://as.test could not be restored";
         assert!(followers.log().iter().any(|line| line.starts_with(told)), "{:?}", followers.log());
 
         followers.issuer.status = "200";
@@ -172,7 +172,7 @@ fn a_process_that_knows_nothing_waits_once_for_half_a_second() {
     worker.tick_for(Duration::from_millis(500));
     let outcome = worker.outcome(20);
     assert_eq!(outcome.response.map(|response| response.details), None);
-    assert_eq!(outcome.action, crate::vm::Action::Continue);
+    assert_eq!(outcome.action, crate::outcome::Action::Continue);
     // The fetch hangs, and then fails for the first time.
     assert_eq!(worker.get("/orders", TOKEN).0, 200);
     followers.issuer.status = "500";

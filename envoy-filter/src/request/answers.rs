@@ -1,4 +1,4 @@
-//! What a client is told: `tests/vectors/answers.json`, to which the crate and the npm package are held as well.
+//! Compares the answers to clients with `tests/vectors/answers.json`, as the tests of the crate and of the npm package do.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::fake::{Followers, Process, REMOTE, Response, TOKEN, Worker, policy};
-use crate::pairs;
+use crate::header_map;
 
 fn vectors(name: &str) -> Value {
     let path = format!("{}/../tests/vectors/{name}.json", env!("CARGO_MANIFEST_DIR"));
@@ -44,7 +44,7 @@ fn bytes(text: &Value) -> Vec<u8> {
 }
 
 #[test]
-fn every_refusal_of_the_hostile_file_is_answered_as_it_is_written_down() {
+fn every_refusal_of_the_hostile_file_has_the_listed_answer() {
     let (hostile, answers) = (vectors("hostile"), answers());
     let mut unseen: BTreeSet<&str> = answers.keys().map(String::as_str).collect();
     for case in hostile["cases"].as_array().unwrap() {
@@ -59,7 +59,7 @@ fn every_refusal_of_the_hostile_file_is_answered_as_it_is_written_down() {
         let values = case["authorization"].as_array().unwrap();
         headers.extend(values.iter().map(|value| ("authorization", bytes(value))));
 
-        let Some(response) = worker.send_raw(pairs::write(&headers)).response else { continue };
+        let Some(response) = worker.send_raw(header_map::write(&headers)).response else { continue };
 
         let answer = told(&response);
         let code = answer["code"].as_str().unwrap().to_owned();
@@ -73,18 +73,18 @@ fn every_refusal_of_the_hostile_file_is_answered_as_it_is_written_down() {
 }
 
 #[test]
-fn without_keys_the_answer_is_the_one_that_is_written_down() {
+fn without_keys_the_answer_is_the_listed_one() {
     let mut worker = Worker::new(&Process::start(), &policy(REMOTE, "{}"));
     let bearer = format!("Bearer {TOKEN}");
     let headers = [(":method", "GET"), (":path", "/orders"), ("authorization", bearer.as_str())];
 
-    let response = worker.send(&headers).response.unwrap();
+    let response = worker.send_and_wait(&headers).response.unwrap();
 
     assert_eq!(told(&response), answers()["keys_unavailable"]);
 }
 
 #[test]
-fn what_the_revocation_feed_says_is_answered_as_it_is_written_down() {
+fn refusals_by_the_feed_have_the_listed_answers() {
     let bearer = format!("Bearer {TOKEN}");
     let headers = [(":method", "GET"), (":path", "/strict"), ("authorization", bearer.as_str())];
     let mut followers = Followers::new(1);

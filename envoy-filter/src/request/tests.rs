@@ -116,7 +116,8 @@ fn a_missing_scope_is_named() {
 #[test]
 fn without_keys_the_fault_is_not_the_clients() {
     let headers = [(":method", "GET"), (":path", "/orders"), ("authorization", &bearer())];
-    let response = Worker::new(&Process::start(), &policy(REMOTE, "{}")).send(&headers).response.unwrap();
+    let mut worker = Worker::new(&Process::start(), &policy(REMOTE, "{}"));
+    let response = worker.send_and_wait(&headers).response.unwrap();
 
     assert_eq!((response.status, response.header("www-authenticate")), (503, None));
     assert_eq!(response.details, "keystone_keys_unavailable");
@@ -143,7 +144,7 @@ fn bytes_beyond_ascii_anywhere_are_answered() {
         for place in 0..4 {
             let headers =
                 [("authorization", "Bearer ?"), (":method", "GE?"), (":path", "/orders?"), ("x-?", "?")];
-            let mut raw = crate::pairs::write(&headers[..=place]);
+            let mut raw = crate::header_map::write(&headers[..=place]);
             raw.iter_mut().filter(|at| **at == b'?').for_each(|at| *at = byte);
 
             assert_eq!(worker.send_raw(raw).action, Action::Stop);
@@ -160,7 +161,7 @@ fn a_request_without_method_path_or_any_header_is_denied() {
 }
 
 #[test]
-fn an_accepted_request_costs_at_most_four_calls_whatever_the_policy_asks() {
+fn an_accepted_request_costs_at_most_four_calls() {
     let headers = [
         (":method", "GET"),
         (":path", "/orders"),
@@ -184,8 +185,8 @@ fn a_refused_request_costs_three_calls() {
 }
 
 #[test]
-fn every_other_header_survives_the_change_with_its_duplicates_and_bytes() {
-    let mut raw = crate::pairs::write(&[
+fn other_headers_keep_their_duplicates_and_bytes() {
+    let mut raw = crate::header_map::write(&[
         (":method", "GET"),
         (":path", "/orders?a=b"),
         ("authorization", bearer().as_str()),
@@ -222,7 +223,7 @@ fn the_upstream_gets_no_token_where_the_policy_says_so() {
 }
 
 #[test]
-fn access_logs_learn_the_verdict_and_the_verified_caller_where_the_policy_says_so() {
+fn access_logs_get_decision_and_caller_if_the_policy_says_so() {
     let mut worker = with("{}", r#""envoy": { "access_log": true }"#);
     let mut note = |path, token: &str| {
         let bearer = format!("Bearer {token}");
@@ -281,7 +282,7 @@ fn a_preflight_of_a_listed_origin_is_answered_without_a_token() {
 }
 
 #[test]
-fn a_host_that_refuses_a_change_stops_the_request_and_says_so_once() {
+fn a_refused_change_stops_the_request_and_is_logged_once() {
     let mut worker = worker(IDENTITY);
     worker.host.refuses_changes.set(true);
     for _ in 0..2 {

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::fake::{JWKS, JWKS_OF_BOTH, Process, REMOTE, TOKEN, TOKEN_OF_SECOND_KEY, Worker, policy};
-use crate::held::{MOST_HELD, MOST_HELD_FOR_ONE_KEY, PATIENCE};
+use crate::held::{HOLD_TIMEOUT, MAX_HELD, MAX_HELD_PER_KEY};
 
 /// A worker that has the first key only.
 fn worker() -> (std::rc::Rc<Process>, Worker) {
@@ -23,12 +23,12 @@ fn begin(worker: &mut Worker, context: u32, token: &str) -> Action {
 }
 
 #[test]
-fn a_token_of_a_new_key_is_held_until_the_key_is_there_and_goes_on() {
+fn a_token_of_a_new_key_is_held_until_the_key_arrives() {
     let (process, mut worker) = worker();
 
     assert_eq!(begin(&mut worker, 7, TOKEN_OF_SECOND_KEY), Action::Stop);
     assert!(worker.outcome(7).response.is_none());
-    assert!(worker.host.pace.get().unwrap() <= Duration::from_millis(20));
+    assert!(worker.host.tick_period.get().unwrap() <= Duration::from_millis(20));
     assert_eq!(begin(&mut worker, 8, TOKEN), Action::Continue);
     process.wait(Duration::from_millis(20));
     worker.tick();
@@ -37,14 +37,26 @@ fn a_token_of_a_new_key_is_held_until_the_key_is_there_and_goes_on() {
 
     let outcome = worker.outcome(7);
     assert_eq!((outcome.action, outcome.response.is_none()), (Action::Continue, true));
-    assert_eq!(worker.host.pace.get(), Some(Duration::from_secs(1)));
+    assert_eq!(worker.host.tick_period.get(), Some(Duration::from_secs(1)));
     worker.tick();
     assert_eq!(worker.host.metric("keystone_held_requests_total"), Some(1));
     assert_eq!(worker.host.metric("keystone_decisions_total.code.allow"), Some(2));
 }
 
 #[test]
-fn a_held_request_is_answered_within_half_a_second_whatever_the_fetch_does() {
+fn the_first_request_waits_for_the_first_keys() {
+    let mut worker = Worker::new(&Process::start(), &policy(REMOTE, "{}"));
+
+    assert_eq!(begin(&mut worker, 7, TOKEN), Action::Stop);
+    assert!(worker.outcome(7).response.is_none());
+    worker.tick();
+    worker.fetched("200", JWKS.as_bytes());
+
+    assert_eq!(worker.outcome(7).action, Action::Continue);
+}
+
+#[test]
+fn a_held_request_is_answered_within_half_a_second() {
     let (process, mut worker) = worker();
     begin(&mut worker, 7, TOKEN_OF_SECOND_KEY);
 
@@ -115,7 +127,7 @@ fn token_of(kid: u32) -> String {
     format!("{}.{}.{}", BASE64.encode(header), BASE64.encode("{}"), "A".repeat(86))
 }
 
-/// So many requests, each with another unknown key, from this context on: which of them are held.
+/// Begins this many requests, each with another unknown key, and returns which of them are held.
 fn flood(worker: &mut Worker, first: u32, count: u32) -> Vec<u32> {
     let mut held = Vec::new();
     for context in first..first + count {
@@ -133,7 +145,7 @@ fn flood(worker: &mut Worker, first: u32, count: u32) -> Vec<u32> {
 fn a_flood_of_unknown_keys_is_held_up_to_a_fixed_number() {
     let (_, mut worker) = worker();
 
-    assert_eq!(flood(&mut worker, 10, 3000).len(), MOST_HELD);
+    assert_eq!(flood(&mut worker, 10, 3000).len(), MAX_HELD);
     assert_eq!(worker.get("/orders", TOKEN_OF_SECOND_KEY), (401, "keystone_unknown_kid".into()));
     assert_eq!((worker.get("/orders", TOKEN).0, worker.get("/", "").0), (200, 200));
 }
@@ -147,7 +159,7 @@ fn one_unknown_key_leaves_room_for_another() {
         worker.outcome(*context).response.is_none()
     });
 
-    assert_eq!(held.count(), MOST_HELD_FOR_ONE_KEY);
+    assert_eq!(held.count(), MAX_HELD_PER_KEY);
     assert_eq!(begin(&mut worker, 7, TOKEN_OF_SECOND_KEY), Action::Stop);
     assert!(worker.outcome(7).response.is_none());
 }
@@ -162,7 +174,7 @@ fn a_flood_that_is_held_is_answered_by_many_calls_soon() {
         if let Some(status) = ends {
             worker.fetched(status, JWKS.as_bytes());
         } else {
-            worker.tick_for(PATIENCE);
+            worker.tick_for(HOLD_TIMEOUT);
         }
         worker.tick_for(Duration::from_millis(50));
 
@@ -171,7 +183,7 @@ fn a_flood_that_is_held_is_answered_by_many_calls_soon() {
         }
         process.wait(Duration::from_secs(1));
         worker.tick();
-        assert!(worker.host.pace.get().unwrap() >= Duration::from_millis(200));
+        assert!(worker.host.tick_period.get().unwrap() >= Duration::from_millis(200));
     }
 }
 
@@ -179,14 +191,14 @@ fn a_flood_that_is_held_is_answered_by_many_calls_soon() {
 fn a_request_that_begins_to_wait_delays_no_other() {
     let (_, mut worker) = worker();
     let held = flood(&mut worker, 10, 100);
-    worker.tick_for(PATIENCE);
+    worker.tick_for(HOLD_TIMEOUT);
     let at_once = Duration::from_millis(1);
-    assert_eq!(worker.host.pace.get(), Some(at_once));
+    assert_eq!(worker.host.tick_period.get(), Some(at_once));
 
     begin(&mut worker, 7, TOKEN_OF_SECOND_KEY);
 
     assert!(worker.outcome(7).response.is_none());
-    assert_eq!(worker.host.pace.get(), Some(at_once));
+    assert_eq!(worker.host.tick_period.get(), Some(at_once));
     worker.tick_for(Duration::from_millis(10));
     assert!(held.iter().all(|context| worker.outcome(*context).response.is_some()));
 }
@@ -251,7 +263,7 @@ fn a_vm_without_an_id_of_its_own_is_told_of() {
     worker.host.vm_id.replace(String::new());
 
     assert!(worker.configure());
-    assert!(worker.host.last_line().contains("give it a vm_id of its own"));
+    assert!(worker.host.last_line().contains("set a unique vm_id"));
 }
 
 #[test]

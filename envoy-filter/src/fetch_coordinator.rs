@@ -7,8 +7,8 @@ use crate::lease::Lease;
 use crate::record::Record;
 
 #[derive(Debug)]
-pub(crate) struct Turn {
-    /// Of the lease.
+pub(crate) struct FetchCoordinator {
+    /// The record of the lease.
     record: Record,
     /// The failures in a row that this worker has backed off for.
     failures: u32,
@@ -29,7 +29,7 @@ struct Flight {
     lease: Option<Lease>,
 }
 
-impl Turn {
+impl FetchCoordinator {
     pub(crate) const fn new(record: Record) -> Self {
         Self { record, failures: 0, flight: None, awaited_since: None, ended: (0, 0) }
     }
@@ -59,28 +59,28 @@ impl Turn {
         (is_due || self.is_under_way()).then(|| self.awaited_since.unwrap_or(now))
     }
 
-    /// Whether the fetch under way is for this worker alone.
+    /// Returns whether the fetch under way is for this worker alone.
     pub(crate) fn is_alone(&self) -> bool {
         self.flight.is_some_and(|flight| flight.lease.is_none())
     }
 
-    /// Whether the answer to `call` is that of the fetch under way.
+    /// Returns whether the answer to `call` is that of the fetch under way.
     pub(crate) fn awaits(&self, call: u32) -> bool {
         self.flight.is_some_and(|flight| flight.call == Some(call))
     }
 
-    /// Whether another worker's fetch has failed since the last look. A failure of one worker makes all of them wait, so
+    /// Returns whether another worker's fetch has failed since the last look. A failure of one worker makes all of them wait, so
     /// that the process backs off and not each worker by itself.
     pub(crate) fn others_failed(&mut self, lease: Lease) -> bool {
         std::mem::replace(&mut self.failures, lease.failures) < lease.failures
     }
 
-    /// Whether the last fetch of the process has failed.
+    /// Returns whether the last fetch of the process has failed.
     pub(crate) const fn has_failed(&self) -> bool {
         self.failures > 0
     }
 
-    /// Whether the fetch under way is still this worker's to tell the others of: its lease has not run out.
+    /// Returns whether the fetch under way is still this worker's to tell the others of: its lease has not run out.
     pub(crate) fn holds_lease(&self, host: &impl Host) -> bool {
         let own = self.flight.and_then(|flight| flight.lease);
         let found = self.record.read(host).and_then(|record| Lease::read(&record.value));
@@ -88,7 +88,7 @@ impl Turn {
     }
 
     /// Takes the lease, if nobody has it.
-    pub(crate) fn claim(&mut self, host: &impl Host, (lease, version): (Lease, u32)) -> bool {
+    pub(crate) fn claim(&mut self, host: &impl Host, lease: Lease, version: u32) -> bool {
         let now = host.now();
         let held = lease.held(now);
         let claimed = !lease.is_held(now) && self.record.write(host, &held.write(), Some(version));
@@ -117,7 +117,7 @@ impl Turn {
         let now = host.now();
         // A clock that was set back must not make it wait for as long as that.
         let since = flight.since.min(now);
-        if now.saturating_sub(since) > LOST_AFTER {
+        if now.saturating_sub(since) > LOST_FETCH_TIMEOUT {
             return false;
         }
         let lease = flight.lease.map(|own| own.held(now));
@@ -164,4 +164,4 @@ impl Turn {
 }
 
 /// Twice the timeout that the host was given.
-const LOST_AFTER: Duration = Duration::from_secs(10);
+const LOST_FETCH_TIMEOUT: Duration = Duration::from_secs(10);

@@ -5,17 +5,18 @@ use std::time::Duration;
 use keystone_verifier::{Address, IssuerPolicy, KeySource, text};
 
 use crate::host::{Fetch, Host};
+use crate::record::Origin;
 
 /// The largest key set and the largest page, as for every verifier.
 const MAX_BYTES: usize = 64 * 1024;
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What is asked for, as the `accept` header says it.
+/// The values of the `accept` header.
 const JWKS: &str = "application/jwk-set+json, application/json";
 const PAGE: &str = "application/keystone-revocations+jwt";
 
 #[derive(Debug)]
-pub(crate) struct Source {
+pub(crate) struct Endpoint {
     pub(crate) url: String,
     pub(crate) cluster: String,
     accept: &'static str,
@@ -26,20 +27,20 @@ pub(crate) struct Source {
 
 /// Where the revocation feed of an issuer is.
 #[derive(Debug)]
-pub(crate) struct FeedSources {
-    pub(crate) keys: Source,
-    pub(crate) pages: Source,
+pub(crate) struct FeedEndpoints {
+    pub(crate) keys: Endpoint,
+    pub(crate) pages: Endpoint,
 }
 
-impl Source {
+impl Endpoint {
     /// Where the keys of tokens are. `None` if they are in the policy itself. The error is what the policy lacks for Envoy.
     pub(crate) fn of_keys(issuer: &IssuerPolicy) -> Result<Option<Self>, String> {
         let KeySource::Remote { url, cluster } = &issuer.keys else { return Ok(None) };
         let cluster = cluster.as_ref().ok_or_else(|| missing("keys", url))?;
-        Self::new("keys.url", (url, JWKS), cluster).map(Some)
+        Self::new("keys.url", url, JWKS, cluster).map(Some)
     }
 
-    fn new(member: &str, (url, accept): (&str, &'static str), cluster: &str) -> Result<Self, String> {
+    fn new(member: &str, url: &str, accept: &'static str, cluster: &str) -> Result<Self, String> {
         // Every policy that was read has such addresses only.
         let Some(Address { scheme, authority, target }) = Address::parse(url) else {
             return Err(text!("{member}: {url} is not an address that can be asked for"));
@@ -48,9 +49,9 @@ impl Source {
         Ok(Self { url: url.into(), cluster: cluster.into(), accept, scheme, authority, path })
     }
 
-    /// What the records of all rest on who ask here about this issuer: they share what was answered, and nobody else does.
-    pub(crate) fn place<'a>(&'a self, issuer: &'a str) -> (&'a str, &'a str, &'a str) {
-        (&self.url, &self.cluster, issuer)
+    /// Returns the origin of the records for all who ask here about `issuer`.
+    pub(crate) fn origin<'a>(&'a self, issuer: &'a str) -> Origin<'a> {
+        Origin { url: &self.url, cluster: &self.cluster, issuer }
     }
 
     /// Starts a fetch. `None`: Envoy knows no such cluster, or cannot use it.
@@ -87,14 +88,14 @@ impl Source {
     }
 }
 
-impl FeedSources {
+impl FeedEndpoints {
     /// `None` if the feed is not followed. The error is what the policy lacks for Envoy.
     pub(crate) fn new(issuer: &IssuerPolicy) -> Result<Option<Self>, String> {
         let Some(feed) = &issuer.revocations else { return Ok(None) };
         let cluster = feed_cluster(issuer).ok_or_else(|| missing("revocation", &feed.url))?;
         Ok(Some(Self {
-            keys: Source::new("revocation.keys_url", (&feed.keys_url, JWKS), cluster)?,
-            pages: Source::new("revocation.url", (&feed.url, PAGE), cluster)?,
+            keys: Endpoint::new("revocation.keys_url", &feed.keys_url, JWKS, cluster)?,
+            pages: Endpoint::new("revocation.url", &feed.url, PAGE, cluster)?,
         }))
     }
 }

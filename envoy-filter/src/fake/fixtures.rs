@@ -1,4 +1,4 @@
-//! What tests are given: a policy, key sets and tokens of one issuer.
+//! Fixtures: a policy, key sets and tokens of one issuer.
 
 use std::time::Duration;
 
