@@ -11,23 +11,19 @@ const FEATURES = ["bulk-memory", "mutable-globals", "nontrapping-float-to-int", 
 // What only a host with WebAssembly can have.
 const WEBASSEMBLY_ONLY = ["multivalue", "reference-types", "simd"];
 const LOWERED = ["llvm-memory-copy-fill-lowering", "llvm-nontrapping-fptoint-lowering", "signext-lowering"];
-// A function with one caller stays one above this many bytes. One that held them all would have hundreds of variables, and
-// V8's first compiler keeps account of all of them at each branch: a first verification took a third longer.
-const LARGEST_INLINED = 400;
+// A function with one caller stays a function. One that held them all would have hundreds of variables, and V8's first compiler
+// keeps account of all of them at each branch: a first verification took a third longer. It is also shorter under gzip.
+const INLINING = "--one-caller-inline-max-function-size=0";
+// No address of a Rust program wraps around, so a constant may be added to one by the instruction that uses it.
+const ADDRESSES = "--low-memory-unused";
 
 /** The module in `wasm`, as small as it gets without becoming slower. */
 export function smallerModule(wasm, packages) {
   return madeOnce("smaller.wasm", wasm, packages, (at) => {
     const options = [...[...FEATURES, ...WEBASSEMBLY_ONLY].map((name) => `--enable-${name}`), "-Os"];
-    const inlining = `--one-caller-inline-max-function-size=${LARGEST_INLINED}`;
     const strip = ["--strip-producers", "--strip-target-features"];
-    run(packages, "wasm-opt", [...options, inlining, ...strip, wasm, "-o", at("smaller.wasm")]);
+    run(packages, "wasm-opt", [...options, INLINING, ADDRESSES, ...strip, wasm, "-o", at("smaller.wasm")]);
   });
-}
-
-/** The module that the text in `wat` describes. */
-export function assembledModule(wat, packages) {
-  return madeOnce("assembled.wasm", wat, packages, (at) => run(packages, "wasm-as", [wat, "-o", at("assembled.wasm")]));
 }
 
 /** One function that gives what an instance of the module in `wasm` exports. */

@@ -1,6 +1,6 @@
 // The engine's answers, each of which is one string: every crossing into WebAssembly costs more than its bytes.
 
-import { type Code, KeystoneError, type Refusal } from "./errors.js";
+import { type Awaits, type Code, KeystoneError, type Refusal } from "./errors.js";
 import { Token, type VerifiedClaims } from "./token.js";
 
 /** An accepted token and, in Unix seconds, the times from and until which it need not be verified again. */
@@ -27,11 +27,12 @@ export function accepted(answer: string): Token {
   return new Token(claims, issuedAt, expiresAt);
 }
 
-/** What `Refusal::to_json` of the core writes; what is undefined is left out. */
+/** The object that `Refusal::to_json` of the core writes; undefined members are left out. */
 interface Told {
   code: Code;
   status: number;
   retry_after?: number;
+  awaits?: Awaits;
   challenge?: string;
   problem: string;
   message: string;
@@ -51,6 +52,7 @@ export function refused(answer: string, [keys, feed]: Failures, readable?: Recor
     challenge: told.challenge,
     retryAfter: told.retry_after,
     problem: told.problem,
+    awaits: told.awaits,
     message: cause ? `${told.message}: ${cause.message}` : told.message,
     readable,
   };

@@ -1,7 +1,7 @@
 // What callers hand to this package, checked before any of it reaches the engine: a mistake is a TypeError that names it.
 
 // More of them is no request that a server took.
-const MOST_ITEMS = 16_384;
+const MAX_ITEMS = 16_384;
 
 /**
  * The member of an object, unless only the root of its prototypes has it: what another library puts on
@@ -49,7 +49,7 @@ export function string(caller: string, name: string, value: unknown): string {
 
 /** A list of one's own of the strings in a list; undefined where it is none, or holds something else. */
 export function strings(value: unknown): string[] | undefined {
-  if (!Array.isArray(value) || value.length > MOST_ITEMS) return undefined;
+  if (!Array.isArray(value) || value.length > MAX_ITEMS) return undefined;
   const items: string[] = [];
   for (let at = 0; at < value.length; at += 1) {
     const item: unknown = value[at];
@@ -59,7 +59,7 @@ export function strings(value: unknown): string[] | undefined {
   return items;
 }
 
-/** What a value is, for a sentence. */
+/** Names the kind of a value, for a message. */
 export function kind(value: unknown): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";

@@ -5,7 +5,7 @@ import type { KeystoneError } from "./errors.js";
 import type { RequestParts } from "./request.js";
 import type { Token } from "./token.js";
 
-/** What to do with a request. */
+/** The decision on a request. */
 export type Decision = Allow | Public | Deny;
 
 /** The token is valid and holds what the request needs. */
@@ -36,7 +36,7 @@ export interface Guard {
   decideAsync(request: RequestParts | Request): Promise<Decision>;
 }
 
-/** What a request needs besides a valid token, in the words of the policy file: at least one of the three. */
+/** The scopes and roles that a request needs besides a valid token, by the names of the policy file: at least one of the three. */
 export interface Scopes {
   /** Every one of these scopes. */
   readonly all?: readonly string[];
@@ -46,7 +46,7 @@ export interface Scopes {
   readonly roles?: readonly string[];
 }
 
-/** What a request needs. One scope, scopes and roles, or any valid token. */
+/** The requirement of a request: one scope, scopes and roles, or any valid token. */
 export type Requirement = string | Scopes | { readonly authenticated: true };
 
 /** Every check of a decision, in order, with its outcome. It holds neither a signature nor a whole token. */
@@ -64,7 +64,7 @@ export interface Explanation {
 export interface Step {
   readonly check: string;
   readonly outcome: "passed" | "failed" | "not_reached";
-  /** What it looked at; empty where there is nothing to say. */
+  /** The values that it looked at; empty where there are none. */
   readonly seen: string;
 }
 

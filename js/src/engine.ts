@@ -1,16 +1,16 @@
 // The compiled verifier: what it offers. It decides; this package only fetches, tells the time and passes on.
 
 import {
-  Asked,
+  Pending,
   Engine as WasmEngine,
-  Gate as WasmGate,
+  Authorizer as WasmAuthorizer,
   initSync,
   selfTest,
   unavailable,
 } from "../pkg/keystone_verifier_wasm.js";
 import type { FeedHolder } from "./feed.js";
 import type { KeyHolder } from "./keys.js";
-import type { Lease } from "./memory.js";
+import type { Lease } from "./token-cache.js";
 import { type LoadModule, starter } from "./start.js";
 
 /** One issuer's rules and keys. Answers are read in answer.ts. */
@@ -63,7 +63,7 @@ export interface Rules {
   maxLifetime: number | undefined;
 }
 
-/** What differs between the entries of the package. */
+/** The parts that differ between the entries of the package. */
 export interface VerifierPlatform {
   engine(rules: Rules): Promise<Engine>;
   /** The refusal of a request while there are no keys. */
@@ -79,7 +79,7 @@ export interface Platform extends VerifierPlatform {
 
 /** The platform that runs the whole engine as WebAssembly. */
 export function webAssembly(load: LoadModule, fetchInit: RequestInit, passes: () => boolean = selfTest): Platform {
-  const ready = starter({ initSync, selfTest: passes, classes: [WasmEngine, WasmGate, Asked] }, load);
+  const ready = starter({ initSync, selfTest: passes, classes: [WasmEngine, WasmAuthorizer, Pending] }, load);
   return {
     async engine({ issuer, audiences, leeway, maxLifetime }) {
       const enter = await ready();
@@ -87,7 +87,7 @@ export function webAssembly(load: LoadModule, fetchInit: RequestInit, passes: ()
     },
     async gate(policy) {
       const enter = await ready();
-      return enter(() => new WasmGate(policy));
+      return enter(() => new WasmAuthorizer(policy));
     },
     unavailable,
     fetchInit,

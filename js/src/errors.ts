@@ -65,6 +65,7 @@ export class KeystoneError extends Error {
   readonly retryAfter: number | undefined;
   /** The body to answer with, `application/problem+json` (RFC 9457). */
   readonly problem: string;
+  readonly #awaits: Awaits | undefined;
   /** By which a page of another origin may read the answer. */
   readonly #readable: Readonly<Record<string, string>>;
 
@@ -75,7 +76,13 @@ export class KeystoneError extends Error {
     this.challenge = refusal.challenge;
     this.retryAfter = refusal.retryAfter;
     this.problem = refusal.problem;
+    this.#awaits = refusal.awaits;
     this.#readable = refusal.readable ?? {};
+  }
+
+  /** @internal The news from the issuer that can turn this refusal into another decision. */
+  get awaits(): Awaits | undefined {
+    return this.#awaits;
   }
 
   /** @internal */
@@ -97,6 +104,9 @@ export class KeystoneError extends Error {
   }
 }
 
+/** @internal News from the issuer, by the core's names. */
+export type Awaits = "keys" | "revocations";
+
 /** The parts of a refusal. */
 export interface Refusal {
   code: Code;
@@ -105,6 +115,8 @@ export interface Refusal {
   retryAfter: number | undefined;
   problem: string;
   message: string;
+  /** @internal */
+  awaits?: Awaits | undefined;
   /** Further headers of the answer. */
   readable?: Readonly<Record<string, string>> | undefined;
 }

@@ -4,7 +4,7 @@ import type {} from "express-serve-static-core";
 import type { Requirement } from "./decision.js";
 import type { Gate } from "./gate.js";
 import { answerNode, type NodeRequest, type NodeResponse, partsOfNode } from "./middleware/node.js";
-import { type Lazy, type Outcome, Source } from "./middleware/source.js";
+import { type Lazy, type Outcome, LazyGuard } from "./middleware/lazy-guard.js";
 import type { Token } from "./token.js";
 import type { Verifier } from "./verifier.js";
 
@@ -30,7 +30,7 @@ export interface Protected {
 }
 declare const PROTECTED: unique symbol;
 
-/** What Express calls. */
+/** The middleware function that Express calls. */
 export type Handler = (request: ExpressRequest, response: NodeResponse, next: (error?: unknown) => void) => void;
 
 /** The same. TypeScript reads of the second form what the handlers behind it are given. */
@@ -48,7 +48,7 @@ export function protect(verifier: Lazy<Verifier>, requirement: Requirement): Pro
 /** Lets requests pass that the gate's policy allows, and puts the token, if the route needs one, on them. */
 export function protect(gate: Lazy<Gate>): Handler;
 export function protect(source: Lazy<Verifier | Gate>, requirement?: Requirement): Handler {
-  const guard = new Source(source, requirement);
+  const guard = new LazyGuard(source, requirement);
   return (request, response, next) => {
     // A router that is mounted below a path sees the rest in `url`.
     const decided = guard.decideLeniently(partsOfNode(request, request.originalUrl));

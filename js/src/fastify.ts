@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest, RouteGenericInterface } from "fastif
 import type { Requirement } from "./decision.js";
 import type { Gate } from "./gate.js";
 import { partsOfNode } from "./middleware/node.js";
-import { type Lazy, Source } from "./middleware/source.js";
+import { type Lazy, LazyGuard } from "./middleware/lazy-guard.js";
 import type { Token } from "./token.js";
 import type { Verifier } from "./verifier.js";
 
@@ -24,7 +24,7 @@ export interface Protected {
 }
 declare const PROTECTED: unique symbol;
 
-/** What Fastify calls: for `addHook("onRequest", …)`, or a route's `onRequest`. */
+/** The hook that Fastify calls: for `addHook("onRequest", …)`, or a route's `onRequest`. */
 export type Hook = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
 
 /** The same. TypeScript reads of the second form what the route's handler is given. */
@@ -36,7 +36,7 @@ export function protect(verifier: Lazy<Verifier>, requirement: Requirement): Pro
 /** Lets requests pass that the gate's policy allows, and puts the token, if the route needs one, on them. */
 export function protect(gate: Lazy<Gate>): Hook;
 export function protect(source: Lazy<Verifier | Gate>, requirement?: Requirement): Hook {
-  const guard = new Source(source, requirement);
+  const guard = new LazyGuard(source, requirement);
   return async (request, reply) => {
     const parts = partsOfNode(request.raw);
     const { answer, token } = await (isLenient(request) ? guard.decideLeniently(parts) : guard.decide(parts));

@@ -1,18 +1,18 @@
 // Follows an issuer's revocation feed: signed pages, each going on where the last one ended, by keys of the feed's own.
 
-import type { Code } from "./errors.js";
-import { FetchError, type Get, readBytes } from "./get.js";
+import type { Awaits } from "./errors.js";
+import { FetchError, type Get, readBytes } from "./bounded-fetch.js";
 import { type KeyHolder, Keys } from "./keys.js";
-import type { FollowedFeed, Surroundings } from "./options.js";
+import type { FollowedFeed, Runtime } from "./options.js";
 
 /** Where an issuer's revocation feed is. */
 export interface FeedAddress {
   readonly url: string;
-  /** Of the JWK set of the feed's own keys. */
+  /** The URL of the JWK set of the feed's own keys. */
   readonly keysUrl: string;
 }
 
-/** What is fetched for a feed, in the engine's numbers. */
+/** The engine's numbers for the two things that are fetched for a feed. */
 const FEED_KEYS = 1;
 const PAGE = 2;
 
@@ -32,7 +32,7 @@ const PAGES = {
   // The engine counts whole seconds: looked at twice in each, none goes by without its page.
   lookEvery: 0.5,
   what: "a page of the issuer's revocation feed",
-  mayHelp: (code: Code) => code === "revocations_stale",
+  mayBring: (awaits: Awaits) => awaits === "revocations",
 };
 
 const GONE = 409;
@@ -49,11 +49,11 @@ export class Feed implements KeyHolder {
   #keysFault: string | undefined;
 
   /** `replaced` is called after every page that was handed to the engine. */
-  constructor(holder: FeedHolder, address: FeedAddress, around: Surroundings, replaced?: () => void) {
+  constructor(holder: FeedHolder, address: FeedAddress, runtime: Runtime, replaced?: () => void) {
     this.address = address;
     this.#holder = holder;
-    this.#now = around.now;
-    this.pages = new Keys(this, { ...PAGES, read: (get) => this.#read(get) }, around, replaced);
+    this.#now = runtime.now;
+    this.pages = new Keys(this, { ...PAGES, read: (get) => this.#read(get) }, runtime, replaced);
   }
 
   get status(): FollowedFeed {

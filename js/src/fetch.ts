@@ -2,18 +2,18 @@
 
 import type { Requirement } from "./decision.js";
 import type { Gate } from "./gate.js";
-import { type Lazy, responseOf, Source } from "./middleware/source.js";
+import { type Lazy, responseOf, LazyGuard } from "./middleware/lazy-guard.js";
 import type { Token } from "./token.js";
 import type { Verifier } from "./verifier.js";
 
-/** What answers a request: `rest` is what the platform gives besides, such as `env` and `ctx`. */
+/** Answers a request: `rest` holds further arguments of the platform, such as `env` and `ctx`. */
 export type Handler<Given, Rest extends unknown[]> = (
   request: Request,
   token: Given,
   ...rest: Rest
 ) => Response | Promise<Response>;
 
-/** What the platform calls. */
+/** The handler that the platform calls. */
 export type Protected<Rest extends unknown[]> = (request: Request, ...rest: Rest) => Promise<Response>;
 
 /** Calls the handler for requests whose token holds what is required; all others are answered here. */
@@ -33,7 +33,7 @@ export function protect<Rest extends unknown[]>(
 ): Protected<Rest> {
   const [requirement, handler] = how.length === 1 ? [undefined, how[0]] : how;
   if (typeof handler !== "function") throw new TypeError("protect: expected a handler as the last argument");
-  const guard = new Source(source, requirement);
+  const guard = new LazyGuard(source, requirement);
   return async (request, ...rest) => {
     const { answer, token } = await guard.decide(request);
     if (answer !== undefined) return responseOf(answer);

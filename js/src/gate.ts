@@ -5,17 +5,17 @@ import type { Decision, Explanation, Guard } from "./decision.js";
 import type { GateEngine, Platform } from "./engine.js";
 import type { KeystoneError } from "./errors.js";
 import { Feed } from "./feed.js";
-import { Generations } from "./generations.js";
-import { readBytes } from "./get.js";
+import { TwoGenerationCache } from "./two-generation-cache.js";
+import { readBytes } from "./bounded-fetch.js";
 import { IssuerOfGate } from "./issuer.js";
 import { KEYS, Keys, waited } from "./keys.js";
-import { addressFault, type FollowedFeed, type GateOptions, readGateOptions, readSurroundings, type Surroundings } from "./options.js";
+import { addressFault, type FollowedFeed, type GateOptions, readGateOptions, readRuntime, type Runtime } from "./options.js";
 import { Preflight } from "./preflight.js";
 import { type RequestParts, requestOf, singleOf } from "./request.js";
 import type { Token } from "./token.js";
 
 // Tokens that need not be made anew from the engine's answers; what is decided is the engine's alone.
-const REMEMBERED = 2048;
+const MAX_CACHED_TOKENS = 2048;
 
 /** Decides on requests by a policy file. Made by `createGate`. */
 export class Gate implements Guard {
@@ -26,7 +26,7 @@ export class Gate implements Guard {
   readonly #fetched: readonly Keys[];
   readonly #now: () => number;
   /** By the engine's answer, which says all of a token. */
-  readonly #tokens = new Generations<Token>(REMEMBERED);
+  readonly #tokens = new TwoGenerationCache<Token>(MAX_CACHED_TOKENS);
   #open = true;
 
   /** @internal Whether the policy says that the service compares paths byte by byte. */
@@ -92,8 +92,8 @@ export class Gate implements Guard {
   async decideAsync(request: RequestParts | Request): Promise<Decision> {
     const decision = await this.#awaited(request);
     if (decision.outcome !== "deny") return decision;
-    const { code } = decision.error;
-    const flights = this.#fetched.map((each) => each.helps(code)).filter((flight) => flight !== undefined);
+    const { awaits } = decision.error;
+    const flights = this.#fetched.map((each) => each.flightFor(awaits)).filter((flight) => flight !== undefined);
     if (flights.length === 0) return decision;
     // One that is slow must not cost what another brought.
     const helped = await Promise.all(flights.map(waited));
@@ -134,7 +134,7 @@ export class Gate implements Guard {
     const readable = origin === undefined ? undefined : headersOf(this.#engine.readable(origin));
     const failures = [failureOf(this.#keys), failureOf(this.#feeds.map(({ pages }) => pages))] as const;
     const refusal = refused(answer, failures, readable);
-    for (const each of this.#fetched) each.lookAfter(refusal.code, now);
+    for (const each of this.#fetched) each.lookAfter(refusal.awaits, now);
     return refusal;
   }
 
@@ -159,24 +159,24 @@ interface Followed {
 /** @internal What each entry of the package wraps. */
 export async function createGateOn(options: GateOptions, platform: Platform): Promise<Gate> {
   const policy = readGateOptions(options);
-  const around = readSurroundings("createGate", options, platform.fetchInit);
+  const runtime = readRuntime("createGate", options, platform.fetchInit);
   const engine = await platform.gate(policy).catch((fault: unknown) => {
     throw typeof fault === "string" ? new TypeError(`createGate: policy: ${fault}`) : fault;
   });
-  const followed = follow(engine, around);
-  for (const keys of followed.keys) keys.look(around.now());
-  for (const { pages } of followed.feeds) pages.look(around.now());
+  const followed = follow(engine, runtime);
+  for (const keys of followed.keys) keys.look(runtime.now());
+  for (const { pages } of followed.feeds) pages.look(runtime.now());
   await Promise.all([
     ...followed.keys.map(({ flight }) => flight),
     ...followed.feeds.map(({ pages }) => pages.flight && waited(pages.flight)),
   ]);
-  return new Gate(engine, followed, around.now);
+  return new Gate(engine, followed, runtime.now);
 }
 
-/** What the policy names, its addresses checked. */
-function follow(engine: GateEngine, around: Surroundings): Followed {
+/** Checks the addresses that the policy names, and follows them. */
+function follow(engine: GateEngine, runtime: Runtime): Followed {
   const checked = (url: string, member: string): string => {
-    const fault = addressFault(url, around.allowHttp);
+    const fault = addressFault(url, runtime.allowHttp);
     if (fault) throw new TypeError(`createGate: policy: issuers${member}: ${fault}`);
     return url;
   };
@@ -184,7 +184,7 @@ function follow(engine: GateEngine, around: Surroundings): Followed {
   for (const [issuer, url] of engine.issuers().entries()) {
     if (url === "") continue;
     checked(url, `[${issuer}].keys.url`);
-    keys.push(new Keys(new IssuerOfGate(engine, issuer), { ...KEYS, read: (get) => readBytes(url, get) }, around));
+    keys.push(new Keys(new IssuerOfGate(engine, issuer), { ...KEYS, read: (get) => readBytes(url, get) }, runtime));
   }
   const feeds: Feed[] = [];
   const addresses = engine.feeds();
@@ -193,7 +193,7 @@ function follow(engine: GateEngine, around: Surroundings): Followed {
     if (url === "") continue;
     checked(url, `[${issuer}].revocation.url`);
     checked(keysUrl, `[${issuer}].revocation.keys_url`);
-    feeds.push(new Feed(new IssuerOfGate(engine, issuer), { url, keysUrl }, around));
+    feeds.push(new Feed(new IssuerOfGate(engine, issuer), { url, keysUrl }, runtime));
   }
   return { keys, feeds };
 }

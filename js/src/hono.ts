@@ -3,7 +3,7 @@
 import type { Context, MiddlewareHandler } from "hono";
 import type { Requirement } from "./decision.js";
 import type { Gate } from "./gate.js";
-import { type Lazy, responseOf, Source } from "./middleware/source.js";
+import { type Lazy, responseOf, LazyGuard } from "./middleware/lazy-guard.js";
 import type { RequestParts } from "./request.js";
 import type { Token } from "./token.js";
 import type { Verifier } from "./verifier.js";
@@ -23,7 +23,7 @@ export function protect(verifier: Lazy<Verifier>, requirement: Requirement): Mid
 /** Lets requests pass that the gate's policy allows, and puts the token, if the route needs one, on them. */
 export function protect(gate: Lazy<Gate>): MiddlewareHandler<Judged>;
 export function protect(source: Lazy<Verifier | Gate>, requirement?: Requirement): MiddlewareHandler {
-  const guard = new Source(source, requirement);
+  const guard = new LazyGuard(source, requirement);
   return async (context, next) => {
     const parts = partsOf(context);
     const { answer, token } = await (isLenient(context, parts) ? guard.decideLeniently(parts) : guard.decide(parts));

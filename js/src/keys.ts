@@ -1,14 +1,14 @@
 // Keeps an issuer's keys fresh in the background, and what else is fetched like keys. When to fetch is the engine's
 // decision; how is decided here.
 
-import type { Code } from "./errors.js";
-import { type Get, unref } from "./get.js";
-import type { Surroundings } from "./options.js";
+import type { Awaits } from "./errors.js";
+import { type Get, unref } from "./bounded-fetch.js";
+import type { Runtime } from "./options.js";
 
-const LOOK_SOON = 1;
+const RETRY_INTERVAL_SECS = 1;
 
 // The longest that a caller is kept waiting.
-const WAIT_MS = 500;
+const WAIT_TIMEOUT_MS = 500;
 
 /** Holds the keys of one issuer and says when it wants others. Times are Unix seconds. */
 export interface KeyHolder {
@@ -19,16 +19,16 @@ export interface KeyHolder {
   replaceKeys(jwks: Uint8Array, now: number): string | undefined;
 }
 
-/** What is fetched. */
+/** One kind of resource that is fetched. */
 export interface Fetched {
   /** Reads it from wherever it is published. */
   readonly read: (get: Get) => Promise<Uint8Array>;
   /** How often the engine is asked whether it wants a fetch, in seconds. */
   readonly lookEvery: number;
-  /** What was refused, for a sentence. */
+  /** The name of the resource, for messages. */
   readonly what: string;
-  /** Whether what is newer may turn a refusal of this code into something else. */
-  readonly mayHelp: (code: Code) => boolean;
+  /** Returns whether it may bring this news, which a refusal awaits. */
+  readonly mayBring: (awaits: Awaits) => boolean;
 }
 
 /** All of it but where the keys are. */
@@ -36,8 +36,8 @@ export const KEYS = {
   // Short, so that keys are young when the issuer goes.
   lookEvery: 5,
   what: "the issuer's key set",
-  // Beside the keys may stand where the feed is.
-  mayHelp: (code: Code) => code === "unknown_kid" || code === "keys_unavailable" || code === "revocations_stale",
+  // The metadata that name the keys' address name the feed's, too.
+  mayBring: () => true,
 };
 
 export class Keys {
@@ -45,7 +45,7 @@ export class Keys {
   readonly #fetched: Fetched;
   readonly #now: () => number;
   readonly #jitter: () => number;
-  readonly #around: Surroundings;
+  readonly #runtime: Runtime;
   readonly #replaced: () => void;
   /** Ends a fetch. Made with the first: it costs a start from a snapshot a millisecond. */
   #closing: AbortController | undefined;
@@ -59,12 +59,12 @@ export class Keys {
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** `replaced` is called after every set that was handed to the engine. */
-  constructor(holder: KeyHolder, fetched: Fetched, around: Surroundings, replaced: () => void = () => {}) {
+  constructor(holder: KeyHolder, fetched: Fetched, runtime: Runtime, replaced: () => void = () => {}) {
     this.#holder = holder;
     this.#fetched = fetched;
-    this.#now = around.now;
-    this.#jitter = around.jitter;
-    this.#around = around;
+    this.#now = runtime.now;
+    this.#jitter = runtime.jitter;
+    this.#runtime = runtime;
     this.#replaced = replaced;
   }
 
@@ -78,14 +78,14 @@ export class Keys {
     return this.#flight;
   }
 
-  /** The fetch under way, if what it brings may turn a refusal of this code into something else. */
-  helps(code: Code): Promise<void> | undefined {
-    return this.#fetched.mayHelp(code) ? this.#flight : undefined;
+  /** The fetch under way, if it may bring the news that a refusal awaits. */
+  flightFor(awaits: Awaits | undefined): Promise<void> | undefined {
+    return awaits !== undefined && this.#fetched.mayBring(awaits) ? this.#flight : undefined;
   }
 
   /** To be called after every refusal. */
-  lookAfter(code: Code, now: number): void {
-    if (this.#fetched.mayHelp(code)) this.look(now);
+  lookAfter(awaits: Awaits | undefined, now: number): void {
+    if (awaits !== undefined && this.#fetched.mayBring(awaits)) this.look(now);
     else this.lookIfDue(now);
   }
 
@@ -129,7 +129,7 @@ export class Keys {
   async #fetch(startedAt: number): Promise<void> {
     this.#holder.fetchStarted(startedAt);
     this.#closing ??= new AbortController();
-    const { fetch, fetchInit } = this.#around;
+    const { fetch, fetchInit } = this.#runtime;
     const get = { fetch, signal: this.#closing.signal, init: fetchInit };
     const { read, what } = this.#fetched;
     const bytes = await read(get).catch((error: Error) => error);
@@ -161,7 +161,7 @@ export class Keys {
   #lookAgain(now: number): void {
     const { lookEvery } = this.#fetched;
     const soon = this.#wanted || this.#failure;
-    const interval = (soon ? Math.min(LOOK_SOON, lookEvery) : lookEvery) * (0.5 + this.#jitter());
+    const interval = (soon ? Math.min(RETRY_INTERVAL_SECS, lookEvery) : lookEvery) * (0.5 + this.#jitter());
     this.#lookedAt = now;
     this.#interval = interval;
     clearTimeout(this.#timer);
@@ -174,7 +174,7 @@ export class Keys {
 export function waited(flight: Promise<unknown>): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<false>((resolve) => {
-    timer = unref(setTimeout(() => resolve(false), WAIT_MS));
+    timer = unref(setTimeout(() => resolve(false), WAIT_TIMEOUT_MS));
   });
   return Promise.race([flight.then(() => true), late]).finally(() => clearTimeout(timer));
 }

@@ -3,7 +3,7 @@
 import type { Requirement } from "./decision.js";
 import type { Gate } from "./gate.js";
 import { type NodeRequest, partsOfNode } from "./middleware/node.js";
-import { type Lazy, Source } from "./middleware/source.js";
+import { type Lazy, LazyGuard } from "./middleware/lazy-guard.js";
 import type { Token } from "./token.js";
 import type { Verifier } from "./verifier.js";
 
@@ -13,7 +13,7 @@ export interface State {
   token?: Token;
 }
 
-/** What is used of Koa's context. */
+/** The used part of Koa's context. */
 export interface Context {
   readonly req: NodeRequest;
   readonly originalUrl: string;
@@ -24,7 +24,7 @@ export interface Context {
   set(headers: Record<string, string>): void;
 }
 
-/** What Koa calls. */
+/** The middleware function that Koa calls. */
 export type Middleware = (context: Context, next: () => Promise<unknown>) => Promise<void>;
 
 /** Lets requests pass whose token holds what is required, and puts it on them as `ctx.state.token`. */
@@ -32,7 +32,7 @@ export function protect(verifier: Lazy<Verifier>, requirement: Requirement): Mid
 /** Lets requests pass that the gate's policy allows, and puts the token, if the route needs one, on them. */
 export function protect(gate: Lazy<Gate>): Middleware;
 export function protect(source: Lazy<Verifier | Gate>, requirement?: Requirement): Middleware {
-  const guard = new Source(source, requirement);
+  const guard = new LazyGuard(source, requirement);
   return async (context, next) => {
     const { answer, token } = await guard.decideLeniently(partsOfNode(context.req, context.originalUrl));
     if (answer === undefined) {

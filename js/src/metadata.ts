@@ -1,7 +1,7 @@
 // Where the keys and the revocation feed are: the issuer's metadata, which must name exactly the expected issuer (RFC 8414 section 3.3).
 
 import type { FeedAddress } from "./feed.js";
-import { type Get, readBytes } from "./get.js";
+import { type Get, readBytes } from "./bounded-fetch.js";
 import { addressFault, type RevocationMode } from "./options.js";
 
 /** The issuer answered, but is not the one that was asked for. Waiting will not help. */

@@ -1,7 +1,7 @@
 // For Next: route handlers by `protect`, and a policy file in front of the whole application by `middleware`.
 
 import type { Gate } from "./gate.js";
-import { type Lazy, responseOf, Source } from "./middleware/source.js";
+import { type Lazy, responseOf, LazyGuard } from "./middleware/lazy-guard.js";
 
 export { type Handler, protect, type Protected } from "./fetch.js";
 
@@ -10,7 +10,7 @@ export { type Handler, protect, type Protected } from "./fetch.js";
  * runtime, which compiles no WebAssembly, the gate must be of the entry `/webcrypto`.
  */
 export function middleware(gate: Lazy<Gate>): (request: Request) => Promise<Response | undefined> {
-  const guard = new Source(gate, undefined);
+  const guard = new LazyGuard(gate, undefined);
   return async (request) => {
     const { answer } = await guard.decide(request);
     return answer && responseOf(answer);

@@ -2,7 +2,7 @@
 
 import { kind, memberOf, object, optional, optionsOf, strings } from "./arguments.js";
 
-/** What both `createVerifier` and `createGate` take. */
+/** The options of both `createVerifier` and `createGate`. */
 export interface CommonOptions {
   /** Accepts `http:` addresses that are not this machine. Whoever can change their traffic can mint tokens. */
   allowHttp?: boolean;
@@ -14,7 +14,7 @@ export interface CommonOptions {
   jitter?: () => number;
 }
 
-/** What `createVerifier` takes. `issuer` and `audience` are never optional. */
+/** The options of `createVerifier`. `issuer` and `audience` are never optional. */
 export interface VerifierOptions extends CommonOptions {
   /** The issuer's URL, exactly as in the tokens' `iss`. */
   issuer: string;
@@ -33,7 +33,7 @@ export interface VerifierOptions extends CommonOptions {
   /** The longest lifetime a token may have, in seconds, at most a year. Default a day. */
   maxLifetime?: number;
   /**
-   * What `snapshot()` of another verifier gave, lately: the start then waits for no network. It is trusted like the
+   * A recent result of `snapshot()` of another verifier: the start then waits for no network. It is trusted like the
    * issuer's own answer. One that is broken, of another issuer or too old is as none.
    */
   snapshot?: string;
@@ -44,7 +44,7 @@ export interface VerifierOptions extends CommonOptions {
 /** @internal */
 export type RevocationMode = NonNullable<VerifierOptions["revocation"]>;
 
-/** What `createGate` takes. */
+/** The options of `createGate`. */
 export interface GateOptions extends CommonOptions {
   /** The policy file: its text, its bytes, or what JSON.parse made of it. */
   policy: string | Uint8Array | object;
@@ -58,10 +58,10 @@ export interface FollowedFeed {
 }
 
 /** @internal What the world gives, after the checks. */
-export interface Surroundings {
+export interface Runtime {
   allowHttp: boolean;
   fetch: typeof globalThis.fetch;
-  /** What the platform's fetch needs besides. */
+  /** Further options that the platform's fetch needs. */
   fetchInit: RequestInit;
   /** Whole seconds. */
   now: () => number;
@@ -135,7 +135,7 @@ function json(policy: object): string {
 }
 
 /** @internal Throws a TypeError for everything that is not as above. `caller` begins its message. */
-export function readSurroundings(caller: string, options: CommonOptions, fetchInit: RequestInit): Surroundings {
+export function readRuntime(caller: string, options: CommonOptions, fetchInit: RequestInit): Runtime {
   const of = <Kind>(name: keyof CommonOptions, kind: string) =>
     optional<Kind>(`${caller}: ${name}`, memberOf(options, name), kind);
   return {

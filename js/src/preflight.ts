@@ -1,6 +1,6 @@
 // The answer to a preflight, by which a browser asks whether a page of another origin may call (Fetch standard).
 
-/** What a browser is told that asks on behalf of a page of a listed origin. There is no body. */
+/** The answer to a preflight request of a page of a listed origin. It has no body. */
 export class Preflight {
   readonly status = 204;
   readonly headers: Readonly<Record<string, string>>;

@@ -2,7 +2,7 @@
 
 import { kind, memberOf, object, string, strings } from "./arguments.js";
 
-/** What a decision looks at. Nothing else of a request is ever consulted. */
+/** The parts of a request that a decision rests on. Nothing else of it is ever consulted. */
 export interface RequestParts {
   readonly method: string;
   /** The request target as sent: path and query, percent-encoding untouched. */
@@ -70,7 +70,7 @@ function headerOf(caller: string, { headers }: Request, name: Field): unknown {
   return headers.get(name === "accessControlRequestMethod" ? "access-control-request-method" : name);
 }
 
-// The longest path that the engine takes, in bytes, and of a method and an origin no more either. Memory that WebAssembly
+// The longest path that the engine takes, in bytes, and of a method and an origin no more either. TokenCache that WebAssembly
 // once had never comes back, so what is longer goes there as far as it takes to be refused.
 const LONGEST = 8_192;
 
@@ -79,12 +79,12 @@ function bounded(text: string): string {
 }
 
 // Longer than any token and its scheme.
-const LONGEST_VALUE = 65_536;
+const MAX_VALUE_LENGTH = 65_536;
 
 /** Gets the same verdict. Behind what is too long for a token it still matters how many there are: see `bearer_token`. */
 function shortened(value: string): string {
-  if (value.length <= LONGEST_VALUE) return value;
-  const rest = value.slice(LONGEST_VALUE);
+  if (value.length <= MAX_VALUE_LENGTH) return value;
+  const rest = value.slice(MAX_VALUE_LENGTH);
   const spaces = " ".repeat(rest.split(" ", 3).length - 1);
-  return value.slice(0, LONGEST_VALUE) + (rest.includes(",") ? "," : "") + (rest.includes("\t") ? "\t" : "") + spaces;
+  return value.slice(0, MAX_VALUE_LENGTH) + (rest.includes(",") ? "," : "") + (rest.includes("\t") ? "\t" : "") + spaces;
 }

@@ -3,7 +3,7 @@
 /** Gives the compiled module; each entry has its own way. */
 export type LoadModule = () => WebAssembly.Module | Promise<WebAssembly.Module>;
 
-/** What a module is started with: its glue. */
+/** The glue that a module is started with. */
 export interface Glue {
   /** Gives what the module exports. */
   initSync(input: { module: WebAssembly.Module }): unknown;

@@ -6,7 +6,7 @@ import { TestKey } from "./testing/key.js";
 
 export { type HostileCase, hostileCases } from "./testing/hostile.js";
 
-/** What `createTestIssuer` takes. */
+/** The options of `createTestIssuer`. */
 export interface TestIssuerOptions {
   /** Default `https://issuer.test`. */
   issuer?: string;
@@ -16,7 +16,7 @@ export interface TestIssuerOptions {
   now?: number;
 }
 
-/** What differs from a good token. */
+/** The differences to a good token. */
 export interface TokenChanges {
   /** Members of the header; undefined removes one. */
   header?: Record<string, unknown>;
@@ -24,7 +24,7 @@ export interface TokenChanges {
   key?: TestKey;
 }
 
-/** What is revoked: of these members, each one that is there. */
+/** The things to revoke: each member that is present. */
 export interface Revoked {
   /** A login session: its tokens, whenever they were made. */
   sid?: string;
@@ -74,11 +74,11 @@ export class TestIssuer {
 
   /** For `createVerifier`: believes this issuer, by its clock and without a network. */
   get options() {
-    return { issuer: this.issuer, audience: this.audience, ...this.surroundings };
+    return { issuer: this.issuer, audience: this.audience, ...this.runtime };
   }
 
   /** For `createGate`, beside the policy: this issuer's network and clock. */
-  get surroundings() {
+  get runtime() {
     return { fetch: this.fetch, now: this.now };
   }
 

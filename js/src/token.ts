@@ -5,7 +5,7 @@ import { kind } from "./arguments.js";
 /** The verified claims as they were signed. */
 export type Claims = Readonly<Record<string, unknown>>;
 
-/** What `verify` returns. There is no other way to get one. */
+/** A verified token. Only a verifier or a gate makes one. */
 export class Token {
   /** Who the token speaks for: a user's id, or `client:<client_id>` for a service. */
   readonly subject: string;

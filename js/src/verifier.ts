@@ -7,15 +7,15 @@ import type { Engine, VerifierPlatform } from "./engine.js";
 import { KeystoneError } from "./errors.js";
 import { Feed, type FeedAddress } from "./feed.js";
 import { KEYS, Keys, waited } from "./keys.js";
-import { Memory } from "./memory.js";
+import { TokenCache } from "./token-cache.js";
 import { KeySource, MetadataError } from "./metadata.js";
-import { type FollowedFeed, readSurroundings, readVerifierOptions, type VerifierOptions } from "./options.js";
+import { type FollowedFeed, readRuntime, readVerifierOptions, type VerifierOptions } from "./options.js";
 import { type RequestParts, requestOf } from "./request.js";
 import type { Token } from "./token.js";
 
 const encoder = new TextEncoder();
 // What does not fit whole is left out: with less than this missing, more than the limit is there.
-const LONGEST_CHARACTER = 4;
+const MAX_CHARACTER_BYTES = 4;
 
 /** Verifies the access tokens of one issuer. Made by `createVerifier`. */
 export class Verifier {
@@ -25,19 +25,19 @@ export class Verifier {
   /** Where a token becomes bytes on its way to the engine. */
   readonly #scratch: Uint8Array;
   /** By the token's text. */
-  readonly #tokens: Memory;
+  readonly #tokens: TokenCache;
   /** By the value of `Authorization`. */
-  readonly #credentials: Memory;
+  readonly #credentials: TokenCache;
   #feed: Feed | undefined;
   #open = true;
 
   /** @internal */
-  constructor(engine: Engine, keys: Keys, now: () => number, memories: [Memory, Memory]) {
+  constructor(engine: Engine, keys: Keys, now: () => number, caches: [TokenCache, TokenCache]) {
     this.#engine = engine;
     this.#keys = keys;
     this.#now = now;
-    this.#scratch = new Uint8Array(engine.maxTokenBytes + LONGEST_CHARACTER);
-    [this.#tokens, this.#credentials] = memories;
+    this.#scratch = new Uint8Array(engine.maxTokenBytes + MAX_CHARACTER_BYTES);
+    [this.#tokens, this.#credentials] = caches;
   }
 
   /** The verified token; throws a KeystoneError that says why there is none. Needs no network. */
@@ -125,7 +125,7 @@ export class Verifier {
     string("verify", "token", token);
     this.#mustBeOpen("verify");
     const now = this.#now();
-    const known = this.#tokens.recall(token, now);
+    const known = this.#tokens.get(token, now);
     if (known !== undefined) {
       this.#lookIfDue(now);
       return known;
@@ -144,7 +144,7 @@ export class Verifier {
     const engine = this.#engine;
     if (engine.verifyAsync === undefined || typeof token !== "string" || !this.#open) return this.#judge(token);
     const now = this.#now();
-    if (this.#tokens.recall(token, now) !== undefined) return this.#judge(token);
+    if (this.#tokens.get(token, now) !== undefined) return this.#judge(token);
     try {
       const { epoch } = engine;
       const answer = await engine.verifyAsync(this.#bytes(token).slice(), now);
@@ -161,7 +161,7 @@ export class Verifier {
     if (!isAccepted(answer)) return this.#refused(answer, now);
     this.#lookIfDue(now);
     const verdict = reusable(answer);
-    if (isCurrent) this.#tokens.keep(token, verdict);
+    if (isCurrent) this.#tokens.set(token, verdict);
     return verdict.token;
   }
 
@@ -169,7 +169,7 @@ export class Verifier {
     this.#mustBeOpen("decide");
     const now = this.#now();
     const only = values.length === 1 ? values[0] : undefined;
-    const known = only === undefined ? undefined : this.#credentials.recall(only, now);
+    const known = only === undefined ? undefined : this.#credentials.get(only, now);
     if (known !== undefined && enough.has(known)) {
       this.#lookIfDue(now);
       return known;
@@ -178,7 +178,7 @@ export class Verifier {
     if (!isAccepted(answer)) return this.#refused(answer, now);
     this.#lookIfDue(now);
     const verdict = known === undefined ? reusable(answer) : undefined;
-    if (only !== undefined && verdict !== undefined) this.#credentials.keep(only, verdict);
+    if (only !== undefined && verdict !== undefined) this.#credentials.set(only, verdict);
     const token = (known ?? verdict?.token) as Token;
     enough.add(token);
     return token;
@@ -186,8 +186,8 @@ export class Verifier {
 
   #refused(answer: string, now: number): KeystoneError {
     const refusal = refused(answer, [this.#keys.failure, this.#feed?.pages.failure]);
-    this.#keys.lookAfter(refusal.code, now);
-    this.#feed?.pages.lookAfter(refusal.code, now);
+    this.#keys.lookAfter(refusal.awaits, now);
+    this.#feed?.pages.lookAfter(refusal.awaits, now);
     return refusal;
   }
 
@@ -197,9 +197,10 @@ export class Verifier {
   }
 
   /** Whether it is worth to ask again after this refusal, once what is being fetched is there: in 500 ms at most. */
-  async #mayHaveHelped({ code }: KeystoneError): Promise<boolean> {
-    // Beside the keys may stand where the feed is.
-    const flight = this.#keys.helps(code)?.then(() => this.#feed?.pages.helps(code)) ?? this.#feed?.pages.helps(code);
+  async #mayHaveHelped({ awaits }: KeystoneError): Promise<boolean> {
+    // The metadata that name the keys' address name the feed's, too.
+    const page = () => this.#feed?.pages.flightFor(awaits);
+    const flight = this.#keys.flightFor(awaits)?.then(page) ?? page();
     return flight !== undefined && waited(flight);
   }
 
@@ -213,7 +214,7 @@ export class Verifier {
 function encodeAsField(text: string, into: Uint8Array): number {
   let length = 0;
   for (const character of text) {
-    if (length + LONGEST_CHARACTER > into.length) break;
+    if (length + MAX_CHARACTER_BYTES > into.length) break;
     const code = character.codePointAt(0) ?? 0;
     if (code > 0xff) length += encoder.encodeInto(character, into.subarray(length)).written;
     else into[length++] = code;
@@ -224,27 +225,27 @@ function encodeAsField(text: string, into: Uint8Array): number {
 /** @internal What each entry of the package wraps. */
 export async function create(options: VerifierOptions, platform: VerifierPlatform): Promise<Verifier> {
   const settings = readVerifierOptions(options);
-  const around = readSurroundings("createVerifier", options, platform.fetchInit);
+  const runtime = readRuntime("createVerifier", options, platform.fetchInit);
   const engine = await platform.engine(settings);
-  const memories: [Memory, Memory] = [new Memory(settings.cacheSize), new Memory(settings.cacheSize)];
+  const caches: [TokenCache, TokenCache] = [new TokenCache(settings.cacheSize), new TokenCache(settings.cacheSize)];
   const renew = () => {
-    for (const memory of memories) memory.renew(engine);
+    for (const cache of caches) cache.renew(engine);
   };
-  const source = new KeySource({ ...settings, allowHttp: around.allowHttp }, (address) => {
-    verifier.follow(address, () => new Feed(engine, address, around, renew));
+  const source = new KeySource({ ...settings, allowHttp: runtime.allowHttp }, (address) => {
+    verifier.follow(address, () => new Feed(engine, address, runtime, renew));
   });
-  const keys = new Keys(engine, { ...KEYS, read: (get) => source.read(get) }, around, renew);
-  const verifier = new Verifier(engine, keys, around.now, memories);
+  const keys = new Keys(engine, { ...KEYS, read: (get) => source.read(get) }, runtime, renew);
+  const verifier = new Verifier(engine, keys, runtime.now, caches);
   const { snapshot } = settings;
-  const restored = snapshot !== undefined && engine.restore(snapshot, around.now()) === undefined;
+  const restored = snapshot !== undefined && engine.restore(snapshot, runtime.now()) === undefined;
   if (settings.revocation === "strict") engine.requireFeed();
   renew();
   if (restored && settings.revocation !== "off" && settings.jwksUri === undefined) {
     // Its feed is only known from the metadata.
-    keys.lookSoon(around.now());
+    keys.lookSoon(runtime.now());
     return verifier;
   }
-  keys.look(around.now());
+  keys.look(runtime.now());
   if (restored) return verifier;
   await keys.flight;
   // An unreachable issuer may come back: answer 503 until then. A wrong one is a mistake to hear of at once.

@@ -1,18 +1,13 @@
-// What build.mjs puts in: the compiled verifier in two forms, and the hostile file.
+// The modules that build.mjs provides: the compiled verifier in its forms, and the hostile file.
 
 declare module "wasm:embedded" {
-  const text: string;
-  export default text;
+  const hex: string;
+  export default hex;
 }
 
 declare module "wasm:embedded-policy" {
-  const text: string;
-  export default text;
-}
-
-declare module "wasm:decoder" {
-  const module: string;
-  export default module;
+  const hex: string;
+  export default hex;
 }
 
 declare module "wasm:policy-module" {

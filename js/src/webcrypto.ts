@@ -1,7 +1,7 @@
 // The entry for pages whose Content-Security-Policy forbids WebAssembly: the same engine as JavaScript. That is slow at
 // curves, so where a decision is awaited the browser's own WebCrypto checks the signature, and nothing else.
 
-import type { Asked, Engine as PlainEngine, Gate as PlainGate } from "../pkg/keystone_verifier_wasm.js";
+import type { Pending, Engine as PlainEngine, Authorizer as PlainAuthorizer } from "../pkg/keystone_verifier_wasm.js";
 import { type GateEngine, type Platform, webAssembly } from "./engine.js";
 import { createGateOn, type Gate } from "./gate.js";
 import type { GateOptions, VerifierOptions } from "./options.js";
@@ -28,50 +28,50 @@ const platform: Platform = {
   async engine(rules) {
     const engine = (await plain.engine(rules)) as PlainEngine;
     const verifyAsync = (token: Uint8Array, now: number) =>
-      answer(engine, engine.ask(token, now), () => engine.verify(token, now));
+      answer(engine, engine.begin(token, now), () => engine.verify(token, now));
     return Object.assign(engine, { verifyAsync });
   },
   async gate(policy) {
-    const gate = (await plain.gate(policy)) as PlainGate;
+    const gate = (await plain.gate(policy)) as PlainAuthorizer;
     const decideAsync: NonNullable<GateEngine["decideAsync"]> = (...request) =>
-      answer(gate, gate.ask(...request), () => gate.decide(...request));
+      answer(gate, gate.begin(...request), () => gate.decide(...request));
     return Object.assign(gate, { decideAsync });
   },
 };
 
 interface Resumes {
-  resume(asked: Asked, holds: boolean): string;
+  resume(pending: Pending, isValid: boolean): string;
 }
 
 /** `otherwise` is for what rests on no signature, and for a platform that cannot check it. */
-async function answer(engine: Resumes, asked: Asked | undefined, otherwise: () => string): Promise<string> {
-  if (asked === undefined) return otherwise();
+async function answer(engine: Resumes, pending: Pending | undefined, otherwise: () => string): Promise<string> {
+  if (pending === undefined) return otherwise();
   try {
-    const holds = await check(asked);
-    return holds === undefined ? otherwise() : engine.resume(asked, holds);
+    const isValid = await check(pending);
+    return isValid === undefined ? otherwise() : engine.resume(pending, isValid);
   } finally {
-    asked.free();
+    pending.free();
   }
 }
 
 /** Undefined: WebCrypto is not there, as in a page over http, knows no Ed25519 or failed. */
-async function check({ jwk, message, signature }: Asked): Promise<boolean | undefined> {
+async function check({ jwk, message, signature }: Pending): Promise<boolean | undefined> {
   try {
-    const holds: unknown = await crypto.subtle.verify("Ed25519", await imported(jwk), bytes(signature), bytes(message));
-    return typeof holds === "boolean" ? holds : undefined;
+    const isValid: unknown = await crypto.subtle.verify("Ed25519", await imported(jwk), bytes(signature), bytes(message));
+    return typeof isValid === "boolean" ? isValid : undefined;
   } catch {
     return undefined;
   }
 }
 
 // Issuers have few keys; one that went makes room when the next comes.
-const MOST = 16;
+const MAX_KEYS = 16;
 const keys = new Map<string, Promise<CryptoKey>>();
 
 function imported(jwk: string): Promise<CryptoKey> {
   const known = keys.get(jwk);
   if (known !== undefined) return known;
-  if (keys.size >= MOST) keys.clear();
+  if (keys.size >= MAX_KEYS) keys.clear();
   const key = crypto.subtle.importKey("jwk", JSON.parse(jwk) as JsonWebKey, "Ed25519", false, ["verify"]);
   keys.set(jwk, key);
   return key;

@@ -12,7 +12,7 @@ const routes = [{ methods: ["GET"], path: "/me", authenticated: true }];
 async function start(t) {
   const issuer = await createTestIssuer();
   const policy = { version: 1, issuers: [issuer.policy], routes };
-  const gates = await Promise.all([createGate, onWebCrypto.createGate].map((create) => create({ policy, ...issuer.surroundings })));
+  const gates = await Promise.all([createGate, onWebCrypto.createGate].map((create) => create({ policy, ...issuer.runtime })));
   const verifiers = await Promise.all([createVerifier, onWebCrypto.createVerifier].map((create) => create(issuer.options)));
   t.after(() => [...gates, ...verifiers].map((each) => each.close()));
   const guards = [...gates, ...verifiers.map((verifier) => verifier.guard({ authenticated: true }))];

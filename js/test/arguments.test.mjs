@@ -34,7 +34,7 @@ async function gateOf(t, { createGate }) {
   const issuer = await createTestIssuer();
   const cors = { origins: ["https://app.example"] };
   const policy = { version: 1, issuers: [issuer.policy], routes, cors };
-  const gate = await createGate({ policy, ...issuer.surroundings });
+  const gate = await createGate({ policy, ...issuer.runtime });
   t.after(() => gate.close());
   return { gate, good: { method: "GET", path: "/me", authorization: `Bearer ${await issuer.token()}` } };
 }
@@ -118,7 +118,7 @@ test("the testing kit names the argument that is wrong", async () => {
   for (const [work, message] of mistakes) await assert.rejects(work, { name: "TypeError", message });
 });
 
-test("a clock or a spread that breaks later refuses, and ends nothing", async (t) => {
+test("a clock or jitter that breaks later ends nothing", async (t) => {
   const issuer = await createTestIssuer();
   for (const wrong of [() => assert.fail(), () => 5n, () => "5", () => Symbol("s"), () => ({})]) {
     let isBroken = false;

@@ -32,7 +32,7 @@ const readable = {
 
 async function start(t, changes = { cors }, { createGate } = onPolicy) {
   const issuer = await createTestIssuer();
-  const gate = await createGate({ policy: { version: 1, issuers: [issuer.policy], routes, ...changes }, ...issuer.surroundings });
+  const gate = await createGate({ policy: { version: 1, issuers: [issuer.policy], routes, ...changes }, ...issuer.runtime });
   t.after(() => gate.close());
   return { issuer, gate };
 }
@@ -103,7 +103,7 @@ for (const [entry, made] of Object.entries({ policy: onPolicy, webcrypto: onWebC
   });
 }
 
-test("what is no preflight of a listed page is left to the decision", async (t) => {
+test("other OPTIONS requests are left to the decision", async (t) => {
   const { gate } = await start(t);
   for (const changes of [
     { method: "GET" },

@@ -18,7 +18,7 @@ import Koa from "koa";
 
 const issuer = await createTestIssuer();
 const verifier = await createVerifier(issuer.options);
-const gate = createGate({ policy: {}, ...issuer.surroundings });
+const gate = createGate({ policy: {}, ...issuer.runtime });
 
 const onExpressApp = express().use(onExpress.protect(gate)).use(onExpress.protect(verifier, "a"));
 onExpressApp.get("/", onExpress.protect(verifier, "a"), (request, response) => {

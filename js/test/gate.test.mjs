@@ -15,7 +15,7 @@ export const routes = [
 async function start(t, changes = {}) {
   const issuer = await createTestIssuer();
   const policy = { version: 1, issuers: [issuer.policy], routes, ...changes };
-  const gate = await createGate({ policy, ...issuer.surroundings });
+  const gate = await createGate({ policy, ...issuer.runtime });
   t.after(() => gate.close());
   const ask = (path, token, method = "GET") =>
     gate.decide({ method, path, authorization: token && `Bearer ${token}` });
@@ -76,7 +76,7 @@ test("a fetch request is read as it is", async (t) => {
   assert.equal(gate.decide(request("/%6de", bearer)).error.code, "bad_path");
 });
 
-test("keys of every issuer come from where the policy says, and are waited for", async (t) => {
+test("the start waits for the keys of every issuer", async (t) => {
   const [one, two] = [await createTestIssuer(), await createTestIssuer({ issuer: "https://two.test" })];
   const policy = { version: 1, issuers: [one.policy, two.policy], routes };
   const fetch = (url) => (String(url).startsWith("https://two") ? two : one).fetch(url);
@@ -111,7 +111,7 @@ test("a wrong policy is refused with the member at fault", async (t) => {
   }
   const text = JSON.stringify(policy);
   for (const same of [text, Buffer.from(text), policy]) {
-    const gate = await createGate({ policy: same, ...issuer.surroundings });
+    const gate = await createGate({ policy: same, ...issuer.runtime });
     assert.equal(gate.decide({ method: "GET", path: "/about" }).outcome, "public");
     gate.close();
     assert.throws(() => gate.decide({ method: "GET", path: "/about" }), /was closed/);

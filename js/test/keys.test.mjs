@@ -82,7 +82,7 @@ test("metadata that is not this issuer's is refused at the start", async (t) => 
   assert.equal(issuer.jwksRequests(), 0);
 });
 
-test("an issuer that cannot be reached means 503 with the reason, and is tried again", async (t) => {
+test("an unreachable issuer means 503 and is tried again", async (t) => {
   const issuer = await startIssuer(t);
   const token = issuer.token();
   await issuer.stop();
@@ -103,7 +103,7 @@ test("an issuer that cannot be reached means 503 with the reason, and is tried a
   assert.equal(codeOf(verifier, token), "accepted");
 });
 
-test("a token that is wrong with any key is refused as such while there are none", async (t) => {
+test("a malformed token is refused as such without keys", async (t) => {
   const issuer = await startIssuer(t);
   await issuer.stop();
   const verifier = await start(t, issuer);
@@ -162,7 +162,7 @@ test("a key that was withdrawn stops working with the next refresh", async (t) =
   assert.equal(codeOf(verifier, issuer.token()), "accepted");
 });
 
-test("unknown kids bring one fetch besides the regular ones, whatever the tokens say", async (t) => {
+test("unknown kids cause one additional fetch", async (t) => {
   const issuer = await startIssuer(t);
   const verifier = await start(t, issuer);
   const strangers = Array.from({ length: 50 }, (_, at) => issuer.token({}, { key: newKey(`stranger-${at}`) }));
@@ -272,7 +272,7 @@ test("an answer that does not come within 5 seconds is none", async (t) => {
   assert.throws(() => verifier.verify(issuer.token()), { code: "keys_unavailable", message: /within 5000 ms/ });
 });
 
-test("an issuer that is away for nine minutes costs no request, whenever it goes", async (t) => {
+test("an outage of nine minutes costs no request", async (t) => {
   for (const jitter of [0, 0.99]) {
     for (const gone of [0, 7, 19, 20, 27]) {
       const issuer = await createTestIssuer();
@@ -311,7 +311,7 @@ test("an issuer that is away for longer means 503, never 401", async (t) => {
   }
 });
 
-test("a snapshot lets another verifier start while the issuer is away", async (t) => {
+test("a snapshot lets a verifier start without the issuer", async (t) => {
   const issuer = await createTestIssuer();
   const [token, later] = [await issuer.token(), await issuer.token({ exp: issuer.now() / 1000 + 3600 })];
   const first = await createVerifier(issuer.options);
@@ -328,7 +328,7 @@ test("a snapshot lets another verifier start while the issuer is away", async (t
   assert.equal(codeOf(second, later), "keys_unavailable");
 });
 
-test("a snapshot that is broken, too old or of another issuer is as none", async (t) => {
+test("a broken, old or foreign snapshot is ignored", async (t) => {
   const issuer = await createTestIssuer();
   const other = await createTestIssuer({ issuer: "https://other.test" });
   const [one, two] = [await createVerifier(issuer.options), await createVerifier(other.options)];
@@ -346,7 +346,7 @@ test("a snapshot that is broken, too old or of another issuer is as none", async
   }
 });
 
-test("metadata of an issuer with a path stands between host and path", async (t) => {
+test("metadata of an issuer with a path precede the path", async (t) => {
   const seen = [];
   const fetch = async (url) => {
     seen.push(url);

@@ -24,7 +24,7 @@ const routes = [
 async function start(t) {
   const issuer = await createTestIssuer();
   const policy = { version: 1, issuers: [issuer.policy], routes };
-  const gate = await createGate({ policy, ...issuer.surroundings });
+  const gate = await createGate({ policy, ...issuer.runtime });
   const verifier = await createVerifier(issuer.options);
   t.after(() => [gate, verifier].map((each) => each.close()));
   return { issuer, gate, verifier, token: await issuer.token({ scope: "orders:read" }), poor: await issuer.token() };
@@ -122,7 +122,7 @@ for (const name of ["express", "express below a path", "koa"]) {
   test(`${name}: a policy that says that paths are compared byte by byte is refused`, async (t) => {
     const issuer = await createTestIssuer();
     const policy = { version: 1, path_comparison: "exact", issuers: [issuer.policy], routes };
-    const gate = await createGate({ policy, ...issuer.surroundings });
+    const gate = await createGate({ policy, ...issuer.runtime });
     t.after(() => gate.close());
     const server = frameworks[name]([gate]);
     t.mock.method(console, "error", () => {});
@@ -131,7 +131,7 @@ for (const name of ["express", "express below a path", "koa"]) {
   });
 }
 
-test("fastify and hono: routers that were told to be lenient are judged so", async (t) => {
+test("fastify and hono: lenient routers are treated as such", async (t) => {
   const { gate } = await start(t);
   const app = fastify({ routerOptions: { caseSensitive: false, ignoreTrailingSlash: true } });
   app.addHook("onRequest", onFastify.protect(gate));
@@ -144,7 +144,7 @@ test("fastify and hono: routers that were told to be lenient are judged so", asy
   assert.equal((await ask(await listen(t, overFetch((request) => hono.fetch(request))), "/orders/")).status, 403);
 });
 
-test("next's middleware answers what the policy refuses and lets the rest pass", async (t) => {
+test("next's middleware answers only what the policy refuses", async (t) => {
   const { gate, token } = await start(t);
   const middleware = onNext.middleware(gate);
   const request = (path, headers) => new Request(`https://orders.example${path}`, { headers });

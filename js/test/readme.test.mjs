@@ -42,7 +42,7 @@ async function real(t) {
   return issuer;
 }
 
-test("the four lines accept a token with the scope and refuse one without", async (t) => {
+test("the four lines accept a scope and refuse its lack", async (t) => {
   const issuer = await real(t);
   const lines = snippet("Four lines", "js").replace("https://login.example", issuer.url);
 

@@ -23,7 +23,7 @@ const routes = [
 async function start(t) {
   const issuer = await createTestIssuer();
   const policy = { version: 1, issuers: [issuer.policy], routes };
-  const gate = await onPolicy.createGate({ policy, ...issuer.surroundings });
+  const gate = await onPolicy.createGate({ policy, ...issuer.runtime });
   const verifier = await createVerifier({ ...issuer.options, cacheSize: 0 });
   t.after(() => [gate, verifier].map((each) => each.close()));
   return { issuer, policy, gate, verifier };
@@ -84,7 +84,7 @@ test("options, requests and metadata are what they hold themselves", async () =>
   });
 });
 
-test("a part of a request that is absent is not read from elsewhere", async (t) => {
+test("an absent part of a request is not read elsewhere", async (t) => {
   const { issuer, gate, verifier } = await start(t);
   const authorization = `Bearer ${await issuer.token()}`;
   const guard = verifier.guard({ authenticated: true });
@@ -152,7 +152,7 @@ test("bytes of another realm are a policy", async (t) => {
   const part = new Uint8Array([...Buffer.from("{{"), ...Buffer.from(text), 0]).subarray(2, 2 + text.length);
 
   for (const policy of [bytes, part, new DataView(bytes.buffer)]) {
-    const gate = await onPolicy.createGate({ policy, ...issuer.surroundings });
+    const gate = await onPolicy.createGate({ policy, ...issuer.runtime });
     t.after(() => gate.close());
     assert.equal(gate.decide({ method: "GET", path: "/about" }).outcome, "public");
   }
@@ -178,7 +178,7 @@ test("a realm without text codecs takes those of Node", async (t) => {
     assert.equal(verifier.verify(await issuer.token()).subject, "alice");
     verifier.close();
     if (createGate === undefined) continue;
-    const gate = await createGate({ policy: runInContext(`(${JSON.stringify(policy)})`, context), ...issuer.surroundings });
+    const gate = await createGate({ policy: runInContext(`(${JSON.stringify(policy)})`, context), ...issuer.runtime });
     assert.equal((await gate.decideAsync({ method: "GET", path: "/me", authorization: `Bearer ${await issuer.token()}` })).outcome, "allow");
     gate.close();
   }

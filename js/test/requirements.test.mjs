@@ -44,13 +44,13 @@ test("what is no scope is a mistake, wherever it is given", async (t) => {
   }
 });
 
-test("the message shows what is no scope as text that cannot leave its line", async (t) => {
+test("the message shows an invalid scope on one line", async (t) => {
   const { verifier } = await start(t);
 
   assert.throws(() => verifier.guard("a\r\nset-cookie: b"), { message: /^[ -~]*"a\\r\\nset-cookie: b"[ -~]*$/ });
 });
 
-test("every sign of a scope reaches the challenge and the body as it is", async (t) => {
+test("every character of a scope reaches challenge and body", async (t) => {
   const { issuer, verifier } = await start(t);
   const scopes = tokens.map((sign) => `x${sign}`);
   const request = { method: "GET", path: "/", authorization: `Bearer ${await issuer.token()}` };
@@ -78,7 +78,7 @@ test("a role is any name, and no name is taken for two", async (t) => {
   }
 });
 
-test("what protect guards with must be a verifier, a gate, or lead to one", async () => {
+test("protect takes a verifier, a gate, or a promise of one", async () => {
   for (const source of [undefined, null, 5, "verifier", true, Symbol("s")]) {
     for (const { protect } of Object.values(adapters)) {
       assert.throws(() => protect(source, "a", () => {}), { name: "TypeError", message: /^protect: expected a verifier or a gate/ });

@@ -66,7 +66,7 @@ const away = (pathname) => {
   if (pathname === FEED || pathname === FEED_KEYS) throw new TypeError("the feed is away");
 };
 
-test("a token that is taken back is refused with the next page, though it is remembered, and others stay", async (t) => {
+test("a cached token is refused with the page that revokes it", async (t) => {
   const { issuer, verifier, network } = await start(t);
   for (const what of ["sid", "jti", "sub", "client_id"]) {
     const token = await issuer.token({ [what]: `this ${what}` });
@@ -83,7 +83,7 @@ test("a token that is taken back is refused with the next page, though it is rem
   }
 });
 
-test("a guard refuses a token that was taken back, though it is remembered", async (t) => {
+test("a guard refuses a cached token that was revoked", async (t) => {
   const { issuer, verifier, network } = await start(t);
   const { decide } = verifier.guard({ authenticated: true });
   const request = { method: "GET", path: "/", authorization: `Bearer ${await issuer.token({ sid: "s" })}` };
@@ -95,7 +95,7 @@ test("a guard refuses a token that was taken back, though it is remembered", asy
   assert.equal(decide(request).error.code, "revoked");
 });
 
-test("what a subject gets after all its tokens were taken back is good", async (t) => {
+test("a token issued after a subject's revocation is accepted", async (t) => {
   const { issuer, verifier, network } = await start(t);
   issuer.revoke({ sub: "alice", client_id: "test-client" });
   await second(issuer, verifier, network);
@@ -103,7 +103,7 @@ test("what a subject gets after all its tokens were taken back is good", async (
   assert.equal(codeOf(verifier, await issuer.token()), "accepted");
 });
 
-test("the feed is found by way of the metadata, and read before the start ends", async (t) => {
+test("the feed of the metadata is read before the start ends", async (t) => {
   const { issuer, options, network } = await issuerWith();
   issuer.revoke({ sid: "s" });
   const verifier = await createVerifier(options);
@@ -114,7 +114,7 @@ test("the feed is found by way of the metadata, and read before the start ends",
   assert.deepEqual(verifier.feed, { url: `https://issuer.test${FEED}`, failure: undefined });
 });
 
-test("an issuer of many revocations is read to the end before the start ends", async (t) => {
+test("a long feed is read to its end before the start ends", async (t) => {
   const { issuer, options, network } = await issuerWith();
   for (let count = 0; count < 600; count += 1) issuer.revoke({ jti: `gone-${count}` });
   const verifier = await createVerifier(options);
@@ -125,7 +125,7 @@ test("an issuer of many revocations is read to the end before the start ends", a
   assert.deepEqual(pages, [FEED, `${FEED}?after=256`, `${FEED}?after=512`]);
 });
 
-test("no feed is followed that is switched off, not named, or not looked for", async (t) => {
+test("a feed that is switched off or not named is not followed", async (t) => {
   const named = { issuer: "https://issuer.test", jwks_uri: "https://issuer.test/.well-known/jwks.json" };
   const unnamed = (pathname) => (pathname === METADATA ? Response.json(named) : undefined);
 
@@ -137,7 +137,7 @@ test("no feed is followed that is switched off, not named, or not looked for", a
   }
 });
 
-test("metadata that name half a feed, or one in the clear, are refused at the start", async (t) => {
+test("metadata with half a feed or an http feed are refused", async (t) => {
   const [issuer, jwks_uri] = ["https://issuer.test", "https://issuer.test/.well-known/jwks.json"];
   const feed = { keystone_revocations_uri: `${issuer}/feed`, keystone_revocations_jwks_uri: `${issuer}/keys` };
   const wrong = [
@@ -182,7 +182,7 @@ test("while the feed is away a verifier goes by what it knows", async (t) => {
   assert.match(verifier.feed.failure.message, /the feed is away/);
 });
 
-test("a strict verifier answers 503 from a minute after the feed's last word on, and recovers", async (t) => {
+test("a strict verifier answers 503 a minute after the last page", async (t) => {
   const { issuer, verifier, network } = await start(t, { revocation: "strict" });
   const token = await issuer.token();
   assert.equal(verifier.verify(token), verifier.verify(token));
@@ -205,7 +205,7 @@ test("a strict verifier answers 503 from a minute after the feed's last word on,
   assert.equal((await verifier.verifyAsync(token)).subject, "alice");
 });
 
-test("a clock that was two hours ahead delays neither keys nor revocations", async (t) => {
+test("a clock that was ahead delays neither keys nor feed", async (t) => {
   let ahead = 0;
   const { issuer, network, options } = await issuerWith();
   const verifier = await createVerifier({ ...options, now: () => issuer.now() + ahead });
@@ -226,7 +226,7 @@ test("a clock that was two hours ahead delays neither keys nor revocations", asy
   assert.ok(network.asked.filter((path) => path === "/.well-known/jwks.json").length > keys);
 });
 
-test("a verifier starts while the feed is away: strict with 503, else as if there were none", async (t) => {
+test("without the feed only a strict verifier answers 503", async (t) => {
   const strict = await start(t, { instead: away, revocation: "strict" });
   assert.equal(codeOf(strict.verifier, await strict.issuer.token()), "revocations_stale");
 
@@ -261,7 +261,7 @@ test("whoever awaits the verdict waits for the page under way", async (t) => {
   assert.equal((await waiting[1]).outcome, "allow");
 });
 
-test("an issuer that knows the cursor no more is read from the beginning, and nothing is forgotten meanwhile", async (t) => {
+test("a rejected cursor rereads the feed and forgets nothing", async (t) => {
   const { issuer, verifier, network } = await start(t);
   const [first, later] = [await issuer.token({ sid: "first" }), await issuer.token({ sid: "later" })];
   issuer.revoke({ sid: "first" });
@@ -316,13 +316,13 @@ test("a page that is not the feed's is refused, and told", async (t) => {
   assert.equal(codeOf(verifier, token), "revoked");
 });
 
-test("why the keys of the feed could not be had is told with the page that needed them", async (t) => {
+test("the page's failure names the failure of the feed's keys", async (t) => {
   const { verifier } = await start(t, { instead: (pathname) => (pathname === FEED_KEYS ? new Response(null, { status: 500 }) : undefined) });
 
   assert.match(verifier.feed.failure.message, /the keys of the feed are not there \(GET .*feed-jwks\.json: .* got 500\)/);
 });
 
-test("a start from a snapshot waits for nothing, and follows the feed from the next look on", async (t) => {
+test("a start from a snapshot does not wait for the feed", async (t) => {
   const { issuer, verifier: first, network, options } = await start(t);
   const token = await issuer.token({ sid: "s" });
   issuer.revoke({ sid: "s" });
@@ -339,7 +339,7 @@ test("a start from a snapshot waits for nothing, and follows the feed from the n
   await until(() => codeOf(verifier, token) === "revoked");
 });
 
-test("a strict verifier from a snapshot waits where its verdict is awaited", async (t) => {
+test("a strict verifier from a snapshot waits in verifyAsync", async (t) => {
   const { issuer, verifier: first, options } = await start(t);
   const snapshot = first.snapshot();
   const verifier = await createVerifier({ ...options, snapshot, revocation: "strict" });
@@ -348,7 +348,7 @@ test("a strict verifier from a snapshot waits where its verdict is awaited", asy
   assert.equal((await verifier.verifyAsync(await issuer.token())).subject, "alice");
 });
 
-test("a service that verifies nothing follows the feed too, until it is closed", async (t) => {
+test("an idle verifier follows the feed until it is closed", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const { issuer, options, network } = await issuerWith();
   const pages = () => network.asked.filter((path) => path.startsWith(FEED)).length;
@@ -371,7 +371,7 @@ const routes = [
   { methods: ["GET"], path: "/strict", authenticated: true, revocation: "strict" },
 ];
 
-test("a gate follows the feeds of its policy, and each route is as strict as it says", async (t) => {
+test("a gate follows feeds, and routes are strict as they say", async (t) => {
   const { issuer, network, options } = await issuerWith();
   const policy = { version: 1, issuers: [issuer.policy], routes };
   const gate = await createGate({ policy, now: options.now, fetch: options.fetch, jitter: options.jitter });
@@ -404,12 +404,12 @@ test("a gate follows the feeds of its policy, and each route is as strict as it 
   assert.equal((await gate.decideAsync(request("/strict", other))).outcome, "allow");
 });
 
-test("the addresses of a policy's feed are held to what those of keys are", async () => {
+test("addresses of feeds obey the rules for addresses of keys", async () => {
   const issuer = await createTestIssuer();
   for (const [member, message] of [["url", /issuers\[0\]\.revocation\.url.*allowHttp/], ["keys_url", /issuers\[0\]\.revocation\.keys_url.*allowHttp/]]) {
     const revocation = { ...issuer.policy.revocation, [member]: "http://feed.example" };
     const policy = { version: 1, issuers: [{ ...issuer.policy, revocation }], routes };
 
-    await assert.rejects(createGate({ policy, ...issuer.surroundings }), { name: "TypeError", message });
+    await assert.rejects(createGate({ policy, ...issuer.runtime }), { name: "TypeError", message });
   }
 });

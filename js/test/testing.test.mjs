@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { createVerifier, peek } from "../dist/index.js";
 import { createTestIssuer, hostileCases, TestKey } from "../dist/testing.js";
 
-test("a verifier believes the issuer without a network, by its clock", async () => {
+test("a test issuer works without a network, by its clock", async () => {
   const issuer = await createTestIssuer({ issuer: "https://login.test/tenant", audience: "stock", now: 1_000_000_000_000 });
   const verifier = await createVerifier(issuer.options);
   const text = await issuer.token({ sub: "bob", scope: "stock:read" });

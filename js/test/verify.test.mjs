@@ -67,7 +67,7 @@ test("times are whole seconds, as the verifier read them", async (t) => {
   assert.deepEqual([token.issuedAt, token.expiresAt], [iat, exp]);
 });
 
-test("a token is too large by its bytes, whatever its last characters take", async (t) => {
+test("the size limit counts bytes, not characters", async (t) => {
   const { verifier } = await start(t);
 
   for (const character of ["a", "\u{e9}", "\u{20ac}", "\u{1f511}", "\ud800"]) {
@@ -178,7 +178,7 @@ test("a refusal names the claim and never the token", async (t) => {
   assert.equal(JSON.stringify([error, error.message, error.stack]).includes(token.split(".")[2]), false);
 });
 
-test("a token is judged by the clock that was handed in, leeway included", async (t) => {
+test("a token is checked by the given clock with leeway", async (t) => {
   const { issuer, verifier } = await start(t, { leeway: 10, maxLifetime: 900 });
   const { iat } = issuer.claims();
   const token = issuer.token({ iat: iat - 500, exp: iat + 400 });

@@ -49,7 +49,7 @@ test("every case about signatures gets its verdict", async () => {
   }
 });
 
-test("a decision that is awaited rests on WebCrypto's word for the signature", async (t) => {
+test("an awaited decision rests on WebCrypto's answer", async (t) => {
   const asked = await gate();
   instead(t, "verify", async () => true);
   assert.equal(word(await asked.decideAsync(forged)), "allow");
@@ -68,7 +68,7 @@ test("a decision that is not awaited rests on the engine alone", async (t) => {
   assert.equal(word(asked.decide(good)), "allow");
 });
 
-test("a token that is awaited rests on WebCrypto's word too, and is remembered only when accepted", async (t) => {
+test("an awaited token is cached only if WebCrypto accepts it", async (t) => {
   const verifying = await verifier();
   t.after(() => verifying.close());
   instead(t, "verify", async () => false);

@@ -86,7 +86,7 @@ pub(crate) fn wasm() -> Result<PathBuf> {
         let mut build = shell::cargo(&["build", "--locked", "--lib", "--profile", "wasm", "--target", WASM]);
         shell::run(build.args(packages))
     };
-    build(&["--package", VERIFIER_PACKAGE, "--config", WITHOUT_SIMD])?;
+    build(&["--package", VERIFIER_PACKAGE, "--config", FOR_JAVASCRIPT])?;
     fs::copy(wasm_file(VERIFIER), wasm_file(PLAIN_VERIFIER)).context("the plain verifier was not built")?;
     build(&["--package", VERIFIER_PACKAGE, "--no-default-features"])?;
     fs::copy(wasm_file(VERIFIER), wasm_file(SMALL_VERIFIER)).context("the small verifier was not built")?;
@@ -103,7 +103,7 @@ pub(crate) fn npm_package() -> Result<PathBuf> {
     let _ = fs::remove_dir_all(package.join("pkg"));
     let whole = fs::read(wasm_file(VERIFIER))?;
     let small = fs::read(wasm_file(SMALL_VERIFIER))?;
-    let plain = without_references(&fs::read(wasm_file(PLAIN_VERIFIER))?)?;
+    let plain = without_features(&fs::read(wasm_file(PLAIN_VERIFIER))?)?;
     for (module, folder) in [(whole, "pkg"), (small, "pkg/small"), (plain, "pkg/plain")] {
         Bindgen::new()
             .input_bytes(VERIFIER, module)
@@ -120,16 +120,12 @@ pub(crate) fn npm_package() -> Result<PathBuf> {
     Ok(package)
 }
 
-/// Marks a module as one without reference types and functions with several results, so that wasm-bindgen does not use
-/// them: the JavaScript that the module is translated to could not have them.
-fn without_references(wasm: &[u8]) -> Result<Vec<u8>> {
-    let mut wasm = wasm.to_vec();
-    for used in [&b"+\x0freference-types"[..], b"+\x0amultivalue"] {
-        let at = wasm.windows(used.len()).position(|bytes| bytes == used);
-        let sign = at.and_then(|at| wasm.get_mut(at)).context("the module does not list its features")?;
-        *sign = b'-';
-    }
-    Ok(wasm)
+/// Returns the module without its list of features. The standard library's share of it would make wasm-bindgen use reference types
+/// and functions with several results, which JavaScript made of the module could not have.
+fn without_features(wasm: &[u8]) -> Result<Vec<u8>> {
+    let mut module = walrus::ModuleConfig::new().strict_validate(false).parse(wasm)?;
+    module.customs.remove_raw("target_features").context("the module does not list its features")?;
+    Ok(module.emit_wasm())
 }
 
 /// Returns the paths of the modules that [`wasm`] builds.
@@ -148,8 +144,9 @@ const VERIFIER: &str = "keystone_verifier_wasm";
 const SMALL_VERIFIER: &str = "keystone_verifier_small";
 /// The whole module without SIMD, which JavaScript does not have, to be translated to JavaScript.
 const PLAIN_VERIFIER: &str = "keystone_verifier_plain";
-/// Overrides `.cargo/config.toml`.
-const WITHOUT_SIMD: &str = r#"target.wasm32-unknown-unknown.rustflags=["-Ctarget-feature=-simd128"]"#;
+/// Replaces the features that `.cargo/config.toml` names by those that JavaScript can have.
+const FOR_JAVASCRIPT: &str =
+    r#"target.wasm32-unknown-unknown.rustflags=["-Ctarget-feature=-simd128,-reference-types,-multivalue"]"#;
 /// The optional features of the issuer.
 pub(crate) const TELEMETRY: &str = "keystone-issuer/otel,keystone-issuer/sentry";
 const WASM: &str = "wasm32-unknown-unknown";

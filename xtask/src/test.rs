@@ -149,7 +149,7 @@ fn with<'a>(tools: &Tools, command: &'a mut Command) -> &'a mut Command {
 
 /// The tests of every crate, without the end-to-end tests.
 const UNIT: [&str; 4] = ["--workspace", "--lib", "--bins", "--tests"];
-/// The tests of the verifier with the arithmetic that it has in WebAssembly.
+/// The tests of Ed25519 with the arithmetic that it has in WebAssembly.
 const WASM_ARITHMETIC: [&str; 8] = [
     "--package",
     "keystone-ed25519",

@@ -1,9 +1,9 @@
 // What the frameworks on Node's own HTTP server share.
 
 import type { RequestParts } from "../request.js";
-import type { Answer } from "./source.js";
+import type { Answer } from "./lazy-guard.js";
 
-/** What is read of Node's `IncomingMessage`. */
+/** The used part of Node's `IncomingMessage`. */
 export interface NodeRequest {
   readonly method?: string | undefined;
   readonly url?: string | undefined;
@@ -13,7 +13,7 @@ export interface NodeRequest {
 
 type Header = "authorization" | "origin" | "access-control-request-method";
 
-/** What is used of Node's `ServerResponse`. */
+/** The used part of Node's `ServerResponse`. */
 export interface NodeResponse {
   statusCode: number;
   readonly headersSent?: boolean;

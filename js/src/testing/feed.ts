@@ -6,12 +6,12 @@ import { TestKey } from "./key.js";
 type Event = readonly [kind: string, value: string, minEpoch: number | null, dropAfter: number];
 
 // As the issuer has it.
-const MOST_EVENTS = 256;
+const MAX_EVENTS = 256;
 const PAGE_LIFETIME = 10;
 // Longer than any token lives.
 const A_YEAR = 31_536_000;
 
-/** What an issuer took back, as pages. */
+/** The revocations of an issuer, as pages. */
 export class TestFeed {
   readonly #issuer: string;
   readonly #events: Event[] = [];
@@ -34,7 +34,7 @@ export class TestFeed {
   async page(after: string, now: number): Promise<Response> {
     const first = Number(after);
     if (first > this.#events.length) return Response.json({ title: "start again without after" }, { status: 409 });
-    const events = this.#events.slice(first, first + MOST_EVENTS);
+    const events = this.#events.slice(first, first + MAX_EVENTS);
     const last = first + events.length;
     const claims = {
       iss: this.#issuer,

@@ -31,7 +31,7 @@ function copy(text) {
   return Buffer.from(text).toString();
 }
 
-test("the same token is the same object for as long as it is remembered", async (t) => {
+test("a cached token is the same object", async (t) => {
   const { issuer, verifier } = await start(t);
   const text = await issuer.token();
 
@@ -58,7 +58,7 @@ test("every byte of a token counts, not only its end", async (t) => {
   assert.equal(codeOf(verifier, text), "accepted");
 });
 
-test("a remembered token gets the verdict of a verifier without memory, second by second", async (t) => {
+test("a cached token gets the verdict of an uncached one", async (t) => {
   const { issuer, verifier } = await start(t);
   const forgetful = await createVerifier({ ...issuer.options, jitter: () => 0.5, cacheSize: 0 });
   t.after(() => forgetful.close());

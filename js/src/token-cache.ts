@@ -2,10 +2,10 @@
 // engine's word; here it is only kept.
 
 import type { Reusable } from "./answer.js";
-import { Generations } from "./generations.js";
+import { TwoGenerationCache } from "./two-generation-cache.js";
 import type { Token } from "./token.js";
 
-/** What the engine says of everything that it accepted so far. */
+/** The conditions under which everything that the engine accepted so far stays accepted. */
 export interface Lease {
   /** Unix seconds, exclusive. */
   readonly usableUntil: number;
@@ -21,23 +21,23 @@ interface Known extends Reusable {
 const END = 32;
 
 /** A bounded number of texts with their tokens. */
-export class Memory {
-  readonly #known: Generations<Known>;
+export class TokenCache {
+  readonly #known: TwoGenerationCache<Known>;
   #epoch = -1;
   #usableUntil = 0;
 
   constructor(capacity: number) {
-    this.#known = new Generations(capacity);
+    this.#known = new TwoGenerationCache(capacity);
   }
 
   /** The token of exactly this text, if the engine would accept it now. */
-  recall(text: string, now: number): Token | undefined {
+  get(text: string, now: number): Token | undefined {
     const known = this.#known.get(text.slice(-END));
     if (known === undefined || known.text !== text) return undefined;
     return now >= known.from && now < known.until && now < this.#usableUntil ? known.token : undefined;
   }
 
-  keep(text: string, { token, from, until }: Reusable): void {
+  set(text: string, { token, from, until }: Reusable): void {
     this.#known.set(text.slice(-END), { text, token, from, until });
   }
 

@@ -10,20 +10,20 @@ import type { Verifier } from "../verifier.js";
 /** There already, on its way, or made by the first request (where a platform fetches nothing before). */
 export type Lazy<Value> = Value | Promise<Value> | (() => Value | Promise<Value>);
 
-/** What a request is answered with that goes no further. */
+/** The answer to a request that goes no further. */
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | undefined;
 }
 
-/** What becomes of a request: answered here, or let through with the token that it needed, if any. */
+/** The outcome of a request: answered here, or let through with the token that it needed, if any. */
 export type Outcome =
   | { readonly answer: Answer; readonly token: undefined }
   | { readonly answer: undefined; readonly token: Token | undefined };
 
 /** Decides on requests that reach one middleware. */
-export class Source {
+export class LazyGuard {
   readonly #source: Lazy<Verifier | Gate>;
   readonly #requirement: Requirement | undefined;
   #guard: Promise<Guard> | undefined;

@@ -8,7 +8,7 @@ const MAX_BYTES = 64 * 1024;
 /** An address could not be read; the message says why. */
 export class FetchError extends Error {
   override readonly name = "FetchError";
-  /** Of the answer, where there was one of another status than 200. */
+  /** The status of the answer, if it was not 200. */
   readonly status: number | undefined;
 
   constructor(message: string, { status, ...options }: ErrorOptions & { status?: number } = {}) {
@@ -21,7 +21,7 @@ export interface Get {
   fetch: typeof globalThis.fetch;
   /** Ends the request early. */
   signal: AbortSignal;
-  /** What the entry's platform needs besides. */
+  /** Further options that the entry's platform needs. */
   init: RequestInit;
 }
 

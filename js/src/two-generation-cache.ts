@@ -1,7 +1,7 @@
 // A map that forgets: bounded, and cheap to use.
 
 /** A bounded number of entries. The half that was not used lately makes room as a whole. */
-export class Generations<Value> {
+export class TwoGenerationCache<Value> {
   readonly #half: number;
   #young = new Map<string, Value>();
   #old = new Map<string, Value>();
