@@ -60,7 +60,7 @@ impl Feed {
         self.coordinator.lease(host);
     }
 
-    /// One tick: learns what the other workers did, and fetches if that is due and nobody else does.
+    /// One tick: learns what the other workers did, and fetches if that is due and no other worker does.
     pub(crate) fn tick(&mut self, host: &impl Host, feed: &mut Revocations) {
         self.keys.tick(host, feed.keys());
         self.memory.read_on(host, feed);

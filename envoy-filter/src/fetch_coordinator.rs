@@ -25,7 +25,7 @@ struct Flight {
     /// `None` until Envoy has taken the request.
     call: Option<u32>,
     since: Duration,
-    /// `None`: this worker fetches for itself alone, whoever has the lease.
+    /// `None`: this worker fetches for itself alone, without the lease.
     lease: Option<Lease>,
 }
 
@@ -87,7 +87,7 @@ impl FetchCoordinator {
         own.is_some_and(|own| found == Some(own) && own.is_held(host.now()))
     }
 
-    /// Takes the lease, if nobody has it.
+    /// Takes the lease, if no worker has it.
     pub(crate) fn claim(&mut self, host: &impl Host, lease: Lease, version: u32) -> bool {
         let now = host.now();
         let held = lease.held(now);

@@ -1,6 +1,6 @@
 //! A sign of life of each worker, under a number that stays the same while it lives.
 //!
-//! Envoy does not number the workers of an Envoy process, so each takes the first number in the shared data that nobody has
+//! Envoy does not number the workers of an Envoy process, so each takes the first number in the shared data that no worker has
 //! used lately. A worker whose VM was started anew takes another until its old one is free again.
 
 use std::time::Duration;
@@ -42,7 +42,7 @@ impl Heartbeat {
     }
 }
 
-/// Takes a number that nobody has, or has used lately.
+/// Takes a number that no worker has, or has used recently.
 fn claim(host: &impl Host, number: u32, now: Duration) -> bool {
     let record = record(number);
     if record.read(host).is_none() {

@@ -18,7 +18,7 @@ pub trait Host {
 
     /// Reads a record that all VMs of the process with the same `vm_id` see.
     fn shared(&self, name: &str) -> Option<Shared>;
-    /// Writes a record, if nobody has written it since `version` was read. `None` writes in any case.
+    /// Writes a record, if it was not written since `version` was read. `None` writes in any case.
     fn share(&self, name: &str, value: &[u8], version: Option<u32>) -> bool;
 
     /// Starts a GET through a cluster of this Envoy. `None`: it could not start, the cluster is unknown.

@@ -65,7 +65,7 @@ impl Remote {
         self.coordinator.lease(host);
     }
 
-    /// One tick: learns what the other workers did, and fetches if that is due and nobody else does.
+    /// One tick: learns what the other workers did, and fetches if that is due and no other worker does.
     pub(crate) fn tick(&mut self, host: &impl Host, cache: &mut KeyCache) {
         self.adopt(host, cache);
         self.take_turn(host, cache);
@@ -149,7 +149,7 @@ impl Remote {
         let Some((fetched_at, jwks)) = record.split_first_chunk() else { return };
         let (fetched_at, now) = (Seconds::from_le_bytes(*fetched_at), host.now().as_secs());
         if fetched_at > now.saturating_add(LEEWAY) {
-            // From a clock that was ahead: nobody knows how old it is.
+            // From a clock that was ahead: its age is not known.
             return self.log(
                 host,
                 Level::Warn,

@@ -25,7 +25,7 @@ pub(crate) enum Found {
     Own(Shared),
 }
 
-/// The source of a record: whoever answers there about the issuer is believed.
+/// The source of a record: the server there is believed about the issuer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Origin<'a> {
     pub(crate) url: &'a str,
@@ -72,7 +72,7 @@ impl Record {
         self.own(shared).map(|shared| shared.value)
     }
 
-    /// Writes, if nobody has written since `version` was read. `None` writes in any case.
+    /// Writes, if it was not written since `version` was read. `None` writes in any case.
     pub(crate) fn write(&self, host: &impl Host, value: &[u8], version: Option<u32>) -> bool {
         host.share(&self.name, &[&self.tag(value)[..], value].concat(), version)
     }

@@ -136,7 +136,7 @@ impl<H: Host> Vm<H> {
         }
     }
 
-    /// Shared data goes by the `vm_id`, and is written by whoever has the same.
+    /// Logs a missing `vm_id`: shared data is shared with every plugin that has the same.
     fn look_at_vm_id(&self) {
         if self.host.vm_id().is_some_and(|vm_id| vm_id.is_empty()) {
             self.host.log(

@@ -75,7 +75,7 @@ export interface Lists {
   roles: string[];
 }
 
-/** @internal Throws a TypeError for a requirement that would let everybody in. */
+/** @internal Throws a TypeError for a requirement that would allow every request. */
 export function readRequirement(requirement: Requirement): Lists {
   if (typeof requirement === "string") return { all: scopeList("all", [requirement]), any: [], roles: [] };
   const { all, any, roles, authenticated } = membersOf(requirement);

@@ -55,14 +55,14 @@ export function protect(source: Lazy<Verifier | Gate>, requirement?: Requirement
     decided
       .then((outcome) => passes(outcome, request, response))
       .then((isPassed) => isPassed && next(), (error: unknown) => response.headersSent || next(error))
-      // What `next` throws has no caller any more, and an exception that nobody catches would end the process.
+      // An exception of `next` has no caller any more, and uncaught it would end the process.
       .catch(() => response.destroy?.());
   };
 }
 
 /** Whether the request goes on; answers it where it does not. */
 function passes({ answer, token }: Outcome, request: { token?: Token | undefined }, response: NodeResponse): boolean {
-  // Somebody answered meanwhile, such as a deadline.
+  // It was answered meanwhile, by a deadline for example.
   if (response.writableEnded || (answer && response.headersSent)) return false;
   if (answer !== undefined) {
     answerNode(response, answer);

@@ -44,7 +44,7 @@ export function protect(source: Lazy<Verifier | Gate>, requirement?: Requirement
       if (token !== undefined) request.token = token;
       return undefined;
     }
-    // Somebody answered meanwhile, with Fastify or around it.
+    // It was answered meanwhile, with Fastify or around it.
     if (reply.sent || reply.raw.headersSent) return reply.sent ? reply : reply.hijack();
     return reply.code(answer.status).headers(answer.headers).send(answer.body);
   };

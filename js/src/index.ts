@@ -25,5 +25,5 @@ export function createVerifier(options: VerifierOptions): Promise<Verifier> {
 // "no-store": a key set from the browser's cache would be older than it says.
 const platform = smallWebAssembly(() => compiled(wasm), { cache: "no-store" });
 
-// A service compiles it on import, when nobody waits yet. Where that fails, whoever starts a verifier is told.
+// A service compiles it on import, when no request waits yet. If that fails, `createVerifier` reports it.
 if (!inPage) platform.ready().catch(() => {});

@@ -151,7 +151,7 @@ export class Keys {
     return this.#lookAgain(startedAt);
   }
 
-  // A fault of the engine, not of the network: nobody waits who could catch it.
+  // A fault of the engine, not of the network: no caller waits who could catch it.
   #ended(fault: Error): void {
     this.#failure = fault;
     this.#flight = undefined;

@@ -40,7 +40,7 @@ export function protect(source: Lazy<Verifier | Gate>, requirement?: Requirement
       await next();
       return;
     }
-    // Somebody answered meanwhile.
+    // It was answered meanwhile.
     if (context.headerSent) return;
     context.status = answer.status;
     context.set(answer.headers);

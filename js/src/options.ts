@@ -4,7 +4,7 @@ import { kind, memberOf, object, optional, optionsOf, strings } from "./argument
 
 /** The options of both `createVerifier` and `createGate`. */
 export interface CommonOptions {
-  /** Accepts `http:` addresses that are not this machine. Whoever can change their traffic can mint tokens. */
+  /** Accepts `http:` addresses that are not this machine. An attacker who can change their traffic can forge tokens. */
   allowHttp?: boolean;
   /** A replacement for the global `fetch`. */
   fetch?: typeof globalThis.fetch;
@@ -23,7 +23,7 @@ export interface VerifierOptions extends CommonOptions {
   /** Where the keys are. Left out: asked from the issuer's metadata (RFC 8414). */
   jwksUri?: string;
   /**
-   * Whether a token that the issuer took back is refused before it expires. `bounded`, the default: where the issuer's
+   * Whether a token that the issuer revoked is refused before it expires. `bounded`, the default: where the issuer's
    * metadata name a revocation feed, it is followed. `strict`: the same, and every token is refused as
    * `revocations_stale`, 503, while the feed was not read for a minute. `off`: it is not followed.
    */

@@ -1,8 +1,8 @@
-// What a token says of itself, for logs and for choosing where to send it. Nobody has checked a word of it.
+// Reads an unchecked token, for logs and for choosing where to send it.
 
 import { seal } from "./token.js";
 
-/** The members of a token that nobody has checked: whoever wrote it may have written anything. */
+/** The members of an unchecked token: its sender may have written anything. */
 export interface Unverified {
   readonly verified: false;
   readonly header: Readonly<Record<string, unknown>>;

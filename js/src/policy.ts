@@ -1,4 +1,4 @@
-// The entry for whoever applies a policy file: all of the main entry, and gates.
+// The entry for services with a policy file: all of the main entry, and gates.
 
 import wasm from "wasm:embedded-policy";
 import { compiled } from "./embedded.js";

@@ -47,7 +47,7 @@ export async function createTestIssuer(options: TestIssuerOptions = {}): Promise
   return new TestIssuer({ issuer, audience, now }, await TestKey.generate());
 }
 
-/** An issuer for tests. Whoever can reach it can have any token: never believe it outside of a test. */
+/** An issuer for tests. Everyone who reaches it can get any token: never trust it outside a test. */
 export class TestIssuer {
   readonly issuer: string;
   readonly audience: string;

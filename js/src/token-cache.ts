@@ -17,7 +17,7 @@ interface Known extends Reusable {
   readonly text: string;
 }
 
-// A text is found by its end: of a token that is the signature, which nobody can choose for a token that is accepted.
+// A text is found by its end: of a token that is the signature, which an attacker cannot choose for an accepted token.
 const END = 32;
 
 /** A bounded number of texts with their tokens. */

@@ -1,4 +1,4 @@
-// A verified token as JavaScript sees it: frozen, so that nobody can widen it later.
+// A verified token as JavaScript sees it: frozen, so that its rights cannot be widened later.
 
 import { kind } from "./arguments.js";
 

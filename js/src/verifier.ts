@@ -83,7 +83,7 @@ export class Verifier {
 
   /**
    * The keys and their age, for the option `snapshot` of another verifier: in another worker, or at the next start while
-   * the issuer is away. Undefined while there are none. Keep it where nobody else can write.
+   * the issuer is away. Undefined while there are none. Keep it where only this service can write.
    */
   snapshot(): string | undefined {
     this.#mustBeOpen("snapshot");

@@ -121,7 +121,7 @@ impl Engine {
     }
 
     /// The verdict on the token in the values of `Authorization`, which must hold every scope of `all`, one of `any` and
-    /// one of `roles`; an empty list asks for nothing. What is no scope lets nobody in.
+    /// one of `roles`; an empty list asks for nothing. An invalid scope refuses every request.
     pub fn authorize(
         &mut self,
         authorization: Vec<String>,

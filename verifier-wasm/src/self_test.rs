@@ -1,6 +1,6 @@
 //! Whether this engine does as it should on this machine: a compiler that was wrong about it would let tokens through.
 //!
-//! A host asks once, when it starts the module and nobody waits yet. What a first token would be kept waiting for, the
+//! A host asks once, when it starts the module and no request waits yet. What a first token would be kept waiting for, the
 //! compiling of what it runs through, is then done as well.
 
 use wasm_bindgen::prelude::wasm_bindgen;

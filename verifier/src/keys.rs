@@ -135,7 +135,7 @@ pub enum KeySetError {
     NoKeysMember,
     /// Over 32 keys.
     TooManyKeys,
-    /// A member that only a private key has (RFC 8037 §2, RFC 7518 §6): somebody published a secret.
+    /// A member that only a private key has (RFC 8037 §2, RFC 7518 §6): a secret was published.
     PrivateKey,
     /// Two keys of one name.
     DuplicateKid(String),

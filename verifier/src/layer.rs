@@ -139,7 +139,7 @@ impl<C: Fn() -> Seconds> GuardLayer<C> {
             authorization: &authorization,
         };
         let now = (self.clock)();
-        // Whoever panicked with the lock left verdicts and keys, each of them whole.
+        // A panic with the lock left cached tokens and keys, each of them whole.
         let mut authorizer = self.authorizer.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(cors) = authorizer.policy().cors() else {
             return (Judged::Decided(authorizer.decide(&view, now)), Headers::new());

@@ -5,7 +5,7 @@ use crate::Seconds;
 /// A wait of some seconds from a moment on.
 ///
 /// The moment is kept beside the length, because an end alone would be believed for as long as a clock was ahead when it was
-/// written. A time before the moment ends the wait: whatever was written, nobody waits longer than the length from now.
+/// written. A time before the moment ends the wait: whatever was written, no wait is longer than the length from now.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pause {
     from: Seconds,

@@ -262,7 +262,7 @@ impl Revocations {
         matches!(self.state(now), FeedState::Fresh | FeedState::Stale)
     }
 
-    /// For a host without a policy: refuses a token that the issuer took back and, where it is `strict`, every token while
+    /// For a host without a policy: refuses a token that the issuer revoked and, where it is `strict`, every token while
     /// that is not known well enough. Every token, too, while what was known before is still to be read back.
     pub fn check(&self, token: &Verified, strict: bool, now: Seconds) -> Result<(), Refusal> {
         if self.revokes(token, now) {

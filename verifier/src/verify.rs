@@ -229,7 +229,7 @@ fn check_times(
     if lifetime > max_lifetime { Err(Code::Lifetime.into()) } else { Ok(()) }
 }
 
-/// A token that passed every check. It holds the claims, not the token. Clones share them; nobody can change them.
+/// A token that passed every check. It holds the claims, not the token. Clones share them; they cannot be changed.
 #[derive(Clone, Debug)]
 pub struct Verified(Arc<Accepted>);
 

@@ -34,7 +34,7 @@ pub(crate) struct Issuer {
     pub(crate) era: u32,
     /// Which key signs pages.
     pub(crate) key: u8,
-    /// Anything but 200 is answered to whoever asks for a page.
+    /// The status of the answer to a request for a page; 200 brings the page.
     pub(crate) status: &'static str,
 }
 

@@ -28,7 +28,7 @@ export function partsOfNode(request: NodeRequest, path = request.url): RequestPa
     method: request.method ?? "",
     path: path ?? "",
     authorization: valuesOf(request, "authorization"),
-    // Looked for only where somebody asks.
+    // Looked for only when asked.
     get origin() {
       return valuesOf(request, "origin");
     },

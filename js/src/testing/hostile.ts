@@ -40,7 +40,7 @@ interface Case {
   http?: boolean;
 }
 
-/** Every case of the hostile file. Their keys are known to everybody. */
+/** Every case of the hostile file. Their keys are public. */
 export function* hostileCases(): Generator<HostileCase> {
   const { now, policy, cases } = JSON.parse(text) as File;
   for (const { name, group, source, method, path, authorization, verdict, ...own } of cases) {

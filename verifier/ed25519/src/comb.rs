@@ -1,7 +1,7 @@
 //! Multiples of one point, worked out once, so that a multiplication by a scalar is additions alone.
 //!
 //! Row i holds 1·256^i·P to 128·256^i·P. A scalar's signed digits choose one of each row. Issuer keys are few and
-//! long-lived, so the 5 ms and 480 kB that a comb costs come back many times over. Nobody waits for all of it: it grows
+//! long-lived, so the 5 ms and 480 kB that a comb costs come back many times over. No verification waits for all of it: it grows
 //! row by row.
 
 use alloc::boxed::Box;

@@ -53,7 +53,7 @@ impl KeyCache {
     }
 
     /// Takes the keys of a snapshot of `issuer`, with the age that they have at `now`. They are trusted like fetched ones, so
-    /// a snapshot must come from where nobody else can write.
+    /// a snapshot must come from where only the host can write.
     pub fn restore(&mut self, snapshot: &[u8], issuer: &str, now: Seconds) -> Result<(), SnapshotError> {
         let document = json::parse(snapshot).map_err(|_| SnapshotError::Broken)?;
         let member = |name| document.value.as_object()?.get(name).map(|node| &node.value);

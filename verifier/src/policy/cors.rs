@@ -116,7 +116,7 @@ impl Policy {
     }
 }
 
-/// The serialisation of RFC 6454 §6.2. `null` and `*` name nobody in particular, so they are none.
+/// The serialisation of RFC 6454 §6.2. `null` and `*` name no particular origin, so they are refused.
 fn is_origin(text: &str) -> bool {
     let (authority, usual_port) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
         (Some(authority), _) => (authority, ":443"),

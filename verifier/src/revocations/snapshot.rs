@@ -1,7 +1,7 @@
 //! Revocations to be handed to the next start, in pieces of bounded size, and read back there.
 //!
 //! A piece holds the revocations of its share of the table as a JSON array, as a page does. A host that keeps the pieces writes
-//! those anew that have changed. Whoever reads them back knows what was revoked, and reads the feed from its beginning all the
+//! those anew that have changed. A host that reads them back knows the revocations, and reads the feed from its beginning all the
 //! same: nothing depends on a piece for longer than the issuer is away.
 
 use alloc::string::String;
@@ -82,7 +82,7 @@ impl Revocations {
         self.is_restoring
     }
 
-    /// Takes back a piece. What has ended is left out.
+    /// Restores a piece. Revocations that have ended are left out.
     pub fn restore(&mut self, piece: &[u8], now: Seconds) -> Result<(), PageError> {
         let document = json::parse(piece).map_err(|_| PageError::Claims)?;
         let read = events(&document)?;
@@ -98,7 +98,7 @@ impl Revocations {
         Ok(())
     }
 
-    /// Every piece was taken back; together they are what the issuer had said by `complete_at`. The time is believed up to `now`.
+    /// Every piece was restored; together they are the revocations of the issuer by `complete_at`. The time is believed up to `now`.
     pub fn restored(&mut self, complete_at: Seconds, now: Seconds) {
         let complete_at = complete_at.min(now);
         self.is_restoring = false;

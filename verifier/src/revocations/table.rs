@@ -88,7 +88,7 @@ impl Table {
     }
 }
 
-/// FNV-1a. Only the issuer chooses what stands in the table, so nobody can make values meet.
+/// FNV-1a. Only the issuer chooses the values of the table, so an attacker cannot make hashes collide.
 pub(super) fn spread(kind: Kind, value: &str) -> usize {
     let start = 0x811c_9dc5 ^ kind as u32;
     let hash = value.bytes().fold(start, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));

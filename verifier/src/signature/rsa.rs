@@ -25,7 +25,7 @@ impl PublicKey {
         if !(LEAST_BITS..=MAX_BITS).contains(&bits(n)?) || !is_odd(n) {
             return None;
         }
-        // RFC 8017 §3.1: odd and at least 3. Nobody uses long ones, which make verification slow.
+        // RFC 8017 §3.1: odd and at least 3. Long ones are not in use and make verification slow.
         if !(2..=32).contains(&bits(e)?) || !is_odd(e) {
             return None;
         }

@@ -37,7 +37,7 @@ fn the_vectors_that_were_given_agree() {
 }
 
 /// A relative path starts at the project's folder.
-#[expect(clippy::disallowed_methods, reason = "whoever runs the tests says where the vectors are")]
+#[expect(clippy::disallowed_methods, reason = "the caller of the tests names the vectors")]
 fn directory() -> Option<PathBuf> {
     let named = std::env::var_os("KEYSTONE_VECTORS").filter(|path| !path.is_empty())?;
     Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(named))
