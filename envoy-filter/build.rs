@@ -4,9 +4,9 @@
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     if std::env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|target| target == "wasm32") {
-        println!("cargo::rustc-link-arg-cdylib=--max-memory={MOST_BYTES}");
+        println!("cargo::rustc-link-arg-cdylib=--max-memory={MAX_BYTES}");
     }
 }
 
 /// Some times what full caches and large key sets take.
-const MOST_BYTES: usize = 128 << 20;
+const MAX_BYTES: usize = 128 << 20;

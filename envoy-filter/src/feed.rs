@@ -13,7 +13,7 @@ use crate::fetch_coordinator::FetchCoordinator;
 use crate::host::{Host, Level};
 use crate::keys::Remote;
 use crate::memory::Memory;
-use crate::metrics::{Metrics, part};
+use crate::metrics::{Metrics, REVOCATION_AGE, REVOCATION_PAGES, REVOCATIONS, part};
 use crate::record::Record;
 
 /// An issuer's feed, as one worker sees it.
@@ -119,14 +119,14 @@ impl Feed {
     pub(crate) fn report(&mut self, host: &impl Host, feed: &Revocations, metrics: &mut Metrics) {
         self.keys.count(metrics);
         let (well, badly) = self.coordinator.ended();
-        metrics.raise(("keystone_revocation_pages_total", "result", "ok"), well);
-        metrics.raise(("keystone_revocation_pages_total", "result", "failed"), badly);
+        metrics.raise(REVOCATION_PAGES, "ok", well);
+        metrics.raise(REVOCATION_PAGES, "failed", badly);
         let issuer = part(&self.issuer);
         if let Some(age) = feed.age(host.now().as_secs()) {
-            metrics.set(host, text!("keystone_revocation_age_seconds.issuer.{issuer}"), age);
+            metrics.set(host, REVOCATION_AGE, &issuer, age);
         }
         let known = u64::try_from(feed.len()).unwrap_or(u64::MAX);
-        metrics.set(host, text!("keystone_revocations.issuer.{issuer}"), known);
+        metrics.set(host, REVOCATIONS, &issuer, known);
     }
 
     /// Takes the page that another worker has fetched, if it is new.

@@ -10,7 +10,7 @@ use keystone_verifier::{IssuerPolicy, KeyCache, Seconds, text};
 use crate::endpoint::{Endpoint, body};
 use crate::fetch_coordinator::FetchCoordinator;
 use crate::host::{Host, Level};
-use crate::metrics::{Metrics, part};
+use crate::metrics::{KEY_AGE, KEY_FETCHES, KEYS_USABLE, Metrics, part};
 use crate::record::Record;
 
 /// An issuer whose keys come over the network, as one worker sees it.
@@ -130,17 +130,17 @@ impl Remote {
         let now = host.now().as_secs();
         let issuer = part(&self.issuer);
         let usable = u64::from(cache.current(now).is_some());
-        metrics.set(host, text!("keystone_keys_usable.issuer.{issuer}"), usable);
+        metrics.set(host, KEYS_USABLE, &issuer, usable);
         if let Some(age) = cache.age(now) {
-            metrics.set(host, text!("keystone_key_age_seconds.issuer.{issuer}"), age);
+            metrics.set(host, KEY_AGE, &issuer, age);
         }
     }
 
     /// How the fetches ended.
     pub(crate) fn count(&mut self, metrics: &mut Metrics) {
         let (well, badly) = self.coordinator.ended();
-        metrics.raise(("keystone_key_fetches_total", "result", "ok"), well);
-        metrics.raise(("keystone_key_fetches_total", "result", "failed"), badly);
+        metrics.raise(KEY_FETCHES, "ok", well);
+        metrics.raise(KEY_FETCHES, "failed", badly);
     }
 
     /// Takes the set that another worker has fetched, if it is new.

@@ -7,15 +7,58 @@ use keystone_verifier::text;
 
 use crate::host::{Host, Metric};
 
-/// A counter: its name and what distinguishes it from others of the name, as `code.expired`.
-pub(crate) type Counter = (&'static str, &'static str, &'static str);
+/// A family of statistics: its name and the name of its label, empty if it has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Family {
+    name: &'static str,
+    label: &'static str,
+}
+
+macro_rules! families {
+    ($($constant:ident $name:literal $label:literal;)+) => {
+        $(pub(crate) const $constant: Family = Family { name: $name, label: $label };)+
+
+        /// Every family, for the test that compares them with `docs/envoy.md`.
+        #[cfg(test)]
+        const FAMILIES: &[Family] = &[$($constant),+];
+    };
+}
+
+families! {
+    CACHE_HITS "keystone_cache_hits_total" "";
+    DECISIONS "keystone_decisions_total" "code";
+    HELD_REQUESTS "keystone_held_requests_total" "";
+    KEY_AGE "keystone_key_age_seconds" "issuer";
+    KEY_FETCHES "keystone_key_fetches_total" "result";
+    KEYS_USABLE "keystone_keys_usable" "issuer";
+    REVOCATION_AGE "keystone_revocation_age_seconds" "issuer";
+    REVOCATION_PAGES "keystone_revocation_pages_total" "result";
+    REVOCATIONS "keystone_revocations" "issuer";
+    SHADOW_DIFFERENCES "keystone_shadow_differences_total" "code";
+    WORKER_HEARTBEAT "keystone_worker_heartbeat_seconds" "worker";
+}
+
+impl Family {
+    /// Returns the name of the statistic with this value of the label.
+    fn with(self, value: &str) -> String {
+        let Self { name, label } = self;
+        if label.is_empty() { name.to_owned() } else { text!("{name}.{label}.{value}") }
+    }
+}
 
 #[derive(Debug)]
 pub(crate) struct Metrics {
     /// Raised since the last hand-over. Few, and most often the same.
-    raised: Vec<(Counter, u64)>,
+    raised: Vec<Raised>,
     /// Their numbers at Envoy; `None` if it refused to define them.
     defined: Vec<(String, Option<u32>)>,
+}
+
+#[derive(Debug)]
+struct Raised {
+    family: Family,
+    value: &'static str,
+    by: u64,
 }
 
 impl Metrics {
@@ -23,24 +66,25 @@ impl Metrics {
         Self { raised: Vec::new(), defined: Vec::new() }
     }
 
-    pub(crate) fn raise(&mut self, counter: Counter, by: u64) {
-        match self.raised.iter_mut().find(|(known, _)| is_same(known, &counter)) {
-            Some((_, raised)) => *raised += by,
-            None if by > 0 => self.raised.push((counter, by)),
+    /// Raises the counter with this value of the label.
+    pub(crate) fn raise(&mut self, family: Family, value: &'static str, by: u64) {
+        match self.raised.iter_mut().find(|known| known.is_of(family, value)) {
+            Some(known) => known.by += by,
+            None if by > 0 => self.raised.push(Raised { family, value, by }),
             None => {}
         }
     }
 
-    pub(crate) fn set(&mut self, host: &impl Host, name: String, value: u64) {
-        if let Some(metric) = self.id(host, Metric::Gauge, name) {
-            host.set_metric(metric, value);
+    /// Sets the gauge with this value of the label.
+    pub(crate) fn set(&mut self, host: &impl Host, family: Family, value: &str, number: u64) {
+        if let Some(metric) = self.id(host, Metric::Gauge, family.with(value)) {
+            host.set_metric(metric, number);
         }
     }
 
     pub(crate) fn hand_over(&mut self, host: &impl Host) {
-        for ((name, label, value), by) in std::mem::take(&mut self.raised) {
-            let name = if label.is_empty() { name.to_owned() } else { text!("{name}.{label}.{value}") };
-            if let Some(metric) = self.id(host, Metric::Counter, name) {
+        for Raised { family, value, by } in std::mem::take(&mut self.raised) {
+            if let Some(metric) = self.id(host, Metric::Counter, family.with(value)) {
                 host.raise_metric(metric, by);
             }
         }
@@ -59,9 +103,11 @@ impl Metrics {
     }
 }
 
-/// Compares places instead of texts: the names are constants, and one that has two places is only handed over twice.
-fn is_same(one: &Counter, other: &Counter) -> bool {
-    std::ptr::eq(one.0, other.0) && std::ptr::eq(one.2, other.2)
+impl Raised {
+    /// Compares places instead of texts: the names are constants, and one that has two places is only handed over twice.
+    fn is_of(&self, family: Family, value: &str) -> bool {
+        std::ptr::eq(self.family.name, family.name) && std::ptr::eq(self.value, value)
+    }
 }
 
 /// An issuer as a part of a statistic's name: without the scheme, and what could end the part is replaced.
@@ -80,21 +126,29 @@ mod tests {
     use super::*;
     use crate::fake::Process;
 
-    const EXPIRED: Counter = ("decisions", "code", "expired");
+    #[test]
+    fn every_family_is_documented() {
+        let manual = include_str!("../../docs/envoy.md");
+        for Family { name, label } in FAMILIES {
+            let row =
+                if label.is_empty() { format!("| `{name}` |") } else { format!("| `{name}{{{label}}}` |") };
+            assert!(manual.contains(&row), "{row}");
+        }
+    }
 
     #[test]
     fn what_was_raised_is_handed_over_once() {
         let host = Process::start().host();
         let mut metrics = Metrics::new();
-        metrics.raise(EXPIRED, 1);
-        metrics.raise(EXPIRED, 2);
-        metrics.raise(("hits", "", ""), 0);
+        metrics.raise(DECISIONS, "expired", 1);
+        metrics.raise(DECISIONS, "expired", 2);
+        metrics.raise(CACHE_HITS, "", 0);
 
         metrics.hand_over(&host);
         metrics.hand_over(&host);
 
-        assert_eq!(host.metric("decisions.code.expired"), Some(3));
-        assert_eq!(host.metric("hits"), None);
+        assert_eq!(host.metric("keystone_decisions_total.code.expired"), Some(3));
+        assert_eq!(host.metric("keystone_cache_hits_total"), None);
     }
 
     #[test]
@@ -102,11 +156,11 @@ mod tests {
         let host = Process::start().host();
         let mut metrics = Metrics::new();
         for round in 0..2000 {
-            metrics.set(&host, "age.issuer.a".to_owned(), round);
-            metrics.set(&host, format!("age.issuer.{round}"), round);
+            metrics.set(&host, KEY_AGE, "a", round);
+            metrics.set(&host, KEY_AGE, &format!("issuer-{round}"), round);
         }
 
-        assert_eq!(host.metric("age.issuer.a"), Some(1999));
+        assert_eq!(host.metric("keystone_key_age_seconds.issuer.a"), Some(1999));
         assert_eq!(host.definitions(), MAX_METRICS);
     }
 

@@ -9,7 +9,7 @@ use crate::feed::Feed;
 use crate::held::{Awaited, HOLD_TIMEOUT};
 use crate::host::{Host, Level};
 use crate::keys::Remote;
-use crate::metrics::Metrics;
+use crate::metrics::{CACHE_HITS, Metrics};
 use crate::outcome::{INTERNAL, Outcome};
 use crate::request;
 
@@ -105,7 +105,7 @@ impl Root {
             feed.report(host, known, metrics);
         });
         let hits = self.authorizer.cache_hits();
-        metrics.raise(("keystone_cache_hits_total", "", ""), hits.saturating_sub(self.counted));
+        metrics.raise(CACHE_HITS, "", hits.saturating_sub(self.counted));
         self.counted = hits;
     }
 

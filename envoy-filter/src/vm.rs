@@ -5,7 +5,7 @@ use keystone_verifier::text;
 use crate::heartbeat::Heartbeat;
 use crate::held::{HeldRequest, HeldRequests, MAX_ANSWERS_PER_CALL};
 use crate::host::{Host, Level};
-use crate::metrics::Metrics;
+use crate::metrics::{DECISIONS, HELD_REQUESTS, Metrics, SHADOW_DIFFERENCES, WORKER_HEARTBEAT};
 use crate::outcome::{Action, Codes, Outcome, fail};
 use crate::request;
 use crate::root::{Backlog, Root};
@@ -24,7 +24,7 @@ pub struct Vm<H> {
 }
 
 impl<H: Host> Vm<H> {
-    /// Nothing is configured yet.
+    /// Makes a VM without configurations.
     pub const fn new(host: H) -> Self {
         Self {
             host,
@@ -36,7 +36,7 @@ impl<H: Host> Vm<H> {
         }
     }
 
-    /// A request begins, or a root of which [`Self::configure`] tells more.
+    /// Called when a request begins, or a root that [`Self::configure`] configures.
     pub fn create(&mut self, context: u32, parent: u32) {
         if parent != 0 {
             self.begun.push((context, parent));
@@ -63,20 +63,19 @@ impl<H: Host> Vm<H> {
         }
     }
 
-    /// The timer of a root has fired.
+    /// Called when the timer of a root has fired.
     pub fn tick(&mut self, context: u32) {
         if let Some(root) = find(&mut self.roots, context) {
             root.tick(&self.host, &mut self.metrics);
             self.decide_held(context);
         }
         if let Some(number) = self.heartbeat.beat(&self.host) {
-            let name = text!("keystone_worker_heartbeat_seconds.worker.{number}");
-            self.metrics.set(&self.host, name, self.host.now().as_secs());
+            self.metrics.set(&self.host, WORKER_HEARTBEAT, &text!("{number}"), self.host.now().as_secs());
         }
         self.metrics.hand_over(&self.host);
     }
 
-    /// A fetch of a root has ended with a body of `size` bytes, or without an answer.
+    /// Called when a fetch of a root has ended, with a body of `size` bytes, or without an answer.
     pub fn fetched(&mut self, context: u32, call: u32, size: usize) {
         if let Some(root) = find(&mut self.roots, context) {
             root.fetched(&self.host, call, size);
@@ -84,7 +83,7 @@ impl<H: Host> Vm<H> {
         }
     }
 
-    /// The headers of a request are there.
+    /// Called when the headers of a request have arrived.
     pub fn request(&mut self, context: u32) -> Action {
         let id = take(&mut self.begun, context).unwrap_or_default();
         let held = &self.held;
@@ -100,7 +99,7 @@ impl<H: Host> Vm<H> {
                 action
             }
             Outcome::Held(awaited) => {
-                self.metrics.raise(("keystone_held_requests_total", "", ""), 1);
+                self.metrics.raise(HELD_REQUESTS, "", 1);
                 if let Some(root) = find(&mut self.roots, id) {
                     let (since, news) = (self.host.now(), root.news());
                     self.held.push(HeldRequest { context, root: id, awaited, since, news });
@@ -111,7 +110,7 @@ impl<H: Host> Vm<H> {
         }
     }
 
-    /// The trailers of a request are there. Which root it has is not kept for as long, so what any root of this VM calls an
+    /// Called when the trailers of a request have arrived. Its root is not kept for as long, so what any root of this VM calls an
     /// identity header is removed.
     pub fn trailers(&mut self) -> Action {
         let is_identity_header =
@@ -127,7 +126,7 @@ impl<H: Host> Vm<H> {
         Action::Stop
     }
 
-    /// A request has ended, or a configuration was replaced.
+    /// Called when a request has ended, or a configuration was replaced.
     pub fn delete(&mut self, context: u32) {
         take(&mut self.begun, context);
         self.held.remove(context);
@@ -201,9 +200,9 @@ impl<H: Host> Vm<H> {
     }
 
     fn count(&mut self, codes: Codes) {
-        self.metrics.raise(("keystone_decisions_total", "code", codes.enforced), 1);
+        self.metrics.raise(DECISIONS, codes.enforced, 1);
         if let Some(shadow) = codes.shadow {
-            self.metrics.raise(("keystone_shadow_differences_total", "code", shadow), 1);
+            self.metrics.raise(SHADOW_DIFFERENCES, shadow, 1);
         }
     }
 

@@ -73,7 +73,7 @@ pub(super) fn alternatives(routes: &[Route]) -> Vec<Alternatives> {
 }
 
 impl Policy {
-    /// How the service behind compares paths.
+    /// Returns how the service behind compares paths.
     pub fn path_comparison(&self) -> PathComparison {
         self.paths.unwrap_or_default()
     }
@@ -85,12 +85,12 @@ impl Policy {
         let route = self.routes.get(at)?;
         let others = match self.path_comparison() {
             PathComparison::Exact => Vec::new(),
-            PathComparison::Lenient => self.others((at, route), method, path),
+            PathComparison::Lenient => self.others(at, route, method, path),
         };
         Some(MatchedRoutes { route, others })
     }
 
-    fn others(&self, (at, route): (usize, &Route), method: &[u8], path: Path<'_>) -> Vec<&Route> {
+    fn others<'a>(&'a self, at: usize, route: &Route, method: &[u8], path: Path<'_>) -> Vec<&'a Route> {
         let Some(Alternatives { of_any, of_folder, of_respelled }) = self.alternatives.get(at) else {
             return Vec::new();
         };
