@@ -1,7 +1,7 @@
 //! The form in which proxy-wasm carries header maps: count, sizes, then every name and value with a zero byte
 //! behind it, all numbers little-endian 32 bit. Reading never panics and never asks for UTF-8.
 
-/// The headers in `raw`, in order, duplicates included. `None` if `raw` is not such a map.
+/// Returns the headers in `raw`, in order, duplicates included, or `None` if `raw` is not such a map.
 pub fn read(raw: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
     let (count, mut sizes) = number(raw)?;
     let mut text = sizes.get(count.checked_mul(8)?..)?;
@@ -18,7 +18,7 @@ pub fn read(raw: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
     text.is_empty().then_some(pairs)
 }
 
-/// `pairs` in the form the host reads.
+/// Writes `pairs` in the form that the host reads.
 pub fn write<N: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: &[(N, V)]) -> Vec<u8> {
     let pairs = || pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
     let mut raw = Vec::with_capacity(4 + pairs().map(|(n, v)| n.len() + v.len() + 10).sum::<usize>());

@@ -34,7 +34,7 @@ impl Authorizer {
         self.0.policy().path_comparison() == PathComparison::Exact
     }
 
-    /// For each issuer the address of its keys; empty where they stand in the policy.
+    /// Returns for each issuer the address of its keys; empty where they stand in the policy.
     pub fn issuers(&self) -> Vec<String> {
         let address = |source: &KeySource| match source {
             KeySource::Inline(_) => String::new(),
@@ -43,7 +43,7 @@ impl Authorizer {
         self.0.issuers().map(|issuer| address(&issuer.keys)).collect()
     }
 
-    /// For each issuer the address of its revocation feed and that of the feed's keys; both empty where none is followed.
+    /// Returns for each issuer the address of its revocation feed and that of the feed's keys; both empty where none is followed.
     pub fn feeds(&self) -> Vec<String> {
         let addresses = self.0.issuers().map(|issuer| match &issuer.revocations {
             None => [String::new(), String::new()],
@@ -83,7 +83,7 @@ impl Authorizer {
         }
     }
 
-    /// A fetch is under way.
+    /// Notes that a fetch has begun.
     #[wasm_bindgen(js_name = fetchStarted)]
     pub fn fetch_started(&mut self, issuer: usize, now: f64) {
         if let Some(keys) = self.0.keys(issuer) {
@@ -91,7 +91,7 @@ impl Authorizer {
         }
     }
 
-    /// A fetch brought nothing.
+    /// Notes that a fetch brought nothing.
     #[wasm_bindgen(js_name = fetchFailed)]
     pub fn fetch_failed(&mut self, issuer: usize, now: f64) {
         if let Some(keys) = self.0.keys(issuer) {
@@ -99,7 +99,7 @@ impl Authorizer {
         }
     }
 
-    /// A page is being fetched: the one that follows the answer, or where that is empty, the first.
+    /// Notes that a page is being fetched: the one that follows the returned cursor, or if that is empty, the first.
     #[wasm_bindgen(js_name = pageStarted)]
     pub fn page_started(&mut self, issuer: usize, now: f64) -> String {
         let Some(feed) = self.0.revocations(issuer) else { return String::new() };
@@ -107,7 +107,7 @@ impl Authorizer {
         feed.after().to_owned()
     }
 
-    /// The fetch of a page brought nothing; `gone`: the issuer does not know any more what it should follow.
+    /// Notes that the fetch of a page brought nothing; `gone`: the issuer rejected the cursor.
     #[wasm_bindgen(js_name = pageFailed)]
     pub fn page_failed(&mut self, issuer: usize, gone: bool, now: f64) {
         if let Some(feed) = self.0.revocations(issuer) {
@@ -115,26 +115,26 @@ impl Authorizer {
         }
     }
 
-    /// `public`, `accepted` or `refused`. A character of each text is a byte, see `bytes`.
+    /// Returns `public`, `accepted` or `refused`. A character of each text is a byte, see `bytes`.
     pub fn decide(&mut self, method: &str, path: &str, authorization: Vec<String>, now: f64) -> String {
         let request = Request::new(method, path, &authorization);
         request.view(|request| answer(&self.0.decide(request, seconds(now))))
     }
 
-    /// The headers by which a page of this origin may read a refusal, name after value; empty if it may not.
+    /// Returns the headers by which a page of this origin may read a refusal, name after value; empty if it may not.
     pub fn readable(&self, origin: &str) -> Vec<String> {
         let headers = self.0.policy().cors().map(|cors| cors.readable(&bytes(origin)));
         flat(headers.unwrap_or_default())
     }
 
-    /// The headers of the answer to a preflight, of status 204, name after value. Empty: `decide` answers it.
+    /// Returns the headers of the answer to a preflight, of status 204, name after value. Empty: `decide` answers it.
     pub fn preflight(&self, path: &str, origin: &str, method: &str) -> Vec<String> {
         let (path, origin, method) = (bytes(path), bytes(origin), bytes(method));
         let headers = self.0.policy().preflight(&Preflight { path: &path, origin: &origin, method: &method });
         flat(headers.unwrap_or_default())
     }
 
-    /// Every check of `decide` with its outcome, as JSON.
+    /// Returns every check of `decide` with its outcome, as JSON.
     pub fn explain(&self, method: &str, path: &str, authorization: Vec<String>, now: f64) -> String {
         let request = Request::new(method, path, &authorization);
         request.view(|request| self.0.explain(request, seconds(now)).to_json())

@@ -13,14 +13,14 @@ impl Engine {
         self.strict = true;
     }
 
-    /// A page is being fetched: the one that follows the answer, or where that is empty, the first.
+    /// Notes that a page is being fetched: the one that follows the returned cursor, or if that is empty, the first.
     #[wasm_bindgen(js_name = pageStarted)]
     pub fn page_started(&mut self, now: f64) -> String {
         self.revocations.started(seconds(now));
         self.revocations.after().to_owned()
     }
 
-    /// The fetch of a page brought nothing; `gone`: the issuer does not know any more what it should follow.
+    /// Notes that the fetch of a page brought nothing; `gone`: the issuer rejected the cursor.
     #[wasm_bindgen(js_name = pageFailed)]
     pub fn page_failed(&mut self, gone: bool, now: f64) {
         failed(&mut self.revocations, gone, now);

@@ -37,7 +37,7 @@ pub struct Engine {
 
 #[wasm_bindgen]
 impl Engine {
-    /// An engine without keys; `wantsFetch` is true at once. What is left out stays the verifier's default.
+    /// Makes an engine without keys; `wantsFetch` is true at once. Undefined values stay the verifier's defaults.
     #[wasm_bindgen(constructor)]
     pub fn new(
         issuer: String,
@@ -53,7 +53,7 @@ impl Engine {
         Self { issuer, revocations, strict: false }
     }
 
-    /// The longest token that is looked at. The caller need not pass more than one byte over it.
+    /// Returns the size of the longest token that is looked at. The caller need not pass more than one byte over it.
     #[wasm_bindgen(getter, js_name = maxTokenBytes)]
     pub fn max_token_bytes(&self) -> usize {
         self.issuer.rules.max_token_bytes
@@ -79,19 +79,19 @@ impl Engine {
         }
     }
 
-    /// A fetch is under way.
+    /// Notes that a fetch has begun.
     #[wasm_bindgen(js_name = fetchStarted)]
     pub fn fetch_started(&mut self, now: f64) {
         self.issuer.keys.started(seconds(now));
     }
 
-    /// A fetch brought nothing.
+    /// Notes that a fetch brought nothing.
     #[wasm_bindgen(js_name = fetchFailed)]
     pub fn fetch_failed(&mut self, now: f64) {
         self.issuer.keys.failed(seconds(now));
     }
 
-    /// The keys and their age, for `restore` in another process or at the next start. `undefined`: there are none.
+    /// Returns the keys and their age, for `restore` in another process or at the next start, or undefined if there are none.
     pub fn snapshot(&self) -> Option<String> {
         self.issuer.keys.snapshot(&self.issuer.rules.issuer)
     }
@@ -102,25 +102,25 @@ impl Engine {
         restored.err().map(|error| text!("{error}"))
     }
 
-    /// Until when an accepted token may be remembered, whatever it says itself; exclusive.
+    /// Returns until when an accepted token may be cached, whatever it says itself; exclusive.
     #[wasm_bindgen(getter, js_name = usableUntil)]
     pub fn usable_until(&self) -> f64 {
         let feed = if self.strict { self.revocations.usable_until() } else { Seconds::MAX };
         self.issuer.keys.usable_until().min(feed) as f64
     }
 
-    /// A larger number after every change of the keys and of what is revoked: what is remembered is forgotten then.
+    /// Returns a larger number after every change of the keys and revocations: cached tokens are dropped then.
     #[wasm_bindgen(getter)]
     pub fn epoch(&self) -> f64 {
         (self.issuer.keys.epoch() + self.revocations.epoch()) as f64
     }
 
-    /// The verdict, see `reusable` and `refused`.
+    /// Returns the decision on a token, see `reusable` and `refused`.
     pub fn verify(&mut self, token: &[u8], now: f64) -> String {
         self.answer(token, None, seconds(now))
     }
 
-    /// The verdict on the token in the values of `Authorization`, which must hold every scope of `all`, one of `any` and
+    /// Returns the decision on the token in the values of `Authorization`, which must hold every scope of `all`, one of `any` and
     /// one of `roles`; an empty list asks for nothing. An invalid scope refuses every request.
     pub fn authorize(
         &mut self,
@@ -157,13 +157,13 @@ impl Engine {
     }
 }
 
-/// The refusal of a request while there are no keys.
+/// Returns the refusal of a request while there are no keys.
 #[wasm_bindgen]
 pub fn unavailable() -> String {
     refused(&Code::KeysUnavailable.into())
 }
 
-/// Every reason code, separated by spaces.
+/// Returns every reason code, separated by spaces.
 #[cfg(feature = "policy")]
 #[wasm_bindgen]
 pub fn codes() -> String {

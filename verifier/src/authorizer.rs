@@ -32,7 +32,7 @@ pub struct Authorizer {
 }
 
 impl Authorizer {
-    /// Inline keys are available at once; the host must fetch all others (see [`KeyCache`]).
+    /// Makes an authorizer. Inline keys are available at once; the host must fetch all others (see [`KeyCache`]).
     pub fn new(policy: Policy) -> Self {
         let states: Vec<_> = policy.issuers().iter().map(IssuerState::new).collect();
         let places = (0..states.len()).collect();

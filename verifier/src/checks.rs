@@ -18,7 +18,7 @@ macro_rules! checks {
             /// Every check, in order.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// The stable text. Extended, never renamed.
+            /// Returns the stable text. Extended, never renamed.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }
             }

@@ -23,14 +23,14 @@ use crate::key_cache::KeyCache;
 use crate::keys::{KeySet, KeySetError};
 use crate::signature::Algorithm;
 
-/// [`KeySet::parse`] with the keys for all of `accepted`.
+/// Like [`KeySet::parse`], with the keys for all of `accepted`.
 ///
 /// An ES256 key must be a point of P-256; an RS256 key must have 2,048 to 4,096 bits and an odd exponent of 3 or more.
 pub fn key_set(accepted: &'static [Algorithm], jwks: &[u8]) -> Result<KeySet, KeySetError> {
     KeySet::accepting(accepted, jwks)
 }
 
-/// [`KeyCache::remote`] with the keys for all of `accepted`.
+/// Like [`KeyCache::remote`], with the keys for all of `accepted`.
 pub const fn remote_keys(accepted: &'static [Algorithm]) -> KeyCache {
     KeyCache::accepting(accepted)
 }

@@ -2,7 +2,7 @@
 
 use crate::error::Code;
 
-/// The token in the values of `Authorization`, one for each field line. `Err` says why there is not exactly one.
+/// Returns the token in the values of `Authorization`, one for each field line, or why there is not exactly one.
 pub fn bearer_token<'a>(values: &[&'a [u8]]) -> Result<&'a [u8], Code> {
     // A line without a value brings nothing, and proxies join lines so that nothing of it is left (RFC 9110 §5.3).
     let mut values = values.iter().filter(|value| !value.is_empty());

@@ -23,17 +23,17 @@ macro_rules! codes {
             /// Every code.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// The stable text, as in `code` of a problem document, logs and metrics.
+            /// Returns the stable text, as in `code` of a problem document, logs and metrics.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }
             }
 
-            /// The HTTP status of the answer.
+            /// Returns the HTTP status of the answer.
             pub const fn status(self) -> u16 {
                 match self { $(Self::$variant => $status,)+ }
             }
 
-            /// One sentence for the client; ASCII without quotes or backslashes, so it fits a challenge as it is.
+            /// Returns one sentence for the client; ASCII without quotes or backslashes, so it fits a challenge as it is.
             pub const fn sentence(self) -> &'static str {
                 match self { $(Self::$variant => $sentence,)+ }
             }
@@ -122,7 +122,7 @@ pub enum Awaits {
 }
 
 impl Awaits {
-    /// The stable text.
+    /// Returns the stable text.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Keys => "keys",
@@ -180,27 +180,27 @@ impl Refusal {
         Self { code: Code::InsufficientScope, claim: None, scope: Some(joined(scopes, " ").into()) }
     }
 
-    /// The reason.
+    /// Returns the reason.
     pub const fn code(&self) -> Code {
         self.code
     }
 
-    /// The HTTP status of the answer: 400, 401, 403 or 503.
+    /// Returns the HTTP status of the answer: 400, 401, 403 or 503.
     pub const fn status(&self) -> u16 {
         self.code.status()
     }
 
-    /// The scopes the route needs, separated by spaces, where that is the reason.
+    /// Returns the scopes that the route needs, separated by spaces, if that is the reason.
     pub fn required_scope(&self) -> Option<&str> {
         self.scope.as_deref()
     }
 
-    /// Seconds after which a retry makes sense (RFC 9110 §10.2.3), where the fault is not the client's.
+    /// Returns the seconds after which a retry makes sense (RFC 9110 §10.2.3), if the fault is not the client's.
     pub const fn retry_after(&self) -> Option<u32> {
         if self.status() == 503 { Some(1) } else { None }
     }
 
-    /// The value of `WWW-Authenticate` (RFC 6750 §3). `None` where other credentials would not help.
+    /// Returns the value of `WWW-Authenticate` (RFC 6750 §3), or `None` if other credentials would not help.
     pub fn challenge(&self) -> Option<String> {
         let error = match (self.code, self.status()) {
             (Code::NoCredentials, _) => return Some("Bearer realm=\"keystone\"".to_owned()),
@@ -218,7 +218,7 @@ impl Refusal {
         Some(challenge)
     }
 
-    /// The headers of the answer beside its length, with names in lower case. No value holds what a sender wrote.
+    /// Returns the headers of the answer beside its length, with names in lower case. No value holds what a sender wrote.
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         let mut headers = Vec::from([
             ("content-type", "application/problem+json".to_owned()),
@@ -229,7 +229,7 @@ impl Refusal {
         headers
     }
 
-    /// The body of the answer, `application/problem+json` (RFC 9457).
+    /// Returns the body of the answer, `application/problem+json` (RFC 9457).
     pub fn problem(&self) -> String {
         let Self { code, claim, scope } = self;
         let mut json = text!(
@@ -252,7 +252,7 @@ impl Refusal {
 }
 
 impl Refusal {
-    /// Everything a client is told and the sentence for logs, as a JSON object: for hosts in another language.
+    /// Returns all parts of the answer and the sentence for logs as a JSON object, for hosts in another language.
     pub fn to_json(&self) -> String {
         let mut json = text!("{{\"code\":\"{}\",\"status\":{}", self.code, self.status());
         if let Some(seconds) = self.retry_after() {

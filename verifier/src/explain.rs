@@ -56,7 +56,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The stable text.
+    /// Returns the stable text.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Passed => "passed",
@@ -86,22 +86,22 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    /// Every check, in the order in which they are made.
+    /// Returns every check, in the order in which they are made.
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
 
-    /// The refusal. `None`: accepted.
+    /// Returns the refusal, or `None` if it was accepted.
     pub fn refusal(&self) -> Option<&Refusal> {
         self.outcome.as_ref().err()
     }
 
-    /// The token, where it is accepted. `None` also on a public route.
+    /// Returns the token if it was accepted, or `None` on a public route.
     pub fn verified(&self) -> Option<&Verified> {
         self.outcome.as_ref().ok()?.as_ref()
     }
 
-    /// `public`, `allow`, or the code of the refusal: as [`Decision::as_str`](crate::Decision::as_str) on the same request.
+    /// Returns `public`, `allow`, or the code of the refusal: as [`Decision::as_str`](crate::Decision::as_str) on the same request.
     pub fn verdict(&self) -> &'static str {
         match &self.outcome {
             Err(refusal) => refusal.code().as_str(),
@@ -110,7 +110,7 @@ impl Explanation {
         }
     }
 
-    /// One JSON object: `verdict`, for a refusal also `status` and `reason`, and `checks`, an array of objects with
+    /// Returns one JSON object: `verdict`, for a refusal also `status` and `reason`, and `checks`, an array of objects with
     /// `check`, `outcome` (`passed`, `failed`, `not_reached`) and `seen`.
     pub fn to_json(&self) -> String {
         let mut json = String::from("{\"verdict\":");

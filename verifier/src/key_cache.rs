@@ -27,7 +27,7 @@ pub enum KeyState {
 }
 
 impl KeyState {
-    /// The stable text, for logs and metrics.
+    /// Returns the stable text, for logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Missing => "missing",
@@ -68,13 +68,13 @@ pub struct KeyCache {
 }
 
 impl KeyCache {
-    /// Keys from the configuration: they never age and are never fetched.
+    /// Makes a cache of keys from the configuration, which never age and are never fetched.
     pub fn pinned(keys: KeySet) -> Self {
         let accepted = keys.accepted();
         Self { keys: Some(keys), pinned: true, ..Self::accepting(accepted) }
     }
 
-    /// No keys yet; the first fetch is due at once.
+    /// Makes a cache without keys; the first fetch is due at once.
     pub const fn remote() -> Self {
         Self::accepting(STRICT)
     }
@@ -104,12 +104,12 @@ impl KeyCache {
         self.accepted
     }
 
-    /// The keys to verify with. `None`: there were never any, or the last good ones are past their hard age.
+    /// Returns the keys to verify with, or `None` if there were never any or the last good ones are past their hard age.
     pub fn current(&self, now: Seconds) -> Option<&KeySet> {
         self.keys.as_ref().filter(|_| self.pinned || now < self.fetched_at.saturating_add(HARD_AGE))
     }
 
-    /// Until when a host may go on using what was verified with the keys, exclusive: their hard age. 0 without any.
+    /// Returns until when a host may use what was verified with the keys, exclusive: their hard age. 0 without any.
     pub fn usable_until(&self) -> Seconds {
         match (&self.keys, self.pinned) {
             (None, _) => 0,
@@ -118,12 +118,12 @@ impl KeyCache {
         }
     }
 
-    /// Another number after every change of the keys: what a host remembers of verified tokens, it forgets then.
+    /// Returns another number after every change of the keys: a host drops its cached tokens then.
     pub const fn epoch(&self) -> u64 {
         self.epoch
     }
 
-    /// Seconds since the last good fetch.
+    /// Returns the seconds since the last good fetch.
     pub fn age(&self, now: Seconds) -> Option<Seconds> {
         self.keys.as_ref().map(|_| now.saturating_sub(self.fetched_at))
     }
@@ -139,7 +139,7 @@ impl KeyCache {
         }
     }
 
-    /// Why a fetch is due. `None`: it is not.
+    /// Returns why a fetch is due, or `None` if it is not.
     pub fn needs_keys(&self, now: Seconds) -> Option<NeedKeys> {
         let reason = match self.state(now) {
             KeyState::Missing | KeyState::Expired => NeedKeys::Unavailable,
@@ -156,7 +156,7 @@ impl KeyCache {
         !self.pinned && self.pause.is_over(now)
     }
 
-    /// A fetch is under way: none other is due until it ends or times out.
+    /// Notes that a fetch has begun: none other is due until it ends or times out.
     pub fn started(&mut self, now: Seconds) {
         self.age_from(now);
         self.pause = Pause::of(FETCH_TIMEOUT, now);
@@ -179,14 +179,14 @@ impl KeyCache {
         self.back_off = 1;
     }
 
-    /// A fetch failed: the next try waits twice as long, up to a minute.
+    /// Notes that a fetch failed: the next try waits twice as long, up to a minute.
     pub fn failed(&mut self, now: Seconds) {
         self.age_from(now);
         self.pause = Pause::of(self.back_off, now);
         self.back_off = (self.back_off * 2).min(self.fresh).min(MAX_BACK_OFF);
     }
 
-    /// A token named a key that is not here. Asks for a fetch, at most once in 30 seconds whatever the tokens say.
+    /// Notes that a token named a key that is not here. Asks for a fetch, at most once in 30 seconds whatever the tokens say.
     pub fn missed(&mut self, now: Seconds) {
         if self.miss_pause.is_over(now) && !self.pinned && self.keys.is_some() {
             self.miss_pause = Pause::of(MISS_INTERVAL, now);

@@ -73,7 +73,7 @@ impl KeySet {
         if keys.is_empty() { Err(KeySetError::NoUsableKey) } else { Ok(Self { keys, accepted }) }
     }
 
-    /// The names of the usable keys.
+    /// Returns the names of the usable keys.
     pub fn kids(&self) -> impl Iterator<Item = &str> {
         self.keys.iter().map(|key| key.kid.as_str())
     }
@@ -89,7 +89,7 @@ impl KeySet {
         self.accepted
     }
 
-    /// The same keys, with what was worked out for those that `older` holds too: a set that is read again need not begin
+    /// Returns the same keys, with the tables of those that `older` holds too: a set that is read again need not begin
     /// anew.
     #[must_use]
     pub fn continuing(mut self, older: &Self) -> Self {

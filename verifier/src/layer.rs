@@ -65,7 +65,7 @@ pub struct GuardLayer<C> {
 }
 
 impl<C: Fn() -> Seconds> GuardLayer<C> {
-    /// `clock` gives Unix time in seconds.
+    /// Makes the layer; `clock` returns Unix time in seconds.
     pub const fn new(authorizer: Arc<Mutex<Authorizer>>, clock: C) -> Self {
         Self { authorizer, clock }
     }
@@ -187,7 +187,7 @@ pub struct ScopesLayer {
 }
 
 impl ScopesLayer {
-    /// `Err` names the first that is no scope, which no token could hold.
+    /// Requires all of these scopes. The error names the first that is not a scope, which no token could hold.
     pub fn all(scopes: &[&str]) -> Result<Self, ScopeError> {
         ScopeError::check(scopes)?;
         Ok(Self { all: scopes.iter().map(|scope| String::from(*scope)).collect() })

@@ -57,22 +57,22 @@ impl Policy {
         read::policy(&Member::root(&document)).map_err(|fault| PolicyError::at_line(text, fault))
     }
 
-    /// Who is believed, and by which keys.
+    /// Returns the trusted issuers with the sources of their keys.
     pub fn issuers(&self) -> &[IssuerPolicy] {
         &self.issuers
     }
 
-    /// The routes, the most specific first: of several that match, the first decides.
+    /// Returns the routes, the most specific first: of several that match, the first decides.
     pub fn routes(&self) -> &[Route] {
         &self.routes
     }
 
-    /// The headers that tell the upstream who calls.
+    /// Returns the headers that name the caller to the upstream.
     pub fn identity_headers(&self) -> &[(IdentityField, String)] {
         &self.identity_headers
     }
 
-    /// Settings of the Envoy filter; every other host ignores them.
+    /// Returns the settings of the Envoy filter; every other host ignores them.
     pub const fn envoy(&self) -> &EnvoySettings {
         &self.envoy
     }
@@ -127,7 +127,7 @@ pub struct Route {
 }
 
 impl Route {
-    /// The access that a request needs.
+    /// Returns the access that a request needs.
     pub const fn access(&self) -> &Access {
         &self.access
     }

@@ -37,7 +37,7 @@ pub enum FeedState {
 }
 
 impl FeedState {
-    /// The stable text, for logs and metrics.
+    /// Returns the stable text, for logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Cold => "cold",
@@ -75,8 +75,8 @@ pub struct Revocations {
 }
 
 impl Revocations {
-    /// Nothing known yet; the first fetch is due at once. `max_stale`: how many seconds after the last word of the issuer a
-    /// strict route still decides.
+    /// Makes a follower that knows nothing yet; the first fetch is due at once. `max_stale`: how many seconds after the last
+    /// word of the issuer a strict route still decides.
     pub const fn new(issuer: String, max_stale: Seconds) -> Self {
         Self {
             issuer,
@@ -102,7 +102,7 @@ impl Revocations {
         self.max_events = max_events.min(MAX_EVENTS);
     }
 
-    /// The keys that sign the feed, which are not those that sign tokens.
+    /// Returns the keys that sign the feed, which are not those that sign tokens.
     pub const fn keys(&mut self) -> &mut KeyCache {
         &mut self.keys
     }
@@ -117,13 +117,13 @@ impl Revocations {
         self.pause.is_over(now)
     }
 
-    /// A page is being fetched: no other is due until that ends or times out.
+    /// Notes that a page is being fetched: no other is due until that ends or times out.
     pub fn started(&mut self, now: Seconds) {
         self.age_from(now);
         self.pause = Pause::of(FETCH_TIMEOUT, now);
     }
 
-    /// A fetch failed: the next try waits twice as long, up to 8 seconds.
+    /// Notes that a fetch failed: the next try waits twice as long, up to 8 seconds.
     pub fn failed(&mut self, now: Seconds) {
         self.age_from(now);
         self.pause = Pause::of(self.back_off, now);
@@ -137,7 +137,7 @@ impl Revocations {
         self.complete_at = self.complete_at.map(|at| at.min(now));
     }
 
-    /// The issuer does not know the cursor (409): reads from the beginning. What is known counts until that is done.
+    /// Notes that the issuer rejected the cursor (409): reads from the beginning. The known revocations count until that is done.
     pub fn restart(&mut self, now: Seconds) {
         self.cursor.clear();
         self.building = Some(Table::new());
@@ -215,7 +215,7 @@ impl Revocations {
         Ok(())
     }
 
-    /// How old the revocations are at `now`.
+    /// Returns how old the revocations are at `now`.
     pub fn state(&self, now: Seconds) -> FeedState {
         match self.age(now) {
             None => FeedState::Cold,
@@ -225,22 +225,22 @@ impl Revocations {
         }
     }
 
-    /// Seconds since the issuer last said that this is all. `None`: it never did.
+    /// Returns the seconds since the issuer signed the last page of the feed, or `None` if the feed was never read to its end.
     pub fn age(&self, now: Seconds) -> Option<Seconds> {
         self.complete_at.map(|at| now.saturating_sub(at))
     }
 
-    /// Until when a strict host may go on using what was verified, exclusive. 0 before the feed was read.
+    /// Returns until when a strict host may use what was verified, exclusive. 0 before the feed was read.
     pub fn usable_until(&self) -> Seconds {
         self.complete_at.map_or(0, |at| at.saturating_add(self.max_stale).saturating_add(1))
     }
 
-    /// Another number after every change: what a host remembers of verified tokens, it asks about again.
+    /// Returns another number after every change: a host checks its cached tokens again then.
     pub const fn epoch(&self) -> u64 {
         self.epoch
     }
 
-    /// How many revocations are known.
+    /// Returns how many revocations are known.
     pub const fn len(&self) -> usize {
         self.known.len()
     }

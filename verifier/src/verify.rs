@@ -31,7 +31,7 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Strict rules for tokens of `issuer` meant for one of `audiences`.
+    /// Makes strict rules for tokens of `issuer` meant for one of `audiences`.
     pub const fn new(issuer: String, audiences: Vec<String>) -> Self {
         Self { issuer, audiences, leeway: 30, max_lifetime: 86_400, max_token_bytes: 8192 }
     }
@@ -262,7 +262,7 @@ impl Verified {
             .fold(size_of::<Accepted>(), usize::saturating_add)
     }
 
-    /// The times at which a verdict under `rules` stays the same, as long as the keys do.
+    /// Returns the times at which the decision under `rules` stays the same, as long as the keys do.
     ///
     /// For a host that remembers what was accepted: within this range, before [`KeyCache::usable_until`] and in the same
     /// [`KeyCache::epoch`] it need not ask again. Where it follows the issuer's feed, [`crate::Revocations`] has the same two.
@@ -272,42 +272,42 @@ impl Verified {
         first.saturating_sub(rules.leeway)..claims.expires_at.saturating_add(rules.leeway)
     }
 
-    /// `iss`.
+    /// Returns `iss`.
     pub fn issuer(&self) -> &str {
         &self.0.claims.issuer
     }
 
-    /// `sub`.
+    /// Returns `sub`.
     pub fn subject(&self) -> &str {
         &self.0.claims.subject
     }
 
-    /// `client_id`.
+    /// Returns `client_id`.
     pub fn client_id(&self) -> &str {
         &self.0.claims.client_id
     }
 
-    /// `jti`.
+    /// Returns `jti`.
     pub fn token_id(&self) -> &str {
         &self.0.claims.token_id
     }
 
-    /// `aud`.
+    /// Returns `aud`.
     pub fn audiences(&self) -> &[String] {
         &self.0.claims.audiences
     }
 
-    /// `iat`, Unix time in seconds.
+    /// Returns `iat`, Unix time in seconds.
     pub fn issued_at(&self) -> Seconds {
         self.0.claims.issued_at
     }
 
-    /// `exp`, Unix time in seconds.
+    /// Returns `exp`, Unix time in seconds.
     pub fn expires_at(&self) -> Seconds {
         self.0.claims.expires_at
     }
 
-    /// `kid` of the header: the key that signed it.
+    /// Returns `kid` of the header: the key that signed it.
     pub fn kid(&self) -> &str {
         &self.0.kid
     }
@@ -322,22 +322,22 @@ impl Verified {
         self.0.claims.client_epoch
     }
 
-    /// `sid`. `None`: the token belongs to no session.
+    /// Returns `sid`, or `None` if the token belongs to no session.
     pub fn session(&self) -> Option<&str> {
         self.0.claims.session.as_deref()
     }
 
-    /// `scope`: scope tokens separated by single spaces, or empty.
+    /// Returns `scope`: scope tokens separated by single spaces, or empty.
     pub fn scope(&self) -> &str {
         &self.0.claims.scope
     }
 
-    /// The scope tokens.
+    /// Returns the scope tokens.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
         words(&self.0.claims.scope).filter(|token| !token.is_empty())
     }
 
-    /// `roles`.
+    /// Returns `roles`.
     pub fn roles(&self) -> impl Iterator<Item = &str> {
         self.0.claims.roles.iter().map(String::as_str)
     }
@@ -357,7 +357,7 @@ impl Verified {
         scopes.iter().any(|scope| self.has(scope))
     }
 
-    /// The claims as the JSON object that was signed: strict, so every parser reads the same.
+    /// Returns the claims as the JSON object that was signed: strict, so every parser reads the same.
     pub fn claims_json(&self) -> &str {
         &self.0.json
     }

@@ -25,7 +25,7 @@ pub enum Access {
 }
 
 impl Access {
-    /// A valid token with every scope of `all`, one of `any` and one of `roles`, each unless it is empty.
+    /// Requires a valid token with every scope of `all`, one of `any` and one of `roles`, each unless it is empty.
     ///
     /// A scope goes into the challenge of a refusal, and no token could hold one that is none: `Err` names the first.
     pub fn token(all: Vec<String>, any: Vec<String>, roles: Vec<String>) -> Result<Self, ScopeError> {

@@ -13,7 +13,7 @@ pub struct Address<'a> {
 }
 
 impl<'a> Address<'a> {
-    /// `None`: hosts could differ on what to ask for, or on whether it is a URL at all.
+    /// Reads a URL. Returns `None` if hosts could differ on what to ask for, or on whether it is a URL at all.
     pub fn parse(url: &'a str) -> Option<Self> {
         let (scheme, rest) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
             (Some(rest), _) => ("http", rest),

@@ -61,7 +61,7 @@ impl Cors {
         Ok(Self { origins: origins.texts()?, headers, max_age })
     }
 
-    /// The headers by which a page of `origin` may read an answer. Empty if it may not.
+    /// Returns the headers by which a page of `origin` may read an answer, or none if it may not.
     pub fn readable(&self, origin: &[u8]) -> Vec<(&'static str, String)> {
         let Some(origin) = self.origins.iter().find(|listed| listed.as_bytes() == origin) else {
             return Vec::new();
@@ -77,13 +77,13 @@ impl Cors {
 }
 
 impl Policy {
-    /// Who may call from other origins. `None`: the policy says nothing of them.
+    /// Returns the settings for pages of other origins, or `None` if the policy has none.
     pub const fn cors(&self) -> Option<&Cors> {
         self.cors.as_ref()
     }
 
-    /// The headers of the answer to a preflight, of status 204. `None`: to be decided on like any other request,
-    /// because the origin is not listed, no route is there to call, or a route of the policy is for `OPTIONS` itself.
+    /// Returns the headers of the answer to a preflight, of status 204, or `None` if it is to be decided on like any other request.
+    /// It is so if the origin is not listed, no route allows the method on this path, or a route is for `OPTIONS` itself.
     pub fn preflight(&self, preflight: &Preflight<'_>) -> Option<Vec<(&'static str, String)>> {
         let cors = self.cors.as_ref()?;
         let path = Path::parse(preflight.path)?;

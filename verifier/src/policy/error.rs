@@ -16,7 +16,7 @@ pub struct PolicyError {
 }
 
 impl PolicyError {
-    /// The line, counted from 1.
+    /// Returns the line, counted from 1.
     pub const fn line(&self) -> usize {
         self.line
     }

@@ -56,12 +56,12 @@ impl fmt::Display for Shadowed<'_> {
 }
 
 impl Policy {
-    /// The routes that need no token, the most specific first.
+    /// Returns the routes that need no token, the most specific first.
     pub fn public_routes(&self) -> impl Iterator<Item = &Route> {
         self.routes.iter().filter(|route| route.access == Access::Public)
     }
 
-    /// Every pair of routes that match the same requests and do not ask for the same.
+    /// Returns every pair of routes that match the same requests and do not ask for the same.
     ///
     /// A route that is never reached is not among them: such a policy does not load, and no other kind can be written, because
     /// of two overlapping paths the less specific always matches more.

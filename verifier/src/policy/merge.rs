@@ -24,7 +24,7 @@ impl fmt::Display for MergeError {
 impl core::error::Error for MergeError {}
 
 impl Policy {
-    /// This policy with the issuers, routes and identity headers of `addition`.
+    /// Returns this policy with the issuers, routes and identity headers of `addition`.
     ///
     /// Rules that both contain are kept once. A request that this policy decides is decided as before: an addition that would
     /// change that is refused, were it stricter or looser. Only tokens of an added issuer are new to the old routes.

@@ -33,12 +33,12 @@ impl Unsaved {
 }
 
 impl Revocations {
-    /// In how many pieces the revocations are to be kept: a power of two, for at most 256 of them in a piece on average.
+    /// Returns in how many pieces the revocations are to be kept: a power of two, for at most 256 of them in a piece on average.
     pub const fn pieces(&self) -> usize {
         (self.known.len() / EVENTS_IN_A_PIECE + 1).next_power_of_two()
     }
 
-    /// Which of so many pieces, a power of two, have changed since this was asked last.
+    /// Returns which of this many pieces, a power of two, have changed since this was called last.
     pub fn take_changed_pieces(&mut self, pieces: usize) -> Vec<usize> {
         match core::mem::replace(&mut self.unsaved, Unsaved::Some(Vec::new())) {
             Unsaved::All => (0..pieces).collect(),
@@ -57,7 +57,7 @@ impl Revocations {
         }
     }
 
-    /// The piece at `at` of so many, a power of two.
+    /// Returns the piece at `at` of this many, a power of two.
     pub fn piece(&self, at: usize, pieces: usize) -> String {
         let mut piece = String::from("[");
         let share = |event: &&Event| spread(event.kind, &event.value) & pieces.saturating_sub(1) == at;
@@ -71,8 +71,8 @@ impl Revocations {
         piece
     }
 
-    /// Announces that earlier revocations are about to be read back, see [`Revocations::restore`]: until [`Revocations::restored`] no
-    /// token is accepted, because it could be one that was revoked.
+    /// Announces that earlier revocations are about to be read back, see [`Revocations::restore`]: until
+    /// [`Revocations::restored`] no token is accepted, because it could be one that was revoked.
     pub const fn expect_restore(&mut self) {
         self.is_restoring = true;
     }
@@ -98,7 +98,8 @@ impl Revocations {
         Ok(())
     }
 
-    /// Every piece was restored; together they are the revocations of the issuer by `complete_at`. The time is believed up to `now`.
+    /// Notes that every piece was restored; together they are the revocations of the issuer by `complete_at`. The time is
+    /// believed up to `now`.
     pub fn restored(&mut self, complete_at: Seconds, now: Seconds) {
         let complete_at = complete_at.min(now);
         self.is_restoring = false;

@@ -31,7 +31,7 @@ impl fmt::Display for Respelled<'_> {
 }
 
 impl Policy {
-    /// The routes that are open to another spelling of a path, if the service does not compare byte by byte: each with an
+    /// Returns the routes that are open to another spelling of a path, if the service does not compare byte by byte: each with an
     /// example. Empty unless the policy says that it does.
     pub fn respelled_routes(&self) -> Vec<Respelled<'_>> {
         let mut found: Vec<Respelled<'_>> = Vec::new();
