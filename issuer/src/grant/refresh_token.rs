@@ -46,21 +46,25 @@ async fn rotate(
         Rotation::Refused(RotationRefusal::BeyondScope) => {
             return Err(asked.err().unwrap_or(ScopeFault::BeyondSession).into());
         }
+        Rotation::Refused(RotationRefusal::NothingHeld) => return Err(nothing_held(asked)),
         Rotation::Refused(why) => {
             tracing::info!(session = %presented.session, generation = presented.generation, ?why, "refresh refused");
             return Err(GrantError::RefreshToken);
         }
     };
-    if session.scopes.is_empty() {
-        // The user's roles were taken away: nothing will ever come of this session.
-        return Err(GrantError::RefreshToken);
-    }
+    // Of several scopes, those that the user holds no more are left out (RFC 6749 §5.1: `scope` tells).
     let scopes = match asked? {
         None => session.scopes.clone(),
         Some(asked) => rbac::narrowed(session.scopes.clone(), &asked),
     };
-    if scopes.is_empty() {
-        return Err(ScopeFault::NothingLeft.into());
-    }
     issue(issuer, true, &session, &scopes)
+}
+
+/// Why nothing is issued. A client that named scopes may ask for others with the same token; of a session that holds nothing,
+/// no token can come.
+fn nothing_held(asked: Result<Option<BTreeSet<String>>, ScopeFault>) -> GrantError {
+    match asked {
+        Ok(Some(asked)) => ScopeFault::NothingHeld(asked.into_iter().collect()).into(),
+        _ => GrantError::RefreshToken,
+    }
 }

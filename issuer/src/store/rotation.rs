@@ -21,6 +21,8 @@ pub(super) struct Stored {
     pub(super) enabled: bool,
     /// What the session may ever hold.
     pub(super) scope: BTreeSet<String>,
+    /// Whether the user holds anything of what is asked for.
+    pub(super) holds_any: bool,
 }
 
 impl Stored {
@@ -43,7 +45,7 @@ pub(super) enum Verdict {
 }
 
 pub(super) fn judge(stored: &Stored, rotate: &Rotate) -> Verdict {
-    use RotationRefusal::{BeyondScope, Ended, Expired, ForeignClient, Reused, Unknown};
+    use RotationRefusal::{BeyondScope, Ended, Expired, ForeignClient, NothingHeld, Reused, Unknown};
     // Only the immediate predecessor has a grace window; anything older was copied.
     let is_predecessor = rotate.presented.checked_add(1) == Some(stored.generation);
 
@@ -62,6 +64,9 @@ pub(super) fn judge(stored: &Stored, rotate: &Rotate) -> Verdict {
     } else if !rotate.scope.is_within(&stored.scope) {
         // After everything that ends a session: nobody may hide reuse behind a scope, nor ask for free what it holds.
         Verdict::Refuse(BeyondScope)
+    } else if !stored.holds_any {
+        // No token can come of it, so the client keeps the one that it has.
+        Verdict::Refuse(NothingHeld)
     } else if is_predecessor {
         Verdict::Repeat
     } else {
@@ -86,7 +91,8 @@ pub(super) fn end_reason(refusal: RotationRefusal) -> Option<&'static str> {
         RotationRefusal::Unknown
         | RotationRefusal::Ended
         | RotationRefusal::Expired
-        | RotationRefusal::BeyondScope => None,
+        | RotationRefusal::BeyondScope
+        | RotationRefusal::NothingHeld => None,
     }
 }
 
@@ -105,6 +111,7 @@ mod tests {
             unanswerable: 0.0,
             enabled: true,
             scope: BTreeSet::from(["read".to_owned()]),
+            holds_any: true,
         }
     }
 
@@ -179,6 +186,17 @@ mod tests {
         assert_eq!(judge(&stored(), &foreign), Verdict::Refuse(RotationRefusal::ForeignClient));
         let ended = Stored { ended: true, ..stored() };
         assert_eq!(judge(&ended, &ungrantable), Verdict::Refuse(RotationRefusal::Ended));
+    }
+
+    #[test]
+    fn a_session_of_which_nothing_is_held_stays_as_it_is() {
+        let bare = Stored { holds_any: false, ..stored() };
+        let nothing = Verdict::Refuse(RotationRefusal::NothingHeld);
+
+        assert_eq!([4, 5].map(|presented| judge(&bare, &presenting(presented))), [nothing, nothing]);
+        assert_eq!(judge(&bare, &presenting(3)), Verdict::Refuse(RotationRefusal::Reused));
+        let beyond = Rotate { scope: AskedScope::Ungrantable, ..presenting(5) };
+        assert_eq!(judge(&bare, &beyond), Verdict::Refuse(RotationRefusal::BeyondScope));
     }
 
     #[test]

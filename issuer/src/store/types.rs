@@ -252,6 +252,7 @@ impl Rotation {
             Self::Refused(RotationRefusal::Reused) => "reused",
             Self::Refused(RotationRefusal::ForeignClient) => "foreign_client",
             Self::Refused(RotationRefusal::BeyondScope) => "beyond_scope",
+            Self::Refused(RotationRefusal::NothingHeld) => "nothing_held",
         }
     }
 }
@@ -269,6 +270,8 @@ pub enum RotationRefusal {
     ForeignClient,
     /// More was asked for than the session holds. The token is good, and was not used up.
     BeyondScope,
+    /// The user holds nothing any more of what was asked for. The token is good, and was not used up.
+    NothingHeld,
 }
 
 #[derive(Clone, Debug)]

@@ -177,6 +177,42 @@ async fn a_broader_scope_is_refused_and_costs_no_rotation() {
     test.refresh("app", &first).await.success();
 }
 
+/// A user who lost a scope keeps the session, and the client its token.
+#[tokio::test]
+async fn a_scope_no_longer_held_costs_no_rotation() {
+    let test = TestIssuer::start_with("[sessions]\ngrace = 0").await;
+    let login = format!(
+        "grant_type=password&client_id=app&username=alice&password={PASSWORD}&scope=orders:read bills:read"
+    );
+    let first = test.form(login).await.success().text("refresh_token");
+    let asking = |scope: &str, token: &str| {
+        test.form(format!("grant_type=refresh_token&client_id=app&refresh_token={token}&scope={scope}"))
+    };
+
+    test.set_roles("alice", &["clerk"]).await;
+    for _ in 0..2 {
+        let refused = asking("bills:read", &first).await;
+        assert!(refused.text("error_description").contains("bills:read"), "{refused:?}");
+        refused.refused(400, "invalid_scope");
+    }
+    // Of several, those that are held are granted.
+    let both = asking("orders:read bills:read", &first).await.success();
+    assert_eq!(both.text("scope"), "orders:read");
+    let second = both.text("refresh_token");
+    test.set_roles("alice", &[]).await;
+    asking("orders:read", &second).await.refused(400, "invalid_scope");
+    test.refresh("app", &second).await.refused(400, "invalid_grant");
+    test.set_roles("alice", &["customer"]).await;
+    let again = test.refresh("app", &second).await.success();
+    assert_eq!(again.text("scope"), "bills:read orders:read");
+
+    // What must always happen happens first.
+    test.set_roles("alice", &[]).await;
+    asking("orders:read", &second).await.refused(400, "invalid_grant");
+    test.set_roles("alice", &["customer"]).await;
+    test.refresh("app", &again.text("refresh_token")).await.refused(400, "invalid_grant");
+}
+
 /// Cheap checks wait for those that must always happen.
 #[tokio::test]
 async fn a_scope_hides_no_reuse_no_theft_and_no_end() {

@@ -18,7 +18,7 @@ use keystone_issuer::http::{self, Peer};
 use keystone_issuer::issuer::{Issuer, Parts};
 use keystone_issuer::keys::KeyEncryptionKey;
 use keystone_issuer::secret::Secret;
-use keystone_issuer::store::administration::Authority;
+use keystone_issuer::store::administration::{Authority, Expected, RoleSet};
 use keystone_issuer::store::postgres::Postgres;
 use keystone_issuer::store::{Actor, NewUser, RequestContext};
 use keystone_issuer::{identifier, users};
@@ -111,15 +111,15 @@ impl TestIssuer {
             password_must_change: false,
             roles: roles.iter().map(|role| (*role).to_owned()).collect(),
         };
-        let (actor, scope) = (Actor::Operator, "keystone:users:write");
-        let operator = Authority {
-            actor,
-            scope,
-            token: None,
-            login_older_than: None,
-            context: RequestContext::default(),
-        };
-        issuer.store.create_user(&operator, &user).await.unwrap().unwrap();
+        issuer.store.create_user(&operator("keystone:users:write"), &user).await.unwrap().unwrap();
+    }
+
+    /// Gives the user these roles and no others.
+    pub(crate) async fn set_roles(&self, name: &str, roles: &[&str]) {
+        let id = self.issuer.store.credential(name).await.unwrap().unwrap().user_id;
+        let roles = roles.iter().map(|role| (*role).to_owned()).collect();
+        let set = RoleSet { id, expected: Expected::Any, roles };
+        self.issuer.store.set_roles(&operator("keystone:users:write"), &set).await.unwrap().unwrap();
     }
 
     pub(crate) fn secret(&self, client_id: &str) -> &str {
@@ -316,6 +316,11 @@ impl TestIssuer {
             [("authorization", format!("Bearer {token}")), ("content-type", "application/json".to_owned())];
         self.post(path, &headers, body.to_string()).await
     }
+}
+
+fn operator(scope: &'static str) -> Authority {
+    let context = RequestContext::default();
+    Authority { actor: Actor::Operator, scope, token: None, login_older_than: None, context }
 }
 
 pub(crate) fn basic(client_id: &str, secret: &str) -> (&'static str, String) {

@@ -49,9 +49,8 @@ pub(super) async fn explain(case: &Case<'_>, text: &Secret) -> Result<Explanatio
     let refusal = case.store.rotation_refusal(&rotate).await.map_err(open::failed)?;
     generation(&rotate, (&record, refusal), &mut explanation);
     holders(case, &record, &mut explanation).await?;
-    let has_scopes = scopes(case, &rotate, &mut explanation).await?;
-    let refusal = refusal.map(word).or((!has_scopes).then_some("no_scopes"));
-    Ok(explanation.decided(refusal))
+    scopes(case, &rotate, &mut explanation).await?;
+    Ok(explanation.decided(refusal.map(word)))
 }
 
 fn session(case: &Case<'_>, record: &SessionRecord, explanation: &mut Explanation) {
@@ -79,13 +78,15 @@ fn generation(
         (_, _) if presented > current => {
             "it was never handed out: the database is older than the token".to_owned()
         }
-        (_, None) => format!("used before; within {grace} its use brings the same successor again"),
+        (_, None | Some(RotationRefusal::NothingHeld)) => {
+            format!("used before; within {grace} its use brings the same successor again")
+        }
         (_, Some(RotationRefusal::Reused)) => {
             format!("used before, and not within {grace}: its use would end the session as stolen")
         }
         (_, Some(_)) => "used before".to_owned(),
     };
-    let holds = presented == current || refusal.is_none();
+    let holds = presented == current || matches!(refusal, None | Some(RotationRefusal::NothingHeld));
     explanation.judge("generation", holds, format!("{presented}; now {current}: {says}"));
 }
 
@@ -108,14 +109,14 @@ async fn holders(
 }
 
 /// Whether anything is left of what the session may hold.
-async fn scopes(case: &Case<'_>, rotate: &Rotate, explanation: &mut Explanation) -> Result<bool, Failure> {
+async fn scopes(case: &Case<'_>, rotate: &Rotate, explanation: &mut Explanation) -> Result<(), Failure> {
     let live = case.store.live_session(rotate.id, rotate.inactivity).await.map_err(open::failed)?;
     // What is not live is refused already.
-    let Some(session) = live else { return Ok(true) };
+    let Some(session) = live else { return Ok(()) };
     let names = crate::rbac::join(&session.scopes);
     let says = if names.is_empty() { "user and client share none any more".to_owned() } else { names };
     explanation.judge("scopes", !session.scopes.is_empty(), says);
-    Ok(!session.scopes.is_empty())
+    Ok(())
 }
 
 const fn word(refusal: RotationRefusal) -> &'static str {
@@ -126,5 +127,6 @@ const fn word(refusal: RotationRefusal) -> &'static str {
         RotationRefusal::Reused => "reused",
         RotationRefusal::ForeignClient => "foreign_client",
         RotationRefusal::BeyondScope => "beyond_scope",
+        RotationRefusal::NothingHeld => "nothing_held",
     }
 }

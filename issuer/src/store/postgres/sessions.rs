@@ -18,7 +18,7 @@ use crate::store::{
 
 /// A live session with its subject, all as of one snapshot: roles, scopes and the epochs that revoke them agree.
 macro_rules! with_subject {
-    ($live:literal) => {
+    ($live:expr) => {
         concat!(
             "WITH ",
             $live,
@@ -149,8 +149,26 @@ pub(super) async fn salt(pool: &PgPool, id: SessionId) -> Result<Option<[u8; 16]
     salt.map(|salt| rows::bytes("a salt", &salt)).transpose()
 }
 
+/// Whether the user holds at this moment anything of the scopes that are asked for, or of the whole session where none are.
+macro_rules! holds_any {
+    ($asked:literal) => {
+        concat!(
+            "EXISTS (
+            SELECT
+            FROM held_scopes AS h
+            JOIN scopes AS s ON s.name = h.scope_name AND s.revision <= t.scope_revision
+            JOIN client_scopes AS cs ON cs.client_id = t.client_id AND cs.scope_name = s.name
+            WHERE h.user_id = t.user_id
+                AND s.name = ANY (coalesce(",
+            $asked,
+            "::text[], t.scope))
+        )"
+        )
+    };
+}
+
 /// One statement, one commit: the whole of a refresh that goes well.
-const ROTATE: &str = with_subject!(
+const ROTATE: &str = with_subject!(concat!(
     "live AS (
         UPDATE refresh_tokens AS t
         SET
@@ -165,13 +183,16 @@ const ROTATE: &str = with_subject!(
             AND t.expires_at > now()
             AND t.last_used_at + make_interval(secs => $4) > now()
             AND ($5::text[] IS NULL OR $5 <@ t.scope)
+            AND ",
+    holds_any!("$5"),
+    "
             AND u.id = t.user_id
             AND u.enabled
             AND c.client_id = t.client_id
             AND c.enabled
         RETURNING t.*
     )"
-);
+));
 
 async fn advance(executor: impl sqlx::PgExecutor<'_>, rotate: &Rotate) -> Result<Option<Session>> {
     if matches!(rotate.scope, AskedScope::Ungrantable) {
@@ -182,10 +203,14 @@ async fn advance(executor: impl sqlx::PgExecutor<'_>, rotate: &Rotate) -> Result
         .bind(i64::from(rotate.presented))
         .bind(&rotate.client_id)
         .bind(rotate.inactivity.as_secs_f64())
-        .bind(rotate.scope.only().map(|asked| asked.iter().collect::<Vec<_>>()))
+        .bind(asked(rotate))
         .fetch_optional(executor)
         .await?;
     row.map(Session::try_from).transpose()
+}
+
+fn asked(rotate: &Rotate) -> Option<Vec<&String>> {
+    rotate.scope.only().map(|asked| asked.iter().collect())
 }
 
 pub(super) async fn rotate(pool: &PgPool, rotate: &Rotate) -> Result<Rotation> {
@@ -232,7 +257,10 @@ macro_rules! stored {
             WHERE o.ended_at > t.rotated_at
         ), 0)::float8 AS unanswerable,
         u.enabled AND c.enabled AS enabled,
-        t.scope
+        t.scope,
+        ",
+            holds_any!("$3"),
+            " AS holds_any
     FROM refresh_tokens AS t
     JOIN users AS u ON u.id = t.user_id
     JOIN service_clients AS c ON c.client_id = t.client_id
@@ -262,6 +290,7 @@ async fn stored(
     let row: Option<StoredRow> = sqlx::query_as(question)
         .bind(Uuid::from_bytes(rotate.id.0))
         .bind(rotate.inactivity.as_secs_f64())
+        .bind(asked(rotate))
         .fetch_optional(connection)
         .await?;
     row.map(Stored::try_from).transpose()
@@ -277,6 +306,7 @@ struct StoredRow {
     unanswerable: f64,
     enabled: bool,
     scope: Vec<String>,
+    holds_any: bool,
 }
 
 impl TryFrom<StoredRow> for Stored {
@@ -292,6 +322,7 @@ impl TryFrom<StoredRow> for Stored {
             unanswerable: row.unanswerable,
             enabled: row.enabled,
             scope: BTreeSet::from_iter(row.scope),
+            holds_any: row.holds_any,
         })
     }
 }

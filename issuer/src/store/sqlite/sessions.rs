@@ -95,7 +95,25 @@ pub(super) async fn salt(pools: &Pools, id: SessionId) -> Result<Option<[u8; 16]
     salt.map(|salt| rows::bytes("a salt", &salt)).transpose()
 }
 
-const ROTATE: &str = "
+/// Whether the user holds at this moment anything of the scopes that are asked for, or of the whole session where none are.
+macro_rules! holds_any {
+    ($asked:literal) => {
+        concat!(
+            "EXISTS (
+            SELECT 1
+            FROM json_each(coalesce(",
+            $asked,
+            ", t.scope)) AS asked
+            JOIN scopes AS s ON s.name = asked.value AND s.revision <= t.scope_revision
+            JOIN client_scopes AS cs ON cs.client_id = t.client_id AND cs.scope_name = s.name
+            JOIN held_scopes AS h ON h.user_id = t.user_id AND h.scope_name = s.name
+        )"
+        )
+    };
+}
+
+const ROTATE: &str = concat!(
+    "
     UPDATE refresh_tokens AS t
     SET
         generation = t.generation + 1,
@@ -113,10 +131,14 @@ const ROTATE: &str = "
             FROM json_each($6) AS asked
             WHERE asked.value NOT IN (SELECT held.value FROM json_each(t.scope) AS held)
         )
+        AND ",
+    holds_any!("$6"),
+    "
         AND u.id = t.user_id
         AND u.enabled
         AND c.client_id = t.client_id
-        AND c.enabled";
+        AND c.enabled"
+);
 
 /// Whether the session moved on.
 async fn advance(connection: &mut SqliteConnection, rotate: &Rotate, now: i64) -> Result<bool> {
@@ -158,7 +180,8 @@ pub(super) async fn rotate(pools: &Pools, rotate: &Rotate) -> Result<Rotation> {
     Ok(rotation)
 }
 
-const STORED: &str = "
+const STORED: &str = concat!(
+    "
     SELECT
         t.generation,
         t.client_id,
@@ -175,17 +198,22 @@ const STORED: &str = "
             WHERE o.ended_at > t.rotated_at
         ), 0) / 1000.0 AS unanswerable,
         u.enabled AND c.enabled AS enabled,
-        t.scope
+        t.scope,
+        ",
+    holds_any!("$4"),
+    " AS holds_any
     FROM refresh_tokens AS t
     JOIN users AS u ON u.id = t.user_id
     JOIN service_clients AS c ON c.client_id = t.client_id
-    WHERE t.id = $1";
+    WHERE t.id = $1"
+);
 
 async fn stored(connection: &mut SqliteConnection, rotate: &Rotate, now: i64) -> Result<Option<Stored>> {
     let row: Option<StoredRow> = sqlx::query_as(STORED)
         .bind(Uuid::from_bytes(rotate.id.0))
         .bind(now)
         .bind(clock::before(now, rotate.inactivity))
+        .bind(rotate.scope.only().map(Json))
         .fetch_optional(connection)
         .await?;
     row.map(Stored::try_from).transpose()
@@ -201,6 +229,7 @@ struct StoredRow {
     unanswerable: f64,
     enabled: bool,
     scope: Json<BTreeSet<String>>,
+    holds_any: bool,
 }
 
 impl TryFrom<StoredRow> for Stored {
@@ -216,6 +245,7 @@ impl TryFrom<StoredRow> for Stored {
             unanswerable: row.unanswerable,
             enabled: row.enabled,
             scope: row.scope.0,
+            holds_any: row.holds_any,
         })
     }
 }

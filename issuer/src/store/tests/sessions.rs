@@ -206,8 +206,14 @@ pub(super) async fn a_refresh_holds_what_the_user_holds_now_and_never_more_than_
     assert_eq!(scope_names(&rotated(bed, &refresh(2, 2)).await), ["orders:write"]);
 
     bed.run("DELETE FROM user_roles").await.unwrap();
-    let bare = rotated(bed, &refresh(2, 3)).await;
-    assert!(bare.scopes.is_empty() && bare.roles.is_empty());
+    for _ in 0..2 {
+        assert_eq!(refused(bed, &refresh(2, 3)).await, RotationRefusal::NothingHeld);
+    }
+    bed.run("INSERT INTO user_roles (user_id, role_name) SELECT id, 'clerk' FROM users").await.unwrap();
+    let only = |name: &str| Rotate { scope: AskedScope::Only(set(&[name])), ..refresh(2, 3) };
+    // The client may not ask for it any more.
+    assert_eq!(refused(bed, &only("orders:read")).await, RotationRefusal::NothingHeld);
+    assert_eq!(scope_names(&rotated(bed, &only("orders:write")).await), ["orders:write"]);
 }
 
 /// RFC 6749 §6, and the order of RFC 9700 §4.14.2: a scope decides only about a token that is good.
