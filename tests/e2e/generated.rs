@@ -76,7 +76,7 @@ max-examples = 30
 database = "none"
 
 [phases]
-stateful.enabled = false
+stateful.enabled = true
 coverage.extra-data-sources.responses = false
 fuzzing.extra-data-sources.responses = false
 

@@ -224,6 +224,29 @@ async fn wrong_logins_through_a_client_stop_only_users_new_to_it() {
     login("nobody".to_owned(), "wrong").await.refused(400, "invalid_grant");
 }
 
+/// Who asks through such a client cannot be told: the name alone is left to count.
+#[tokio::test]
+async fn guesses_of_one_name_through_a_client_stop_it_there_alone() {
+    let test = TestIssuer::start_with("[limits]\nlogin_attempts = 3\naddress_attempts = 4").await;
+    test.user("kim", &["customer"]).await;
+    let through = async |client: &'static str, name: &str, password: &str| {
+        let body = format!("grant_type=password&username={name}&password={password}&scope=orders:read");
+        test.form_with(&[test.basic(client)], body).await.status.as_u16()
+    };
+    assert_eq!(through("shop", "alice", PASSWORD).await, 200);
+
+    for status in [400, 400, 400, 429, 429, 429] {
+        assert_eq!(through("shop", "alice", "wrong").await, status);
+    }
+
+    assert_eq!(through("shop", "alice", PASSWORD).await, 429);
+    assert_eq!(through("shop", "kim", PASSWORD).await, 200, "another user of the client");
+    assert_eq!(through("gateway", "alice", PASSWORD).await, 200, "another client");
+    test.login("alice").await.success();
+    test.clock.advance(Duration::from_secs(61));
+    assert_eq!(through("shop", "alice", PASSWORD).await, 200);
+}
+
 /// A busy client must not be slowed down by its own good users.
 #[tokio::test]
 async fn right_passwords_count_against_no_client() {
