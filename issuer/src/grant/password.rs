@@ -70,7 +70,11 @@ async fn log_in(request: Authorised<'_>, username: String, password: Secret) -> 
             // There is no refresh token: the session ends with its one access token.
             new.lifetimes.absolute = Duration::from_secs(issuer.config.tokens.access_token_lifetime);
         }
-        let Some(session) = open(issuer, &new).await? else { continue };
+        let Some(mut session) = open(issuer, &new).await? else { continue };
+        if credential.must_change {
+            // A service that goes by roles must not take the login for an ordinary one.
+            session.roles.clear();
+        }
         issuer.attempts.succeeded(&issuer.secrets, &source, counted).await;
         if checked == Checked::RightButOld && !credential.one_time {
             rehash(issuer.clone(), password, new);
