@@ -1,8 +1,10 @@
 //! What administrators do, without HTTP: their words brought into canonical form, one change in the store.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::access::{self, Caller};
@@ -85,21 +87,31 @@ pub async fn may_read(issuer: &Issuer, by: &Authority) -> Result<(), AdminError>
 }
 
 /// Every signing key, as it is after this: the standby signs as soon as every verifier knows it.
-pub async fn rotate_keys(issuer: &Issuer, by: &Authority) -> Result<Vec<KeyView>, AdminError> {
+pub async fn rotate_keys(issuer: &Arc<Issuer>, by: &Authority) -> Result<Vec<KeyView>, AdminError> {
     may_change_keys(issuer, by).await?;
-    issuer.keys.rotate(&*issuer.store, &by.initiator()).await?;
+    let (its, by) = (Arc::clone(issuer), by.initiator());
+    to_its_end(async move { its.keys.rotate(&*its.store, &by).await }).await?;
     keys(issuer).await
 }
 
 /// Gives up a key that somebody else may have. `anyway`: even where verifiers do not know its successor yet.
 pub async fn compromise_key(
-    issuer: &Issuer,
+    issuer: &Arc<Issuer>,
     by: &Authority,
-    key: (&str, bool),
+    (kid, anyway): (&str, bool),
 ) -> Result<Vec<KeyView>, AdminError> {
     may_change_keys(issuer, by).await?;
-    issuer.keys.compromise(&*issuer.store, &by.initiator(), key).await?;
+    let (its, by, kid) = (Arc::clone(issuer), by.initiator(), kid.to_owned());
+    to_its_end(async move { its.keys.compromise(&*its.store, &by, (&kid, anyway)).await }).await?;
     keys(issuer).await
+}
+
+/// Runs a change of the keys in a task, so that this process signs by it even if the caller hangs up.
+async fn to_its_end<T: Send + 'static>(
+    change: impl Future<Output = Result<T, KeysError>> + Send + 'static,
+) -> Result<T, AdminError> {
+    let ended = |_| StoreError::Inconsistent("the change ended without an answer".to_owned());
+    Ok(tokio::spawn(change.in_current_span()).await.map_err(ended)??)
 }
 
 pub async fn keys(issuer: &Issuer) -> Result<Vec<KeyView>, AdminError> {

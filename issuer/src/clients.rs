@@ -45,7 +45,7 @@ enum Miss {
 
 impl Clients {
     pub fn new(store: Arc<dyn Store>, world: World) -> Self {
-        let remembered = Cache::builder().max_capacity(CAPACITY).time_to_live(LIFETIME).build();
+        let remembered = Cache::builder().max_capacity(CAPACITY).time_to_live(KEPT).build();
         let origins = Cache::builder().max_capacity(ORIGIN_SETS).time_to_live(ORIGINS_LIFETIME).build();
         Self { store, remembered, origins, world }
     }
@@ -184,6 +184,8 @@ const CAPACITY: u64 = 10_000;
 /// How long a disabled client may go on at a replica that did not disable it itself. A second is the shortest deadline that a
 /// secret can be given, so every deadline is kept by every replica.
 const LIFETIME: Duration = Duration::from_secs(1);
+/// How long a copy is kept in memory, whatever the clock says.
+const KEPT: Duration = Duration::from_secs(5);
 const RENEWED_AT_MOST: Duration = Duration::from_millis(100);
 const RENEWAL: Duration = Duration::from_millis(600);
 const ORIGINS_LIFETIME: Duration = Duration::from_secs(5);

@@ -119,6 +119,8 @@ promises! {
         a_client_keeps_its_place_in_the_feed,
         a_replica_keeps_the_deadline_another_set,
         a_change_acts_though_its_caller_gave_up,
+        a_busy_client_is_read_again_in_the_background,
+        a_copy_ends_with_the_first_of_its_secrets,
         the_audit_log_is_read_from_its_end;
     all_sessions:
         sessions_of_all_are_found_by_user_and_client,

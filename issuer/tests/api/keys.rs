@@ -1,7 +1,9 @@
 //! The signing keys while the issuer runs: what is published follows what is in the database, without a restart.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -313,4 +315,27 @@ async fn administrators_see_keys_and_give_one_up() {
     test.ask_as(&root, &compromise, "", json!({ "now": true })).await.refused(409, "compromised");
     let audit = test.get_as("/admin/audit?action=key.compromised", &root).await.success();
     assert!(audit.body["entries"][0]["actor"].as_str().unwrap().starts_with("user:"), "{audit:?}");
+}
+
+/// The change is in the database, and whoever asked for it hears no answer.
+#[tokio::test]
+async fn a_key_given_up_by_a_client_that_hangs_up_is_dropped() {
+    let test = TestIssuer::with_administrators().await;
+    let root = test.console("root").await;
+    let kid = test.issuer.keys.current().signers[0].kid().to_owned();
+    let compromise = format!("POST /admin/keys/{kid}/compromise");
+    let mut request = Box::pin(test.ask_as(&root, &compromise, "", json!({ "now": true })));
+
+    while !states(&test).await.contains(&KeyState::Compromised) {
+        let polled = poll_fn(|context| Poll::Ready(request.as_mut().poll(context).is_ready()));
+        assert!(!polled.await || states(&test).await.contains(&KeyState::Compromised), "it was refused");
+    }
+    drop(request);
+
+    let dropped = async {
+        while test.get(JWKS, &[]).await.body.to_string().contains(&kid) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), dropped).await.expect("the key is still published");
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::Bed;
 use super::world::*;
 use crate::clients::Clients;
-use crate::clock::World;
+use crate::clock::{World, testing};
 use crate::store::administration::{
     AuditSearch, Authority, ClientChange, Expected, Identifier, NewSecret, Page, Refused, Reset, RoleChange,
     RoleSet, UserChange, UserSearch,
@@ -210,18 +210,7 @@ pub(super) async fn a_client_keeps_its_place_in_the_feed(bed: &Bed) {
 
     assert_eq!(events(bed).await, ["cid service 1", "cid service 2"]);
     assert_eq!(bed.store.client("service").await.unwrap().unwrap().epoch, 2);
-    let off = ClientChange {
-        client_id: "service".to_owned(),
-        expected: Expected::Any,
-        name: None,
-        enabled: Some(false),
-        grants: None,
-        scopes: None,
-        default_scopes: None,
-        origins: None,
-        forwards_user_address: None,
-    };
-    let after = bed.store.change_client(&by, &off).await.unwrap().unwrap();
+    let after = bed.store.change_client(&by, &disabled_service()).await.unwrap().unwrap();
     assert_eq!(
         (after.enabled, after.scopes, after.default_scopes, after.origins),
         (false, service().scopes, service().default_scopes, service().origins)
@@ -238,7 +227,8 @@ pub(super) async fn a_replica_keeps_the_deadline_another_set(bed: &Bed) {
     let secrets = async || clients.find("service").await.unwrap().unwrap().secrets.clone();
     let first = secrets().await;
 
-    bed.other.add_secret(&operator("keystone:clients:write"), &second_secret(1)).await.unwrap().unwrap();
+    let second = second_secret(Duration::from_secs(1));
+    bed.other.add_secret(&operator("keystone:clients:write"), &second).await.unwrap().unwrap();
 
     assert_eq!(secrets().await, first, "it is remembered");
     let ended = async {
@@ -254,7 +244,7 @@ pub(super) async fn a_change_acts_though_its_caller_gave_up(bed: &Bed) {
     world(bed).await;
     let clients = Clients::new(bed.store.clone(), World::system());
     assert_eq!(clients.find("service").await.unwrap().unwrap().secrets.len(), 1);
-    let (by, secret) = (operator("keystone:clients:write"), second_secret(60));
+    let (by, secret) = (operator("keystone:clients:write"), second_secret(DAY));
     let before = bed.store.client_revision();
 
     drop(tokio::time::timeout(Duration::ZERO, bed.store.add_secret(&by, &secret)).await);
@@ -268,9 +258,61 @@ pub(super) async fn a_change_acts_though_its_caller_gave_up(bed: &Bed) {
     assert_eq!(clients.find("service").await.unwrap().unwrap().secrets.len(), 2);
 }
 
-fn second_secret(old_valid_for: u64) -> NewSecret {
-    let old_valid_for = Some(Duration::from_secs(old_valid_for));
-    NewSecret { client_id: "service".to_owned(), hash: [8; 32], old_valid_for }
+pub(super) async fn a_busy_client_is_read_again_in_the_background(bed: &Bed) {
+    world(bed).await;
+    let (surroundings, clock) = testing::world();
+    let clients = Clients::new(bed.store.clone(), surroundings.clone());
+    let is_enabled = async || clients.find("service").await.unwrap().unwrap().enabled;
+    let misses = || surroundings.metrics.client_cache.counted("miss");
+    assert!(is_enabled().await);
+    let by = operator("keystone:clients:write");
+    bed.other.change_client(&by, &disabled_service()).await.unwrap().unwrap();
+
+    clock.advance(Duration::from_millis(700));
+    assert!(is_enabled().await, "nobody waits");
+    let seen = async {
+        while is_enabled().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(4), seen).await.expect("the change is not seen");
+
+    assert_eq!(misses(), 1);
+    clock.advance(Duration::from_secs(1));
+    assert!(!is_enabled().await);
+    assert_eq!(misses(), 2);
+}
+
+fn disabled_service() -> ClientChange {
+    ClientChange {
+        client_id: "service".to_owned(),
+        expected: Expected::Any,
+        name: None,
+        enabled: Some(false),
+        grants: None,
+        scopes: None,
+        default_scopes: None,
+        origins: None,
+        forwards_user_address: None,
+    }
+}
+
+pub(super) async fn a_copy_ends_with_the_first_of_its_secrets(bed: &Bed) {
+    world(bed).await;
+    let (surroundings, clock) = testing::world();
+    let clients = Clients::new(bed.store.clone(), surroundings.clone());
+    let (by, left) = (operator("keystone:clients:write"), Duration::from_millis(900));
+    bed.other.add_secret(&by, &second_secret(left)).await.unwrap().unwrap();
+    assert_eq!(clients.find("service").await.unwrap().unwrap().secrets.len(), 2);
+
+    clock.advance(left);
+    clients.find("service").await.unwrap();
+
+    assert_eq!(surroundings.metrics.client_cache.counted("miss"), 2);
+}
+
+fn second_secret(old_valid_for: Duration) -> NewSecret {
+    NewSecret { client_id: "service".to_owned(), hash: [8; 32], old_valid_for: Some(old_valid_for) }
 }
 
 pub(super) async fn the_audit_log_is_read_from_its_end(bed: &Bed) {
