@@ -45,7 +45,7 @@ fn every_answer_is_described(lab: &Lab, home: &Home) -> Result<()> {
         .env("TOKEN", &token)
         .env("SECRET", secret)
         .env("USER_ID", user)
-        .run("", Duration::from_secs(180))?;
+        .run("", Duration::from_secs(240))?;
 
     ensure!(said.code() == Some(0), "{}{}", said.stdout, said.stderr);
     let api = issuer.site.get("/openapi.json").send()?.expect(200)?.json()?;

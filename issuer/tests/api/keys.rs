@@ -317,7 +317,7 @@ async fn administrators_see_keys_and_give_one_up() {
     assert!(audit.body["entries"][0]["actor"].as_str().unwrap().starts_with("user:"), "{audit:?}");
 }
 
-/// The change is in the database, and whoever asked for it hears no answer.
+/// The change is in the database, and the client that asked for it hears no answer.
 #[tokio::test]
 async fn a_key_given_up_by_a_client_that_hangs_up_is_dropped() {
     let test = TestIssuer::with_administrators().await;

@@ -224,7 +224,7 @@ async fn wrong_logins_through_a_client_stop_only_users_new_to_it() {
     login("nobody".to_owned(), "wrong").await.refused(400, "invalid_grant");
 }
 
-/// Who asks through such a client cannot be told: the name alone is left to count.
+/// The users of such a client cannot be told apart, so the name alone is counted.
 #[tokio::test]
 async fn guesses_of_one_name_through_a_client_stop_it_there_alone() {
     let test = TestIssuer::start_with("[limits]\nlogin_attempts = 3\naddress_attempts = 4").await;
