@@ -9,8 +9,10 @@ use keystone_tests::cast;
 use keystone_tests::issuer::{Home, Settings};
 use keystone_tests::postgres::Postgres;
 use keystone_tests::stack::Stack;
+use rustix::process::getuid;
 use serde_json::{Value, json};
 
+use crate::faults::set_immutable;
 use crate::lab::{Alone, Lab, OnStack, promises, serving_the_cast};
 
 pub(crate) const PROMISES: &[(&str, OnStack)] = promises![
@@ -25,6 +27,7 @@ pub(crate) const ALONE: &[(&str, Alone)] = promises![
     doctor_changes_nothing_before_the_first_start,
     doctor_asks_the_issuer_itself_behind_split_dns,
     doctor_says_what_to_do_about_each_thing_that_is_wrong,
+    doctor_says_that_a_database_takes_no_changes,
 ];
 
 fn doctor_finds_nothing_wrong_with_an_issuer_that_serves(stack: &Stack) -> Result<()> {
@@ -251,6 +254,27 @@ fn doctor_says_what_to_do_about_each_thing_that_is_wrong(lab: &Lab) -> Result<()
     found(&doctor(&crowded, Some(1))?, "listeners", "failed", "another program listens on `listen`")?;
     let typo = home("doctor-typo", &|settings| settings.sections = "lissten = 1".to_owned())?;
     found(&doctor(&typo, Some(1))?, "configuration", "failed", "did you mean `listen`?").map(drop)
+}
+
+fn doctor_says_that_a_database_takes_no_changes(lab: &Lab) -> Result<()> {
+    let postgres = Postgres::start(&lab.tools, &lab.directory("read-only-postgres")?, &lab.ledger)?;
+    let url = postgres.database("standby")?;
+    let standby = lab.issuer_home("read-only-database", |settings| settings.database_url = Some(url))?;
+    standby.migrate()?;
+    drop(standby.serve()?);
+    postgres.query("standby", "ALTER DATABASE standby SET default_transaction_read_only = on")?;
+    found(&doctor(&standby, Some(1))?, "writes", "failed", "connect to the primary")?;
+
+    if !getuid().is_root() {
+        // Who owns a file may write it again.
+        return Ok(());
+    }
+    let home = lab.issuer_home("read-only-file", |_| ())?;
+    let _issuer = home.serve()?;
+    set_immutable(&home, true)?;
+    let report = doctor(&home, Some(1));
+    set_immutable(&home, false)?;
+    found(&report?, "writes", "failed", "give the file and its directory to the user who runs Keystone")
 }
 
 fn doctor_asks_the_issuer_itself_behind_split_dns(lab: &Lab) -> Result<()> {

@@ -30,8 +30,8 @@ fn a_hang_up_in_administration_leaves_no_transaction(lab: &Lab) -> Result<()> {
     hang_up_everywhere(lab, "hung-up-admin", ADMINISTRATION)
 }
 
-/// A client hangs up while the issuer waits for the answer to each statement, and carol refreshes after that. The pool
-/// has one connection, so she is served on the one that the client left.
+/// A client hangs up while the issuer waits for each message of PostgreSQL, which is every moment at which it waits, and
+/// carol refreshes after that. The pool has one connection, so she is served on the one that the client left.
 fn hang_up_everywhere(lab: &Lab, name: &str, kinds: &[Kind]) -> Result<()> {
     let (_postgres, relay, home) = behind_a_relay(lab, name)?;
     let mut on = Staffed::serve(&home)?;
@@ -46,7 +46,7 @@ fn hang_up_everywhere(lab: &Lab, name: &str, kinds: &[Kind]) -> Result<()> {
         let open = home.ask(OPEN_TRANSACTIONS)?;
         ensure!(open == "0", "{what}: {open} transactions are open");
     }
-    ensure!(all > 3 * kinds.len(), "only {all} clients hung up");
+    ensure!(all > 10 * kinds.len(), "only {all} clients hung up");
     on.issuer.process.kill()?;
     drop(on);
     let issuer = home.serve()?;
@@ -60,9 +60,9 @@ fn hang_ups(
     (number, (_, kind)): (usize, &Kind),
     carol: &mut Carol,
 ) -> Result<usize> {
-    for statements in 0.. {
-        let request = kind(on, number + statements)?;
-        relay.hold_after_statements(statements);
+    for messages in 0.. {
+        let request = kind(on, number + messages)?;
+        relay.hold_after_answers(messages);
         // On a connection that is to be closed anyway, the issuer does not look whether its client is still there.
         let asked = request.header("connection", "keep-alive").begin()?;
         held_or_over(relay, &asked)?;
@@ -70,7 +70,7 @@ fn hang_ups(
         relay.release();
         carol.refresh(&on.issuer)?;
         if !was_given_up {
-            return Ok(statements);
+            return Ok(messages);
         }
     }
     Ok(0)

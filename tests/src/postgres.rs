@@ -1,4 +1,4 @@
-//! A real PostgreSQL in a directory of its own. Durability is switched off: the data does not outlive the run.
+//! A real PostgreSQL in a directory of its own. What it has committed outlives a crash of the server, not one of the machine.
 
 use std::fs;
 use std::os::unix::fs::chown;
@@ -37,17 +37,15 @@ impl Postgres {
         ledger.note(PASSWORD);
         initialise(tools, home)?;
         let port = ports::free()?;
-        let mut process = Program::new("postgres", &tools.postgres.join("postgres"), home)
-            .args(["-D", "data", "-p", &port.to_string()])
-            .args(SETTINGS.iter().flat_map(|setting| ["-c", setting]))
-            .as_user("postgres")
-            .stopped_by(Signal::QUIT)
-            .start()?;
-        let server = |program: &str| client(&tools.postgres, home, port, program);
-        process.ready(Duration::from_secs(60), || {
-            server("pg_isready").run("", ANSWER).is_ok_and(|finished| finished.status.success())
-        })?;
+        let process = serve(&tools.postgres, home, port)?;
         Ok(Self { process, bin: tools.postgres.clone(), home: home.to_owned(), port })
+    }
+
+    /// Starts on the same data and port after `process.stop()`, which is an immediate shutdown: as after a crash, the server
+    /// recovers from its log.
+    pub fn start_again(&mut self) -> Result<()> {
+        self.process = serve(&self.bin, &self.home, self.port)?;
+        Ok(())
     }
 
     /// Creates an empty database and returns its URL.
@@ -66,6 +64,20 @@ impl Postgres {
     pub fn client(&self, program: &str) -> Program {
         client(&self.bin, &self.home, self.port, program)
     }
+}
+
+fn serve(bin: &Path, home: &Path, port: u16) -> Result<Process> {
+    let mut process = Program::new("postgres", &bin.join("postgres"), home)
+        .args(["-D", "data", "-p", &port.to_string()])
+        .args(SETTINGS.iter().flat_map(|setting| ["-c", setting]))
+        .as_user("postgres")
+        .stopped_by(Signal::QUIT)
+        .start()?;
+    process.ready(Duration::from_secs(60), || {
+        let asked = client(bin, home, port, "pg_isready").run("", ANSWER);
+        asked.is_ok_and(|finished| finished.status.success())
+    })?;
+    Ok(process)
 }
 
 fn initialise(tools: &Tools, home: &Path) -> Result<()> {
@@ -100,12 +112,11 @@ pub(crate) fn account(name: &str) -> Result<(u32, u32)> {
 const USER: &str = "keystone";
 const PASSWORD: &str = "Cellar-Door-Postgres-17";
 const ANSWER: Duration = Duration::from_secs(30);
-const SETTINGS: [&str; 7] = [
+const SETTINGS: [&str; 6] = [
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
     "shared_buffers=64MB",
     "fsync=off",
     "full_page_writes=off",
-    "synchronous_commit=off",
     "log_statement=none",
 ];

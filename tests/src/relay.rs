@@ -43,9 +43,9 @@ impl Relay {
         self.gate.set(Passing::Some(messages));
     }
 
-    /// Lets so many statements be answered, and holds the answer to the next one and all that follows.
-    pub fn hold_after_statements(&self, statements: usize) {
-        self.gate.set(Passing::Statements(statements));
+    /// Lets so many messages of the server pass, and holds the next one and all that follow of either side.
+    pub fn hold_after_answers(&self, messages: usize) {
+        self.gate.set(Passing::Answers(messages));
     }
 
     /// Lets everything pass up to the next message that holds this text, and holds what follows it.
@@ -91,7 +91,8 @@ enum Passing {
     #[default]
     All,
     Some(usize),
-    Statements(usize),
+    /// Of the server.
+    Answers(usize),
     Until(&'static str),
     None,
     Lost,
@@ -124,11 +125,10 @@ impl Gate {
                     *passing = Passing::Some(left - 1);
                     return true;
                 }
-                Passing::Statements(left) => {
-                    // The client's Query and Sync: the server answers after them.
-                    if matches!(message.first(), Some(b'Q' | b'S')) && from_client {
-                        *passing = left.checked_sub(1).map_or(Passing::None, Passing::Statements);
-                    }
+                Passing::Answers(_) if from_client => return true,
+                Passing::Answers(0) => *passing = Passing::None,
+                Passing::Answers(left) => {
+                    *passing = Passing::Answers(left - 1);
                     return true;
                 }
                 Passing::Until(text) => {
