@@ -1,5 +1,5 @@
-//! What happens to an issuer that is at work: it is killed, its database is slow, silent, locked, read only, full, away. No
-//! answer that was given is lost, everything recovers by itself, and readiness tells the truth.
+//! Faults of an issuer at work: it is killed, its database is slow, silent, locked, read only, full or away. No answer that
+//! was given is lost, everything recovers by itself, and readiness tells the truth.
 
 mod answers;
 mod on_postgres;

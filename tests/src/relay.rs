@@ -62,12 +62,12 @@ impl Relay {
         matches!(*self.gate.passing(), Passing::None)
     }
 
-    /// What was held goes on its way.
+    /// Sends on the messages that were held.
     pub fn release(&self) {
         self.gate.set(Passing::All);
     }
 
-    /// What was held is lost, as it is when its sender has died; returns when the server has seen every connection end.
+    /// Loses the messages that were held, as a sender's death does. Returns when the server has seen every connection end.
     pub fn lose(&self) -> Result<()> {
         self.gate.set(Passing::Lost);
         let pumps: Vec<_> = self.gate.pumps().drain(..).collect();
@@ -91,7 +91,7 @@ enum Passing {
     #[default]
     All,
     Some(usize),
-    /// Of the server.
+    /// Counts messages of the server.
     Answers(usize),
     Until(&'static str),
     None,

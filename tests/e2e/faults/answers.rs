@@ -1,4 +1,4 @@
-//! What is asked for under a fault, and what was answered and must be so in the end.
+//! Requests that are sent under faults, and a record of the answers that must hold in the end.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::requests::Staffed;
 
-/// What was acknowledged, and must be so in the end.
+/// The changes that were acknowledged.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     /// How often the address was asked to change, and how often it did.
