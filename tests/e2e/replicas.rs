@@ -71,7 +71,7 @@ fn what_was_given_up_at_one_issuer_is_of_no_use_at_the_other(lab: &Lab) -> Resul
 
     for issuer in both {
         let refused = || Ok(issuer.client_grant("steady", &pair.secret).send()?.status == 401);
-        wait::until("a disabled client to be refused", Duration::from_secs(10), refused)?;
+        wait::until("a disabled client to be refused", Duration::from_secs(3), refused)?;
         let dropped = || Ok(!published_keys(issuer)?.to_string().contains(&leaked));
         wait::until("a leaked key to be dropped", Duration::from_secs(35), dropped)?;
     }
