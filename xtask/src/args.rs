@@ -54,7 +54,11 @@ pub(crate) enum Command {
         checks: Vec<String>,
     },
     /// Write the artifacts of a release, with checksums, to dist/
-    Dist,
+    Dist {
+        /// Include the issuer, optimized for this machine
+        #[arg(long)]
+        binary: bool,
+    },
     /// Evaluate the hostile requests on every platform and write docs/verdicts.md
     Verdicts,
     /// Write tests/vectors/hostile.json from the cases in tests/src/hostile
@@ -67,7 +71,7 @@ pub(crate) enum Part {
     Quick,
     /// The unit and API tests in all variants: PostgreSQL, Redis, telemetry, WebAssembly's arithmetic
     Unit,
-    /// The deployment files, checked by their linters
+    /// The deployment and workflow files, checked by their linters
     Deploy,
     /// The tests of the npm package
     Js,

@@ -11,12 +11,12 @@ use crate::{place, shell};
 
 pub(crate) fn check() -> Result<()> {
     let linters = Linters::installed()?;
-    shell::say(
-        "hadolint, the Compose schema, the Kubernetes schemas and systemd-analyze: the deployment files",
-    );
+    shell::say("hadolint, JSON schemas and systemd-analyze: deployment and workflow files");
     shell::run(&mut linters.hadolint(&["--failure-threshold", "style", "issuer/deploy/Dockerfile"]))?;
-    let compose = ["--builtin-schema", "vendor.compose-spec", "issuer/deploy/compose.yaml"];
-    shell::run(&mut linters.python("check-jsonschema", &compose))?;
+    for (schema, files) in BUILTIN_SCHEMAS {
+        let mut check = linters.python("check-jsonschema", &["--builtin-schema", schema]);
+        shell::run(check.args(files))?;
+    }
     for (schema, file) in MESHES {
         shell::run(&mut linters.python("check-jsonschema", &["--schemafile", schema, file]))?;
     }
@@ -74,6 +74,17 @@ fn unit(linters: &Linters) -> Result<()> {
     shell::output(security.args(["--threshold", EXPOSURE]).arg(&unit)).map(drop)
 }
 
+/// Schemas that check-jsonschema brings along, and the files that follow them.
+const BUILTIN_SCHEMAS: [(&str, &[&str]); 5] = [
+    ("vendor.compose-spec", &["issuer/deploy/compose.yaml"]),
+    ("vendor.github-workflows", WORKFLOWS),
+    ("custom.github-workflows-require-timeout", WORKFLOWS),
+    ("vendor.github-issue-forms", &[".github/ISSUE_TEMPLATE/bug.yml", ".github/ISSUE_TEMPLATE/feature.yml"]),
+    ("vendor.dependabot", &[".github/dependabot.yml"]),
+];
+const WORKFLOWS: &[&str] =
+    &[".github/workflows/ci.yml", ".github/workflows/nightly.yml", ".github/workflows/release.yml"];
+
 /// The samples of service meshes that load the filter, and their schemas.
 const MESHES: [(&str, &str); 2] = [
     ("tests/schemas/istio-wasmplugin.json", "envoy-filter/samples/istio.yaml"),
@@ -108,6 +119,23 @@ mod tests {
         let issuer = include_str!("../../issuer/deploy/kubernetes/issuer.yaml");
         let migrate = include_str!("../../issuer/deploy/kubernetes/migrate.yaml");
         assert!([COMPOSE, issuer, migrate].iter().all(|file| file.contains(&image)), "{image}");
+    }
+
+    #[test]
+    fn actions_are_pinned_by_commit() {
+        let is_pinned = |action: &str| {
+            let commit = action.split_once('@').map_or("", |(_, version)| version);
+            commit.split_once(" # v").is_some_and(|(commit, _)| {
+                commit.len() == 40 && commit.chars().all(|letter| letter.is_ascii_hexdigit())
+            })
+        };
+        for workflow in super::WORKFLOWS {
+            let text = std::fs::read_to_string(crate::place::root().join(workflow)).unwrap();
+            let actions =
+                text.lines().filter_map(|line| line.trim().trim_start_matches("- ").strip_prefix("uses: "));
+            let loose: Vec<&str> = actions.filter(|action| !is_pinned(action)).collect();
+            assert!(loose.is_empty(), "{workflow}: {loose:?}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `cargo xtask dist`: writes the artifacts of a release, with their checksums.
 
+use std::env;
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
@@ -9,12 +10,16 @@ use sha2::{Digest, Sha256};
 
 use crate::{build, install, place, shell};
 
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run(with_binary: bool) -> Result<()> {
     let dist = place::root().join("dist");
     let _ = fs::remove_dir_all(&dist);
     fs::create_dir_all(&dist)?;
     fs::copy(build::wasm()?, dist.join("keystone_envoy_filter.wasm"))?;
     pack(&build::npm_package()?, &dist)?;
+    if with_binary {
+        let name = format!("keystone-{}-{}", env::consts::ARCH, env::consts::OS);
+        fs::copy(build::optimised_issuer()?, dist.join(name))?;
+    }
     let sums = checksums(&dist)?;
     fs::write(dist.join("SHA256SUMS"), &sums)?;
     print!("{sums}");

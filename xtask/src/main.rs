@@ -44,7 +44,7 @@ fn run(command: Command) -> Result<()> {
         Command::Build => build::everything().map(drop),
         Command::Demo(options) => demo::run(&options),
         Command::Deny { checks } => deny::run(&checks),
-        Command::Dist => dist::run(),
+        Command::Dist { binary } => dist::run(binary),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Mutants { arguments } => mutants::run(&arguments),
         Command::Prose(options) => prose::run(&options),
