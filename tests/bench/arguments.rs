@@ -59,7 +59,7 @@ impl Product {
         }
     }
 
-    /// What the usage says of its options.
+    /// Returns the options as the usage shows them.
     fn options(self) -> &'static str {
         match self {
             Self::Issuer => "[--store sqlite|postgres] [--json]",

@@ -38,7 +38,7 @@ impl Caller for Repeated {
     }
 }
 
-/// What came back in time.
+/// The answers that arrived in time.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     lasting: Duration,
@@ -78,8 +78,8 @@ impl Tally {
     }
 }
 
-/// As many connections as callers, and all of them stand before anybody asks: what it takes to connect is this thread's
-/// work as much as the server's. Whoever waits for an answer at the end still gets it, but it does not count.
+/// Opens a connection for each caller, all of them before the first request: what it takes to connect is this thread's
+/// work as much as the server's. A caller that waits for an answer at the end still gets it, but it does not count.
 pub(crate) fn run<C: Caller + 'static>(port: u16, callers: &mut Vec<C>, lasting: Duration) -> Result<Tally> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = tokio::task::LocalSet::new();

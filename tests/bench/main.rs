@@ -1,4 +1,4 @@
-//! What the promises cost: the product's programs, optimised, against a peer or a limit measured in the same run.
+//! Measures the product's optimized programs against a peer or a limit of the same run.
 //!
 //! `cargo xtask bench issuer|node|envoy [OPTION…] [ROW…]` builds them and runs this. One product, one module; the
 //! loader, the turns and the table are for all of them.
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What is to be printed.
+/// Returns the text to print.
 fn run(task: &Task) -> Result<String> {
     match task {
         Task::Bare(port) => peers::bare::serve(*port).map(|()| String::new()),

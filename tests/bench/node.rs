@@ -1,4 +1,4 @@
-//! What a verification costs in Node, against what else an author could take, all in one process by turns. The scripts
+//! Compares a verification in Node with other packages, all in one process by turns. The scripts
 //! are in `tests/bench/node/`.
 
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ type Row = fn(&Lab) -> Result<Vec<Figure>>;
 /// Whom ours is compared with, and what is promised of it.
 type Side = (&'static str, Option<Limit>);
 
-/// What each side took, in each round.
+/// The time of each side in each round.
 type Rounds = BTreeMap<String, Vec<f64>>;
 
 pub(crate) const ROWS: &[(&str, Row)] =
@@ -83,13 +83,13 @@ fn start(lab: &Lab) -> Result<Vec<Figure>> {
     Ok(figures)
 }
 
-/// Of the package's default entry, as a server sends it.
+/// Measures the size of the package's default entry, as a server sends it.
 fn size(lab: &Lab) -> Result<Vec<Figure>> {
     let bytes = lab.number("size.mjs", &[])?;
     Ok(vec![against_limit("size", Unit::Kilobytes, bytes / 1000.0, LARGEST)])
 }
 
-/// What many verifications of more tokens than any cache holds leave behind.
+/// Measures the memory that is in use after the verification of more tokens than any cache holds.
 fn memory(lab: &Lab) -> Result<Vec<Figure>> {
     let times = if lab.long { "10000000" } else { "1000000" };
     let added = lab.number("memory.mjs", &[times])?;

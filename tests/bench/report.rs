@@ -9,18 +9,18 @@ use serde_json::{Value, json};
 #[derive(Debug)]
 pub(crate) struct Figure {
     pub(crate) row: &'static str,
-    /// Of the issuer; `None`: nothing is stored.
+    /// The store of the issuer; `None` if nothing is stored.
     pub(crate) store: Option<Store>,
     pub(crate) unit: Unit,
     pub(crate) ours: f64,
-    /// What the other side is.
+    /// The other side.
     pub(crate) against: &'static str,
     pub(crate) theirs: f64,
     /// Ours in theirs.
     pub(crate) ratio: f64,
     /// Half of our answers, and 99 of 100, came within these times.
     pub(crate) times: Option<[Duration; 2]>,
-    /// What is promised of the ratio; `None`: the other side is shown to compare.
+    /// The limit of the ratio; `None` if the other side is shown for comparison only.
     pub(crate) limit: Option<Limit>,
 }
 

@@ -6,12 +6,12 @@ use anyhow::Result;
 
 use crate::load::Tally;
 
-/// What two sides reached, in a second.
+/// The results of two sides, for each second.
 #[derive(Debug)]
 pub(crate) struct Compared {
     pub(crate) ours: f64,
     pub(crate) theirs: f64,
-    /// Of each turn by itself, then the middle one: a turn that was disturbed does not count.
+    /// The median of the ratios of all turns, so that a disturbed turn does not count.
     pub(crate) ratio: f64,
     /// Every answer of ours.
     pub(crate) tally: Tally,

@@ -1,4 +1,4 @@
-//! What the whole run left behind: read when every other promise has been tried and every program has ended.
+//! Checks the files that the whole run left, after every other test and program has ended.
 
 use std::sync::Arc;
 

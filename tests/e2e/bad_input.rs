@@ -31,7 +31,7 @@ pub(crate) const AT_START: &[(&str, Alone)] = promises![
     a_log_level_that_is_none_is_named,
     a_command_line_without_a_command_gets_help,
     production_mode_refuses_a_development_secret,
-    a_typo_in_the_policy_makes_envoy_refuse_to_start_and_names_the_key,
+    envoy_refuses_to_start_on_a_typo_in_the_policy_and_names_it,
 ];
 
 fn malformed_json_is_named(stack: &Stack) -> Result<()> {
@@ -222,7 +222,7 @@ fn production_mode_refuses_a_development_secret(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-fn a_typo_in_the_policy_makes_envoy_refuse_to_start_and_names_the_key(lab: &Lab) -> Result<()> {
+fn envoy_refuses_to_start_on_a_typo_in_the_policy_and_names_it(lab: &Lab) -> Result<()> {
     let typos = [
         ("\"authenticated\"", "\"authentcated\""),
         ("\"audiences\"", "\"audience\""),

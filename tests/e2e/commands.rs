@@ -1,4 +1,4 @@
-//! What the person on call asks the program: `doctor`, `explain`, and `apply` before it is meant.
+//! Commands for operators: `doctor`, `explain`, and `apply` as a dry run.
 
 use std::fs;
 use std::net::TcpListener;
@@ -178,7 +178,7 @@ fn rehearse_and_apply(home: &Home) -> Result<()> {
     Ok(())
 }
 
-/// The cast without its customers, with another app.
+/// The fixtures without the customers, with another app.
 const LESS: &str = r#"
 [[scopes]]
 name = "orders:read"

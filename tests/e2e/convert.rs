@@ -52,7 +52,7 @@ const SEED: u64 = 0x6b65_7973_746f_6e65;
 const CONFIGURATIONS: usize = 60;
 const REQUESTS: usize = 60;
 
-/// What says only what a policy can say.
+/// Checks a configuration without members that a policy cannot express.
 fn a_plain_configuration_converts_completely(lab: &Lab) -> Result<()> {
     let home = lab.directory("convert-plain")?;
     let keys = mint::key_set(&[1]).to_string().replace('"', "\\\"");

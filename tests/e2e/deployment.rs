@@ -1,4 +1,4 @@
-//! What the files in `issuer/deploy/` start, works: the very arguments, settings and probes, on this machine's addresses.
+//! Checks that the files in `issuer/deploy/` work: their arguments, settings and probes, on this machine's addresses.
 
 use std::fs;
 use std::path::Path;
@@ -20,7 +20,7 @@ use crate::lab::{Alone, Lab, promises};
 
 pub(crate) const PROMISES: &[(&str, Alone)] = promises![
     the_image_starts_with_nothing_else,
-    the_manifests_migrate_and_start_an_issuer_that_passes_its_probes,
+    the_manifests_start_an_issuer_that_passes_its_probes,
     the_compose_file_puts_an_issuer_behind_a_gateway,
     the_unit_starts_an_issuer_in_production,
 ];
@@ -33,7 +33,7 @@ fn the_image_starts_with_nothing_else(lab: &Lab) -> Result<()> {
     bench.serve(launch).map(drop)
 }
 
-fn the_manifests_migrate_and_start_an_issuer_that_passes_its_probes(lab: &Lab) -> Result<()> {
+fn the_manifests_start_an_issuer_that_passes_its_probes(lab: &Lab) -> Result<()> {
     let bench = Bench::new(lab, "kubernetes")?;
     let backends = Backends::start(&lab.tools, &bench.home.join("backends"), &lab.ledger)?;
     let template = deployment::resource("kubernetes/secret.yaml", "Secret")?;
@@ -182,7 +182,7 @@ impl<'a> Bench<'a> {
     }
 }
 
-/// What `secrets.sh` makes fits what `compose.yaml` mounts; the answer is the folder, with a slash.
+/// Checks that `secrets.sh` makes the files that `compose.yaml` mounts; returns the folder, with a slash.
 fn made_secrets(bench: &Bench<'_>) -> Result<String> {
     let script = bench.home.join("secrets.sh");
     fs::copy(deployment::folder().join("secrets.sh"), &script)?;

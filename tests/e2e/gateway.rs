@@ -1,4 +1,4 @@
-//! Promises 2 and 3: what Envoy lets through, what the API behind it sees, and what a refused caller learns.
+//! Checks which requests Envoy admits, what the API behind it sees, and what a refused caller learns.
 
 use anyhow::{Context, Result, ensure};
 use keystone_tests::stack::Stack;

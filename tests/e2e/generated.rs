@@ -1,4 +1,4 @@
-//! Requests that nobody wrote, made from the description of the routes: never a 5xx, every answer as described.
+//! Requests generated from the description of the routes: never a 5xx, every answer as described.
 //!
 //! On issuers of their own, because the requests of an administrator change and delete what they meet.
 
@@ -13,16 +13,16 @@ use serde_json::{Value, json};
 use crate::lab::{Alone, Lab, promises};
 
 pub(crate) const PROMISES: &[(&str, Alone)] = promises![
-    requests_made_from_the_description_are_answered_as_described_on_sqlite,
-    requests_made_from_the_description_are_answered_as_described_on_postgres,
+    generated_requests_are_answered_as_described_on_sqlite,
+    generated_requests_are_answered_as_described_on_postgres,
 ];
 
-fn requests_made_from_the_description_are_answered_as_described_on_sqlite(lab: &Lab) -> Result<()> {
+fn generated_requests_are_answered_as_described_on_sqlite(lab: &Lab) -> Result<()> {
     let home = lab.issuer_home("generated-sqlite", |settings| settings.sections = CHEAP.to_owned())?;
     every_answer_is_described(lab, &home)
 }
 
-fn requests_made_from_the_description_are_answered_as_described_on_postgres(lab: &Lab) -> Result<()> {
+fn generated_requests_are_answered_as_described_on_postgres(lab: &Lab) -> Result<()> {
     let (_backends, home) =
         lab.issuer_home_on_postgres("generated-postgres", |settings| settings.sections = CHEAP.to_owned())?;
     every_answer_is_described(lab, &home)
@@ -109,7 +109,7 @@ parameters = { "header.If-Match" = "*", "path.client_id" = "guinea-pig" }
 
 const HOOKS: &str = include_str!("../python/generated_hooks.py");
 
-/// What passwords cost is not asked here.
+/// The cheapest password hashes: their cost is not a subject of these tests.
 const CHEAP: &str = "[passwords]\nmemory_kib = 8\npasses = 1";
 
 const CAST: &str = r#"

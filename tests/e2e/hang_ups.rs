@@ -1,4 +1,4 @@
-//! Clients that hang up at any moment: what they asked for is done or not done, and nobody else notices.
+//! Clients that hang up at any moment: their request is carried out or not, and other clients do not notice.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Requests by the thousand that wait for a key which never comes: no VM ends, and nobody else notices.
+//! Thousands of requests that wait for a key which never comes: no VM ends, and other clients do not notice.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub(crate) const PROMISES: &[(&str, Alone)] = promises![
     a_held_request_with_a_body_waits_however_the_plugin_is_set,
 ];
 
-/// What Envoy does when a VM fails: the samples' choice, and two others.
+/// Envoy's policies for a failed VM: the samples' choice, and two others.
 const FAILURE_POLICIES: [&str; 3] = ["FAIL_RELOAD", "FAIL_CLOSED", "FAIL_OPEN"];
 
 fn thousands_of_held_requests_end_no_vm_that_is_reloaded(lab: &Lab) -> Result<()> {
@@ -146,7 +146,7 @@ fn flood(lab: &Lab, policy: &str, flood: &Flood) -> Result<String> {
     Ok(told)
 }
 
-/// Those who send tokens of keys that nobody knows, each of another one.
+/// Clients that send tokens of unknown keys, each of another one.
 struct Clients {
     runtime: Runtime,
     port: u16,

@@ -1,4 +1,4 @@
-//! What promises are tried on: shared stacks, and a bench with fresh directories for those that break things.
+//! The environment of the tests: shared stacks, and fresh directories for tests that break things.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,10 @@ use keystone_tests::{cast, ports};
 use libtest_mimic::Failed;
 use serde_json::Value;
 
-/// A promise about a whole stack.
+/// A test on a shared stack.
 pub(crate) type OnStack = fn(&Stack) -> Result<()>;
 
-/// A promise that starts what it needs.
+/// A test that starts the programs it needs.
 pub(crate) type Alone = fn(&Lab) -> Result<()>;
 
 /// Lists functions under their own names.
@@ -43,7 +43,7 @@ impl Lab {
         Self::new(tools, &self.root, self.ledger.clone())
     }
 
-    /// An empty directory for one promise; it stays until the end of the run, for the search of the logs.
+    /// Creates an empty directory for one test. It stays until the end of the run, when all logs are searched.
     pub(crate) fn directory(&self, name: &str) -> Result<PathBuf> {
         let directory = self.root.join(name);
         fs::create_dir(&directory)?;
@@ -76,7 +76,7 @@ impl Lab {
     }
 }
 
-/// The cast on an issuer of its own: bootstrapped, applied, serving, everybody created.
+/// Starts an issuer with the fixtures: bootstrapped, applied, serving, all users created.
 pub(crate) fn serving_the_cast(home: &Home) -> Result<Issuer> {
     home.bootstrap()?;
     let applied = home.apply(&cast::orders(&home.url()))?;

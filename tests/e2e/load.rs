@@ -11,7 +11,7 @@ use keystone_tests::wait;
 /// One kind of request, sent again and again by one thread, each after the answer to the one before.
 type Loop<'a> = Box<dyn FnMut() -> Result<()> + Send + 'a>;
 
-/// What runs in the background, and how often each of it went well.
+/// Requests in the background, and how often each kind succeeded.
 pub(crate) struct Load<'a> {
     loops: Vec<Loop<'a>>,
 }
@@ -32,12 +32,12 @@ impl<'a> Load<'a> {
         self
     }
 
-    /// Somebody logs in, again and again.
+    /// Logs a user in, again and again.
     pub(crate) fn logins(self, issuer: &'a Issuer, name: &'a str) -> Self {
         self.and(move || issuer.login(name).map(drop))
     }
 
-    /// Somebody who logged in before refreshes, each time with the token that came the last time.
+    /// Logs a user in and refreshes the session again and again, each time with the latest token.
     pub(crate) fn refreshes(self, issuer: &'a Issuer, name: &str) -> Result<Self> {
         let mut token = issuer.login(name)?.refresh()?.to_owned();
         Ok(self.and(move || {

@@ -1,4 +1,4 @@
-//! Promise 1: a person logs in and gets an access and a refresh token.
+//! A user logs in and gets an access token and a refresh token.
 
 use anyhow::{Context, Result, ensure};
 use keystone_tests::cast;

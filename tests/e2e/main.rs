@@ -1,4 +1,4 @@
-//! The promises, each told on both set-ups: SQLite with everything in one process, and PostgreSQL with Redis.
+//! The end-to-end tests, on both set-ups: SQLite with everything in one process, and PostgreSQL with Redis.
 //!
 //! `cargo xtask test e2e [FILTER]` runs them, `cargo xtask soak` the one that takes minutes; a name is `sqlite::…`, `postgres::…` (both on a shared stack),
 //! `alone::…` (on parts of its own) or `afterwards::…` (about what the whole run left behind).

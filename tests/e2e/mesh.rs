@@ -1,4 +1,4 @@
-//! What the operator of a mesh is promised: several workers, configurations that change, statistics, access logs.
+//! The filter in a service mesh: several workers, configurations that change, statistics, access logs.
 
 use std::fs;
 use std::path::Path;
@@ -280,7 +280,7 @@ fn the_upstream_gets_no_token_where_the_policy_says_so(lab: &Lab) -> Result<()> 
     })
 }
 
-/// What is not listed Envoy refuses to the filter; what is listed and unused is a door left open.
+/// Envoy refuses capabilities to the filter that are not listed; the list must have no unused one.
 fn every_capability_is_listed_and_no_other(lab: &Lab) -> Result<()> {
     let module = fs::read(&lab.tools.filter)?;
     // What follows only names functions for debuggers, with numbers in between that may look like letters.

@@ -121,7 +121,7 @@ fn keys_out_of_reach_mean_503_not_401(lab: &Lab) -> Result<()> {
     envoy.site.get("/orders").send()?.expect(401).map(drop)
 }
 
-/// An issuer on servers of its own, with the cast in place.
+/// Starts an issuer with the fixtures on servers of its own.
 pub(crate) fn on_postgres(lab: &Lab, name: &str, sections: &str) -> Result<(Backends, Issuer)> {
     let (backends, home) =
         lab.issuer_home_on_postgres(name, |settings| settings.sections = sections.to_owned())?;

@@ -1,4 +1,4 @@
-//! Clients that nobody here wrote: the same things happen to each, on its way through the issuer.
+//! Client libraries of other projects: each goes through the same steps at the issuer.
 
 mod rust;
 
@@ -12,37 +12,37 @@ use serde_json::{Value, json};
 use crate::lab::{OnStack, promises};
 
 pub(crate) const PROMISES: &[(&str, OnStack)] = promises![
-    a_client_on_oauth4webapi_obtains_refreshes_introspects_and_revokes,
-    a_client_on_openid_client_obtains_refreshes_introspects_and_revokes,
-    a_client_on_authlib_obtains_refreshes_introspects_and_revokes,
-    a_client_on_the_oauth2_crate_obtains_refreshes_introspects_and_revokes,
+    oauth4webapi_obtains_refreshes_introspects_and_revokes,
+    openid_client_obtains_refreshes_introspects_and_revokes,
+    authlib_obtains_refreshes_introspects_and_revokes,
+    the_oauth2_crate_obtains_refreshes_introspects_and_revokes,
 ];
 
-fn a_client_on_oauth4webapi_obtains_refreshes_introspects_and_revokes(stack: &Stack) -> Result<()> {
+fn oauth4webapi_obtains_refreshes_introspects_and_revokes(stack: &Stack) -> Result<()> {
     let told = stack.node.run("oauth4webapi.mjs", &[&cast(stack)?.to_string()], LIMIT)?;
 
     all_went_well(&told)
 }
 
-fn a_client_on_openid_client_obtains_refreshes_introspects_and_revokes(stack: &Stack) -> Result<()> {
+fn openid_client_obtains_refreshes_introspects_and_revokes(stack: &Stack) -> Result<()> {
     let told = stack.node.run("openid-client.mjs", &[&cast(stack)?.to_string()], LIMIT)?;
 
     all_went_well(&told)
 }
 
-fn a_client_on_authlib_obtains_refreshes_introspects_and_revokes(stack: &Stack) -> Result<()> {
+fn authlib_obtains_refreshes_introspects_and_revokes(stack: &Stack) -> Result<()> {
     let told = stack.python.run("with_authlib.py", &[&cast(stack)?.to_string()], LIMIT)?;
 
     all_went_well(&told)
 }
 
-fn a_client_on_the_oauth2_crate_obtains_refreshes_introspects_and_revokes(stack: &Stack) -> Result<()> {
+fn the_oauth2_crate_obtains_refreshes_introspects_and_revokes(stack: &Stack) -> Result<()> {
     let told = rust::story(&stack.issuer, stack.secret("fulfilment")?)?;
 
     all_went_well(&told.to_string())
 }
 
-/// What a client is told beforehand; the rest it reads from the metadata.
+/// Returns the configuration of a client; it reads the rest from the metadata.
 fn cast(stack: &Stack) -> Result<Value> {
     Ok(json!({
         "issuer": stack.issuer.site.url(""),

@@ -1,4 +1,4 @@
-//! Promise 4: a refresh gives a new pair, and a refresh token that was stolen and used ends the session.
+//! A refresh gives a new pair of tokens; the reuse of a stolen refresh token ends the session.
 
 use std::collections::BTreeSet;
 
@@ -12,14 +12,14 @@ use crate::lab::{OnStack, promises};
 
 pub(crate) const PROMISES: &[(&str, OnStack)] = promises![
     a_refresh_gives_a_new_pair,
-    a_refresh_token_used_again_after_its_successor_ends_the_session,
+    the_reuse_of_a_refresh_token_ends_the_session,
     a_retry_right_away_gets_the_same_successor,
     of_sixty_four_refreshes_at_once_all_get_the_one_successor,
     a_session_expires_when_it_is_not_used_and_at_last_when_it_is,
     ending_one_session_leaves_the_others_alone,
     a_refresh_token_is_bound_to_its_client,
     a_refresh_cannot_widen_the_scope,
-    a_refresh_token_with_a_changed_byte_is_refused_and_ends_nothing,
+    a_changed_refresh_token_is_refused_and_ends_no_session,
 ];
 
 fn a_refresh_gives_a_new_pair(stack: &Stack) -> Result<()> {
@@ -34,7 +34,7 @@ fn a_refresh_gives_a_new_pair(stack: &Stack) -> Result<()> {
 }
 
 ///
-fn a_refresh_token_used_again_after_its_successor_ends_the_session(stack: &Stack) -> Result<()> {
+fn the_reuse_of_a_refresh_token_ends_the_session(stack: &Stack) -> Result<()> {
     let issuer = &stack.issuer;
     let first = issuer.login("alice")?;
     let second = issuer.tokens(&issuer.refresh_grant(first.refresh()?))?;
@@ -107,7 +107,7 @@ fn a_session_expires_when_it_is_not_used_and_at_last_when_it_is(stack: &Stack) -
     issuer.refresh_grant(newest.refresh()?).send()?.expect(400).map(drop)
 }
 
-/// Somebody with one session, which no other promise touches.
+/// Creates a user with one session, which no other test touches.
 fn new_customer(stack: &Stack, name: &str) -> Result<Tokens> {
     let (issuer, password) = (&stack.issuer, "Nobody-Else-Is-Here-1");
     let setup = issuer.tokens(&issuer.client_grant("demo-setup", stack.secret("demo-setup")?))?;
@@ -170,7 +170,7 @@ fn a_refresh_cannot_widen_the_scope(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-fn a_refresh_token_with_a_changed_byte_is_refused_and_ends_nothing(stack: &Stack) -> Result<()> {
+fn a_changed_refresh_token_is_refused_and_ends_no_session(stack: &Stack) -> Result<()> {
     let alice = stack.issuer.login("alice")?;
     let token = alice.refresh()?;
     for at in (5..token.len()).step_by(7) {

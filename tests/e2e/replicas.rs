@@ -184,12 +184,12 @@ fn a_redis_that_hangs_under_load_changes_no_answer(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// Two issuers on one database and one Redis, the cast and a service on them.
+/// Two issuers on one database and one Redis, with the fixtures and a service.
 struct Pair {
     first: Issuer,
     second: Issuer,
     home: Home,
-    /// Of the service `steady`.
+    /// The secret of the service `steady`.
     secret: String,
     _postgres: Postgres,
 }

@@ -6,7 +6,7 @@ use keystone_tests::issuer::{Home, Issuer, Tokens};
 use keystone_tests::{cast, stack};
 use serde_json::{Value, json};
 
-/// An issuer with the cast, an administrator and a user who looks after an account.
+/// An issuer with the fixtures, an administrator and a user who looks after an account.
 pub(crate) struct Staffed {
     pub(crate) issuer: Issuer,
     /// The secret of [`ROBOT`].
@@ -86,7 +86,7 @@ fn client(number: usize) -> Value {
     json!({ "client_id": id, "name": id, "grants": ["client_credentials"], "scopes": ["orders:read"] })
 }
 
-/// What everyone asks for.
+/// The requests of all clients.
 pub(crate) const TOKENS: &[Kind] = &[
     ("login", |on, _| Ok(on.issuer.password_grant("alice", cast::password("alice")?))),
     ("refresh", |on, _| Ok(on.issuer.refresh_grant(on.issuer.login("alice")?.refresh()?))),
@@ -103,7 +103,7 @@ pub(crate) const TOKENS: &[Kind] = &[
     ("logout", |on, _| Ok(on.issuer.site.post("/auth/logout").bearer(&on.issuer.login("alice")?.access))),
 ];
 
-/// What users do with their own accounts.
+/// The requests of users for their own accounts.
 pub(crate) const ACCOUNT: &[Kind] = &[
     ("own profile", |on, _| on.own("GET", "/users/me")),
     ("own sessions", |on, _| on.own("GET", "/users/me/sessions")),
@@ -116,7 +116,7 @@ pub(crate) const ACCOUNT: &[Kind] = &[
     }),
 ];
 
-/// What administrators do.
+/// The requests of administrators.
 pub(crate) const ADMINISTRATION: &[Kind] = &[
     ("users", |on, _| Ok(on.admin("GET", "/admin/users"))),
     ("a new user", |on, number| {

@@ -12,7 +12,7 @@ use crate::lab::{OnStack, promises};
 pub(crate) const PROMISES: &[(&str, OnStack)] = promises![
     a_revoked_refresh_token_ends_its_session,
     a_client_cannot_revoke_anothers_token,
-    a_resource_server_learns_whether_a_token_stands_and_nothing_more,
+    a_resource_server_learns_only_whether_a_token_is_active,
     a_logout_ends_the_session,
     a_logout_reaches_every_verifier_before_the_token_expires,
 ];
@@ -41,7 +41,7 @@ fn a_client_cannot_revoke_anothers_token(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-fn a_resource_server_learns_whether_a_token_stands_and_nothing_more(stack: &Stack) -> Result<()> {
+fn a_resource_server_learns_only_whether_a_token_is_active(stack: &Stack) -> Result<()> {
     let alice = stack.issuer.login("alice")?;
     let secret = stack.secret("fulfilment")?;
     let introspect = |token: &str| {

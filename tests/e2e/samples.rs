@@ -100,7 +100,7 @@ fn large_tokens_under_eight_policies_end_no_vm(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// What is worked out for a key takes half a megabyte, once it has signed some forty tokens.
+/// The precomputed table of a key takes half a megabyte, once the key has signed some forty tokens.
 fn many_keys_under_eight_policies_end_no_vm(lab: &Lab) -> Result<()> {
     let running = Running::start(lab, "many-keys", &["static.yaml"], |sample| eight_times(&sample))?;
     running.await_status("/orders", 200)?;
@@ -135,7 +135,7 @@ fn eight_times(text: &str) -> String {
     format!("{before}{filters}{ROUTER}{after}")
 }
 
-/// What a sample's filter begins with, and what stands behind it.
+/// The first line of a sample's filter, and the line after the filter.
 const FIRST: &str = "                  - name: keystone\n";
 const ROUTER: &str = "                  - name: envoy.filters.http.router";
 

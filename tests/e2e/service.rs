@@ -1,4 +1,4 @@
-//! Promise 5: a service gets a token for itself and may do what its scopes allow.
+//! A service gets a token for itself and may do what its scopes allow.
 
 use anyhow::{Context, Result, ensure};
 use keystone_tests::stack::Stack;

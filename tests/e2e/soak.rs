@@ -22,9 +22,9 @@ use crate::lab::{Alone, Lab, promises};
 use crate::load::Load;
 
 pub(crate) const PROMISES: &[(&str, Alone)] =
-    promises![keys_that_rotate_and_configurations_that_change_under_full_load_refuse_nobody];
+    promises![rotations_and_new_configurations_under_load_refuse_nothing];
 
-/// Connections on which somebody asks at the same time.
+/// The number of connections that send requests at the same time.
 const CALLERS: usize = 48;
 /// A configuration is replaced this often.
 const SWAP: Duration = Duration::from_secs(3);
@@ -37,7 +37,7 @@ struct Soak {
     growth: u64,
 }
 
-fn keys_that_rotate_and_configurations_that_change_under_full_load_refuse_nobody(lab: &Lab) -> Result<()> {
+fn rotations_and_new_configurations_under_load_refuse_nothing(lab: &Lab) -> Result<()> {
     // So short that Envoy is still warming up.
     soak(lab, &Soak { rounds: 3, lasting: Duration::from_secs(5), growth: 16 << 20 })
 }

@@ -1,4 +1,4 @@
-//! What an issuer built with telemetry tells a collector and Sentry: enough to find a request by, nothing about anybody.
+//! An issuer with telemetry sends a collector and Sentry enough to find a request by, and nothing about a person.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -27,7 +27,7 @@ pub(crate) const PROMISES: &[(&str, Alone)] = promises![
     settings_for_another_build_are_refused,
     a_collector_gets_a_span_for_each_request_and_names_of_nobody,
     a_stranger_decides_nothing_about_traces,
-    an_outage_is_one_error_at_sentry_with_the_number_of_a_request,
+    an_outage_is_one_error_at_sentry_with_a_request_id,
     receivers_that_are_gone_cost_no_request_anything,
 ];
 
@@ -129,7 +129,7 @@ fn a_stranger_decides_nothing_about_traces(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-fn an_outage_is_one_error_at_sentry_with_the_number_of_a_request(lab: &Lab) -> Result<()> {
+fn an_outage_is_one_error_at_sentry_with_a_request_id(lab: &Lab) -> Result<()> {
     let sentry = Receiver::start()?;
     let dsn = format!("[telemetry]\nsentry_dsn = \"http://k4n4ry@{}/42\"\n", sentry.host());
     let (mut backends, mut issuer) = on_postgres(&lab.observed(), "reported", &dsn)?;

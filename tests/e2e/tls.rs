@@ -124,7 +124,7 @@ fn secured(lab: &Lab, name: &str) -> Result<Home> {
     })
 }
 
-/// As somebody makes one by hand.
+/// Makes a certificate and its key, as an operator would by hand.
 fn make_pair(home: &Home, name: &str) -> Result<()> {
     let (certificate, key) = (format!("{name}.crt"), format!("{name}.key"));
     Program::new("openssl", Path::new("/usr/bin/openssl"), &home.directory)

@@ -1,4 +1,4 @@
-//! Promises 6 and 7: Node and a page in Chromium say of the same bytes what Envoy says.
+//! Node and a page in Chromium decide about the same bytes as Envoy does.
 
 use anyhow::{Context, Result, ensure};
 use keystone_tests::stack::Stack;
@@ -10,7 +10,7 @@ use crate::lab::{OnStack, promises};
 pub(crate) const PROMISES: &[(&str, OnStack)] = promises![
     node_answers_questions_about_the_same_tokens,
     node_and_envoy_refuse_a_changed_token_for_the_same_reason,
-    a_page_in_chromium_offers_what_the_scopes_allow_and_agrees_with_envoy,
+    a_page_in_chromium_agrees_with_envoy,
 ];
 
 fn node_answers_questions_about_the_same_tokens(stack: &Stack) -> Result<()> {
@@ -53,7 +53,7 @@ fn node_and_envoy_refuse_a_changed_token_for_the_same_reason(stack: &Stack) -> R
     Ok(())
 }
 
-fn a_page_in_chromium_offers_what_the_scopes_allow_and_agrees_with_envoy(stack: &Stack) -> Result<()> {
+fn a_page_in_chromium_agrees_with_envoy(stack: &Stack) -> Result<()> {
     let screenshot = stack.directory.join("page.png");
 
     let seen = stack.browser.visit(&stack.envoy.site.url("/"), "alice", &screenshot)?;

@@ -1,4 +1,4 @@
-//! What whoever watches an issuer sees: figures at `/metrics`, and lines in the log.
+//! The metrics and log lines of an issuer, for operators.
 
 use std::fs;
 use std::time::Duration;
@@ -113,7 +113,7 @@ impl Figures {
         Ok(Self(issuer.operations.get("/metrics").send()?.expect(200)?.text()))
     }
 
-    /// Of a series that nothing has happened to yet: nought.
+    /// Returns the value of a series; zero if it does not exist yet.
     fn of_series(&self, series: &str) -> Result<f64> {
         let figure = self.0.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
         Ok(figure.unwrap_or("0").parse()?)

@@ -22,7 +22,7 @@ impl Browser {
         Self { node: node.clone(), chromium: tools.chromium.clone() }
     }
 
-    /// Signs in somebody of the cast, tries everything the page offers, and returns what was on the screen
+    /// Signs a user in, tries everything that the page offers, and returns what was on the screen
     /// (`tests/js/browse.mjs`).
     pub fn visit(&self, url: &str, name: &str, screenshot: &Path) -> Result<Value> {
         let chromium = self.chromium.to_string_lossy();

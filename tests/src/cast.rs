@@ -1,4 +1,4 @@
-//! The cast of every stack: who exists, what they may do, and the policy that Envoy enforces.
+//! The fixtures of every stack: users, clients, their permissions, and the policy that Envoy enforces.
 
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ pub const AUDIENCE: &str = "orders";
 /// The client that acts for people.
 pub const APP: &str = "orders-app";
 
-/// What `keystone apply` reads: scopes, roles and clients of the orders API, whose page comes from `origin`.
+/// Returns the file for `keystone apply`: scopes, roles and clients of the orders API, whose page comes from `origin`.
 pub fn orders(origin: &str) -> String {
     ORDERS.replace("{origin}", origin)
 }
@@ -57,7 +57,7 @@ grants = ["client_credentials"]
 scopes = ["keystone:users:write", "orders:read", "orders:write"]
 "#;
 
-/// More clients, for promises that the demo does not show.
+/// More clients, for tests of features that the demo does not show.
 pub const EXTRAS: &str = r#"
 [[clients]]
 client_id = "retired"
@@ -74,7 +74,7 @@ grants = ["password", "refresh_token"]
 scopes = ["orders:read"]
 "#;
 
-/// Who exists: name, password, role.
+/// The users: name, password, role.
 pub const PEOPLE: [(&str, &str, &str); 2] =
     [("alice", "Wonder-Land-42", "customer"), ("carol", "Counting-House-7", "clerk")];
 

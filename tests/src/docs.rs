@@ -7,7 +7,7 @@ pub struct Mention {
     pub text: String,
 }
 
-/// What stands between backticks, in fenced blocks, and as the target of a link.
+/// Returns the texts between backticks, the lines of fenced blocks and the targets of links.
 pub fn mentions(markdown: &str) -> Vec<Mention> {
     let mut found = Vec::new();
     let mut fenced = false;
@@ -70,7 +70,7 @@ pub fn subcommands(mention: &Mention, command: &str) -> Vec<String> {
         .collect()
 }
 
-/// Relative, made of plain letters, and either below one of the project's rooms or with the ending of a file.
+/// Returns whether a word is a relative path of plain letters, in a folder of the project or with a file extension.
 fn is_path(word: &str) -> bool {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "._-/".contains(letter);
     let ending = word.rsplit('/').next().and_then(|name| name.rsplit_once('.')).map(|(_, ending)| ending);
@@ -85,7 +85,7 @@ fn is_path(word: &str) -> bool {
 const ROOMS: [&str; 9] =
     ["docs", "envoy-filter", "issuer", "js", "migrations", "tests", "verifier", "verifier-wasm", "xtask"];
 const ENDINGS: [&str; 10] = ["html", "js", "json", "md", "mjs", "rs", "sql", "toml", "ts", "yaml"];
-/// What the commands make; none of it is there before.
+/// Files that commands make; a fresh clone has none of them.
 const MADE: [&str; 6] = ["dist/", "js/dist", "js/pkg", "keystone-data", "keystone-demo", "target/"];
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::program::Program;
 use crate::tools::Tools;
 use crate::wait;
 
-/// What an Envoy stands between.
+/// The ports and servers that an Envoy connects.
 #[derive(Clone, Debug)]
 pub struct Setup {
     pub listen: u16,
@@ -230,7 +230,7 @@ fn connection_manager(filter: Value) -> Value {
     })
 }
 
-/// What the filter says about a request stands in the last member.
+/// Returns the format of the access log; the last member has the filter's decision.
 fn access_log() -> Value {
     json!({
         "name": "envoy.access_loggers.file",

@@ -20,7 +20,7 @@ pub struct Site {
 }
 
 impl Site {
-    /// Every credential that a request carries is noted in the ledger.
+    /// Returns a client that records every credential of its requests in the list of secrets.
     pub fn new(port: u16, ledger: &Ledger) -> Self {
         Self { port, ledger: ledger.clone() }
     }
@@ -126,7 +126,7 @@ pub struct Request {
     path: String,
     headers: Vec<(String, Vec<u8>)>,
     body: Option<Vec<u8>>,
-    /// What a person types: curl's option and its value.
+    /// The options of the same request in curl, with their values.
     typed: Vec<(&'static str, String)>,
 }
 
@@ -311,7 +311,7 @@ fn base64(bytes: &[u8]) -> String {
     text
 }
 
-/// Longer than any deadline the product promises.
+/// A limit that is longer than every deadline of the product.
 const LIMIT: Duration = Duration::from_secs(60);
 
 #[cfg(test)]

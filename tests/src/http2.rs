@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-/// What came back.
+/// A frame of the answer.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Answer {
-    /// An answer with this body. Its headers are compressed and nobody here reads them.
+    /// An answer with this body. Its headers are compressed and are not read.
     Body(Vec<u8>),
     /// The server ended the stream or the connection instead.
     Refused,

@@ -17,7 +17,7 @@ use crate::process::Process;
 use crate::program::{Finished, Program};
 use crate::tools::Tools;
 
-/// What differs between one issuer and another.
+/// The settings in which issuers differ.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     pub listen: u16,
@@ -140,7 +140,7 @@ impl Home {
         Issuer::ready(process, [self.settings.listen, self.settings.operations], &self.ledger)
     }
 
-    /// What the database answers to its operator, without decoration.
+    /// Returns the database's answer to a statement, without decoration.
     pub fn ask(&self, sql: &str) -> Result<String> {
         let program = match self.database_url() {
             Some(url) => Program::new("psql", &self.psql, &self.directory).args(["-XAtc", sql, url]),
@@ -212,7 +212,7 @@ impl Issuer {
         Ok(Self { process, site: Site::new(listen, ledger), operations, ledger: ledger.clone() })
     }
 
-    /// Somebody of the cast signs in through the app.
+    /// Signs a user in through the app.
     pub fn login(&self, name: &str) -> Result<Tokens> {
         self.tokens(&self.password_grant(name, cast::password(name)?))
     }
@@ -242,12 +242,12 @@ impl Issuer {
         self.received(&request.send()?.expect(200)?)
     }
 
-    /// What an answer of the token endpoint holds.
+    /// Returns the tokens in an answer of the token endpoint.
     pub fn received(&self, answer: &Answer) -> Result<Tokens> {
         Tokens::from(answer, &self.ledger)
     }
 
-    /// A user with a password of their own and one role, created by somebody whose token may do that.
+    /// Creates a user with a password of their own and one role, with a token that allows it.
     pub fn create_user(&self, creator: &str, (name, password, role): (&str, &str, &str)) -> Result<Answer> {
         let user = json!({ "username": name, "roles": [role] });
         let created = self.site.post("/admin/users").bearer(creator).json(&user).send()?;
@@ -278,7 +278,7 @@ impl Issuer {
     }
 }
 
-/// What the token endpoint gave.
+/// The tokens in an answer of the token endpoint.
 #[derive(Clone, Debug)]
 pub struct Tokens {
     pub access: String,

@@ -26,7 +26,7 @@ struct Shared {
     asked: AtomicUsize,
 }
 
-/// What it answers.
+/// An answer of the server.
 #[derive(Clone, Debug)]
 pub enum Reply {
     Keys(Value),
@@ -63,7 +63,7 @@ impl KeyServer {
         self.answers_below("", reply);
     }
 
-    /// What it answers to requests whose path begins like this.
+    /// Sets the answer to requests whose path begins like this.
     pub fn answers_below(&self, path: &str, reply: Reply) {
         self.shared.replies().insert(path.to_owned(), reply);
     }

@@ -1,4 +1,4 @@
-//! The ledger of secrets: every password, secret and token of a run, so that the logs can be searched for them.
+//! The secrets of a run: every password, client secret and token, so that the logs can be searched for them.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;

@@ -1,5 +1,5 @@
 //! The harness: starts the real programs around Keystone on free ports in temporary directories, and speaks to
-//! them from outside. It must never reach into a room: it knows programs, files and HTTP.
+//! them from outside. It must not use the crates it tests: it knows programs, files and HTTP.
 
 pub mod browser;
 pub mod cast;

@@ -1,4 +1,4 @@
-//! Tokens of an issuer that is nothing but keys, for promises about those who verify. Keys are numbers.
+//! Tokens of an issuer that is nothing but keys, for tests of verifiers. Keys are numbers.
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ pub fn token(issuer: &str, key: u8, scope: &str) -> String {
     named(issuer, &kid(key), (key, scope))
 }
 
-/// The same, but whoever reads it looks for a key of this name.
+/// Returns a token whose header names this key.
 pub fn named(issuer: &str, kid: &str, (key, scope): (u8, &str)) -> String {
     with_roles(issuer, kid, (key, scope), (&format!("{kid}-{}", unix_time()), &json!([])))
 }
@@ -62,7 +62,7 @@ fn signed(changes: &Value, kid: &str, key: u8) -> String {
     signed_by(key, &format!("{}.{}", encode(header.to_string()), encode(claims.to_string())))
 }
 
-/// A token that names this key and that nobody signed.
+/// Returns a token that names this key and has no valid signature.
 pub fn unsigned(kid: &str) -> String {
     let header = json!({ "alg": "EdDSA", "kid": kid, "typ": "at+jwt" });
     format!("{}.{}.{}", encode(header.to_string()), encode("{}"), "A".repeat(86))

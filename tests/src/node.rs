@@ -21,7 +21,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// The scripts of the promises.
+    /// Returns Node with the scripts of the tests.
     pub fn new(tools: &Tools, home: &Path) -> Result<Self> {
         Self::with(tools, home, "js")
     }
@@ -43,7 +43,7 @@ impl Node {
         Ok(Self { program: tools.node.clone(), home: home.to_owned() })
     }
 
-    /// What the npm package, as a module and as CommonJS, says of each token: a list in the tokens' order.
+    /// Verifies tokens with the npm package, as a module and as CommonJS; the results are in the order of the tokens.
     pub fn verify(&self, issuer: &str, audience: &str, tokens: &[&str]) -> Result<Vec<Value>> {
         let mut args = vec![issuer, audience];
         args.extend(tokens);
@@ -51,7 +51,7 @@ impl Node {
         said.lines().map(|line| serde_json::from_str(line).context("not JSON")).collect()
     }
 
-    /// What a verifier that had accepted `token` says of it after it was logged out, and of `other`.
+    /// Returns the results of a verifier that had accepted `token`, for it after its logout, and for `other`.
     pub fn revoked(&self, issuer: &str, token: &str, other: &str) -> Result<Value> {
         let said = self.run("revoked.mjs", &[issuer, AUDIENCE, token, other], Duration::from_secs(60))?;
         serde_json::from_str(&said).context("not JSON")

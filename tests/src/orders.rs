@@ -115,6 +115,6 @@ const PAGE: &str = include_str!("../orders/page.html");
 const STYLE: &str = include_str!("../orders/page.css");
 const SCRIPT: &str = include_str!("../orders/page.js");
 
-/// What a careful page sends. WebAssembly needs its own word; the issuer on another port is reached by `connect-src`.
+/// The Content-Security-Policy of a careful page. WebAssembly needs its own keyword; `connect-src` permits the issuer.
 const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self' http://127.0.0.1:*; base-uri 'none'; form-action 'self'";

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use anyhow::{Result, bail};
 
-/// A port nobody listens on. Never from the ephemeral range: an outgoing connection could take one of those between
+/// Returns a free port. Never from the ephemeral range: an outgoing connection could take one of those between
 /// this answer and the moment its owner binds it.
 pub fn free() -> Result<u16> {
     for _ in 0..SPAN {

@@ -54,7 +54,7 @@ impl Postgres {
         Ok(format!("postgres://{USER}:{PASSWORD}@127.0.0.1:{}/{name}", self.port))
     }
 
-    /// What the superuser's SQL gives, without headings.
+    /// Returns the rows of the superuser's statement, without headings.
     pub fn query(&self, database: &str, sql: &str) -> Result<String> {
         let args = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", database];
         self.client("psql").args(args).run(sql, ANSWER)?.succeeded()

@@ -92,13 +92,13 @@ impl Process {
         Ok(())
     }
 
-    /// Whoever ignores that signal gets an error instead, until there is no limit any more.
+    /// A program that ignores that signal gets an error instead, until the limit is removed.
     pub fn writes_at_most(&self, length: Option<u64>) -> Result<()> {
         prlimit(Some(self.pid()?), Resource::Fsize, Rlimit { current: length, maximum: None })?;
         Ok(())
     }
 
-    /// Freezes the program and its children: connections stay open and nobody answers.
+    /// Freezes the program and its children: connections stay open without answers.
     pub fn freeze(&self) -> Result<()> {
         self.signal(Signal::STOP)?;
         self.signal_children(Signal::STOP)

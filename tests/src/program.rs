@@ -130,7 +130,7 @@ impl Program {
     }
 }
 
-/// What a program that ran to its end left behind.
+/// The output and the exit code of a program.
 #[derive(Debug)]
 pub struct Finished {
     name: String,
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dropped_program_is_gone_though_its_starting_thread_has_ended_before() {
+    fn a_dropped_program_ends_even_after_its_starting_thread() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().to_owned();
         let mut process = thread::spawn(move || shell("sleep 1000", &path).start().unwrap()).join().unwrap();

@@ -74,7 +74,7 @@ fn spawn(more: &str, tools: &Tools, home: &Path) -> Result<Process> {
     Program::new("redis", &tools.redis, home).arg("redis.conf").start()
 }
 
-/// Everything that is said to these commands, a line for each value. `None`: nobody answers.
+/// Returns everything that Redis answers to these commands, a line for each value, or `None` without an answer.
 pub(crate) fn command(port: u16, lines: &[&str]) -> Option<String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
     stream.set_read_timeout(Some(LIMIT)).ok()?;

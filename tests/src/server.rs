@@ -51,7 +51,7 @@ impl Drop for Server {
     }
 }
 
-/// What a request is answered with.
+/// The answer to a request.
 #[derive(Clone, Debug)]
 pub struct Reply {
     status: u16,

@@ -32,7 +32,7 @@ pub enum Store {
     Postgres,
 }
 
-/// What a stack should be.
+/// The parameters of a stack.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub store: Store,
@@ -41,12 +41,12 @@ pub struct Plan {
     pub ports: Ports,
     /// More of `keystone.toml`.
     pub sections: String,
-    /// What `keystone apply` reads.
+    /// The file for `keystone apply`.
     pub apply: String,
 }
 
 impl Plan {
-    /// For tests: free ports, limits out of the way, the whole cast.
+    /// Returns a plan for tests: free ports, no limits, all fixtures.
     pub fn for_tests(store: Store, directory: &Path) -> Result<Self> {
         let ports = Ports::free()?;
         Ok(Self {
@@ -168,7 +168,7 @@ impl Backends {
     }
 }
 
-/// What was printed once, at the first start, and kept in a file only its owner can read.
+/// The credentials that were printed once, at the first start, and are kept in a private file.
 #[derive(Clone, Debug)]
 pub struct Credentials(Value);
 
@@ -220,7 +220,7 @@ impl Credentials {
     }
 }
 
-/// The people of the cast who do not exist yet; `secret` is the one of the client `demo-setup`.
+/// Creates the users that do not exist yet; `secret` is the secret of the client `demo-setup`.
 pub fn create_people(issuer: &Issuer, secret: &str) -> Result<()> {
     let creator = issuer.tokens(&issuer.client_grant("demo-setup", secret))?.access;
     for person in cast::PEOPLE {

@@ -25,7 +25,7 @@ pub struct Tools {
     pub xvfb: PathBuf,
     pub node: PathBuf,
     pub python: PathBuf,
-    /// The Python packages of the promises.
+    /// The Python packages of the tests.
     pub python_packages: PathBuf,
     /// The built npm package.
     pub package: PathBuf,
@@ -77,7 +77,7 @@ impl Tools {
         Ok(Self { envoy: tool("KEYTEST_ENVOY")?, filter: tool("KEYTEST_FILTER")?, ..Self::default() })
     }
 
-    /// What a soak needs: Envoy with its filter, the issuer, and PostgreSQL.
+    /// Returns the tools of a soak: Envoy with its filter, the issuer, and PostgreSQL.
     pub fn of_soak() -> Result<Self> {
         let (keystone, postgres) = (tool("KEYTEST_KEYSTONE")?, tool("KEYTEST_POSTGRES")?);
         Ok(Self { keystone, postgres, ..Self::of_envoy()? })

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::tokens::{AUDIENCE, ISSUER, SCOPE};
 
-/// Who guards a listener.
+/// The filter that guards a listener.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Side {
     Nothing,

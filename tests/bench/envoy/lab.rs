@@ -1,4 +1,4 @@
-//! What is measured: one Envoy with a listener for each side, and those who ask.
+//! The setup: one Envoy with a listener for each side, and the clients.
 
 use std::cell::Cell;
 use std::fs;
@@ -27,7 +27,7 @@ pub(crate) struct Lab {
     requests: Rc<[Vec<u8>]>,
 }
 
-/// What one side reached.
+/// The result of one side.
 #[derive(Debug)]
 pub(super) struct Turn {
     /// Requests in a second.
@@ -77,14 +77,14 @@ impl Lab {
         found.map(|(_, site)| site).with_context(|| format!("{} has no listener", side.name()))
     }
 
-    /// Who ask with ever another token.
+    /// Returns clients that send another token each time.
     pub(super) fn many(&self) -> Vec<Rotating> {
         let next = Rc::new(Cell::new(0));
         let caller = |_| Rotating { requests: Rc::clone(&self.requests), next: Rc::clone(&next) };
         (0..CONNECTIONS).map(caller).collect()
     }
 
-    /// Who each ask with their own token only.
+    /// Returns clients that each send only their own token.
     pub(super) fn few(&self) -> Vec<Repeated> {
         self.requests.iter().take(CONNECTIONS).cloned().map(Repeated).collect()
     }
@@ -102,7 +102,7 @@ impl Lab {
         Ok(Turn { rate, microseconds: spent / 1000.0 / (rate * lasting.as_secs_f64()) })
     }
 
-    /// Of all of Envoy's threads, in nanoseconds.
+    /// Returns the processor time of all of Envoy's threads, in nanoseconds.
     fn processor_time(&self) -> Result<f64> {
         let tasks = format!("/proc/{}/task", self.envoy.pid()?.as_raw_nonzero());
         let mut sum = 0.0;
@@ -116,7 +116,7 @@ impl Lab {
     }
 }
 
-/// Takes the next token, whoever took the one before.
+/// Takes the next token of a list that all callers share.
 pub(super) struct Rotating {
     requests: Rc<[Vec<u8>]>,
     next: Rc<Cell<usize>>,

@@ -1,4 +1,5 @@
-//! What a decision costs in Envoy, against its own filters: one process with one worker, one listener for each side.
+//! Compares the cost of a decision in Envoy with that of its own filters: one process with one worker and a listener for
+//! each side.
 //! Nothing stands behind it, each listener answers by itself, so that the filters are most of what is measured.
 
 mod configuration;

@@ -12,7 +12,7 @@ pub(super) const ISSUER: &str = "https://login.example";
 pub(super) const AUDIENCE: &str = "orders";
 pub(super) const SCOPE: &str = "orders:read";
 
-/// Who signs them.
+/// The issuer that signs the tokens.
 #[derive(Debug)]
 pub(super) struct Issuer {
     key: SigningKey,

@@ -113,8 +113,8 @@ impl Caller for Paced {
     }
 }
 
-/// Somebody who logs in again and again. All come at once, but who is refused waits at least as `Retry-After` says, each
-/// for a time of their own.
+/// A client that logs in again and again. All start at once; a refused one waits for a time of its own, at least as long
+/// as `Retry-After` says.
 #[derive(Debug)]
 struct Patient {
     login: Repeated,

@@ -1,4 +1,4 @@
-//! What is measured: an issuer that serves the cast, as an operator would run it, and its peer beside it.
+//! The setup: an issuer that serves the fixtures, as an operator would run it, and its peer.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ pub(crate) struct Lab {
     /// Resident memory after the start, in MiB.
     pub(crate) idle: f64,
     tools: Tools,
-    /// Of the client `fulfilment`.
+    /// The secret of the client `fulfilment`.
     secret: String,
 }
 

@@ -1,4 +1,4 @@
-//! What the issuer's promises cost, on either store.
+//! Measures the issuer on either store.
 
 mod flood;
 mod lab;

@@ -1,4 +1,4 @@
-//! What verifiers fetch.
+//! Measures the documents that verifiers fetch.
 
 use anyhow::Result;
 

@@ -1,4 +1,4 @@
-//! What an issuer takes before anybody asks it for anything.
+//! Measures the memory and start of an issuer without requests.
 
 use anyhow::Result;
 use keystone_tests::stack::Store;

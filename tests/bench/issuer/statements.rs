@@ -42,7 +42,7 @@ pub(super) fn figures(lab: &Lab) -> Result<Vec<Figure>> {
     CASES.iter().map(figure).collect()
 }
 
-/// Of several requests, so that what the issuer asks by itself meanwhile does not count.
+/// Returns the smallest number of several requests, so that statements of background tasks do not count.
 fn fewest(lab: &Lab, postgres: &Postgres, request: fn(&Lab) -> Result<Request>) -> Result<f64> {
     let mut fewest = f64::INFINITY;
     for _ in 0..REQUESTS {

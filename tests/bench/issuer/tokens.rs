@@ -1,4 +1,4 @@
-//! What clients ask for all day.
+//! Measures the requests that clients send all day.
 
 use std::thread;
 use std::time::Duration;
@@ -48,7 +48,7 @@ pub(super) fn refresh(lab: &Lab) -> Result<Vec<Figure>> {
     Ok(vec![figure(lab, "refresh", against, compared)])
 }
 
-/// Enough at a time that the lane is never idle, and so few that they are let in unless the machine is busy with others.
+/// Enough at a time that the hash pool is never idle, and so few that they are admitted unless the machine is busy.
 pub(super) fn login(lab: &Lab) -> Result<Vec<Figure>> {
     let mut people = logins(lab, 2 * thread::available_parallelism()?.get())?;
     let compared = compared(
@@ -59,7 +59,7 @@ pub(super) fn login(lab: &Lab) -> Result<Vec<Figure>> {
     Ok(vec![figure(lab, "login", "Argon2id on all cores", compared)])
 }
 
-/// As many callers, each of whom logs in as one of the cast.
+/// Returns callers that each log in as one of the users.
 pub(super) fn logins(lab: &Lab, count: usize) -> Result<Vec<Repeated>> {
     let login = |(name, password, _): &(&str, &str, &str)| {
         Repeated(lab.issuer.password_grant(name, password).kept_alive())

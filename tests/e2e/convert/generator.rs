@@ -126,7 +126,7 @@ fn typed(name: &str, mut value: Value) -> Value {
     value
 }
 
-/// What rbac can ask of the payload.
+/// The claims that rbac can require.
 struct Claims {
     payloads: Vec<&'static str>,
     splits: bool,

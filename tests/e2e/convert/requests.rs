@@ -22,7 +22,7 @@ const PATHS: [&str; 18] = [
 ];
 const METHODS: [&str; 6] = ["GET", "GET", "POST", "OPTIONS", "DELETE", "PURGE"];
 
-/// What a request can bring: nothing, garbage, or a token of one of three issuers with some scopes and roles.
+/// Returns the credentials of requests: none, garbage, or a token of one of three issuers with some scopes and roles.
 pub(super) fn tokens() -> Vec<Option<String>> {
     let mut tokens = vec![None, None, Some("garbage".to_owned())];
     for issuer in ["a", "a", "b", "x"] {

@@ -51,7 +51,7 @@ pub(crate) fn signed_by(key: u8, text: &str) -> String {
     format!("{text}.{}", encode(signing_key(key).sign(&bytes(text)).to_bytes()))
 }
 
-/// Of a text in which each character stands for a byte.
+/// Converts a text in which each character stands for a byte.
 pub(crate) fn bytes(text: &str) -> Vec<u8> {
     text.chars().map(|character| u32::from(character) as u8).collect()
 }

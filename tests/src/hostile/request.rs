@@ -82,7 +82,7 @@ fn schemes() -> Vec<Case> {
     cases
 }
 
-/// What a host that cuts a value before it looks, or counts characters instead of bytes, would tell otherwise.
+/// Values on which a host would differ that truncates before it checks, or that counts characters instead of bytes.
 fn long_values() -> Vec<Case> {
     let of = |count: usize, character: &str| format!("Bearer {}", character.repeat(count));
     let cases = [

@@ -88,7 +88,7 @@ fn roles() -> Vec<Case> {
     cases
 }
 
-/// What is not listed is denied.
+/// Methods that no route lists are denied.
 fn methods() -> Vec<Case> {
     let valid = valid();
     let mut cases: Vec<Case> =

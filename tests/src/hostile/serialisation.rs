@@ -101,7 +101,7 @@ fn foreign_characters() -> Vec<Case> {
     cases
 }
 
-/// Of a segment whose last character holds spare bits, every other spelling of the same bytes.
+/// Returns every other spelling of a segment whose last character has unused bits.
 fn spare_bits() -> Vec<Case> {
     const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut cases = Vec::new();

@@ -1,4 +1,4 @@
-//! Chromium, Firefox and WebKit. Nobody drives them: a page judges by itself and tells its server.
+//! Chromium, Firefox and WebKit. They are not remote-controlled: a page evaluates the cases and sends the results.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -76,7 +76,7 @@ fn webkit(tools: &Tools, display: &Display) -> Browser {
     Browser { name: "WebKit", program: tools.webkit.clone(), args: &["--private"], env }
 }
 
-/// A screen that nobody sees: WebKit's own browser wants one.
+/// A virtual screen, which WebKit's own browser needs.
 struct Display {
     name: String,
     _server: Process,
@@ -97,7 +97,7 @@ impl Display {
     }
 }
 
-/// A first start asks nobody and opens nothing of its own.
+/// Settings with which the first start asks no questions and opens no pages of its own.
 const QUIET_FIREFOX: &str = r#"
 user_pref("browser.shell.checkDefaultBrowser", false);
 user_pref("browser.aboutwelcome.enabled", false);

@@ -67,7 +67,7 @@ fn group(verdicts: &Verdicts, letter: char, name: &str) -> String {
     table
 }
 
-/// What Envoy refuses by itself, by the verdict that the filter would have given.
+/// Lists the requests that Envoy refuses by itself, by the verdict that the filter would have given.
 fn early(verdicts: &Verdicts) -> String {
     let mut cases: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for column in &verdicts.platforms {
@@ -119,7 +119,7 @@ fn code(verdict: &str) -> String {
     if verdict == REFUSED_EARLY { verdict.to_owned() } else { format!("`{verdict}`") }
 }
 
-/// What stands where a line of `REASONS` is missing.
+/// The text where a line of `REASONS` is missing.
 const UNEXPLAINED: &str = "not explained";
 
 const GROUPS: [(char, &str); 7] = [

@@ -26,7 +26,7 @@ use crate::server::{Reply, Server};
 use crate::tools::Tools;
 use crate::wire::Message;
 
-/// What the two filters said.
+/// The verdicts of the two filters.
 pub(super) struct Gateway {
     pub(super) keystone: Column,
     pub(super) jwt_authn: Column,

@@ -20,7 +20,7 @@ use crate::tools::Tools;
 use self::scripts::Workshop;
 use self::stand::Stand;
 
-/// What one judge said of each case, in the order of the file.
+/// The verdicts of one platform, in the order of the file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Column {
     pub judge: String,

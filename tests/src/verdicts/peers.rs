@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Column;
 use crate::hostile::Case;
 
-/// What a peer says of a case.
+/// The verdict of a peer.
 pub(super) const ACCEPTED: &str = "accepted";
 pub(super) const REFUSED: &str = "refused";
 pub(super) const NOT_ASKED: &str = "not asked";
@@ -20,7 +20,7 @@ pub(super) fn token(case: &Case) -> Option<&str> {
     }
 }
 
-/// What `peers.mjs` printed.
+/// Parses the output of `peers.mjs`.
 pub(super) fn columns(told: &str) -> Result<Vec<Column>> {
     let told: Value = serde_json::from_str(told).with_context(|| format!("not JSON: {told}"))?;
     let peers = told.as_object().context("the peers told no object")?;

@@ -72,7 +72,7 @@ impl Workshop {
         self.home.join("node_modules/@keystone-auth/verifier")
     }
 
-    /// What Vite made.
+    /// Returns the folder of Vite's output.
     pub(super) fn built(&self) -> PathBuf {
         self.home.join("built")
     }

@@ -20,7 +20,7 @@ pub(super) struct Stand {
     told: Arc<Mutex<Told>>,
 }
 
-/// What each platform sent, by its name.
+/// The results of each platform, by its name.
 type Told = BTreeMap<String, Vec<u8>>;
 
 impl Stand {
@@ -44,7 +44,7 @@ impl Stand {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).contains_key(platform)
     }
 
-    /// What this platform told.
+    /// Returns the results of this platform.
     pub(super) fn column(&self, platform: &str) -> Result<Column> {
         let told = self.told.lock().unwrap_or_else(PoisonError::into_inner).remove(platform);
         column(platform, &told.with_context(|| format!("{platform} told nothing"))?)
@@ -105,7 +105,7 @@ pub(super) fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("js/hostile")
 }
 
-/// What a careful page sends: WebAssembly needs its own word.
+/// The Content-Security-Policy of a careful page: WebAssembly needs a keyword of its own.
 const CAREFUL: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'";
 /// A page that must not have even that.
 const STRICT: &str = "default-src 'none'; script-src 'self'; connect-src 'self'";
