@@ -32,7 +32,7 @@ export function requestOf(caller: string, request: RequestParts | Request): Chec
   return {
     method: bounded(string(caller, "method", method)),
     path: bounded(string(caller, "path", path)),
-    authorization: fieldOf(caller, request, "authorization").map(shortened),
+    authorization: boundedList(fieldOf(caller, request, "authorization")),
   };
 }
 
@@ -80,6 +80,15 @@ function bounded(text: string): string {
 
 // Longer than any token and its scheme.
 const MAX_VALUE_LENGTH = 65_536;
+
+/** Gets the same verdict. Two values that are not empty are one too many, whatever more of them are. */
+function boundedList(values: string[]): string[] {
+  let given = 0;
+  return values.map((value) => {
+    if (value !== "") given += 1;
+    return given > 2 ? value.slice(0, 1) : shortened(value);
+  });
+}
 
 /** Gets the same verdict. Behind what is too long for a token it still matters how many there are: see `bearer_token`. */
 function shortened(value: string): string {

@@ -37,6 +37,12 @@ pub fn with(changes: &Value) -> String {
     signed(changes, &kid(1), 1)
 }
 
+/// As [`with`], under an `alg` of this name.
+pub fn with_algorithm(changes: &Value, algorithm: &str) -> String {
+    let header = json!({ "alg": algorithm, "kid": kid(1), "typ": "at+jwt" });
+    signed_under(&header, changes, 1)
+}
+
 fn with_roles(issuer: &str, kid: &str, (key, scope): (u8, &str), (jti, roles): (&str, &Value)) -> String {
     let mut changes = json!({ "iss": issuer, "jti": jti, "sid": "session-1", "scope": scope });
     if let Some(claims) = changes.as_object_mut().filter(|_| roles != &json!([])) {
@@ -46,15 +52,18 @@ fn with_roles(issuer: &str, kid: &str, (key, scope): (u8, &str), (jti, roles): (
 }
 
 fn signed(changes: &Value, kid: &str, key: u8) -> String {
+    signed_under(&json!({ "alg": "EdDSA", "kid": kid, "typ": "at+jwt" }), changes, key)
+}
+
+fn signed_under(header: &Value, changes: &Value, key: u8) -> String {
     let now = unix_time();
-    let header = json!({ "alg": "EdDSA", "kid": kid, "typ": "at+jwt" });
     let mut claims = json!({
         "aud": AUDIENCE,
         "sub": "alice",
         "client_id": "orders-app",
         "iat": now,
         "exp": now + 300,
-        "jti": format!("{kid}-{now}"),
+        "jti": format!("{key}-{now}"),
     });
     if let (Some(claims), Some(changes)) = (claims.as_object_mut(), changes.as_object()) {
         claims.extend(changes.clone());

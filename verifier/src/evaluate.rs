@@ -44,6 +44,11 @@ impl Evaluator<'_> {
             return Err(Code::BadAuthorization.into());
         }
         let token = bearer_token(request.authorization)?;
+        // Envoy's jwt_authn takes any other spelling of the scheme for no token.
+        let is_usual = || request.authorization.iter().any(|value| value.starts_with(b"Bearer "));
+        if self.policy.jwt_authn_compatible && !is_usual() {
+            return Err(Code::NoCredentials.into());
+        }
         if is_in_query {
             return Err(Code::MultipleCredentials.into());
         }
@@ -90,7 +95,12 @@ impl Evaluator<'_> {
         let max_bytes = issuers.iter().map(|issuer| issuer.policy.rules.max_token_bytes).max();
         let accepts =
             |algorithm| issuers.iter().any(|issuer| issuer.state.keys.accepted().contains(&algorithm));
-        let expected = Expected { typ: ACCESS_TOKEN, max_bytes: max_bytes.unwrap_or_default(), accepts };
+        let expected = Expected {
+            typ: ACCESS_TOKEN,
+            max_bytes: max_bytes.unwrap_or_default(),
+            accepts,
+            accepts_new_names: !self.policy.jwt_authn_compatible,
+        };
         let jws = UnverifiedJws::parse(token, &expected, observer)?;
         observer.enter(Check::Rules);
         let at = self.claimed_issuer(&jws, observer)?;

@@ -39,6 +39,8 @@ pub(crate) struct Expected<A> {
     pub(crate) max_bytes: usize,
     /// Returns whether signatures of an algorithm are accepted.
     pub(crate) accepts: A,
+    /// Whether `alg` may have a name of RFC 9864.
+    pub(crate) accepts_new_names: bool,
 }
 
 impl<'a> UnverifiedJws<'a> {
@@ -119,7 +121,7 @@ pub(crate) fn parse_jws<'a>(
     observer: &mut impl Observer,
 ) -> Result<UnverifiedJws<'a>, Refusal> {
     let accepts = |algorithm| accepted.contains(&algorithm);
-    UnverifiedJws::parse(jws, &Expected { typ, max_bytes, accepts }, observer)
+    UnverifiedJws::parse(jws, &Expected { typ, max_bytes, accepts, accepts_new_names: true }, observer)
 }
 
 /// Checks the header and returns its `alg` and `kid`. Keys it carries or points to (`jwk`, `jku`, `x5u`, `x5c`) are never
@@ -137,7 +139,8 @@ fn check_header(
     // RFC 8725 §3.1.
     observer.enter(Check::Alg);
     observer.detail(|| seen("alg"));
-    let algorithm = member(header, "alg").and_then(Algorithm::named);
+    let name = member(header, "alg").filter(|name| expected.accepts_new_names || *name != "Ed25519");
+    let algorithm = name.and_then(Algorithm::named);
     let can_verify = |named: &Algorithm| (expected.accepts)(*named) && observer.can_verify(*named);
     let algorithm = algorithm.filter(can_verify).ok_or(Code::Alg)?;
     observer.enter(Check::Typ);

@@ -45,6 +45,8 @@ pub struct Policy {
     alternatives: Vec<Alternatives>,
     /// `None`: the file does not say.
     paths: Option<PathComparison>,
+    /// Whether a token in a form that Envoy's `jwt_authn` does not know is refused.
+    pub(crate) jwt_authn_compatible: bool,
     identity_headers: Vec<(IdentityField, String)>,
     cors: Option<Cors>,
     envoy: EnvoySettings,

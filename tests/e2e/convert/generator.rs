@@ -24,13 +24,20 @@ pub(super) fn manager(numbers: &mut Numbers, keys: &str) -> Value {
     };
     let splits = numbers.chance(70);
     let providers = json!({ "a": provider("a", splits), "b": provider("b", splits) });
+    // In a simple one each detail decides alone.
+    let is_simple = numbers.chance(50);
     let mut payloads = vec![if shared { "payload" } else { "a" }];
-    if !shared && numbers.chance(30) {
+    if !shared && numbers.chance(if is_simple { 80 } else { 30 }) {
         payloads.push("b");
     }
-    let mut rules: Vec<Value> = (0..numbers.below(4)).map(|_| rule(numbers)).collect();
-    if numbers.chance(60) {
-        rules.push(json!({ "match": { "prefix": "/" }, "requires": { "provider_name": "a" } }));
+    let mut rules: Vec<Value> =
+        (0..numbers.below(if is_simple { 2 } else { 4 })).map(|_| rule(numbers)).collect();
+    if is_simple || numbers.chance(60) {
+        let requires = match is_simple && numbers.chance(50) {
+            true => any(&[json!({ "provider_name": "a" }), json!({ "provider_name": "b" })]),
+            false => json!({ "provider_name": "a" }),
+        };
+        rules.push(json!({ "match": { "prefix": "/" }, "requires": requires }));
     }
     let mut filters = vec![jwt_filter(json!({
         "providers": providers,
@@ -38,8 +45,8 @@ pub(super) fn manager(numbers: &mut Numbers, keys: &str) -> Value {
         "requirement_map": { "token": { "provider_name": "a" }, "none": {} },
         "bypass_cors_preflight": numbers.chance(15),
     }))];
-    let mut claims = Claims { payloads, splits };
-    for _ in 0..numbers.below(3) {
+    let mut claims = Claims { payloads, splits, is_simple };
+    for _ in 0..(if is_simple { 1 } else { numbers.below(3) }) {
         filters.push(rbac_filter(json!({ "rules": claims.rules(numbers) })));
     }
     if filters.len() > 1 && numbers.chance(5) {
@@ -93,10 +100,10 @@ fn condition(numbers: &mut Numbers) -> Value {
 /// Routes, some of which change what the filters do.
 fn routes(numbers: &mut Numbers, claims: &mut Claims) -> Vec<Value> {
     let mut routes = Vec::new();
-    if numbers.chance(25) {
+    if numbers.chance(30) {
         for _ in 0..=numbers.below(2) {
             let mut overrides = Map::new();
-            if numbers.chance(60) {
+            if numbers.chance(if claims.is_simple { 20 } else { 60 }) {
                 let own = match numbers.below(3) {
                     0 => json!({ "disabled": true }),
                     1 => json!({ "requirement_name": "token" }),
@@ -104,7 +111,7 @@ fn routes(numbers: &mut Numbers, claims: &mut Claims) -> Vec<Value> {
                 };
                 overrides.insert(JWT.to_owned(), typed("jwt_authn.v3.PerRouteConfig", own));
             }
-            if numbers.chance(40) {
+            if numbers.chance(if claims.is_simple { 80 } else { 40 }) {
                 let rules = json!({ "rbac": { "rules": claims.rules(numbers) } });
                 let own = if numbers.chance(30) { json!({}) } else { rules };
                 overrides.insert(RBAC.to_owned(), typed("rbac.v3.RBACPerRoute", own));
@@ -130,10 +137,17 @@ fn typed(name: &str, mut value: Value) -> Value {
 struct Claims {
     payloads: Vec<&'static str>,
     splits: bool,
+    is_simple: bool,
 }
 
 impl Claims {
     fn rules(&mut self, numbers: &mut Numbers) -> Value {
+        if self.is_simple {
+            let permission = if numbers.chance(50) { json!({ "any": true }) } else { permission(numbers, 2) };
+            let policy = json!({ "permissions": [permission], "principals": [self.principal(numbers, 2)] });
+            let action = if numbers.chance(15) { "DENY" } else { "ALLOW" };
+            return json!({ "action": action, "policies": { "only": policy } });
+        }
         let mut policies = Map::new();
         for at in 0..=numbers.below(2) {
             let permissions: Vec<Value> = (0..=numbers.below(2)).map(|_| permission(numbers, 0)).collect();
@@ -192,7 +206,7 @@ impl Claims {
 
     fn metadata(&mut self, numbers: &mut Numbers, claim: &str, value: Value) -> Value {
         let payload = numbers.one(&self.payloads);
-        json!({ "metadata": { "filter": JWT, "path": [{ "key": payload }, { "key": claim }], "value": value, "invert": numbers.chance(4) } })
+        json!({ "metadata": { "filter": JWT, "path": [{ "key": payload }, { "key": claim }], "value": value, "invert": numbers.chance(if self.is_simple { 15 } else { 4 }) } })
     }
 }
 

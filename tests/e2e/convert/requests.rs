@@ -13,6 +13,8 @@ pub(super) struct Asked {
     pub(super) path: &'static str,
     pub(super) header: Option<&'static str>,
     pub(super) is_preflight: bool,
+    /// As it is written before the token.
+    pub(super) scheme: &'static str,
     pub(super) token: Option<String>,
 }
 
@@ -33,6 +35,8 @@ pub(super) fn tokens() -> Vec<Option<String>> {
         }
     }
     tokens.push(Some(mint::with(&json!({ "iss": "https://a.example", "aud": "others", "scope": "r w" }))));
+    let of_another_name = json!({ "iss": "https://a.example", "scope": "r w", "roles": ["chief", "clerk"] });
+    tokens.extend((0..4).map(|_| Some(mint::with_algorithm(&of_another_name, "Ed25519"))));
     tokens
 }
 
@@ -52,6 +56,7 @@ pub(super) fn some(numbers: &mut Numbers, tokens: &[Option<String>], count: usiz
             method,
             path: numbers.one(&PATHS),
             header: numbers.chance(15).then_some("x-a"),
+            scheme: if numbers.chance(10) { "bearer" } else { "Bearer" },
             is_preflight: method == "OPTIONS" && numbers.chance(50),
             token: tokens.get(numbers.below(tokens.len())).cloned().flatten(),
         }
@@ -71,7 +76,7 @@ impl Asked {
                 .header("access-control-request-method", "GET");
         }
         match &self.token {
-            Some(token) => request.bearer(token),
+            Some(token) => request.header("authorization", format!("{} {token}", self.scheme)),
             None => request,
         }
     }

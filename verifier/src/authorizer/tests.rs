@@ -40,6 +40,27 @@ fn bearer(replace: &[(&str, &str)]) -> String {
 }
 
 #[test]
+fn a_policy_may_take_only_the_forms_of_tokens_that_envoy_knows() {
+    let issuer = inline("https://as.example");
+    let old = sign(HEADER, &claims(&[]));
+    let new = sign(&HEADER.replace("EdDSA", "Ed25519"), &claims(&[]));
+    let forms = [("Bearer", &old), ("bearer", &old), ("BEARER", &old), ("Bearer", &new)];
+    let verdicts = |members: &str| {
+        let routes = r#"[{"methods":["GET"],"path":"/me","authenticated":true}]"#;
+        let policy = format!(r#"{{"version":1,{members}"issuers":[{issuer}],"routes":{routes}}}"#);
+        let mut authorizer = Authorizer::new(Policy::parse(policy.as_bytes()).unwrap());
+        forms.map(|(scheme, token)| {
+            decide(&mut authorizer, "GET /me", &[b"", format!("{scheme} {token}").as_bytes()])
+        })
+    };
+
+    assert_eq!(verdicts(""), ["u1"; 4]);
+    assert_eq!(verdicts(r#""jwt_authn_compatible":false,"#), ["u1"; 4]);
+    let compatible = ["u1", "no_credentials", "no_credentials", "alg"];
+    assert_eq!(verdicts(r#""jwt_authn_compatible":true,"#), compatible);
+}
+
+#[test]
 fn every_route_gets_what_it_asks_for_and_nothing_else_passes() {
     let mut authorizer = authorizer(&inline("https://as.example"));
     let reader = bearer(&[]);

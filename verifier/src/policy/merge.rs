@@ -45,6 +45,12 @@ impl Policy {
                 problem: "contradicts the policy".into(),
             });
         }
+        if addition.jwt_authn_compatible && !self.jwt_authn_compatible {
+            return Err(MergeError {
+                member: "jwt_authn_compatible".into(),
+                problem: "contradicts the policy".into(),
+            });
+        }
         let old = self.routes.clone();
         let is_lenient = self.path_comparison() == PathComparison::Lenient;
         for route in addition.routes {

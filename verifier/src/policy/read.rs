@@ -28,6 +28,7 @@ pub(super) fn policy(root: &Member<'_, '_>) -> Result<Policy> {
         "cors",
         "envoy",
         "path_comparison",
+        "jwt_authn_compatible",
     ])?;
     if let Some(schema) = root.get("$schema").filter(|schema| schema.node.value.as_str().is_none()) {
         return Err(schema.fault("must be a text"));
@@ -42,6 +43,9 @@ pub(super) fn policy(root: &Member<'_, '_>) -> Result<Policy> {
         alternatives: paths::alternatives(&routes),
         routes,
         paths: root.get("path_comparison").map(|member| path_comparison(&member)).transpose()?,
+        jwt_authn_compatible: root
+            .get("jwt_authn_compatible")
+            .map_or(Ok(false), |member| member.boolean())?,
         issuers,
         identity_headers: root
             .get("identity_headers")

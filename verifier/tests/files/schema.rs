@@ -73,7 +73,7 @@ fn bases() -> [Value; 3] {
                 "max_lifetime_seconds": 900 }],
             "routes": [route(json!({ "require": { "all": ["a", "b"], "any": ["c"] }, "roles": ["clerk"] }))],
             "identity_headers": { "subject": "x-a", "client_id": "x-b", "scope": "x-c", "session": "x-d", "roles": "x-e" } }),
-        json!({ "version": 1, "path_comparison": "exact",
+        json!({ "version": 1, "path_comparison": "exact", "jwt_authn_compatible": true,
             "issuers": [{ "issuer": "a", "audiences": ["orders"], "keys": { "inline": { "keys": [jwk] } } }],
             "routes": [
                 route(json!({ "public": true })),

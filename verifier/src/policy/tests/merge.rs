@@ -159,6 +159,20 @@ fn an_addition_does_not_change_how_paths_are_compared() {
 }
 
 #[test]
+fn an_addition_does_not_change_which_forms_of_tokens_are_taken() {
+    let policy = |members: &str, path: &str| {
+        compared(members, &[&format!(r#"{{"methods":["GET"],"path":"{path}","authenticated":true}}"#)])
+    };
+    let compatible = r#""jwt_authn_compatible":true,"#;
+
+    for addition in ["", compatible] {
+        assert!(policy(compatible, "/a").merge(policy(addition, "/b")).unwrap().jwt_authn_compatible);
+    }
+    let error = policy("", "/a").merge(policy(compatible, "/b")).unwrap_err().to_string();
+    assert_eq!(error, "jwt_authn_compatible: contradicts the policy");
+}
+
+#[test]
 fn an_addition_for_another_spelling_changes_no_decision_either() {
     let about = r#"{"methods":["GET"],"path":"/ABOUT/","authenticated":true}"#;
     let exact = r#""path_comparison":"exact","#;

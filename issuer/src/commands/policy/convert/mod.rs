@@ -103,7 +103,8 @@ fn policy(document: &Value, report: &Report) -> Said<Value> {
     let issuers = Some(decisions.issuers()).filter(|issuers| !issuers.is_empty()).unwrap_or(&sayable);
     let believed: Vec<&Value> =
         issuers.iter().filter_map(|at| source.jwt.issuers.get(*at)?.as_ref()).collect();
-    let mut policy = json!({ "version": 1, "issuers": believed, "routes": routes });
+    let mut policy =
+        json!({ "version": 1, "issuers": believed, "routes": routes, "jwt_authn_compatible": true });
     source.jwt.hand_on(issuers, report, &mut policy);
     match keystone_verifier::Policy::parse(policy.to_string().as_bytes()) {
         Ok(_) => {

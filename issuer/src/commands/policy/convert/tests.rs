@@ -125,6 +125,7 @@ fn scopes_by_path_and_method_become_routes() {
         complete(ENVOY),
         json!({
             "version": 1,
+            "jwt_authn_compatible": true,
             "issuers": [{
                 "issuer": "https://as.example",
                 "audiences": ["orders"],

@@ -1,10 +1,17 @@
 //! Envoy's configuration as it is written: YAML, of which JSON is a part.
 
 use serde_json::{Map, Number, Value};
+use yaml_rust2::parser::{Event, MarkedEventReceiver, Parser};
+use yaml_rust2::scanner::{Marker, TScalarStyle};
 use yaml_rust2::{Yaml, YamlLoader};
 
 /// Reads a document, or several as a list.
 pub(super) fn read(text: &str) -> Result<Value, String> {
+    let mut octal = Octal::default();
+    Parser::new_from_str(text).load(&mut octal, true).map_err(|error| format!("not YAML: {error}"))?;
+    if let Some(fault) = octal.0 {
+        return Err(fault);
+    }
     let documents = YamlLoader::load_from_str(text).map_err(|error| format!("not YAML: {error}"))?;
     let mut values = documents.iter().map(|document| value(document, 0)).collect::<Result<Vec<_>, _>>()?;
     match (values.pop(), values.is_empty()) {
@@ -15,6 +22,32 @@ pub(super) fn read(text: &str) -> Result<Value, String> {
             Ok(Value::Array(values))
         }
     }
+}
+
+/// Finds a number that YAML 1.1, as Envoy reads it, and YAML 1.2 take for two different ones.
+#[derive(Default)]
+struct Octal(Option<String>);
+
+impl MarkedEventReceiver for Octal {
+    fn on_event(&mut self, event: Event, mark: Marker) {
+        if let Event::Scalar(text, TScalarStyle::Plain, ..) = event
+            && is_octal(&text)
+            && self.0.is_none()
+        {
+            let line = mark.line();
+            self.0 = Some(format!(
+                "line {line}: Envoy reads {text} as an octal number, YAML 1.2 as a decimal one: write it without a leading zero"
+            ));
+        }
+    }
+}
+
+/// `017`, and `0o17`, which Envoy takes for a text.
+fn is_octal(text: &str) -> bool {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let Some(rest) = digits.strip_prefix('0') else { return false };
+    let rest = rest.strip_prefix('o').unwrap_or(rest);
+    !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn value(yaml: &Yaml, depth: usize) -> Result<Value, String> {

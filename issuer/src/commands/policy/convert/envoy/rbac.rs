@@ -26,14 +26,18 @@ fn filter(node: &Node<'_>, providers: &[Provider]) -> Said<Rbac> {
         read: &[
             "@type",
             "rules",
+            "matcher",
             "rules_stat_prefix",
             "track_per_rule_stats",
             "shadow_rules",
             "shadow_matcher",
             "shadow_rules_stat_prefix",
         ],
-        refused: &["matcher"],
+        refused: &[],
     })?;
+    if let Some(matcher) = message.get("matcher") {
+        return Err(matcher.unsaid("a tree of matchers cannot be converted: write its decisions as `rules`"));
+    }
     for shadow in ["shadow_rules", "shadow_matcher"] {
         if let Some(node) = message.get(shadow) {
             node.report.note(format!("{}: it is not enforced and left out", node.place));

@@ -119,3 +119,15 @@ fn a_file_that_is_no_configuration_is_refused() {
     assert!(yaml::read(&"[".repeat(200)).is_err());
     assert!(yaml::read(&format!("{}{}", "[".repeat(200), "]".repeat(200))).unwrap_err().contains("nested"));
 }
+
+#[test]
+fn a_number_with_a_leading_zero_is_refused_with_its_line() {
+    for number in ["017", "-017", "+00", "0o17", "09"] {
+        let text = ENVOY.replace("clock_skew_seconds: 30", &format!("clock_skew_seconds: {number}"));
+        let error = yaml::read(&text).unwrap_err();
+        assert!(error.starts_with(&format!("line 12: Envoy reads {number} as an octal number")), "{error}");
+    }
+    for text in ["0", "-0", "0x1f", "0.5", "10", "'017'", "\"017\"", "0a", "[0, 1]", "{\"a\": 0}"] {
+        assert!(yaml::read(text).is_ok(), "{text}");
+    }
+}

@@ -218,7 +218,7 @@ fn permissions_and_principals_that_no_policy_has_are_refused() {
     );
     let rules = allow(ANY, ANY);
     let (head, _) = rules.rsplit_once("    rules:").unwrap();
-    assert!(unsaid(&format!("{head}    matcher: {{}}\n")).contains("matcher: a policy has no counterpart"));
+    assert!(unsaid(&format!("{head}    matcher: {{}}\n")).contains("matcher: a tree of matchers cannot be"));
     assert!(unsaid(head).contains("it has no rules"));
     let shadow = format!("{rules}    shadow_rules: {{ action: DENY }}\n");
     assert_eq!(complete(&shadow), complete(&rules));
