@@ -98,6 +98,9 @@ function membersOf(requirement: object): Record<string, unknown> {
 // RFC 6749 section 3.3. A challenge holds the scopes as they are.
 const SCOPE = /^[!#-[\]-~]+$/;
 
+// No token holds more, and memory that WebAssembly once had never comes back.
+const LONGEST = 8_192;
+
 function scopeList(name: string, list: unknown): string[] {
   const scopes = nameList(name, list);
   const wrong = scopes.find((scope) => !SCOPE.test(scope));
@@ -111,6 +114,7 @@ function nameList(name: string, list: unknown): string[] {
   if (names === undefined || names.length === 0 || names.includes("")) {
     throw mistake(`${name}: expected a list of at least one name`);
   }
+  if (names.join(" ").length > LONGEST) throw mistake(`${name}: longer than the ${LONGEST} characters of the longest token`);
   return names;
 }
 

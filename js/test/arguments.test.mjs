@@ -133,6 +133,29 @@ test("a clock or jitter that breaks later ends nothing", async (t) => {
   }
 });
 
+for (const [entry, made] of Object.entries(entries)) {
+  test(`${entry}: values without number or end take no memory`, async (t) => {
+    const { verifier, token } = await verifierOf(t, made);
+    const gates = made.createGate === undefined ? [] : [(await gateOf(t, made)).gate];
+    const name = "a".repeat(8_193);
+    for (const wrong of [name, { all: [name] }, { any: Array(16_384).fill("a") }, { roles: [name] }]) {
+      assert.throws(() => verifier.guard(wrong), { name: "TypeError", message: /longer than the 8192 characters/ });
+    }
+    const before = process.memoryUsage().rss;
+    for (const guard of [verifier.guard({ authenticated: true }), ...gates]) {
+      for (const [authorization, code] of [
+        [Array(16_384).fill("x".repeat(65_536)), "multiple_credentials"],
+        ["x".repeat(1e8), "no_credentials"],
+        [Array(16_384).fill(""), "no_credentials"],
+      ]) {
+        assert.equal(guard.decide({ method: "GET", path: "/me", authorization }).error.code, code);
+      }
+    }
+    assert.ok(process.memoryUsage().rss - before < 256 << 20);
+    assert.equal(verifier.verify(token).subject, "alice");
+  });
+}
+
 test("mistakes without number cost nothing that is needed later", async (t) => {
   const { gate, good } = await gateOf(t, onPolicy);
   for (let times = 0; times < TIMES; times += 1) {
