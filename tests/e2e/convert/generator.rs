@@ -216,7 +216,13 @@ fn permission(numbers: &mut Numbers, depth: usize) -> Value {
         0 | 1 => json!({ "any": true }),
         2 | 3 => json!({ "url_path": { "path": { "exact": numbers.one(&PATHS) } } }),
         4..=6 => json!({ "url_path": { "path": { "prefix": numbers.one(&PATHS) } } }),
-        7 => json!({ "header": { "name": ":method", "string_match": { "exact": numbers.one(&METHODS) } } }),
+        7 => {
+            let method = match numbers.below(3) {
+                0 => json!({ "prefix": "P" }),
+                _ => json!({ "exact": numbers.one(&METHODS) }),
+            };
+            json!({ "header": { "name": ":method", "string_match": method } })
+        }
         8 => json!({ "and_rules": { "rules": parts(numbers) } }),
         9 => json!({ "or_rules": { "rules": parts(numbers) } }),
         _ => json!({ "not_rule": permission(numbers, depth + 1) }),

@@ -30,10 +30,14 @@ impl Decisions {
     /// `providers` are those that a policy can believe.
     pub(super) fn of(source: &Source, providers: &[usize], report: &Report) -> Self {
         let (mut texts, mut methods) = (Texts::new(), BTreeSet::from(METHODS.map(str::to_owned)));
+        let mut may_mean_others = false;
         source.visit(&mut |condition| {
             texts.add(condition);
             if let Condition::Method(matcher) = condition {
-                methods.extend(matcher.only().filter(|method| is_method(method)).map(str::to_owned));
+                let method = matcher.only().filter(|method| is_method(method));
+                // As a prefix does, or a method in lower case.
+                may_mean_others |= method.is_none();
+                methods.extend(method.map(str::to_owned));
             }
         });
         let (methods, kinds) = (Vec::from_iter(methods), texts.kinds());
@@ -42,7 +46,7 @@ impl Decisions {
             .map(|(method, kind)| ((method.clone(), kind.clone()), source.outcome(method, &kind.example())));
         let outcomes: BTreeMap<(String, Kind), Outcome> = outcomes.collect();
         let others = kinds.iter().any(|kind| !source.outcome(ANOTHER, &kind.example()).is(&Formula::False));
-        if others {
+        if others || may_mean_others {
             report.note(format!("methods other than {} are denied", methods.join(", ")));
         }
         let templates = kinds.iter().map(Kind::template).collect();

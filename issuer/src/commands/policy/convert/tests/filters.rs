@@ -227,20 +227,23 @@ fn permissions_and_principals_that_no_policy_has_are_refused() {
 
 #[test]
 fn methods_are_compared_in_every_way_but_by_regex() {
-    for (condition, methods) in [
-        ("string_match: { exact: GET }", vec!["GET"]),
-        ("exact_match: GET", vec!["GET"]),
-        ("string_match: { prefix: P }", vec!["PATCH", "POST", "PUT"]),
-        ("string_match: { exact: get, ignore_case: true }", vec!["GET"]),
+    for (condition, methods, may_mean_others) in [
+        ("string_match: { exact: GET }", vec!["GET"], false),
+        ("exact_match: GET", vec!["GET"], false),
+        ("string_match: { prefix: P }", vec!["PATCH", "POST", "PUT"], true),
+        ("string_match: { exact: get, ignore_case: true }", vec!["GET"], true),
         (
             "string_match: { exact: GET }, invert_match: true",
             vec!["DELETE", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"],
+            true,
         ),
-        ("string_match: { exact: PURGE }", vec!["PURGE"]),
-        ("present_match: true", routes::METHODS.to_vec()),
+        ("string_match: { exact: PURGE }", vec!["PURGE"], false),
+        ("present_match: true", routes::METHODS.to_vec(), true),
     ] {
-        let policy = complete(&allow(&format!("{{ header: {{ name: \":method\", {condition} }} }}"), ANY));
-        assert_eq!(policy["routes"][0]["methods"], json!(methods), "{condition}");
+        let text = allow(&format!("{{ header: {{ name: \":method\", {condition} }} }}"), ANY);
+        assert_eq!(complete(&text)["routes"][0]["methods"], json!(methods), "{condition}");
+        let notes = conversion(&text).notes.join("\n");
+        assert_eq!(notes.contains("methods other than"), may_mean_others, "{condition}");
     }
 }
 
