@@ -1,15 +1,16 @@
 //! Thousands of requests that wait for a key which never comes: no VM ends, and other clients do not notice.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use axum::body::Bytes;
 use axum::http::Request;
 use h2::client::SendRequest;
-use keystone_tests::envoy::statistic;
-use keystone_tests::key_server::Reply;
-use keystone_tests::{mint, wait};
+use keystone_tests::envoy::{Envoy, Setup, statistic};
+use keystone_tests::key_server::{KeyServer, Reply};
+use keystone_tests::{cast, mint, ports, wait};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
@@ -19,12 +20,13 @@ use crate::hostile_mesh::has_its_first_vm;
 use crate::lab::{Alone, Lab, promises};
 use crate::load::Load;
 use crate::samples::{Running, Samples};
-use crate::soak::say;
+use crate::soak::{say, upstream};
 
 pub(crate) const PROMISES: &[(&str, Alone)] = promises![
     thousands_of_held_requests_end_no_vm_that_is_reloaded,
     thousands_of_held_requests_end_no_vm_that_fails_closed,
     thousands_of_held_requests_end_no_vm_that_fails_open,
+    good_requests_that_wait_for_revocations_end_no_vm,
     a_held_request_with_a_body_waits_however_the_plugin_is_set,
 ];
 
@@ -41,6 +43,45 @@ fn thousands_of_held_requests_end_no_vm_that_fails_closed(lab: &Lab) -> Result<(
 
 fn thousands_of_held_requests_end_no_vm_that_fails_open(lab: &Lab) -> Result<()> {
     flood(lab, "FAIL_OPEN", &SHORT).map(drop)
+}
+
+/// They go on all at once, when the first page of the feed comes.
+fn good_requests_that_wait_for_revocations_end_no_vm(lab: &Lab) -> Result<()> {
+    let keys = KeyServer::start(mint::key_set(&[1]))?;
+    keys.answers_below(FEED, Reply::Waiting);
+    let policy = cast::policy_with_feed(&keys.issuer()).to_string();
+    let setup = Setup { listen: ports::free()?, policy, orders: upstream()?, issuer: keys.port };
+    let envoy = Envoy::start(&lab.tools, &lab.directory("held-good")?, &setup, &lab.ledger)?;
+    let token = mint::token(&keys.issuer(), 1, "orders:read");
+    let mut clients = Clients::new(setup.listen)?;
+    (clients.method, clients.path, clients.token) = ("DELETE", "/me", Some(token));
+    let held = || envoy.statistic("keystone_held_requests_total");
+
+    let statuses = thread::scope(|scope| {
+        let page = scope.spawn(|| {
+            wait::until("requests to be held", PATIENCE, || Ok(held()? >= 400))?;
+            keys.answers_below(FEED, Reply::Raw(http_page(&mint::empty_page(&keys.issuer()))));
+            anyhow::Ok(())
+        });
+        // Whoever comes when no fetch has begun lately is refused at once.
+        let mut statuses = Vec::new();
+        while !page.is_finished() {
+            statuses = clients.wave(Wave { http1: 300, http2: 2 }, || Ok(()))?;
+        }
+        page.join().map_err(|_| anyhow!("the thread of the page panicked"))??;
+        anyhow::Ok(statuses)
+    })?;
+
+    let passed = statuses.iter().filter(|status| **status == 200).count();
+    ensure!(passed >= 200 && statuses.iter().all(|status| matches!(status, 200 | 503)), "{statuses:?}");
+    has_its_first_vm(&envoy.admin, envoy.process.log())
+}
+
+const FEED: &str = "/.well-known/keystone/revocations";
+
+fn http_page(page: &str) -> Vec<u8> {
+    format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{page}", page.len())
+        .into_bytes()
 }
 
 /// Envoy then lets bodies go on to filters that have stopped at headers.
@@ -112,12 +153,13 @@ fn flood(lab: &Lab, policy: &str, flood: &Flood) -> Result<String> {
     let good = || site.get("/orders").bearer(token).send()?.expect(200).map(drop);
     let without = || site.get("/orders").send()?.expect(401).map(drop);
 
-    let clients = Clients { runtime: Runtime::new()?, port: site.port, sent: AtomicU32::new(0) };
+    let clients = Clients::new(site.port)?;
     let (mut held, mut resident, begun) = (vec![0], Vec::new(), wait::now());
     let mut answered = Vec::new();
     Load::new().and(public).and(good).and(without).during(|watch| {
         for wave in flood.waves.iter().cycle().take(MOST_WAVES) {
-            clients.wave(*wave, || running.await_fetch(resident.is_empty()))?;
+            let statuses = clients.wave(*wave, || running.await_fetch(resident.is_empty()))?;
+            ensure!(statuses.iter().all(|status| *status == 401), "{statuses:?}");
             watch.rounds(1)?;
             held.push(statistic(&running.admin, "keystone_held_requests_total")?);
             resident.push(running.envoy.resident()?);
@@ -146,16 +188,26 @@ fn flood(lab: &Lab, policy: &str, flood: &Flood) -> Result<String> {
     Ok(told)
 }
 
-/// Clients that send tokens of unknown keys, each of another one.
+/// Clients that send the same request, all with a token.
 struct Clients {
     runtime: Runtime,
     port: u16,
+    method: &'static str,
+    path: &'static str,
+    /// `None`: tokens of keys that nobody knows, each of another one.
+    token: Option<String>,
     sent: AtomicU32,
 }
 
 impl Clients {
-    /// Connects, waits for `moment`, and sends all at once.
-    fn wave(&self, wave: Wave, moment: impl FnOnce() -> Result<()>) -> Result<()> {
+    /// They ask for orders with tokens of unknown keys.
+    fn new(port: u16) -> Result<Self> {
+        let (method, path) = ("GET", "/orders");
+        Ok(Self { runtime: Runtime::new()?, port, method, path, token: None, sent: AtomicU32::new(0) })
+    }
+
+    /// Connects, waits for `moment`, and sends all at once. Returns the statuses of the answers.
+    fn wave(&self, wave: Wave, moment: impl FnOnce() -> Result<()>) -> Result<Vec<u16>> {
         let (http1, http2) = self.runtime.block_on(async {
             let (mut http1, mut http2) = (Vec::new(), Vec::new());
             for _ in 0..wave.http1 {
@@ -172,32 +224,32 @@ impl Clients {
         self.runtime.block_on(async {
             let mut answers = JoinSet::new();
             for stream in http1 {
-                answers.spawn(by_http1(stream, self.token()));
+                answers.spawn(by_http1(stream, (self.method, self.path), self.token()));
             }
             for connection in http2 {
                 let tokens = (0..STREAMS).map(|_| self.token()).collect();
-                answers.spawn(by_http2(connection, tokens));
+                answers.spawn(by_http2(connection, (self.method, self.path), tokens));
             }
-            all_refused(answers).await
+            let mut statuses = Vec::new();
+            while let Some(more) = answers.join_next().await {
+                statuses.extend(more??);
+            }
+            Ok(statuses)
         })
     }
 
     fn token(&self) -> String {
-        mint::unsigned(&format!("unknown-{}", self.sent.fetch_add(1, Ordering::Relaxed)))
+        let number = self.sent.fetch_add(1, Ordering::Relaxed);
+        self.token.clone().unwrap_or_else(|| mint::unsigned(&format!("unknown-{number}")))
     }
 }
 
-async fn all_refused(mut answers: JoinSet<Result<Vec<u16>>>) -> Result<()> {
-    while let Some(statuses) = answers.join_next().await {
-        let statuses = statuses??;
-        ensure!(statuses.iter().all(|status| *status == 401), "{statuses:?}");
-    }
-    Ok(())
-}
+/// A method and a path.
+type Target = (&'static str, &'static str);
 
-async fn by_http1(mut stream: TcpStream, token: String) -> Result<Vec<u16>> {
+async fn by_http1(mut stream: TcpStream, (method, path): Target, token: String) -> Result<Vec<u16>> {
     let request = format!(
-        "GET /orders HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\r\n"
+        "{method} {path} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
@@ -210,11 +262,16 @@ async fn by_http1(mut stream: TcpStream, token: String) -> Result<Vec<u16>> {
 /// An HTTP/2 connection, and the task that serves it.
 type Http2 = (SendRequest<Bytes>, JoinHandle<Result<(), h2::Error>>);
 
-async fn by_http2((mut requests, connection): Http2, tokens: Vec<String>) -> Result<Vec<u16>> {
+async fn by_http2(
+    (mut requests, connection): Http2,
+    (method, path): Target,
+    tokens: Vec<String>,
+) -> Result<Vec<u16>> {
     let mut answers = Vec::new();
     for token in tokens {
         requests = requests.ready().await?;
-        let request = Request::get("http://a/orders").header("authorization", format!("Bearer {token}"));
+        let request = Request::builder().method(method).uri(format!("http://a{path}"));
+        let request = request.header("authorization", format!("Bearer {token}"));
         answers.push(requests.send_request(request.body(())?, true)?.0);
     }
     let mut statuses = Vec::new();
@@ -225,5 +282,6 @@ async fn by_http2((mut requests, connection): Http2, tokens: Vec<String>) -> Res
     Ok(statuses)
 }
 
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Twenty times what a request may be held.
 const LIMIT: Duration = Duration::from_secs(10);

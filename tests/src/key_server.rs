@@ -10,6 +10,7 @@ use std::thread;
 use anyhow::Result;
 use serde_json::Value;
 
+use crate::wait;
 use crate::wire::Message;
 
 /// Serves until the run ends.
@@ -34,6 +35,8 @@ pub enum Reply {
     Raw(Vec<u8>),
     /// Nothing, and the connection stays.
     Silence,
+    /// What it is told next, and nothing until then.
+    Waiting,
 }
 
 impl KeyServer {
@@ -90,7 +93,13 @@ impl Shared {
         let mut reader = BufReader::new(reading);
         while let Ok(Some(request)) = Message::request(&mut reader) {
             self.asked.fetch_add(1, Ordering::Relaxed);
-            match self.reply(request.start.split(' ').nth(1).unwrap_or_default()) {
+            let path = request.start.split(' ').nth(1).unwrap_or_default();
+            let mut reply = self.reply(path);
+            while matches!(reply, Reply::Waiting) {
+                wait::breathe();
+                reply = self.reply(path);
+            }
+            match reply {
                 Reply::Keys(keys) => {
                     let body = keys.to_string();
                     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
@@ -102,7 +111,7 @@ impl Shared {
                     let _ = stream.write_all(&bytes);
                     return;
                 }
-                Reply::Silence => {}
+                Reply::Silence | Reply::Waiting => {}
             }
         }
     }

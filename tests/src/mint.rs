@@ -37,7 +37,7 @@ pub fn with(changes: &Value) -> String {
     signed(changes, &kid(1), 1)
 }
 
-/// As [`with`], under an `alg` of this name.
+/// Returns a token as [`with`] does, under an `alg` of this name.
 pub fn with_algorithm(changes: &Value, algorithm: &str) -> String {
     let header = json!({ "alg": algorithm, "kid": kid(1), "typ": "at+jwt" });
     signed_under(&header, changes, 1)
@@ -69,6 +69,15 @@ fn signed_under(header: &Value, changes: &Value, key: u8) -> String {
         claims.extend(changes.clone());
     }
     signed_by(key, &format!("{}.{}", encode(header.to_string()), encode(claims.to_string())))
+}
+
+/// Returns the first page of an empty revocation feed, signed now by key 1.
+pub fn empty_page(issuer: &str) -> String {
+    let now = unix_time();
+    let header = json!({ "alg": "EdDSA", "kid": kid(1), "typ": "keystone-revocations+jwt" });
+    let claims =
+        json!({ "iss": issuer, "iat": now, "exp": now + 10, "from": "", "to": "", "more": false, "ev": [] });
+    signed_by(1, &format!("{}.{}", encode(header.to_string()), encode(claims.to_string())))
 }
 
 /// Returns a token that names this key and has no valid signature.
