@@ -63,7 +63,7 @@ fn good_requests_that_wait_for_revocations_end_no_vm(lab: &Lab) -> Result<()> {
             keys.answers_below(FEED, Reply::Raw(http_page(&mint::empty_page(&keys.issuer()))));
             anyhow::Ok(())
         });
-        // Whoever comes when no fetch has begun lately is refused at once.
+        // Envoy refuses at once what comes when no fetch has begun lately.
         let mut statuses = Vec::new();
         while !page.is_finished() {
             statuses = clients.wave(Wave { http1: 300, http2: 2 }, || Ok(()))?;
@@ -194,7 +194,7 @@ struct Clients {
     port: u16,
     method: &'static str,
     path: &'static str,
-    /// `None`: tokens of keys that nobody knows, each of another one.
+    /// `None`: tokens of unknown keys, each of another one.
     token: Option<String>,
     sent: AtomicU32,
 }
