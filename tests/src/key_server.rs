@@ -35,7 +35,7 @@ pub enum Reply {
     Raw(Vec<u8>),
     /// Nothing, and the connection stays.
     Silence,
-    /// What it is told next, and nothing until then.
+    /// Waits for another reply, and sends that.
     Waiting,
 }
 
