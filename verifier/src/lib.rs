@@ -3,7 +3,7 @@
 //! No I/O, no clock, no operating system: the same code gives the same decision natively, in JavaScript and in
 //! Envoy. Strict RFC 9068 with Ed25519; [`Check`] is the list of what is checked.
 //!
-//! A service with a policy file uses an [`Authorizer`]; one that knows its own requirements calls [`verify`] or
+//! A service with a policy file uses an [`Authorizer`]; one that knows its own requirements calls [`verify()`] or
 //! [`verify_cached`]. Feature `tower` adds a layer for axum and other `tower` services.
 //!
 //! ```
