@@ -46,33 +46,39 @@ pub struct Role {
     pub scopes: BTreeSet<String>,
 }
 
+/// The client to create
 #[derive(Clone, Debug, Deserialize, utoipa::ToSchema)]
 #[schema(as = NewClient)]
 #[serde(deny_unknown_fields)]
 pub struct Client {
+    /// The `client_id`
     #[schema(value_type = ClientId)]
     pub client_id: String,
+    /// The name, for people
     #[schema(value_type = Description)]
     pub name: String,
+    /// Whether the client is public, that is, has no secret (RFC 6749 §2.1)
     #[serde(default)]
     pub public: bool,
+    /// Whether the client can request tokens
     #[serde(default = "yes")]
     pub enabled: bool,
-    /// None by default: a grant is allowed by name (ASVS 10.4.4).
+    /// The grant types that the client may use; none by default (ASVS 10.4.4)
     #[serde(default)]
     #[schema(value_type = Vec<GrantType>)]
     pub grants: BTreeSet<GrantType>,
+    /// The names of the scopes that the client may request
     #[serde(default)]
     #[schema(value_type = Vec<ScopeName>)]
     pub scopes: BTreeSet<String>,
-    /// All of `scopes` but `keystone:grant` where it is left out.
+    /// The scopes of a token request without `scope`; by default all of `scopes` except `keystone:grant`
     #[schema(value_type = Option<Vec<ScopeName>>)]
     pub default_scopes: Option<BTreeSet<String>>,
-    /// Where its pages come from, as browsers write it in `Origin`: `https://app.example.com`.
+    /// The origins of the web pages of the client, for CORS, as browsers send them in `Origin`
     #[serde(default)]
     #[schema(value_type = Vec<Origin>)]
     pub origins: BTreeSet<String>,
-    /// Of a confidential client that logs people in: its requests name the user's address in `X-Forwarded-For`.
+    /// Whether the client reports the address of its user in `X-Forwarded-For`; confidential clients only
     #[serde(default)]
     pub forwards_user_address: bool,
 }
@@ -160,11 +166,11 @@ impl Scope {
         let mut mistakes: Vec<String> =
             text_mistake(&format!("scope `{name}`"), "description", description).into_iter().collect();
         if !is_scope_token(name) || name.len() > MOST_NAME {
-            mistakes.push(format!("scope `{name}`: a name is 1 to {MOST_NAME} printable ASCII characters without space, quote and backslash"));
+            mistakes.push(format!("scope `{name}`: a name must be 1 to {MOST_NAME} printable ASCII characters except space, double quote and backslash"));
         }
         if !is_scope_token(resource) || resource.len() > MOST_NAME {
             mistakes.push(format!(
-                "scope `{name}`: `resource` is 1 to {MOST_NAME} printable ASCII characters without space"
+                "scope `{name}`: `resource` must be 1 to {MOST_NAME} printable ASCII characters except space, double quote and backslash"
             ));
         }
         mistakes
@@ -177,7 +183,7 @@ impl Role {
         // Roles travel in a header, separated by commas.
         let fits = is_scope_token(name) && name.len() <= MOST_NAME && !name.contains(',');
         let wrong = format!(
-            "role `{name}`: a name is 1 to {MOST_NAME} printable ASCII characters without space and comma"
+            "role `{name}`: a name must be 1 to {MOST_NAME} printable ASCII characters except space, double quote, backslash and comma"
         );
         let text = text_mistake(&format!("role `{name}`"), "description", &self.description);
         (!fits).then_some(wrong).into_iter().chain(text).collect()
@@ -206,11 +212,13 @@ impl Client {
             text_mistake(&format!("client `{client_id}`"), "name", &self.name).into_iter().collect();
         if !is_client_id(client_id) {
             mistakes.push(format!(
-                "client `{client_id}`: a client_id is 1 to 64 letters, digits or - _ . in ASCII"
+                "client `{client_id}`: a client_id must be 1 to 64 ASCII letters, digits or - _ ."
             ));
         }
         if resembles_a_subject(client_id) {
-            mistakes.push(format!("client `{client_id}`: a client_id must not look like a user's id"));
+            mistakes.push(format!(
+                "client `{client_id}`: a client_id must not look like the id of a user (a UUID)"
+            ));
         }
         // RFC 6749 §4.4: "MUST only be used by confidential clients".
         if self.public && self.grants.contains(&GrantType::ClientCredentials) {
@@ -218,16 +226,15 @@ impl Client {
         }
         if self.public && self.forwards_user_address {
             mistakes.push(format!(
-                "client `{client_id}`: anybody can ask as a public client, so it is not believed about its users' addresses (`forwards_user_address`)"
+                "client `{client_id}`: a public client cannot set `forwards_user_address`, because anyone can make requests in its name"
             ));
         }
         for scope in self.default_scopes.iter().flatten().filter(|scope| !self.scopes.contains(*scope)) {
-            mistakes
-                .push(format!("client `{client_id}`: the default scope `{scope}` is not among its scopes"));
+            mistakes.push(format!("client `{client_id}`: default scope `{scope}` is not one of its scopes"));
         }
         if self.default_scopes.as_ref().is_some_and(|scopes| scopes.contains(GRANT)) {
             mistakes.push(format!(
-                "client `{client_id}`: `{GRANT}` is never a default scope; it is asked for by name"
+                "client `{client_id}`: `{GRANT}` cannot be a default scope; clients must request it by name"
             ));
         }
         mistakes
@@ -237,15 +244,14 @@ impl Client {
 }
 
 fn text_mistake(whose: &str, member: &str, text: &str) -> Option<String> {
-    let wrong =
-        || format!("{whose}: `{member}` has at most 256 characters, all of them visible, in one line");
+    let wrong = || format!("{whose}: `{member}` must be one line of at most 256 visible characters");
     described(text.to_owned()).is_err().then(wrong)
 }
 
 pub(crate) fn origin_mistakes(origins: &BTreeSet<String>) -> impl Iterator<Item = String> {
     origins.iter().filter(|origin| !is_origin(origin)).map(|origin| {
         format!(
-            "the origin `{origin}` must be what a browser sends, like https://app.example.com or http://localhost:3000: \
+            "origin `{origin}` must be an origin as a browser sends it, like https://app.example.com or http://localhost:3000: \
              lower case, no path, no default port, no wildcard"
         )
     })
@@ -259,7 +265,7 @@ fn twice<'a>(kind: &str, names: impl Iterator<Item = &'a String>) -> Vec<String>
     let mut seen = BTreeSet::new();
     names
         .filter(|name| !seen.insert(*name))
-        .map(|name| format!("{kind} `{name}` is declared twice"))
+        .map(|name| format!("{kind} `{name}` is declared more than once"))
         .collect()
 }
 

@@ -21,32 +21,50 @@ pub struct IntrospectionRequest {
     pub address: IpAddr,
 }
 
-/// An active token (RFC 7662 §2.2). For whoever reads the answer, all of it is optional: an inactive one has none of it.
+/// The claims of an active token (RFC 7662 §2.2). All are optional, because an inactive token has none
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Introspection {
-    #[schema(required = false)]
+    /// The scopes of the token
+    #[schema(required = false, example = "orders:read")]
     pub scope: String,
-    #[schema(required = false)]
+    /// The client that received the token
+    #[schema(required = false, example = "orders-app")]
     pub client_id: String,
+    /// The username, for a token of a user
+    #[schema(example = "alice")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
-    /// Of access tokens; a refresh token cannot be used as any type.
+    /// `Bearer` for an access token; a refresh token has no type
+    #[schema(example = "Bearer")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_type: Option<&'static str>,
-    #[schema(required = false)]
+    /// When the token expires, in Unix time
+    #[schema(required = false, example = 1769861100)]
     pub exp: u64,
+    /// When the access token was issued, in Unix time
+    #[schema(example = 1769860800)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iat: Option<u64>,
+    /// When the access token becomes valid, in Unix time
+    #[schema(example = 1769860800)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nbf: Option<u64>,
-    #[schema(required = false)]
+    /// The subject: the id of the user, or `client:` and the `client_id`
+    #[schema(required = false, example = "5f0c3a86-3a0d-4b6e-9d2c-7e1f1f6f8a11")]
     pub sub: String,
+    /// The resources that the access token is for
+    #[schema(example = json!(["orders"]))]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub aud: Vec<String>,
-    #[schema(required = false)]
+    /// The issuer
+    #[schema(required = false, example = "https://id.example.com")]
     pub iss: String,
+    /// The id of the access token
+    #[schema(example = "b1946ac92492d2347c6235b4d2611184")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jti: Option<String>,
+    /// The session id
+    #[schema(example = "0f6a1b2c3d4e5f60718293a4b5c6d7e8")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sid: Option<String>,
 }

@@ -63,7 +63,7 @@ impl Admission {
         }
         if !self.is_full.swap(true, Ordering::Relaxed) {
             let connections = self.most;
-            tracing::warn!(connections, "all connections are in use; new ones wait until others end");
+            tracing::warn!(connections, "all connections are in use; new ones wait");
         }
         self.free.clone().acquire_owned().await.map_err(io::Error::other)
     }
@@ -79,7 +79,7 @@ impl Admission {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
             let count = open.entry(subscriber.clone()).or_default();
             if *count >= self.per_address {
-                tracing::debug!(%address, "a connection was refused: its address has too many");
+                tracing::debug!(%address, "connection refused: its address has too many");
                 return None;
             }
             *count += 1;

@@ -53,8 +53,8 @@ impl Connection {
         match tokio::time::timeout(SLOWEST_HANDSHAKE, tls.acceptor().accept(stream)).await {
             Ok(Ok(stream)) => self.speak(stream, leaving).await,
             // Scanners, mostly, and clients that do not trust the certificate.
-            Ok(Err(error)) => tracing::debug!(%error, "no TLS with a client"),
-            Err(_) => tracing::debug!("no TLS with a client: it took too long"),
+            Ok(Err(error)) => tracing::debug!(%error, "tls handshake failed"),
+            Err(_) => tracing::debug!("tls handshake timed out"),
         }
     }
 

@@ -25,23 +25,23 @@ pub(super) enum DecodeError {
     Incomplete,
     #[error("the Content-Type must be {0}, in UTF-8")]
     ContentType(&'static str),
-    #[error("the form is not application/x-www-form-urlencoded in UTF-8")]
+    #[error("the body must be application/x-www-form-urlencoded in UTF-8")]
     Form,
-    #[error("the body is not a JSON object of strings")]
+    #[error("the body must be a JSON object whose values are strings")]
     JsonOfStrings,
-    #[error("this route takes no body")]
+    #[error("this operation takes no body")]
     Body,
-    #[error("the body is not a JSON object")]
+    #[error("the body must be a JSON object")]
     JsonObject,
     #[error("{0}")]
     Json(String),
-    #[error("the parameter {0} is repeated")]
+    #[error("the parameter `{0}` is repeated; send it once")]
     Repeated(String),
-    #[error("the parameter {0} has no such value")]
+    #[error("the parameter `{0}` has an invalid value")]
     Parameter(&'static str),
-    #[error("there is a parameter that this route does not know")]
+    #[error("the query has a parameter that this operation does not know")]
     UnknownParameter,
-    #[error("there are more than {MOST_PARAMETERS} parameters")]
+    #[error("there are more than {MOST_PARAMETERS} parameters; send fewer")]
     TooManyParameters,
 }
 
@@ -156,7 +156,7 @@ pub(super) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
     let is_whole = |float: &f64| float.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(float);
     let spelled_out = || number.as_f64().filter(is_whole).map(|float| float as u64);
     let value = number.as_u64().or_else(spelled_out).and_then(|number| u32::try_from(number).ok());
-    value.map(Some).ok_or_else(|| D::Error::custom("not a whole number"))
+    value.map(Some).ok_or_else(|| D::Error::custom("not a non-negative integer"))
 }
 
 /// Names of members may be repeated to the caller; serde's other messages quote values.

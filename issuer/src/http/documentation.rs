@@ -1,4 +1,4 @@
-//! `/docs`: the description as a page for people. No script, no other host: readable wherever a browser is.
+//! `/docs`: the OpenAPI description as a web page, without scripts and without resources from other hosts.
 
 use std::fmt::Write as _;
 
@@ -12,11 +12,12 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::App;
+use super::error::ErrorCode::NotFound;
 use super::openapi::IfNoneMatch;
 use super::published::{CACHE, document};
 use crate::keys::Document;
 
-/// What is served of the description. It changes with the program only.
+/// The documents that describe the API. They change with the program only.
 #[derive(Debug)]
 pub(super) struct Description {
     pub(super) openapi: Document,
@@ -24,12 +25,15 @@ pub(super) struct Description {
     policy: String,
 }
 
-/// This description, for people
+/// Read this description as a web page
+///
+/// Not found if `documentation` is off in the configuration.
 #[utoipa::path(
     get,
     path = "/docs",
     params(IfNoneMatch),
-    responses((status = 200, body = String, content_type = "text/html", headers(("ETag" = String))), (status = 304), (status = 404)),
+    responses((status = 200, body = String, content_type = "text/html", headers(("ETag" = String)), example = "<!DOCTYPE html>…"), (status = 304)),
+    extensions(("x-errors" = json!([NotFound]))),
 )]
 pub(super) async fn page(State(app): State<App>, headers: HeaderMap) -> Response {
     let answer = document(&app.description.page, ("text/html; charset=utf-8", CACHE), &headers);
@@ -49,7 +53,7 @@ impl Description {
     }
 }
 
-/// Nothing here is looked up twice or kept: the page is made once.
+/// Renders the page, once.
 struct Page<'a> {
     api: &'a Value,
 }
@@ -75,9 +79,9 @@ impl<'a> Page<'a> {
         format!(
             "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\">\
              <meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title><style>{STYLE}</style></head>\
-             <body><nav><strong>{title} {version}</strong><ul>{navigation}<li><a href=\"#shapes\">shapes</a></ul>\
+             <body><nav><strong>{title} {version}</strong><ul>{navigation}<li><a href=\"#schemas\">schemas</a></ul>\
              <a href=\"openapi.json\">openapi.json</a></nav><main><h1>{title}</h1>{}{sections}\
-             <section id=\"shapes\"><h2>shapes</h2><p>What goes in and out.</p>{schemas}</section></main></body></html>",
+             <section id=\"schemas\"><h2>schemas</h2>{schemas}</section></main></body></html>",
             prose(self.at("/info/description")),
         )
     }
@@ -103,18 +107,19 @@ impl<'a> Page<'a> {
         html += &access(&operation["security"]);
         html += &self.parameters(&operation["parameters"]);
         html += &self.body(at(operation, "/requestBody/content"));
-        html += "<h4>Answers</h4><table>";
+        html += "<h4>Responses</h4><table>";
         for (status, response) in members(&operation["responses"]) {
             html += &self.answer(status, response);
         }
         html + "</table></details>"
     }
 
-    /// The same in each of its types.
+    /// All media types of a body have the same schema.
     fn body(&self, contents: &Value) -> String {
         let kinds: Vec<String> = members(contents).map(|(kind, _)| format!("<code>{kind}</code>")).collect();
-        let shape = members(contents).next().map(|(_, content)| self.shape(&content["schema"]));
-        shape.map(|shape| format!("<h4>Body {}</h4>{shape}", kinds.join(" or "))).unwrap_or_default()
+        let Some((_, content)) = members(contents).next() else { return String::new() };
+        let shape = self.shape(&content["schema"]);
+        format!("<h4>Body {}</h4>{shape}{}", kinds.join(" or "), examples(content))
     }
 
     fn parameters(&self, parameters: &Value) -> String {
@@ -138,14 +143,19 @@ impl<'a> Page<'a> {
             .map(|(kind, content)| format!("<code>{kind}</code> {}", self.kind(&content["schema"])));
         let headers = members(&response["headers"]).map(|(name, _)| format!("<code>{name}</code>"));
         let rest: Vec<String> = contents.chain(headers).collect();
-        format!("<tr><td><b>{status}</b><td>{}<td>{}", prose(&response["description"]), rest.join("<br>"))
+        let shown = match status.starts_with('2') {
+            true => members(&response["content"]).map(|(_, content)| examples(content)).collect(),
+            false => String::new(),
+        };
+        let about = prose(&response["description"]);
+        format!("<tr><td><b>{status}</b><td>{about}{shown}<td>{}", rest.join("<br>"))
     }
 
     fn schema(&self, name: &str, schema: &Value) -> String {
-        format!("<h3 id=\"shape-{name}\">{name}</h3>{}{}", prose(&schema["description"]), self.shape(schema))
+        format!("<h3 id=\"schema-{name}\">{name}</h3>{}{}", prose(&schema["description"]), self.shape(schema))
     }
 
-    /// The members of an object, with those of what it is put together from.
+    /// The members of an object, including those of its parts.
     fn shape(&self, schema: &Value) -> String {
         let mut rows = String::new();
         self.rows(schema, &mut rows);
@@ -167,10 +177,10 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// A type in a few words.
+    /// A type, in a few words.
     fn kind(&self, schema: &Value) -> String {
         if let Some(name) = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()) {
-            return format!("<a href=\"#shape-{name}\">{name}</a>");
+            return format!("<a href=\"#schema-{name}\">{name}</a>");
         }
         let choices = list(&schema["oneOf"]).chain(list(&schema["anyOf"])).map(|choice| self.kind(choice));
         let choices: Vec<String> = choices.collect();
@@ -208,14 +218,25 @@ fn at<'v>(value: &'v Value, pointer: &str) -> &'v Value {
     value.pointer(pointer).unwrap_or(&Value::Null)
 }
 
+/// The example of a body, or one of each of its schemas.
+fn examples(content: &Value) -> String {
+    let several = members(&content["examples"]).map(|(_, example)| &example["value"]);
+    let all = several.chain(Some(&content["example"]).filter(|example| !example.is_null()));
+    all.map(|example| {
+        let text = example.as_str().map_or_else(|| format!("{example:#}"), str::to_owned);
+        format!("<pre>{}</pre>", escaped(&text))
+    })
+    .collect()
+}
+
 fn access(security: &Value) -> String {
     let Some((name, scopes)) = list(security).next().and_then(|first| members(first).next()) else {
         return String::new();
     };
     let scopes: Vec<String> =
         list(scopes).map(|scope| format!(" with <code>{}</code>", escaped(text(scope)))).collect();
-    let or_not = if list(security).count() > 1 { ", or what the body says" } else { "" };
-    format!("<p class=\"access\">Takes <code>{}</code>{}{or_not}.</p>", escaped(name), scopes.concat())
+    let or_not = if list(security).count() > 1 { ", or client credentials in the body" } else { "" };
+    format!("<p class=\"access\">Requires <code>{}</code>{}{or_not}.</p>", escaped(name), scopes.concat())
 }
 
 fn prose(value: &Value) -> String {
@@ -223,7 +244,7 @@ fn prose(value: &Value) -> String {
     paragraphs.map(|paragraph| format!("<p>{}</p>", coded(paragraph))).collect()
 }
 
-/// What stands between backticks is code.
+/// Formats the text between backticks as code.
 fn coded(paragraph: &str) -> String {
     let pieces = paragraph.split('`').enumerate().map(|(at, piece)| match at % 2 {
         0 => escaped(piece),

@@ -1,4 +1,6 @@
-//! The one place where errors become answers: status, headers, body; and where they are logged, once.
+//! Turns errors into responses (status, headers, body), and logs each of them once.
+
+mod code;
 
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -8,6 +10,7 @@ use keystone_verifier::{Code, Refusal};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub(super) use self::code::ErrorCode;
 use super::decode::DecodeError;
 use crate::administration::{AdminError, Invalid};
 use crate::feed::FeedError;
@@ -33,9 +36,9 @@ pub(super) enum Problem {
     Feed(FeedError),
     Store(StoreError),
     Refused(Refusal),
-    /// The login was for setting a password.
+    /// The session exists only to set a password.
     PasswordMustChange,
-    /// No token can be judged here: the fault is not the caller's.
+    /// This replica cannot verify tokens; the caller is not at fault.
     WrongClock(WrongClock),
     /// RFC 6585 §3.
     NoPrecondition,
@@ -43,7 +46,7 @@ pub(super) enum Problem {
     MethodNotAllowed,
     /// RFC 9112 §3.2.
     Hosts,
-    /// The fault is ours, and the log has it.
+    /// An internal error, which the log has.
     Internal,
     /// RFC 9110 §7.4.
     NoTls {
@@ -51,29 +54,42 @@ pub(super) enum Problem {
     },
 }
 
-/// RFC 6749 §5.2
+/// An OAuth error response (RFC 6749 §5.2)
 #[derive(Serialize, ToSchema)]
 #[schema(as = TokenError)]
 pub(super) struct TokenErrorBody {
+    /// Stable error code, for programs
     error: &'static str,
+    /// What is wrong and what would be right, for people; may change between versions
     error_description: String,
 }
 
-/// The `code` of a problem, with its response, for the log.
+/// The `code` of a problem, kept with its response for the log.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ProblemCode(pub(super) &'static str);
 
-/// RFC 9457
+/// A problem document (RFC 9457)
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub(super) struct ProblemBody<'a> {
+    /// Always `about:blank`: `code` identifies the problem
     r#type: &'static str,
+    /// The reason phrase of the status
     title: &'static str,
+    /// The HTTP status
     status: u16,
-    /// For programs
+    /// Stable error code, for programs
     code: &'a str,
-    /// For people
+    /// What is wrong and what would be right, for people; may change between versions
     detail: &'a str,
+    /// The claim at fault, if the code is `missing_claim` or `claim_type`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    claim: Option<&'a str>,
+    /// The scopes that the request needs, if the code is `insufficient_scope`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    scope: Option<&'a str>,
 }
 
 impl From<DecodeError> for TokenError {
@@ -140,7 +156,8 @@ impl IntoResponse for TokenError {
     fn into_response(self) -> Response {
         let (status, headers, code, description) = match &self {
             Self::Decode(error) => {
-                (decode_status(error), HeaderMap::new(), "invalid_request", error.to_string())
+                let code = decode_code(error);
+                (code.status(), HeaderMap::new(), code.as_str(), error.to_string())
             }
             Self::Grant(error) => {
                 log_grant(error);
@@ -156,84 +173,79 @@ impl IntoResponse for TokenError {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         match self {
-            Self::Decode(error) => problem(decode_status(&error), "invalid_request", &error.to_string()),
-            Self::NotFound => problem(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path"),
-            Self::MethodNotAllowed => problem(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method_not_allowed",
-                "the methods of this path are in the header Allow",
-            ),
+            Self::Decode(error) => problem(decode_code(&error), &error.to_string()),
+            Self::NotFound => problem(ErrorCode::NotFound, "no route has this path"),
+            Self::MethodNotAllowed => {
+                problem(ErrorCode::MethodNotAllowed, ErrorCode::MethodNotAllowed.meaning())
+            }
             Self::Hosts => problem(
-                StatusCode::BAD_REQUEST,
-                "invalid_request",
-                "send one Host header, and over HTTP/2 the same as :authority",
+                ErrorCode::InvalidRequest,
+                "the request must have exactly one Host header, equal to :authority over HTTP/2",
             ),
-            Self::Internal => problem(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "the server failed"),
-            // Never a redirect: whoever was on the way has read the request, and would read the next one.
+            Self::Internal => problem(ErrorCode::ServerError, ErrorCode::ServerError.meaning()),
+            // Never a redirect: an eavesdropper has read this request and would read the next one.
             Self::NoTls { issuer } => {
-                let detail = format!("this is plain HTTP; ask {issuer} over TLS");
-                problem(StatusCode::MISDIRECTED_REQUEST, "tls_required", &detail)
+                let detail = format!("this request came over plain HTTP; send it to {issuer} over TLS");
+                problem(ErrorCode::TlsRequired, &detail)
             }
             Self::Refused(refusal) => refused(&refusal),
             Self::WrongClock(cause) => {
-                tracing::error!(error = %cause, "no token may be judged here");
-                unavailable("the server cannot judge tokens at the moment; try again shortly")
+                tracing::error!(error = %cause, "cannot verify tokens");
+                unavailable("the server cannot verify tokens at the moment; try again shortly")
             }
             Self::PasswordMustChange => problem(
-                StatusCode::FORBIDDEN,
-                "password_must_change",
-                "set a password of your own first, with POST /users/me/password, and log in with it",
+                ErrorCode::PasswordMustChange,
+                "the password must be changed first: set one with POST /users/me/password, then log in with it",
             ),
-            Self::NoPrecondition => problem(
-                StatusCode::PRECONDITION_REQUIRED,
-                "precondition_required",
-                "send the ETag of what you read as If-Match",
-            ),
+            Self::NoPrecondition => {
+                problem(ErrorCode::PreconditionRequired, ErrorCode::PreconditionRequired.meaning())
+            }
             Self::Admin(error) => admin(&error),
             Self::Session(error @ SessionError::NoSession) => {
-                problem(StatusCode::FORBIDDEN, "no_session", &error.to_string())
+                problem(ErrorCode::NoSession, &error.to_string())
             }
             Self::Session(error @ SessionError::Unknown) => {
-                problem(StatusCode::NOT_FOUND, "unknown_session", &error.to_string())
+                problem(ErrorCode::UnknownSession, &error.to_string())
             }
             Self::Feed(error @ FeedError::UnknownCursor) => {
-                problem(StatusCode::CONFLICT, "unknown_cursor", &error.to_string())
+                problem(ErrorCode::UnknownCursor, &error.to_string())
             }
             Self::Feed(FeedError::CannotSign(cause)) => {
-                tracing::error!(error = %cause, "no page of the feed may be signed here");
+                tracing::error!(error = %cause, "cannot sign the revocation feed");
                 unavailable("the server cannot sign at the moment; try again shortly")
             }
             Self::Feed(error @ (FeedError::Key(_) | FeedError::Claims(_))) => {
-                tracing::error!(%error, "no page of the feed could be signed");
+                tracing::error!(%error, "signing a page of the revocation feed failed");
                 Self::Internal.into_response()
             }
             Self::Session(SessionError::Store(error))
             | Self::Feed(FeedError::Store(error))
             | Self::Store(error) => Self::User(error.into()).into_response(),
-            Self::User(error) => {
-                if let UserError::Store(error) = &error {
-                    tracing::warn!(%error, "the store did not answer");
-                }
-                let (status, code) = user_status(&error);
-                let mut response = problem(status, code, &error.to_string());
-                if let Some(seconds) = user_retry(&error) {
-                    response.headers_mut().insert(RETRY_AFTER, seconds.into());
-                }
-                if let UserError::Refused(Refused::LoginTooOld(most)) = error {
-                    step_up(&mut response, most);
-                }
-                response
-            }
+            Self::User(error) => user(&error),
         }
     }
 }
 
-fn decode_status(error: &DecodeError) -> StatusCode {
+fn user(error: &UserError) -> Response {
+    if let UserError::Store(error) = error {
+        tracing::warn!(%error, "store request failed");
+    }
+    let mut response = problem(user_code(error), &error.to_string());
+    if let Some(seconds) = user_retry(error) {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    if let UserError::Refused(Refused::LoginTooOld(most)) = error {
+        step_up(&mut response, *most);
+    }
+    response
+}
+
+fn decode_code(error: &DecodeError) -> ErrorCode {
     match error {
-        DecodeError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        DecodeError::TooSlow => StatusCode::REQUEST_TIMEOUT,
-        DecodeError::ContentType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        _ => StatusCode::BAD_REQUEST,
+        DecodeError::TooLarge => ErrorCode::BodyTooLarge,
+        DecodeError::TooSlow => ErrorCode::BodyTimeout,
+        DecodeError::ContentType(_) => ErrorCode::UnsupportedMediaType,
+        _ => ErrorCode::InvalidRequest,
     }
 }
 
@@ -248,7 +260,7 @@ fn grant_status(error: &GrantError) -> (StatusCode, HeaderMap) {
             headers.insert(RETRY_AFTER, retry_after.as_secs().max(1).into());
             StatusCode::TOO_MANY_REQUESTS
         }
-        // The fault is ours: never a 400 or 401, after which clients throw their tokens away.
+        // The client is not at fault: after a 400 or 401 it would throw its tokens away.
         temporary if temporary.is_temporary() => {
             headers.insert(RETRY_AFTER, SHORTLY.into());
             StatusCode::SERVICE_UNAVAILABLE
@@ -263,43 +275,41 @@ fn grant_status(error: &GrantError) -> (StatusCode, HeaderMap) {
 
 fn log_grant(error: &GrantError) {
     match error {
-        GrantError::Store(cause) => tracing::warn!(error = %cause, "the store did not answer"),
-        GrantError::CannotSign(cause) => tracing::error!(error = %cause, "no token may be signed here"),
-        GrantError::WrongClock(cause) => tracing::error!(error = %cause, "no token may be judged here"),
-        GrantError::Mint(cause) => tracing::error!(error = %cause, "no token could be issued"),
-        GrantError::Internal(cause) => tracing::error!(error = %cause, "a token request failed"),
-        // In a flood its lines would cost more than it does. It is counted, and the line of the request says 503.
-        GrantError::Overloaded => tracing::debug!(reason = %error, "token refused"),
-        refused => tracing::info!(code = refused.code(), reason = %refused, "token refused"),
+        GrantError::Store(cause) => tracing::warn!(error = %cause, "store request failed"),
+        GrantError::CannotSign(cause) => tracing::error!(error = %cause, "cannot sign tokens"),
+        GrantError::WrongClock(cause) => tracing::error!(error = %cause, "cannot verify tokens"),
+        GrantError::Mint(cause) => tracing::error!(error = %cause, "issuing a token failed"),
+        GrantError::Internal(cause) => tracing::error!(error = %cause, "token request failed"),
+        // In a flood this line would cost more than the refusal. It is counted, and the line of the request has the 503.
+        GrantError::Overloaded => tracing::debug!(reason = %error, "token request refused"),
+        refused => tracing::info!(code = refused.code(), reason = %refused, "token request refused"),
     }
 }
 
-fn user_status(error: &UserError) -> (StatusCode, &'static str) {
+fn user_code(error: &UserError) -> ErrorCode {
     match error {
-        UserError::Username => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_username"),
-        UserError::Email => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_email"),
-        UserError::Weak(_) => (StatusCode::UNPROCESSABLE_ENTITY, "weak_password"),
-        UserError::Conflict => (StatusCode::CONFLICT, "conflict"),
-        UserError::Refused(refused) => refused_status(refused),
-        UserError::NotAUser => (StatusCode::FORBIDDEN, "not_a_user"),
-        UserError::OldPassword => (StatusCode::FORBIDDEN, "old_password"),
-        UserError::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_attempts"),
-        UserError::Overloaded | UserError::Store(StoreError::Unavailable(_) | StoreError::Migration(_)) => {
-            (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")
-        }
-        UserError::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
+        UserError::Username => ErrorCode::InvalidUsername,
+        UserError::Email => ErrorCode::InvalidEmail,
+        UserError::Weak(_) => ErrorCode::WeakPassword,
+        UserError::Conflict => ErrorCode::Conflict,
+        UserError::Refused(refused) => refused_code(refused),
+        UserError::NotAUser => ErrorCode::NotAUser,
+        UserError::OldPassword => ErrorCode::OldPassword,
+        UserError::TooMany(_) => ErrorCode::TooManyAttempts,
+        UserError::Overloaded => ErrorCode::TemporarilyUnavailable,
+        UserError::Store(error) => store_code(error),
     }
 }
 
 fn admin(error: &AdminError) -> Response {
     match error {
-        AdminError::Store(error) => tracing::warn!(%error, "the store did not answer"),
-        AdminError::Keys(error) => tracing::error!(%error, "the keys could not be changed"),
+        AdminError::Store(error) => tracing::warn!(%error, "store request failed"),
+        AdminError::Keys(error) => tracing::error!(%error, "changing the signing keys failed"),
         _ => {}
     }
-    let (status, code) = admin_status(error);
-    let mut response = problem(status, code, &error.to_string());
-    if status == StatusCode::SERVICE_UNAVAILABLE {
+    let code = admin_code(error);
+    let mut response = problem(code, &error.to_string());
+    if code == ErrorCode::TemporarilyUnavailable {
         response.headers_mut().insert(RETRY_AFTER, SHORTLY.into());
     }
     if let AdminError::TooMany(too_many) = error {
@@ -314,54 +324,59 @@ fn admin(error: &AdminError) -> Response {
 /// RFC 9470 §3.
 fn step_up(response: &mut Response, max_age: u64) {
     let challenge = format!(
-        "Bearer realm=\"keystone\", error=\"{STEP_UP}\", error_description=\"log in again\", max_age=\"{max_age}\""
+        "Bearer realm=\"keystone\", error=\"{}\", error_description=\"log in again\", max_age=\"{max_age}\"",
+        ErrorCode::InsufficientUserAuthentication.as_str()
     );
     if let Ok(challenge) = HeaderValue::try_from(challenge) {
         response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     }
 }
 
-fn admin_status(error: &AdminError) -> (StatusCode, &'static str) {
+fn admin_code(error: &AdminError) -> ErrorCode {
     match error {
-        AdminError::Invalid(Invalid::Username) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_username"),
-        AdminError::Invalid(Invalid::Email) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_email"),
-        AdminError::Invalid(Invalid::Name) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_name"),
-        AdminError::Invalid(Invalid::Text) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_text"),
-        AdminError::Client(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_client_settings"),
-        AdminError::Refused(refused) => refused_status(refused),
-        AdminError::Key(KeyRefusal::Unknown(_)) => (StatusCode::NOT_FOUND, "not_found"),
-        AdminError::Key(KeyRefusal::Compromised(_)) => (StatusCode::CONFLICT, "compromised"),
+        AdminError::Invalid(Invalid::Username) => ErrorCode::InvalidUsername,
+        AdminError::Invalid(Invalid::Email) => ErrorCode::InvalidEmail,
+        AdminError::Invalid(Invalid::Name) => ErrorCode::InvalidName,
+        AdminError::Invalid(Invalid::Text) => ErrorCode::InvalidText,
+        AdminError::Client(_) => ErrorCode::InvalidClientSettings,
+        AdminError::Refused(refused) => refused_code(refused),
+        AdminError::Key(KeyRefusal::Unknown(_)) => ErrorCode::NotFound,
+        AdminError::Key(KeyRefusal::Compromised(_)) => ErrorCode::Compromised,
         AdminError::Key(KeyRefusal::NoStandby | KeyRefusal::NotSeen | KeyRefusal::Window { .. }) => {
-            (StatusCode::CONFLICT, "no_standby")
+            ErrorCode::NoStandby
         }
-        AdminError::Key(KeyRefusal::TooMany(_)) => (StatusCode::CONFLICT, "too_many_keys"),
-        AdminError::NotAUser => (StatusCode::FORBIDDEN, "not_a_user"),
-        AdminError::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_attempts"),
-        AdminError::Overloaded | AdminError::Store(StoreError::Unavailable(_) | StoreError::Migration(_)) => {
-            (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")
-        }
-        AdminError::Store(_) | AdminError::Keys(_) => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
+        AdminError::Key(KeyRefusal::TooMany(_)) => ErrorCode::TooManyKeys,
+        AdminError::NotAUser => ErrorCode::NotAUser,
+        AdminError::TooMany(_) => ErrorCode::TooManyAttempts,
+        AdminError::Overloaded => ErrorCode::TemporarilyUnavailable,
+        AdminError::Store(error) => store_code(error),
+        AdminError::Keys(_) => ErrorCode::ServerError,
     }
 }
 
-fn refused_status(refused: &Refused) -> (StatusCode, &'static str) {
+fn store_code(error: &StoreError) -> ErrorCode {
+    match error {
+        StoreError::Unavailable(_) | StoreError::Migration(_) => ErrorCode::TemporarilyUnavailable,
+        _ => ErrorCode::ServerError,
+    }
+}
+
+fn refused_code(refused: &Refused) -> ErrorCode {
     match refused {
-        Refused::Missing => (StatusCode::NOT_FOUND, "not_found"),
-        Refused::Stale => (StatusCode::PRECONDITION_FAILED, "stale"),
-        Refused::BeyondCaller(_) | Refused::ThroughGrant => (StatusCode::FORBIDDEN, "beyond_caller"),
-        Refused::LoginTooOld(_) => (StatusCode::UNAUTHORIZED, STEP_UP),
-        Refused::LastAdministrator => (StatusCode::CONFLICT, "last_administrator"),
-        Refused::UsernameTaken => (StatusCode::CONFLICT, "username_taken"),
-        Refused::EmailTaken => (StatusCode::CONFLICT, "email_taken"),
-        Refused::DefaultScope | Refused::GrantByDefault => {
-            (StatusCode::UNPROCESSABLE_ENTITY, "default_scope")
-        }
-        Refused::PublicClient => (StatusCode::CONFLICT, "public_client"),
-        Refused::TwoSecrets => (StatusCode::CONFLICT, "two_secrets"),
-        Refused::Exists => (StatusCode::CONFLICT, "exists"),
-        Refused::BuiltIn => (StatusCode::CONFLICT, "built_in"),
-        Refused::UnknownScope(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unknown_scope"),
-        Refused::UnknownRole(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unknown_role"),
+        Refused::Missing => ErrorCode::NotFound,
+        Refused::Stale => ErrorCode::Stale,
+        Refused::BeyondCaller(_) | Refused::ThroughGrant => ErrorCode::BeyondCaller,
+        Refused::LoginTooOld(_) => ErrorCode::InsufficientUserAuthentication,
+        Refused::LastAdministrator => ErrorCode::LastAdministrator,
+        Refused::UsernameTaken => ErrorCode::UsernameTaken,
+        Refused::EmailTaken => ErrorCode::EmailTaken,
+        Refused::DefaultScope | Refused::GrantByDefault => ErrorCode::DefaultScope,
+        Refused::PublicClient => ErrorCode::PublicClient,
+        Refused::TwoSecrets => ErrorCode::TwoSecrets,
+        Refused::Exists => ErrorCode::Exists,
+        Refused::BuiltIn => ErrorCode::BuiltIn,
+        Refused::UnknownScope(_) => ErrorCode::UnknownScope,
+        Refused::UnknownRole(_) => ErrorCode::UnknownRole,
     }
 }
 
@@ -373,7 +388,7 @@ fn user_retry(error: &UserError) -> Option<u64> {
     }
 }
 
-/// The verifier's refusal, as Envoy and Node would answer it.
+/// Answers a refusal of the verifier as Envoy and Node do.
 fn refused(refusal: &Refusal) -> Response {
     log_refusal(refusal);
     let mut response = keystone_verifier::layer::answer(refusal);
@@ -387,14 +402,23 @@ pub(super) fn log_refusal(refusal: &Refusal) {
 }
 
 fn unavailable(detail: &str) -> Response {
-    let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", detail);
+    let mut response = problem(ErrorCode::TemporarilyUnavailable, detail);
     response.headers_mut().insert(RETRY_AFTER, SHORTLY.into());
     response
 }
 
-fn problem(status: StatusCode, code: &'static str, detail: &str) -> Response {
+fn problem(code: ErrorCode, detail: &str) -> Response {
+    let (status, code) = (code.status(), code.as_str());
     let title = status.canonical_reason().unwrap_or_default();
-    let body = ProblemBody { r#type: "about:blank", title, status: status.as_u16(), code, detail };
+    let body = ProblemBody {
+        r#type: "about:blank",
+        title,
+        status: status.as_u16(),
+        code,
+        detail,
+        claim: None,
+        scope: None,
+    };
     (status, [PROBLEM], Extension(ProblemCode(code)), Json(body)).into_response()
 }
 
@@ -405,8 +429,7 @@ fn printable(text: &str) -> String {
 
 const BASIC: &str = r#"Basic realm="keystone", charset="UTF-8""#;
 const PROBLEM: (&str, &str) = ("content-type", "application/problem+json");
-const STEP_UP: &str = "insufficient_user_authentication";
-/// Seconds after which to try again what failed on our side.
+/// Seconds after which a request that failed here may be repeated.
 const SHORTLY: u64 = 2;
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use utoipa::IntoParams;
 
 use super::App;
+use super::error::ErrorCode::{TemporarilyUnavailable, UnknownCursor};
 use super::error::Problem;
 use super::layers::never_stored;
 use super::openapi::IfNoneMatch;
@@ -19,36 +20,31 @@ use crate::grammar::FeedCursor;
 use crate::keys::Jwks;
 use crate::store::Position;
 
-/// The keys that sign the revocation feed, and nothing else (RFC 7517)
+/// Get the keys of the revocation feed
+///
+/// The JSON Web Key Set (RFC 7517) that verifies pages of the revocation feed. These keys sign nothing else.
 #[utoipa::path(
     get,
     path = KEYS,
     params(IfNoneMatch),
-    responses(
-        (status = 200, body = Jwks, content_type = "application/jwk-set+json", headers(("ETag" = String))),
-        (status = 304),
-    ),
+    responses((status = 200, body = Jwks, content_type = "application/jwk-set+json", headers(("ETag" = String))),
+        (status = 304)),
 )]
 pub(super) async fn keys(State(app): State<App>, headers: HeaderMap) -> Response {
     key_set(&app, &app.issuer.keys.feed.jwks, &headers)
 }
 
-/// What was revoked after a place in the feed, as a signed page
+/// Read the revocation feed
 ///
-/// A compact JWS (RFC 7515) of the type `keystone-revocations+jwt`. A page is good for ten seconds; one without events is the
-/// proof that there is nothing newer. `to` of one page is `after` of the next, which is due at once where `more` is true.
-/// A place that is not there any more is answered with 409: start again without `after`.
+/// Returns the revocations after a cursor as a compact JWS (RFC 7515) of type `keystone-revocations+jwt`. A page is valid for
+/// ten seconds; a page without events proves that there is nothing newer. `to` of one page is `after` of the next, which can
+/// be fetched immediately if `more` is true. After a 409, start again without `after`.
 #[utoipa::path(
     get,
     path = REVOCATIONS,
     params(After),
-    responses(
-        (status = 200, body = String, content_type = FEED),
-        (status = 400),
-        (status = 409),
-        (status = 500),
-        (status = 503),
-    ),
+    responses((status = 200, body = String, content_type = FEED, example = "eyJhbGciOiJFZERTQSIsImtpZCI6Ii4uLiIsInR5cCI6ImtleXN0b25lLXJldm9jYXRpb25zK2p3dCJ9.eyJpc3MiOiIuLi4ifQ.c2lnbmF0dXJl")),
+    extensions(("x-errors" = json!([UnknownCursor, TemporarilyUnavailable]))),
 )]
 pub(super) async fn revocations(State(app): State<App>, uri: Uri) -> Response {
     let answer = match page(&app, &uri).await {
@@ -78,7 +74,7 @@ fn after(uri: &Uri) -> Result<Option<Position>, Problem> {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "a description of what `after` reads")]
 struct After {
-    /// `to` of the page before; from the beginning if not said
+    /// `to` of the previous page; without it, the feed starts at the beginning
     #[param(value_type = Option<FeedCursor>, inline)]
     after: Option<String>,
 }

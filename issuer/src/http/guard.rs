@@ -47,7 +47,7 @@ impl Guard {
                 etag: Mutex::default(),
             }),
             Err(error) => {
-                tracing::error!(%error, "the issuer's own policy does not load; its routes are closed");
+                tracing::error!(%error, "loading the issuer's own policy failed; its routes are closed");
                 None
             }
         }
@@ -128,7 +128,7 @@ impl FromRequestParts<App> for Caller {
     }
 }
 
-/// All that a login brings with a password that must be changed.
-const CHANGE_PASSWORD: &str = "/users/me/password";
+/// The only route that a session may use while its password must be changed.
+pub(super) const CHANGE_PASSWORD: &str = "/users/me/password";
 /// The issuer as a resource.
 const AUDIENCE: &str = "keystone";

@@ -35,7 +35,7 @@ impl WriteProbe {
                 let probed = store.probe_write().await;
                 *last = Some((Instant::now(), probed.is_ok()));
                 if let Err(error) = &probed {
-                    tracing::warn!(%error, "not ready: the store takes no changes");
+                    tracing::warn!(%error, "not ready: the database does not accept writes");
                 }
                 probed.is_ok()
             }
@@ -71,7 +71,7 @@ pub(super) async fn ready(State(app): State<App>, stopping: Option<Extension<Sto
         "cache": word(cache.is_ok()),
     });
     if let Err(error) = signing {
-        tracing::error!(%error, "not ready: no token may be signed here");
+        tracing::error!(%error, "not ready: cannot sign tokens");
     }
     let code = if status == "ready" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (code, Json(body)).into_response()

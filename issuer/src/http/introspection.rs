@@ -16,9 +16,10 @@ use crate::grant::GrantError;
 use crate::introspection::{self, Introspection, IntrospectionRequest};
 use crate::secret::Secret;
 
-/// Tells a confidential client about a token (RFC 7662)
+/// Introspect a token
 ///
-/// `token_type_hint` is not needed.
+/// The introspection endpoint of RFC 7662, for confidential clients. A token is shown to the client that received it and to
+/// clients that hold a scope of a resource in its `aud`; for all others it is inactive.
 #[utoipa::path(
     post,
     path = "/auth/introspect",
@@ -39,10 +40,11 @@ pub(super) async fn introspect(
     Ok(Json(Answer { active: about.is_some(), about }).into_response())
 }
 
-/// RFC 7662 §2.2. Of an inactive token nothing else is said.
+/// The state of a token (RFC 7662 §2.2)
 #[derive(Serialize, ToSchema)]
 #[schema(as = Introspection)]
 struct Answer {
+    /// Whether the token is valid now. If not, the response has no other member
     active: bool,
     #[serde(flatten)]
     about: Option<Introspection>,

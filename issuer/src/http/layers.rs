@@ -222,7 +222,7 @@ impl Drop for Entry {
         let seconds = (world.now() - self.begun).as_seconds_f64();
         let (status, milliseconds) = (self.status, (seconds * 1e6).round() / 1e3);
         self.span.in_scope(|| match status {
-            HUNG_UP => tracing::info!(milliseconds, "the client hung up"),
+            HUNG_UP => tracing::info!(milliseconds, "client disconnected"),
             // Every verifier polls these, this issuer among them: their lines would be most of the log.
             200 | 304 if POLLED.contains(&self.asked.endpoint.as_str()) => {
                 tracing::debug!(status, milliseconds, "answered");

@@ -20,21 +20,23 @@ use super::openapi::IfNoneMatch;
 use crate::keys::{Document, Jwks};
 use crate::store::GrantType;
 
-/// The public keys (RFC 7517)
+/// Get the signing keys
+///
+/// The JSON Web Key Set (RFC 7517) that verifies access tokens.
 #[utoipa::path(
     get,
     path = JWKS,
     params(IfNoneMatch),
-    responses(
-        (status = 200, body = Jwks, content_type = "application/jwk-set+json", headers(("ETag" = String))),
-        (status = 304),
-    ),
+    responses((status = 200, body = Jwks, content_type = "application/jwk-set+json", headers(("ETag" = String))),
+        (status = 304)),
 )]
 pub(super) async fn jwks(State(app): State<App>, headers: HeaderMap) -> Response {
     key_set(&app, &app.issuer.keys.current().jwks, &headers)
 }
 
-/// What this server offers, and where (RFC 8414)
+/// Get the server metadata
+///
+/// The authorization server metadata of RFC 8414.
 #[utoipa::path(
     get,
     path = METADATA,
@@ -61,17 +63,38 @@ pub(super) async fn preflight() -> impl IntoResponse {
 /// `response_types_supported`: no endpoint takes a response type.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Metadata {
+    /// The issuer identifier
+    #[schema(example = "https://id.example.com")]
     issuer: String,
+    /// The URL of the token endpoint
+    #[schema(example = "https://id.example.com/auth/token")]
     token_endpoint: String,
+    /// The URL of the signing keys
+    #[schema(example = "https://id.example.com/.well-known/jwks.json")]
     jwks_uri: String,
+    /// The supported grant types
+    #[schema(example = json!(["password", "client_credentials", "refresh_token"]))]
     grant_types_supported: [GrantType; 3],
+    /// The client authentication methods of the token endpoint
+    #[schema(example = json!(["client_secret_basic", "client_secret_post", "none"]))]
     token_endpoint_auth_methods_supported: [&'static str; 3],
+    /// The URL of the revocation endpoint
+    #[schema(example = "https://id.example.com/auth/revoke")]
     revocation_endpoint: String,
+    /// The client authentication methods of the revocation endpoint
+    #[schema(example = json!(["client_secret_basic", "client_secret_post", "none"]))]
     revocation_endpoint_auth_methods_supported: [&'static str; 3],
+    /// The URL of the introspection endpoint
+    #[schema(example = "https://id.example.com/auth/introspect")]
     introspection_endpoint: String,
+    /// The client authentication methods of the introspection endpoint
+    #[schema(example = json!(["client_secret_basic", "client_secret_post"]))]
     introspection_endpoint_auth_methods_supported: [&'static str; 2],
-    /// Keystone's own: the signed revocation feed, and the keys that it is signed with.
+    /// The URL of the revocation feed (an extension of Keystone)
+    #[schema(example = "https://id.example.com/.well-known/keystone/revocations")]
     keystone_revocations_uri: String,
+    /// The URL of the keys of the revocation feed (an extension of Keystone)
+    #[schema(example = "https://id.example.com/.well-known/keystone/feed-jwks.json")]
     keystone_revocations_jwks_uri: String,
 }
 

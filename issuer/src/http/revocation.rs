@@ -16,9 +16,10 @@ use crate::grant::{self, GrantError};
 use crate::revocation;
 use crate::secret::Secret;
 
-/// Revokes a token of the client's own (RFC 7009)
+/// Revoke a token
 ///
-/// What is unknown or somebody else's is revoked already, and answered alike. `token_type_hint` is not needed.
+/// The revocation endpoint of RFC 7009. A client revokes its own tokens; a refresh token ends its session. The response is the
+/// same for unknown, expired and other clients' tokens.
 #[utoipa::path(
     post,
     path = "/auth/revoke",

@@ -81,7 +81,7 @@ pub async fn serve(listener: TcpListener, terms: Terms, stop: Stop) {
             Ok(None) => {}
             Err(error) => {
                 // Out of descriptors, mostly: the connections under way need a moment to end.
-                tracing::warn!(%error, "a connection could not be accepted");
+                tracing::warn!(%error, "accepting a connection failed");
                 tokio::time::sleep(BREATH).await;
             }
         }
@@ -91,7 +91,7 @@ pub async fn serve(listener: TcpListener, terms: Terms, stop: Stop) {
     tokio::time::sleep(BREATH).await;
     leaving.send_replace(true);
     if tokio::time::timeout(FAREWELL, leaving.closed()).await.is_err() {
-        tracing::warn!("connections that did not end in time were cut");
+        tracing::warn!("connections that did not end in time were closed");
     }
 }
 

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use super::App;
 use super::context::Context;
 use super::decode::NoBody;
+use super::error::ErrorCode::{NoSession, UnknownSession};
 use super::error::Problem;
 use super::guard::Caller;
 use crate::grammar::SessionIdText;
@@ -20,11 +21,14 @@ use crate::own_sessions::{self, SessionError};
 use crate::store::{LiveSession, SessionId};
 use crate::{access, hex};
 
-/// One's own sessions, the newest first
+/// List your sessions
+///
+/// Returns your active sessions, the newest first.
 #[utoipa::path(
     get,
     path = "/users/me/sessions",
     responses((status = 200, body = OwnSessions)),
+    extensions(("x-errors" = json!([NoSession]))),
 )]
 pub(super) async fn list(State(app): State<App>, Caller(caller): Caller) -> Result<Response, Problem> {
     let sessions = own_sessions::list(&app.issuer, &caller).await?;
@@ -33,12 +37,15 @@ pub(super) async fn list(State(app): State<App>, Caller(caller): Caller) -> Resu
     Ok(Json(OwnSessions { sessions }).into_response())
 }
 
-/// Ends one of one's own sessions
+/// End one of your sessions
+///
+/// The tokens of the session are revoked.
 #[utoipa::path(
     delete,
     path = "/users/me/sessions/{id}",
-    params(("id" = inline(SessionIdText), Path)),
-    responses((status = 204), (status = 404)),
+    params(("id" = inline(SessionIdText), Path, description = "The id of the session")),
+    responses((status = 204)),
+    extensions(("x-errors" = json!([NoSession, UnknownSession]))),
 )]
 pub(super) async fn end(
     State(app): State<App>,
@@ -52,13 +59,14 @@ pub(super) async fn end(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Ends the session of the presented access token
+/// Log out
 ///
-/// A token for any resource may do so.
+/// Ends the session of the access token and revokes its tokens. A token for any resource is accepted.
 #[utoipa::path(
     post,
     path = "/auth/logout",
     responses((status = 204)),
+    extensions(("x-errors" = json!([NoSession]))),
 )]
 pub(super) async fn log_out(
     State(app): State<App>,
@@ -71,22 +79,32 @@ pub(super) async fn log_out(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// An object, so that it can say more one day. At most `sessions.max_per_user`, so there are no pages.
+/// Your sessions
 #[derive(Serialize, ToSchema)]
 struct OwnSessions<'a> {
+    /// The sessions, the newest first; at most `sessions.max_per_user`
     sessions: Vec<OwnSession<'a>>,
 }
 
+/// One of your sessions
 #[derive(Serialize, ToSchema)]
 struct OwnSession<'a> {
+    /// The session id, which is `sid` in its tokens
+    #[schema(example = "0f6a1b2c3d4e5f60718293a4b5c6d7e8")]
     id: String,
+    /// The client at which the user logged in
+    #[schema(example = "orders-app")]
     client_id: &'a str,
+    /// When the user logged in
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
+    /// When the session last received tokens
     #[serde(with = "time::serde::rfc3339")]
     last_used_at: OffsetDateTime,
+    /// When the session expires at the latest
     #[serde(with = "time::serde::rfc3339")]
     expires_at: OffsetDateTime,
+    /// Whether the request was made in this session
     current: bool,
 }
 

@@ -17,9 +17,10 @@ use super::client_authentication::presented;
 use super::context::Context;
 use super::cors;
 use super::decode::Parameters;
+use super::error::ErrorCode::{InvalidGrant, InvalidScope, UnauthorizedClient, UnsupportedGrantType};
 use super::error::TokenError;
 use crate::attempts::Source;
-use crate::grammar::{NotEmpty, ScopeList};
+use crate::grammar::{ClientCredentialsGrant, NotEmpty, PasswordGrant, RefreshTokenGrant, ScopeList};
 use crate::grant::{self, GrantError, GrantRequest, Granted, ScopeFault, TokenRequest};
 use crate::issuer::Issuer;
 use crate::metrics::Metrics;
@@ -27,12 +28,16 @@ use crate::rbac;
 use crate::secret::Secret;
 use crate::store::{Client, RequestContext};
 
-/// Issues tokens (RFC 6749)
+/// Issue tokens
+///
+/// The token endpoint of RFC 6749 §3.2 for the grant types `password`, `client_credentials` and `refresh_token`. The body is
+/// a form or a JSON object of strings.
 #[utoipa::path(
     post,
     path = "/auth/token",
     request_body(content((TokenRequestBody = "application/x-www-form-urlencoded"), (TokenRequestBody = "application/json"))),
     responses((status = 200, body = Success)),
+    extensions(("x-errors" = json!([InvalidGrant, UnauthorizedClient, UnsupportedGrantType, InvalidScope]))),
 )]
 pub(super) async fn issue(
     State(app): State<App>,
@@ -104,8 +109,8 @@ impl Drop for Attempt {
     }
 }
 
-/// What a token request may say. Of a client that authenticates in the header, `client_id` is the same or absent, and
-/// `client_secret` is absent
+/// A token request. If the client authenticates in the `Authorization` header, `client_id` must be the same or absent, and
+/// `client_secret` absent
 #[derive(ToSchema)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "a description: `Parameters` reads forms and JSON alike")]
@@ -115,77 +120,96 @@ enum TokenRequestBody {
     RefreshToken(RefreshTokenRequest),
 }
 
-/// A login (RFC 6749 §4.3.2)
+/// The password grant (RFC 6749 §4.3.2)
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "a description")]
 struct PasswordRequest {
-    #[schema(pattern = "^password$")]
+    /// The grant type
+    #[schema(value_type = PasswordGrant)]
     grant_type: String,
-    #[schema(value_type = NotEmpty)]
+    /// The username
+    #[schema(value_type = NotEmpty, example = "alice")]
     username: String,
-    #[schema(value_type = NotEmpty)]
+    /// The password
+    #[schema(value_type = NotEmpty, example = "nine purple hats")]
     password: String,
-    /// Without it, what the client gets by default
+    /// The requested scopes; without it, the default scopes of the client
     #[schema(value_type = ScopeList, required = false)]
     scope: Option<String>,
-    /// Where no `Authorization` header names the client
-    #[schema(nullable = false)]
+    /// The client, if the request has no `Authorization` header
+    #[schema(nullable = false, example = "orders-app")]
     client_id: Option<String>,
-    #[schema(nullable = false)]
+    /// The secret of a confidential client, if the request has no `Authorization` header
+    #[schema(nullable = false, example = "kscs_…")]
     client_secret: Option<String>,
-    /// Are ignored, each once
+    /// Unknown parameters are ignored; a repeated one is an error
     #[serde(flatten)]
     others: BTreeMap<String, String>,
 }
 
-/// A client for itself (RFC 6749 §4.4.2)
+/// The client credentials grant (RFC 6749 §4.4.2)
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "a description")]
 struct ClientCredentialsRequest {
-    #[schema(pattern = "^client_credentials$")]
+    /// The grant type
+    #[schema(value_type = ClientCredentialsGrant)]
     grant_type: String,
-    /// Without it, what the client gets by default
+    /// The requested scopes; without it, the default scopes of the client
     #[schema(value_type = ScopeList, required = false)]
     scope: Option<String>,
-    /// Where no `Authorization` header names the client
-    #[schema(nullable = false)]
+    /// The client, if the request has no `Authorization` header
+    #[schema(nullable = false, example = "orders-app")]
     client_id: Option<String>,
-    #[schema(nullable = false)]
+    /// The secret of a confidential client, if the request has no `Authorization` header
+    #[schema(nullable = false, example = "kscs_…")]
     client_secret: Option<String>,
-    /// Are ignored, each once
+    /// Unknown parameters are ignored; a repeated one is an error
     #[serde(flatten)]
     others: BTreeMap<String, String>,
 }
 
-/// The next token of a session (RFC 6749 §6)
+/// The refresh token grant (RFC 6749 §6)
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "a description")]
 struct RefreshTokenRequest {
-    #[schema(pattern = "^refresh_token$")]
+    /// The grant type
+    #[schema(value_type = RefreshTokenGrant)]
     grant_type: String,
-    #[schema(value_type = NotEmpty)]
+    /// The latest refresh token of the session
+    #[schema(value_type = NotEmpty, example = "ksrt_…")]
     refresh_token: String,
-    /// Without it, what the session holds
+    /// The requested scopes; without it, those of the session
     #[schema(value_type = ScopeList, required = false)]
     scope: Option<String>,
-    /// Where no `Authorization` header names the client
-    #[schema(nullable = false)]
+    /// The client, if the request has no `Authorization` header
+    #[schema(nullable = false, example = "orders-app")]
     client_id: Option<String>,
-    #[schema(nullable = false)]
+    /// The secret of a confidential client, if the request has no `Authorization` header
+    #[schema(nullable = false, example = "kscs_…")]
     client_secret: Option<String>,
-    /// Are ignored, each once
+    /// Unknown parameters are ignored; a repeated one is an error
     #[serde(flatten)]
     others: BTreeMap<String, String>,
 }
 
-/// RFC 6749 §5.1
+/// The tokens (RFC 6749 §5.1)
 #[derive(Serialize, ToSchema)]
 #[schema(as = Tokens)]
 struct Success<'a> {
+    /// The access token (RFC 9068)
+    #[schema(example = "eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCJ9…")]
     access_token: &'a str,
+    /// Always `Bearer`
+    #[schema(example = "Bearer")]
     token_type: &'static str,
+    /// Seconds until the access token expires
+    #[schema(example = 300)]
     expires_in: i64,
+    /// The scopes of the access token
+    #[schema(example = "orders:read")]
     scope: &'a str,
+    /// The refresh token of the session; only for users, and a new one with every response
+    #[schema(example = "ksrt_…")]
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<&'a str>,
 }

@@ -11,6 +11,10 @@ use super::address::ClientAddress;
 use super::admin::users::{User, shown};
 use super::conditional::required;
 use super::decode::{json, present};
+use super::error::ErrorCode::{
+    BeyondCaller, Conflict, EmailTaken, InvalidEmail, NotAUser, NotFound, OldPassword, TooManyAttempts,
+    WeakPassword,
+};
 use super::error::Problem;
 use super::guard::Caller;
 use super::openapi::IfMatch;
@@ -21,11 +25,12 @@ use crate::secret::Secret;
 use crate::store::administration::Refused;
 use crate::users::{self, NewPassword};
 
-/// One's own account
+/// Get your account
 #[utoipa::path(
     get,
     path = "/users/me",
-    responses((status = 200, body = User, headers(("ETag" = String))), (status = 404)),
+    responses((status = 200, body = User, headers(("ETag" = String)))),
+    extensions(("x-errors" = json!([NotAUser, BeyondCaller, NotFound]))),
 )]
 pub(super) async fn read(State(app): State<App>, Caller(caller): Caller) -> Result<Response, Problem> {
     let by = authority(&app.issuer, &caller, ACCOUNT);
@@ -35,22 +40,26 @@ pub(super) async fn read(State(app): State<App>, Caller(caller): Caller) -> Resu
     Ok(shown(user.ok_or(AdminError::Refused(Refused::Missing))?))
 }
 
+/// The changes to your account
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct AccountPatch {
-    /// `null`: none any more.
+    /// The new e-mail address; `null` removes it
     #[schema(value_type = Option<EmailAddress>)]
     #[serde(default, deserialize_with = "present")]
     email: Option<Option<String>>,
 }
 
-/// Changes one's own e-mail address
+/// Update your account
+///
+/// Changes or removes your e-mail address.
 #[utoipa::path(
     patch,
     path = "/users/me",
     params(IfMatch),
     request_body = AccountPatch,
-    responses((status = 200, body = User, headers(("ETag" = String))), (status = 404), (status = 409), (status = 422), (status = 429)),
+    responses((status = 200, body = User, headers(("ETag" = String)))),
+    extensions(("x-errors" = json!([NotAUser, BeyondCaller, NotFound, EmailTaken, InvalidEmail, TooManyAttempts]))),
 )]
 pub(super) async fn change(
     State(app): State<App>,
@@ -69,21 +78,27 @@ pub(super) async fn change(
     Ok(shown(administration::change_user(&app.issuer, &by, target, wishes).await?))
 }
 
+/// The old and the new password
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct OwnPassword {
-    /// Needed wherever there is one.
+    /// The current password; required unless the account has none
+    #[schema(example = "nine purple hats")]
     old_password: Option<String>,
-    #[schema(value_type = NewPasswordText)]
+    /// The new password
+    #[schema(value_type = NewPasswordText, example = "seven green umbrellas")]
     new_password: String,
 }
 
-/// Changes one's own password; every other session ends
+/// Change your password
+///
+/// Ends your other sessions. If the password had to be changed, it ends this session too: log in with the new one.
 #[utoipa::path(
     post,
     path = "/users/me/password",
     request_body = OwnPassword,
-    responses((status = 204), (status = 409), (status = 422), (status = 429)),
+    responses((status = 204)),
+    extensions(("x-errors" = json!([NotAUser, OldPassword, Conflict, WeakPassword, TooManyAttempts]))),
 )]
 pub(super) async fn change_password(
     State(app): State<App>,

@@ -7,28 +7,38 @@ use utoipa::ToSchema;
 
 use crate::store::{KeyHistory, KeyLine, KeyState};
 
-/// A signing key, and where it is in its life
+/// A signing key and its lifecycle
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = SigningKey)]
 pub struct KeyView {
+    /// The key id, as in the header of tokens
+    #[schema(example = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k")]
     pub kid: String,
+    /// The algorithm (RFC 7518 §3.1)
+    #[schema(example = "EdDSA")]
     pub alg: String,
+    /// The state in the lifecycle of the key
     pub state: KeyState,
+    /// When the key was added to the key set
     #[schema(format = DateTime)]
     pub published_at: String,
-    /// Of a key that has not signed yet: since when the published key set held it whenever the issuer looked.
+    /// Since when every check of the published key set found the key; only for a key that has not signed yet
     #[schema(format = DateTime)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seen_since: Option<String>,
+    /// When the key starts to sign
     #[schema(format = DateTime)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub activates_at: Option<String>,
+    /// When the key stops signing
     #[schema(format = DateTime)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retires_at: Option<String>,
+    /// When the key is removed from the key set
     #[schema(format = DateTime)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub removed_at: Option<String>,
+    /// When the key was revoked as compromised
     #[schema(format = DateTime)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compromised_at: Option<String>,

@@ -86,15 +86,16 @@ pub struct KeyLine {
     pub watch: Option<Duration>,
 }
 
+/// The state of a signing key
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyState {
-    /// Known to verifiers, and ready.
+    /// Published, and next to sign.
     Standby,
-    /// Will sign from a time that is set.
+    /// Published, with a time from which it signs.
     Planned,
     Active,
-    /// Signs no more; tokens it signed may still live.
+    /// No longer signs; tokens that it signed may still be valid.
     Retired,
     Removed,
     Compromised,
@@ -228,23 +229,21 @@ impl KeyChange {
 /// Why a person's wish about a key is not fulfilled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyRefusal {
-    #[error("there is no signing key `{0}`; `keystone keys list` shows all")]
+    #[error("signing key `{0}` does not exist; `keystone keys list` lists all keys")]
     Unknown(String),
-    #[error("the signing key `{0}` is compromised already")]
+    #[error("signing key `{0}` is already marked as compromised")]
     Compromised(String),
-    #[error(
-        "there is no standby for `keys.algorithm` to rotate to; `keystone serve` publishes one within seconds"
-    )]
+    #[error("no standby key for `keys.algorithm` exists; `keystone serve` publishes one within seconds")]
     NoStandby,
     #[error(
-        "no look at the published key set found the standby everywhere lately; `keystone serve` looks every minute and logs what it misses"
+        "no recent check of the published key set found the standby key everywhere; `keystone serve` checks every minute and logs what is missing"
     )]
     NotSeen,
-    #[error("{0} keys are known to verifiers, who take no more than 32; wait until old ones are removed")]
+    #[error("the key set has {0} keys, and verifiers accept at most 32; wait until retired keys are removed")]
     TooMany(usize),
     /// A second emergency before the new standby is known everywhere.
     #[error(
-        "no standby is known to every verifier yet: for up to {seconds} seconds verifiers would refuse good tokens; wait, or say --now (over HTTP: \"now\": true)"
+        "some verifiers have not fetched the standby key yet and would reject valid tokens for up to {seconds} seconds; wait, or pass --now (over HTTP: \"now\": true)"
     )]
     Window { seconds: u64 },
 }

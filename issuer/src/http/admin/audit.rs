@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::super::App;
 use super::super::decode::DecodeError;
+use super::super::error::ErrorCode::BeyondCaller;
 use super::super::error::Problem;
 use super::super::guard::Caller;
 use super::super::openapi::Limited;
@@ -19,20 +20,23 @@ use crate::store::administration::{AuditEntry, AuditSearch};
 
 pub(in crate::http) const READ: &str = "keystone:audit:read";
 
-/// Who changed what, the newest first
+/// Search the audit log
+///
+/// Returns the matching entries, the newest first.
 #[utoipa::path(
     get,
     path = "/admin/audit",
     params(
-        ("actor" = inline(Option<Words>), Query, description = "`user:` and an id, `client:` and a `client_id`, `operator` or `schedule`"),
-        ("action" = inline(Option<Words>), Query, description = "What the action begins with"),
-        ("target" = inline(Option<Words>), Query),
-        ("since" = Option<OffsetDateTime>, Query),
-        ("until" = Option<OffsetDateTime>, Query),
-        ("cursor" = Option<i64>, Query, description = "`next` of the page before"),
+        ("actor" = inline(Option<Words>), Query, description = "Who made the change: `user:` and an id, `client:` and a `client_id`, `operator` or `schedule`"),
+        ("action" = inline(Option<Words>), Query, description = "Prefix of the action"),
+        ("target" = inline(Option<Words>), Query, description = "The id or name of the changed object"),
+        ("since" = Option<OffsetDateTime>, Query, description = "Only entries from this time on"),
+        ("until" = Option<OffsetDateTime>, Query, description = "Only entries before this time"),
+        ("cursor" = Option<i64>, Query, description = "`next` of the previous page"),
         Limited,
     ),
     responses((status = 200, body = AuditLog)),
+    extensions(("x-errors" = json!([BeyondCaller]))),
 )]
 pub(in crate::http) async fn list(
     State(app): State<App>,
@@ -62,46 +66,72 @@ fn search(uri: &Uri) -> Result<AuditSearch, DecodeError> {
     Ok(search)
 }
 
+/// A page of the audit log
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct AuditLog {
+    /// The entries of this page, the newest first
     entries: Vec<AuditLogEntry>,
-    /// The cursor of the next page, if there may be one
+    /// The cursor of the next page; `null` on the last page
+    #[schema(example = 41)]
     next: Option<i64>,
 }
 
+/// A change or a login
 #[derive(Serialize, ToSchema)]
 struct AuditLogEntry {
+    /// The number of the entry
+    #[schema(example = 42)]
     id: i64,
+    /// When the change was made
     #[serde(with = "time::serde::rfc3339")]
     at: OffsetDateTime,
+    /// Who made the change: `user:` and an id, `client:` and a `client_id`, `operator` or `schedule`
+    #[schema(example = "client:keystone-console")]
     actor: String,
-    /// The user's or client's name as it was then
+    /// The name of the user or client at that time
+    #[schema(example = "admin")]
     actor_name: Option<String>,
+    /// What was done
+    #[schema(example = "role.updated")]
     action: String,
+    /// The id or name of the changed object
+    #[schema(example = "customer")]
     target: String,
-    /// Where `target` is an id: what it was called
+    /// The name of the object at that time, if `target` is an id
+    #[schema(example = "alice")]
     target_name: Option<String>,
-    /// The client whose token was shown, or that asked
+    /// The client whose token was used, or that made the request
+    #[schema(example = "keystone-console")]
     client_id: Option<String>,
-    /// `x-request-id` of the answer; none where no request asked
+    /// The `x-request-id` of the response; `null` if the change was not made by a request
+    #[schema(example = "9f86d081884c7d65")]
     request_id: Option<String>,
-    /// Where the request came from: the /24 of an IPv4 address, the /48 of an IPv6 one
+    /// The network that the request came from: the /24 of an IPv4 address or the /48 of an IPv6 address
+    #[schema(example = "192.0.2.0/24")]
     network: Option<String>,
-    /// Each member that is not as it was; no secret, and nothing about passwords
+    /// The members that changed; never a secret, and nothing about passwords
     #[schema(value_type = Option<Vec<Change>>)]
     changes: Option<serde_json::Value>,
 }
 
-/// A member before and after: `from` and `to`, or what was `added` to a set and `removed` from it
+/// A member before and after
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "a description: the store writes it")]
 struct Change {
+    /// The name of the member
+    #[schema(example = "scopes")]
     member: String,
+    /// The value before, of a single value
+    #[schema(example = "Buys")]
     from: Option<String>,
+    /// The value after, of a single value
+    #[schema(example = "Buys things")]
     to: Option<String>,
-    #[schema(nullable = false)]
+    /// What was added, of a set
+    #[schema(nullable = false, example = json!(["orders:write"]))]
     added: Option<Vec<String>>,
-    #[schema(nullable = false)]
+    /// What was removed, of a set
+    #[schema(nullable = false, example = json!(["orders:read"]))]
     removed: Option<Vec<String>>,
 }
 

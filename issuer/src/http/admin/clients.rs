@@ -14,6 +14,10 @@ use super::super::App;
 use super::super::conditional::{created, honoured, required, versioned};
 use super::super::decode::NoBody;
 use super::super::decode::{json, whole};
+use super::super::error::ErrorCode::{
+    BeyondCaller, BuiltIn, DefaultScope, Exists, InsufficientUserAuthentication, InvalidClientSettings,
+    InvalidText, NotFound, PublicClient, TwoSecrets, UnknownScope,
+};
 use super::super::error::Problem;
 use super::super::guard::Caller;
 use super::super::openapi::{IfMatch, IfMatchOrNot, Paged};
@@ -28,12 +32,15 @@ use crate::store::administration::{ClientChange, ClientProfile, Refused, SecretS
 pub(in crate::http) const READ: &str = "keystone:clients:read";
 pub(in crate::http) const WRITE: &str = "keystone:clients:write";
 
-/// The clients, by `client_id`
+/// List clients
+///
+/// Returns the clients in order of their `client_id`.
 #[utoipa::path(
     get,
     path = "/admin/clients",
     params(Paged),
     responses((status = 200, body = Clients)),
+    extensions(("x-errors" = json!([BeyondCaller]))),
 )]
 pub(in crate::http) async fn list(
     State(app): State<App>,
@@ -47,12 +54,15 @@ pub(in crate::http) async fn list(
     Ok(Json(Clients { clients: clients.into_iter().map(Client::from).collect(), next }))
 }
 
-/// One client, and which secrets it has
+/// Get a client
+///
+/// Returns the client and which secrets it has, never a secret itself.
 #[utoipa::path(
     get,
     path = "/admin/clients/{client_id}",
-    params(("client_id" = inline(NameInPath), Path)),
-    responses((status = 200, body = ClientWithSecrets, headers(("ETag" = String))), (status = 404)),
+    params(("client_id" = inline(NameInPath), Path, description = "The `client_id`")),
+    responses((status = 200, body = ClientWithSecrets, headers(("ETag" = String)))),
+    extensions(("x-errors" = json!([BeyondCaller, NotFound]))),
 )]
 pub(in crate::http) async fn read(
     State(app): State<App>,
@@ -67,12 +77,16 @@ pub(in crate::http) async fn read(
     Ok(versioned(&client.version(), ClientWithSecrets { client: client.into(), secrets }))
 }
 
-/// Makes a client; a confidential one gets its secret
+/// Create a client
+///
+/// The response for a confidential client is the only place that shows its secret. The caller must hold every scope of the
+/// client.
 #[utoipa::path(
     post,
     path = "/admin/clients",
     request_body = NewClient,
-    responses((status = 201, body = CreatedClient, headers(("ETag" = String), ("Location" = String))), (status = 409), (status = 422)),
+    responses((status = 201, body = CreatedClient, headers(("ETag" = String), ("Location" = String)))),
+    extensions(("x-errors" = json!([InsufficientUserAuthentication, BeyondCaller, BuiltIn, Exists, InvalidClientSettings, UnknownScope]))),
 )]
 pub(in crate::http) async fn create(
     State(app): State<App>,
@@ -90,32 +104,45 @@ pub(in crate::http) async fn create(
     Ok(located(&app, "/admin/clients", &client_id, made))
 }
 
+/// The changes to a client
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ClientPatch {
+    /// The name, for people
     #[schema(value_type = Option<Description>)]
     name: Option<String>,
+    /// Whether the client can request tokens
     enabled: Option<bool>,
+    /// The grant types that the client may use
     #[schema(value_type = Option<Vec<GrantType>>)]
     grants: Option<BTreeSet<GrantType>>,
+    /// The names of the scopes that the client may request
     #[schema(value_type = Option<Vec<ScopeName>>)]
     scopes: Option<BTreeSet<String>>,
+    /// The scopes of a token request without `scope`; must be among `scopes`
     #[schema(value_type = Option<Vec<ScopeName>>)]
     default_scopes: Option<BTreeSet<String>>,
+    /// The origins of the web pages of the client, for CORS
     #[schema(value_type = Option<Vec<Origin>>)]
     origins: Option<BTreeSet<String>>,
+    /// Whether the client reports the address of its user in `X-Forwarded-For`; confidential clients only
     forwards_user_address: Option<bool>,
 }
 
-/// Changes a client
+/// Update a client
 ///
-/// A client that loses a scope or is disabled loses its tokens.
+/// A member that is left out stays as it is. Disabling a client or removing a scope revokes the tokens of the client. The
+/// caller must hold every scope of the client.
 #[utoipa::path(
     patch,
     path = "/admin/clients/{client_id}",
-    params(("client_id" = inline(NameInPath), Path), IfMatch),
+    params(("client_id" = inline(NameInPath), Path, description = "The `client_id`"), IfMatch),
     request_body = ClientPatch,
-    responses((status = 200, body = Client, headers(("ETag" = String))), (status = 404), (status = 409), (status = 422)),
+    responses((status = 200, body = Client, headers(("ETag" = String)))),
+    extensions(("x-errors" = json!([
+        InsufficientUserAuthentication, BeyondCaller, NotFound, BuiltIn, PublicClient, DefaultScope,
+        InvalidClientSettings, InvalidText, UnknownScope
+    ]))),
 )]
 pub(in crate::http) async fn change(
     State(app): State<App>,
@@ -144,12 +171,15 @@ pub(in crate::http) async fn change(
     Ok(versioned(&client.version(), Client::from(client)))
 }
 
-/// Deletes a client, and with it its sessions and tokens
+/// Delete a client
+///
+/// Deletes the client with its sessions and revokes its tokens.
 #[utoipa::path(
     delete,
     path = "/admin/clients/{client_id}",
-    params(("client_id" = inline(NameInPath), Path), IfMatchOrNot),
-    responses((status = 204), (status = 404), (status = 409)),
+    params(("client_id" = inline(NameInPath), Path, description = "The `client_id`"), IfMatchOrNot),
+    responses((status = 204)),
+    extensions(("x-errors" = json!([InsufficientUserAuthentication, BeyondCaller, NotFound, BuiltIn]))),
 )]
 pub(in crate::http) async fn remove(
     State(app): State<App>,
@@ -162,22 +192,27 @@ pub(in crate::http) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// How long the old secret stays valid
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewSecret {
-    /// Seconds until the old secret is dead; without it, it lives until it is removed.
-    #[schema(value_type = Option<i64>, minimum = 0, maximum = 4294967295_u32)]
+    /// Seconds until the old secret expires; without it, the old secret stays valid until it is deleted
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 4294967295_u32, example = 3600)]
     #[serde(default, deserialize_with = "whole")]
     old_valid_for: Option<u32>,
 }
 
-/// A second secret, to rotate without an interruption
+/// Add a client secret
+///
+/// A client can have two active secrets, so that a secret can be rotated without downtime. The response is the only place
+/// that shows the new one.
 #[utoipa::path(
     post,
     path = "/admin/clients/{client_id}/secrets",
-    params(("client_id" = inline(NameInPath), Path)),
+    params(("client_id" = inline(NameInPath), Path, description = "The `client_id`")),
     request_body = NewSecret,
-    responses((status = 201, body = CreatedSecret), (status = 404), (status = 409)),
+    responses((status = 201, body = CreatedSecret)),
+    extensions(("x-errors" = json!([InsufficientUserAuthentication, BeyondCaller, NotFound, PublicClient, TwoSecrets]))),
 )]
 pub(in crate::http) async fn add_secret(
     State(app): State<App>,
@@ -193,12 +228,18 @@ pub(in crate::http) async fn add_secret(
     Ok((StatusCode::CREATED, Json(body)).into_response())
 }
 
-/// Removes a secret at once, and revokes the client's tokens
+/// Delete a client secret
+///
+/// The secret stops working immediately, and the tokens of the client are revoked.
 #[utoipa::path(
     delete,
     path = "/admin/clients/{client_id}/secrets/{slot}",
-    params(("client_id" = inline(NameInPath), Path), ("slot" = i64, Path, minimum = 1, maximum = 2)),
-    responses((status = 204), (status = 404)),
+    params(
+        ("client_id" = inline(NameInPath), Path, description = "The `client_id`"),
+        ("slot" = i64, Path, description = "The slot of the secret", minimum = 1, maximum = 2),
+    ),
+    responses((status = 204)),
+    extensions(("x-errors" = json!([InsufficientUserAuthentication, BeyondCaller, NotFound]))),
 )]
 pub(in crate::http) async fn remove_secret(
     State(app): State<App>,
@@ -214,61 +255,90 @@ pub(in crate::http) async fn remove_secret(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// A page of clients
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct Clients {
+    /// The clients of this page
     clients: Vec<Client>,
-    /// The cursor of the next page, if there may be one
+    /// The cursor of the next page; `null` on the last page
+    #[schema(example = "orders-app")]
     next: Option<String>,
 }
 
-/// A program that asks for tokens
+/// An OAuth client
 #[derive(Serialize, ToSchema)]
 struct Client {
+    /// The `client_id`
+    #[schema(example = "orders-app")]
     client_id: String,
+    /// The name, for people
+    #[schema(example = "Orders app")]
     name: String,
+    /// Whether the client is public, that is, has no secret (RFC 6749 §2.1)
     public: bool,
+    /// Whether the client can request tokens
     enabled: bool,
+    /// The grant types that the client may use
     grants: BTreeSet<GrantType>,
+    /// The names of the scopes that the client may request
+    #[schema(example = json!(["orders:read"]))]
     scopes: BTreeSet<String>,
+    /// The scopes of a token request without `scope`
+    #[schema(example = json!(["orders:read"]))]
     default_scopes: BTreeSet<String>,
+    /// The origins of the web pages of the client, for CORS
+    #[schema(example = json!(["https://app.example.com"]))]
     origins: BTreeSet<String>,
+    /// Whether the client reports the address of its user in `X-Forwarded-For`; confidential clients only
     forwards_user_address: bool,
+    /// When the client was created
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
+    /// When the client was last changed
     #[serde(with = "time::serde::rfc3339")]
     updated_at: OffsetDateTime,
 }
 
+/// A client and its secrets
 #[derive(Serialize, ToSchema)]
 struct ClientWithSecrets {
     #[serde(flatten)]
     client: Client,
+    /// The active secrets, at most two
     secrets: Vec<ClientSecret>,
 }
 
-/// Nothing of a secret but that it is there.
+/// A client secret, without its value
 #[derive(Serialize, ToSchema)]
 struct ClientSecret {
+    /// The slot, 1 or 2
     slot: i64,
+    /// When the secret was created
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
+    /// When the secret expires, or `null`
     #[serde(with = "time::serde::rfc3339::option")]
     expires_at: Option<OffsetDateTime>,
 }
 
+/// A new client
 #[derive(Serialize, ToSchema)]
 struct CreatedClient {
     #[serde(flatten)]
     client: Client,
-    /// Of a confidential client. Shown this once.
+    /// The secret of a confidential client. It is shown only here
+    #[schema(example = "kscs_…")]
     #[serde(skip_serializing_if = "Option::is_none")]
     client_secret: Option<String>,
 }
 
+/// A new client secret
 #[derive(Serialize, ToSchema)]
 struct CreatedSecret {
+    /// The slot, 1 or 2
     slot: i64,
-    /// Shown this once.
+    /// The secret. It is shown only here
+    #[schema(example = "kscs_…")]
     client_secret: String,
 }
 

@@ -7,6 +7,9 @@ use utoipa::ToSchema;
 
 use super::super::App;
 use super::super::decode::{NoBody, json};
+use super::super::error::ErrorCode::{
+    BeyondCaller, Compromised, InsufficientUserAuthentication, NoStandby, NotFound, TooManyKeys,
+};
 use super::super::error::Problem;
 use super::super::guard::Caller;
 use crate::administration::{self, authority};
@@ -16,8 +19,15 @@ use crate::keys::KeyView;
 pub(in crate::http) const READ: &str = "keystone:keys:read";
 pub(in crate::http) const WRITE: &str = "keystone:keys:write";
 
-/// Every signing key there ever was, the oldest first
-#[utoipa::path(get, path = "/admin/keys", responses((status = 200, body = SigningKeys)))]
+/// List signing keys
+///
+/// Returns every signing key that ever existed, the oldest first.
+#[utoipa::path(
+    get,
+    path = "/admin/keys",
+    responses((status = 200, body = SigningKeys)),
+    extensions(("x-errors" = json!([BeyondCaller]))),
+)]
 pub(in crate::http) async fn list(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -26,13 +36,15 @@ pub(in crate::http) async fn list(
     Ok(Json(SigningKeys { keys: administration::keys(&app.issuer).await? }))
 }
 
-/// Lets the standby sign as soon as every verifier knows it
+/// Rotate the signing key
 ///
-/// Where that is planned already, it stays planned. Takes a recent login.
+/// Schedules the standby key to become active once every verifier has fetched it. A rotation that is already scheduled
+/// stays as it is. The login must be recent.
 #[utoipa::path(
     post,
     path = "/admin/keys/rotate",
-    responses((status = 200, body = SigningKeys), (status = 409)),
+    responses((status = 200, body = SigningKeys)),
+    extensions(("x-errors" = json!([InsufficientUserAuthentication, BeyondCaller, NoStandby, TooManyKeys]))),
 )]
 pub(in crate::http) async fn rotate(
     State(app): State<App>,
@@ -43,23 +55,26 @@ pub(in crate::http) async fn rotate(
     Ok(Json(SigningKeys { keys: administration::rotate_keys(&app.issuer, &by).await? }))
 }
 
+/// How to revoke the key
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Compromise {
-    /// Even where verifiers do not know the standby yet and would refuse good tokens for a while.
+    /// Do it even if some verifiers have not fetched the standby key yet and would reject valid tokens for a while
     #[serde(default)]
     now: bool,
 }
 
-/// Gives up a key that somebody else may have
+/// Revoke a compromised signing key
 ///
-/// The standby signs at once, and verifiers refuse what the key signed. Takes a recent login.
+/// The standby key becomes active immediately, and verifiers reject every token that the compromised key signed. The login
+/// must be recent.
 #[utoipa::path(
     post,
     path = "/admin/keys/{kid}/compromise",
-    params(("kid" = inline(KeyIdText), Path)),
+    params(("kid" = inline(KeyIdText), Path, description = "The `kid` of the key")),
     request_body = Compromise,
-    responses((status = 200, body = SigningKeys), (status = 404), (status = 409)),
+    responses((status = 200, body = SigningKeys)),
+    extensions(("x-errors" = json!([InsufficientUserAuthentication, BeyondCaller, NotFound, Compromised, NoStandby]))),
 )]
 pub(in crate::http) async fn compromise(
     State(app): State<App>,
@@ -73,7 +88,9 @@ pub(in crate::http) async fn compromise(
     Ok(Json(SigningKeys { keys: administration::compromise_key(&app.issuer, &by, (&kid, now)).await? }))
 }
 
+/// The signing keys
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct SigningKeys {
+    /// The keys, the oldest first
     keys: Vec<KeyView>,
 }

@@ -21,6 +21,10 @@ use uuid::Uuid;
 
 use super::App;
 use super::decode::json;
+use super::error::ErrorCode::{
+    BeyondCaller, EmailTaken, InsufficientUserAuthentication, InvalidEmail, InvalidUsername, UnknownRole,
+    UsernameTaken, WeakPassword,
+};
 use super::error::Problem;
 use super::guard::Caller;
 use crate::administration::authority;
@@ -28,26 +32,38 @@ use crate::grammar::{EmailAddress, NewPasswordText, RoleName, Username};
 use crate::secret::Secret;
 use crate::users::{Account, Created, create};
 
+/// The user to create
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewUser {
+    /// The username
     #[schema(value_type = Username)]
     username: String,
+    /// The e-mail address
     #[schema(value_type = Option<EmailAddress>)]
     email: Option<String>,
+    /// The initial password; without it, a one-time password is generated
     #[schema(value_type = Option<NewPasswordText>)]
     password: Option<String>,
+    /// The names of the roles
     #[serde(default)]
     #[schema(value_type = Vec<RoleName>)]
     roles: Vec<String>,
 }
 
-/// Makes a user; without `password`, with one for one login
+/// Create a user
+///
+/// Without `password`, the response contains a one-time password, which is valid for one login within 24 hours. In both
+/// cases the user must set a new password at the first login.
 #[utoipa::path(
     post,
     path = "/admin/users",
     request_body = NewUser,
-    responses((status = 201, body = CreatedUser), (status = 409), (status = 422)),
+    responses((status = 201, body = CreatedUser)),
+    extensions(("x-errors" = json!([
+        InsufficientUserAuthentication, BeyondCaller, UsernameTaken, EmailTaken, InvalidUsername, InvalidEmail,
+        UnknownRole, WeakPassword
+    ]))),
 )]
 pub(super) async fn create_user(
     State(app): State<App>,
@@ -66,13 +82,24 @@ pub(super) async fn create_user(
     Ok((StatusCode::CREATED, Json(CreatedUser::from(&created))).into_response())
 }
 
+/// A new user
 #[derive(Serialize, ToSchema)]
 struct CreatedUser<'a> {
+    /// The id, which is `sub` in the tokens of the user
     id: Uuid,
+    /// The username
+    #[schema(example = "alice")]
     username: &'a str,
+    /// The e-mail address, or `null`
+    #[schema(example = "alice@example.com")]
     email: Option<&'a str>,
+    /// Whether the user can log in
     enabled: bool,
+    /// The names of the roles
+    #[schema(example = json!(["customer"]))]
     roles: &'a BTreeSet<String>,
+    /// The generated one-time password, if the request had no `password`. It is shown only here
+    #[schema(example = "ksop_…")]
     #[serde(skip_serializing_if = "Option::is_none")]
     one_time_password: Option<&'a str>,
 }

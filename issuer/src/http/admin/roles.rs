@@ -12,6 +12,10 @@ use utoipa::ToSchema;
 use super::super::App;
 use super::super::conditional::{created, honoured, required, versioned};
 use super::super::decode::{NoBody, json};
+use super::super::error::ErrorCode::{
+    BeyondCaller, BuiltIn, Exists, InsufficientUserAuthentication, InvalidName, InvalidText, NotFound,
+    UnknownScope,
+};
 use super::super::error::Problem;
 use super::super::guard::Caller;
 use super::super::openapi::{IfMatch, IfMatchOrNot, Paged};
@@ -25,12 +29,15 @@ use crate::store::administration::{Refused, RoleChange};
 pub(in crate::http) const READ: &str = "keystone:roles:read";
 pub(in crate::http) const WRITE: &str = "keystone:roles:write";
 
-/// The roles, by name
+/// List roles
+///
+/// Returns the roles in order of their name.
 #[utoipa::path(
     get,
     path = "/admin/roles",
     params(Paged),
     responses((status = 200, body = Roles)),
+    extensions(("x-errors" = json!([BeyondCaller]))),
 )]
 pub(in crate::http) async fn list(
     State(app): State<App>,
@@ -44,12 +51,13 @@ pub(in crate::http) async fn list(
     Ok(Json(Roles { roles: roles.into_iter().map(Role::from).collect(), next }))
 }
 
-/// One role
+/// Get a role
 #[utoipa::path(
     get,
     path = "/admin/roles/{name}",
-    params(("name" = inline(NameInPath), Path)),
-    responses((status = 200, body = Role, headers(("ETag" = String))), (status = 404)),
+    params(("name" = inline(NameInPath), Path, description = "The name of the role")),
+    responses((status = 200, body = Role, headers(("ETag" = String)))),
+    extensions(("x-errors" = json!([BeyondCaller, NotFound]))),
 )]
 pub(in crate::http) async fn read(
     State(app): State<App>,
@@ -61,24 +69,31 @@ pub(in crate::http) async fn read(
     Ok(shown(role.ok_or(AdminError::Refused(Refused::Missing))?))
 }
 
+/// The role to create
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewRole {
+    /// The name
     #[schema(value_type = RoleName)]
     name: String,
+    /// A description for people
     #[serde(default)]
     #[schema(value_type = Description)]
     description: String,
+    /// The names of the scopes
     #[schema(value_type = Vec<ScopeName>)]
     scopes: BTreeSet<String>,
 }
 
-/// Makes a role, of scopes that the caller holds
+/// Create a role
+///
+/// The caller must hold every scope of the role.
 #[utoipa::path(
     post,
     path = "/admin/roles",
     request_body = NewRole,
-    responses((status = 201, body = Role, headers(("ETag" = String), ("Location" = String))), (status = 409), (status = 422)),
+    responses((status = 201, body = Role, headers(("ETag" = String), ("Location" = String)))),
+    extensions(("x-errors" = json!([InsufficientUserAuthentication, BeyondCaller, Exists, InvalidName, InvalidText, UnknownScope]))),
 )]
 pub(in crate::http) async fn create(
     State(app): State<App>,
@@ -93,24 +108,29 @@ pub(in crate::http) async fn create(
     Ok(located(&app, "/admin/roles", &role.name, made))
 }
 
+/// The changes to a role
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct RolePatch {
+    /// The new description
     #[schema(value_type = Option<Description>)]
     description: Option<String>,
+    /// The names of all scopes that the role has from now on
     #[schema(value_type = Option<Vec<ScopeName>>)]
     scopes: Option<BTreeSet<String>>,
 }
 
-/// Changes a role
+/// Update a role
 ///
-/// Whoever has the role loses what it loses at once: their tokens are revoked.
+/// A member that is left out stays as it is. Users with this role lose the removed scopes immediately; their tokens are
+/// revoked.
 #[utoipa::path(
     patch,
     path = "/admin/roles/{name}",
-    params(("name" = inline(NameInPath), Path), IfMatch),
+    params(("name" = inline(NameInPath), Path, description = "The name of the role"), IfMatch),
     request_body = RolePatch,
-    responses((status = 200, body = Role, headers(("ETag" = String))), (status = 404), (status = 409), (status = 422)),
+    responses((status = 200, body = Role, headers(("ETag" = String)))),
+    extensions(("x-errors" = json!([InsufficientUserAuthentication, BeyondCaller, NotFound, BuiltIn, InvalidText, UnknownScope]))),
 )]
 pub(in crate::http) async fn change(
     State(app): State<App>,
@@ -126,12 +146,15 @@ pub(in crate::http) async fn change(
     Ok(shown(settled(outcome.map_err(AdminError::from)?)?))
 }
 
-/// Deletes a role
+/// Delete a role
+///
+/// Users with this role lose its scopes immediately; their tokens are revoked.
 #[utoipa::path(
     delete,
     path = "/admin/roles/{name}",
-    params(("name" = inline(NameInPath), Path), IfMatchOrNot),
-    responses((status = 204), (status = 404), (status = 409)),
+    params(("name" = inline(NameInPath), Path, description = "The name of the role"), IfMatchOrNot),
+    responses((status = 204)),
+    extensions(("x-errors" = json!([InsufficientUserAuthentication, BeyondCaller, NotFound, BuiltIn]))),
 )]
 pub(in crate::http) async fn remove(
     State(app): State<App>,
@@ -149,18 +172,27 @@ fn shown(role: DeclaredRole) -> Response {
     versioned(&role.version(), Role::from(role))
 }
 
+/// A page of roles
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct Roles {
+    /// The roles of this page
     roles: Vec<Role>,
-    /// The cursor of the next page, if there may be one
+    /// The cursor of the next page; `null` on the last page
+    #[schema(example = "customer")]
     next: Option<String>,
 }
 
-/// A bundle of scopes, given to users
+/// A named set of scopes, assigned to users
 #[derive(Serialize, ToSchema)]
 struct Role {
+    /// The name
+    #[schema(example = "customer")]
     name: String,
+    /// A description for people
+    #[schema(example = "Buys things")]
     description: String,
+    /// The names of the scopes
+    #[schema(example = json!(["orders:read"]))]
     scopes: BTreeSet<String>,
 }
 

@@ -10,6 +10,9 @@ use utoipa::ToSchema;
 use super::super::App;
 use super::super::conditional::{created, honoured, required, versioned};
 use super::super::decode::{NoBody, json};
+use super::super::error::ErrorCode::{
+    BeyondCaller, BuiltIn, Exists, InsufficientUserAuthentication, InvalidName, InvalidText, NotFound,
+};
 use super::super::error::Problem;
 use super::super::guard::Caller;
 use super::super::openapi::{IfMatch, IfMatchOrNot, Paged};
@@ -23,12 +26,15 @@ use crate::store::administration::{Refused, ScopeChange};
 pub(in crate::http) const READ: &str = "keystone:scopes:read";
 pub(in crate::http) const WRITE: &str = "keystone:scopes:write";
 
-/// The scopes, by name
+/// List scopes
+///
+/// Returns the scopes in order of their name.
 #[utoipa::path(
     get,
     path = "/admin/scopes",
     params(Paged),
     responses((status = 200, body = Scopes)),
+    extensions(("x-errors" = json!([BeyondCaller]))),
 )]
 pub(in crate::http) async fn list(
     State(app): State<App>,
@@ -42,12 +48,13 @@ pub(in crate::http) async fn list(
     Ok(Json(Scopes { scopes: scopes.into_iter().map(Scope::from).collect(), next }))
 }
 
-/// One scope
+/// Get a scope
 #[utoipa::path(
     get,
     path = "/admin/scopes/{name}",
-    params(("name" = inline(NameInPath), Path)),
-    responses((status = 200, body = Scope, headers(("ETag" = String))), (status = 404)),
+    params(("name" = inline(NameInPath), Path, description = "The name of the scope")),
+    responses((status = 200, body = Scope, headers(("ETag" = String)))),
+    extensions(("x-errors" = json!([BeyondCaller, NotFound]))),
 )]
 pub(in crate::http) async fn read(
     State(app): State<App>,
@@ -59,24 +66,31 @@ pub(in crate::http) async fn read(
     Ok(shown(scope.ok_or(AdminError::Refused(Refused::Missing))?))
 }
 
+/// The scope to create
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewScope {
+    /// The name
     #[schema(value_type = ScopeName)]
     name: String,
+    /// A description for people
     #[serde(default)]
     #[schema(value_type = Description)]
     description: String,
-    #[schema(value_type = ScopeName)]
+    /// The resource that checks the scope; `aud` of tokens that hold it
+    #[schema(value_type = ScopeName, example = "orders")]
     resource: String,
 }
 
-/// Makes a scope; the role `administrator` holds it from then on
+/// Create a scope
+///
+/// The role `administrator` holds the new scope.
 #[utoipa::path(
     post,
     path = "/admin/scopes",
     request_body = NewScope,
-    responses((status = 201, body = Scope, headers(("ETag" = String), ("Location" = String))), (status = 409), (status = 422)),
+    responses((status = 201, body = Scope, headers(("ETag" = String), ("Location" = String)))),
+    extensions(("x-errors" = json!([BeyondCaller, Exists, BuiltIn, InvalidName, InvalidText]))),
 )]
 pub(in crate::http) async fn create(
     State(app): State<App>,
@@ -93,24 +107,28 @@ pub(in crate::http) async fn create(
     Ok(located(&app, "/admin/scopes", &name, created(shown(scope))))
 }
 
+/// The changes to a scope
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ScopePatch {
+    /// The new description
     #[schema(value_type = Option<Description>)]
     description: Option<String>,
-    #[schema(value_type = Option<ScopeName>)]
+    /// The new resource
+    #[schema(value_type = Option<ScopeName>, example = "orders")]
     resource: Option<String>,
 }
 
-/// Changes a scope
+/// Update a scope
 ///
-/// Another resource makes it another right: tokens that may hold the old one are revoked.
+/// A member that is left out stays as it is. A change of the resource revokes the tokens that may hold the scope.
 #[utoipa::path(
     patch,
     path = "/admin/scopes/{name}",
-    params(("name" = inline(NameInPath), Path), IfMatch),
+    params(("name" = inline(NameInPath), Path, description = "The name of the scope"), IfMatch),
     request_body = ScopePatch,
-    responses((status = 200, body = Scope, headers(("ETag" = String))), (status = 404), (status = 409), (status = 422)),
+    responses((status = 200, body = Scope, headers(("ETag" = String)))),
+    extensions(("x-errors" = json!([InsufficientUserAuthentication, BeyondCaller, NotFound, BuiltIn, InvalidName, InvalidText]))),
 )]
 pub(in crate::http) async fn change(
     State(app): State<App>,
@@ -128,12 +146,15 @@ pub(in crate::http) async fn change(
     Ok(shown(scope))
 }
 
-/// Deletes a scope
+/// Delete a scope
+///
+/// Users and clients lose the scope immediately; their tokens are revoked.
 #[utoipa::path(
     delete,
     path = "/admin/scopes/{name}",
-    params(("name" = inline(NameInPath), Path), IfMatchOrNot),
-    responses((status = 204), (status = 404), (status = 409)),
+    params(("name" = inline(NameInPath), Path, description = "The name of the scope"), IfMatchOrNot),
+    responses((status = 204)),
+    extensions(("x-errors" = json!([InsufficientUserAuthentication, BeyondCaller, NotFound, BuiltIn]))),
 )]
 pub(in crate::http) async fn remove(
     State(app): State<App>,
@@ -150,18 +171,27 @@ fn shown(scope: DeclaredScope) -> Response {
     versioned(&scope.version(), Scope::from(scope))
 }
 
+/// A page of scopes
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct Scopes {
+    /// The scopes of this page
     scopes: Vec<Scope>,
-    /// The cursor of the next page, if there may be one
+    /// The cursor of the next page; `null` on the last page
+    #[schema(example = "orders:read")]
     next: Option<String>,
 }
 
-/// What a token can allow, and the resource that understands it
+/// A permission that a token can hold
 #[derive(Serialize, ToSchema)]
 struct Scope {
+    /// The name
+    #[schema(example = "orders:read")]
     name: String,
+    /// A description for people
+    #[schema(example = "Read orders")]
     description: String,
+    /// The resource that checks the scope; `aud` of tokens that hold it
+    #[schema(example = "orders")]
     resource: String,
 }
 

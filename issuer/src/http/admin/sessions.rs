@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::super::App;
 use super::super::decode::DecodeError;
 use super::super::decode::NoBody;
+use super::super::error::ErrorCode::{BeyondCaller, NotFound};
 use super::super::error::Problem;
 use super::super::guard::Caller;
 use super::super::openapi::Limited;
@@ -27,17 +28,20 @@ use crate::store::administration::{Refused, SessionSearch, UserSession};
 pub(in crate::http) const READ: &str = "keystone:sessions:read";
 pub(in crate::http) const WRITE: &str = "keystone:sessions:write";
 
-/// The live sessions, in the order of their ids
+/// List sessions
+///
+/// Returns the active sessions in order of their id.
 #[utoipa::path(
     get,
     path = "/admin/sessions",
     params(
-        ("user_id" = Option<Uuid>, Query, description = "Only of this user"),
-        ("client_id" = inline(Option<Words>), Query, description = "Only at this client"),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before", pattern = "^[0-9a-f]{32}$"),
+        ("user_id" = Option<Uuid>, Query, description = "Only sessions of this user"),
+        ("client_id" = inline(Option<Words>), Query, description = "Only sessions at this client"),
+        ("cursor" = Option<String>, Query, description = "`next` of the previous page", pattern = "^[0-9a-f]{32}$", example = "0f6a1b2c3d4e5f60718293a4b5c6d7e8"),
         Limited,
     ),
     responses((status = 200, body = Sessions)),
+    extensions(("x-errors" = json!([BeyondCaller]))),
 )]
 pub(in crate::http) async fn list(
     State(app): State<App>,
@@ -52,12 +56,15 @@ pub(in crate::http) async fn list(
     Ok(Json(Sessions { sessions, next }))
 }
 
-/// Ends a session, with every token of it
+/// End a session
+///
+/// The tokens of the session are revoked.
 #[utoipa::path(
     delete,
     path = "/admin/sessions/{id}",
-    params(("id" = inline(SessionIdText), Path)),
-    responses((status = 204), (status = 404)),
+    params(("id" = inline(SessionIdText), Path, description = "The id of the session")),
+    responses((status = 204)),
+    extensions(("x-errors" = json!([BeyondCaller, NotFound]))),
 )]
 pub(in crate::http) async fn end(
     State(app): State<App>,
@@ -71,12 +78,15 @@ pub(in crate::http) async fn end(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Ends every session of a user, with every token
+/// End all sessions of a user
+///
+/// Every token of the user is revoked.
 #[utoipa::path(
     delete,
     path = "/admin/users/{id}/sessions",
-    params(("id" = Uuid, Path)),
-    responses((status = 204), (status = 404)),
+    params(("id" = Uuid, Path, description = "The id of the user")),
+    responses((status = 204)),
+    extensions(("x-errors" = json!([BeyondCaller, NotFound]))),
 )]
 pub(in crate::http) async fn end_all(
     State(app): State<App>,
@@ -102,24 +112,37 @@ fn search(uri: &Uri, inactivity: Duration) -> Result<SessionSearch, DecodeError>
     Ok(search)
 }
 
+/// A page of sessions
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct Sessions {
+    /// The sessions of this page
     sessions: Vec<Session>,
-    /// The cursor of the next page, if there may be one
+    /// The cursor of the next page; `null` on the last page
+    #[schema(example = "0f6a1b2c3d4e5f60718293a4b5c6d7e8")]
     next: Option<String>,
 }
 
-/// A login that goes on
+/// A session of a user
 #[derive(Serialize, ToSchema)]
 struct Session {
+    /// The session id, which is `sid` in its tokens
+    #[schema(example = "0f6a1b2c3d4e5f60718293a4b5c6d7e8")]
     id: String,
+    /// The id of the user
     user_id: Uuid,
+    /// The username
+    #[schema(example = "alice")]
     username: String,
+    /// The client at which the user logged in
+    #[schema(example = "orders-app")]
     client_id: String,
+    /// When the user logged in
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
+    /// When the session last received tokens
     #[serde(with = "time::serde::rfc3339")]
     last_used_at: OffsetDateTime,
+    /// When the session expires at the latest
     #[serde(with = "time::serde::rfc3339")]
     expires_at: OffsetDateTime,
 }

@@ -14,6 +14,10 @@ use uuid::Uuid;
 use super::super::App;
 use super::super::conditional::{honoured, required, versioned};
 use super::super::decode::{DecodeError, NoBody, json, present};
+use super::super::error::ErrorCode::{
+    BeyondCaller, EmailTaken, InsufficientUserAuthentication, InvalidEmail, InvalidUsername,
+    LastAdministrator, NotFound, UnknownRole, UsernameTaken,
+};
 use super::super::error::Problem;
 use super::super::guard::Caller;
 use super::super::openapi::{IfMatch, IfMatchOrNot, Limited};
@@ -26,17 +30,20 @@ use crate::store::administration::{Profile, Refused, UserSearch};
 pub(in crate::http) const READ: &str = "keystone:users:read";
 pub(in crate::http) const WRITE: &str = "keystone:users:write";
 
-/// The users, by name
+/// List users
+///
+/// Returns the users in order of their canonical username.
 #[utoipa::path(
     get,
     path = "/admin/users",
     params(
-        ("search" = inline(Option<Search>), Query, description = "What the name or the e-mail address begins with"),
-        ("enabled" = Option<bool>, Query, description = "Only these"),
-        ("cursor" = inline(Option<Search>), Query, description = "`next` of the page before"),
+        ("search" = inline(Option<Search>), Query, description = "Prefix of the username or the e-mail address"),
+        ("enabled" = Option<bool>, Query, description = "Only enabled users, or only disabled ones"),
+        ("cursor" = inline(Option<Search>), Query, description = "`next` of the previous page"),
         Limited,
     ),
     responses((status = 200, body = Users)),
+    extensions(("x-errors" = json!([BeyondCaller]))),
 )]
 pub(in crate::http) async fn list(
     State(app): State<App>,
@@ -50,12 +57,13 @@ pub(in crate::http) async fn list(
     Ok(Json(Users { users: users.into_iter().map(User::from).collect(), next }))
 }
 
-/// One user
+/// Get a user
 #[utoipa::path(
     get,
     path = "/admin/users/{id}",
-    params(("id" = Uuid, Path)),
-    responses((status = 200, body = User, headers(("ETag" = String))), (status = 404)),
+    params(("id" = Uuid, Path, description = "The id of the user")),
+    responses((status = 200, body = User, headers(("ETag" = String)))),
+    extensions(("x-errors" = json!([BeyondCaller, NotFound]))),
 )]
 pub(in crate::http) async fn read(
     State(app): State<App>,
@@ -67,27 +75,35 @@ pub(in crate::http) async fn read(
     Ok(shown(user.ok_or(AdminError::Refused(Refused::Missing))?))
 }
 
+/// The changes to a user
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct UserPatch {
+    /// The new username
     #[schema(value_type = Option<Username>)]
     username: Option<String>,
-    /// `null`: none any more.
+    /// The new e-mail address; `null` removes it
     #[schema(value_type = Option<EmailAddress>)]
     #[serde(default, deserialize_with = "present")]
     email: Option<Option<String>>,
+    /// Whether the user can log in
     enabled: Option<bool>,
 }
 
-/// Renames, enables or disables a user
+/// Update a user
 ///
-/// Whoever is disabled loses all sessions and tokens.
+/// Changes the username, the e-mail address or whether the user is enabled; a member that is left out stays as it is.
+/// Disabling a user ends their sessions and revokes their tokens.
 #[utoipa::path(
     patch,
     path = "/admin/users/{id}",
-    params(("id" = Uuid, Path), IfMatch),
+    params(("id" = Uuid, Path, description = "The id of the user"), IfMatch),
     request_body = UserPatch,
-    responses((status = 200, body = User, headers(("ETag" = String))), (status = 404), (status = 409), (status = 422)),
+    responses((status = 200, body = User, headers(("ETag" = String)))),
+    extensions(("x-errors" = json!([
+        InsufficientUserAuthentication, BeyondCaller, NotFound, UsernameTaken, EmailTaken, LastAdministrator,
+        InvalidUsername, InvalidEmail
+    ]))),
 )]
 pub(in crate::http) async fn change(
     State(app): State<App>,
@@ -105,12 +121,15 @@ pub(in crate::http) async fn change(
     Ok(shown(user))
 }
 
-/// Deletes a user
+/// Delete a user
+///
+/// Deletes the account with its sessions and revokes its tokens.
 #[utoipa::path(
     delete,
     path = "/admin/users/{id}",
-    params(("id" = Uuid, Path), IfMatchOrNot),
-    responses((status = 204), (status = 404), (status = 409)),
+    params(("id" = Uuid, Path, description = "The id of the user"), IfMatchOrNot),
+    responses((status = 204)),
+    extensions(("x-errors" = json!([InsufficientUserAuthentication, BeyondCaller, NotFound, LastAdministrator]))),
 )]
 pub(in crate::http) async fn remove(
     State(app): State<App>,
@@ -124,12 +143,16 @@ pub(in crate::http) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Replaces the password by one for one login, and ends every session
+/// Reset a password
+///
+/// Replaces the password with a one-time password, which is valid for one login within 24 hours, ends the sessions of the
+/// user and revokes their tokens. The response is the only place that shows the one-time password.
 #[utoipa::path(
     post,
     path = "/admin/users/{id}/reset",
-    params(("id" = Uuid, Path), IfMatchOrNot),
-    responses((status = 200, body = OneTimePassword), (status = 404)),
+    params(("id" = Uuid, Path, description = "The id of the user"), IfMatchOrNot),
+    responses((status = 200, body = OneTimePassword)),
+    extensions(("x-errors" = json!([InsufficientUserAuthentication, BeyondCaller, NotFound]))),
 )]
 pub(in crate::http) async fn reset(
     State(app): State<App>,
@@ -143,22 +166,26 @@ pub(in crate::http) async fn reset(
     Ok(Json(OneTimePassword { one_time_password: secret.expose().to_owned() }))
 }
 
+/// The roles of a user
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct RolesOfUser {
+    /// The names of all roles that the user has from now on
     #[schema(value_type = Vec<RoleName>)]
     roles: BTreeSet<String>,
 }
 
-/// Says which roles a user has from now on
+/// Set the roles of a user
 ///
-/// What is lost is revoked. Giving and taking both need all that the roles hold.
+/// Replaces all roles. Scopes that the user loses are revoked from their tokens immediately. The caller must hold every
+/// scope of the roles that are added or removed.
 #[utoipa::path(
     put,
     path = "/admin/users/{id}/roles",
-    params(("id" = Uuid, Path), IfMatch),
+    params(("id" = Uuid, Path, description = "The id of the user"), IfMatch),
     request_body = RolesOfUser,
-    responses((status = 200, body = User, headers(("ETag" = String))), (status = 404), (status = 409), (status = 422)),
+    responses((status = 200, body = User, headers(("ETag" = String)))),
+    extensions(("x-errors" = json!([InsufficientUserAuthentication, BeyondCaller, NotFound, LastAdministrator, UnknownRole]))),
 )]
 pub(in crate::http) async fn set_roles(
     State(app): State<App>,
@@ -206,32 +233,48 @@ pub(in crate::http) fn shown(user: Profile) -> Response {
     versioned(&user.version(), User::from(user))
 }
 
+/// A page of users
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct Users {
+    /// The users of this page
     users: Vec<User>,
-    /// The cursor of the next page, if there may be one
+    /// The cursor of the next page; `null` on the last page
+    #[schema(example = "erin")]
     next: Option<String>,
 }
 
-/// Nothing of the password, not even whether there is one.
+/// A user, without anything about the password
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct User {
+    /// The id, which is `sub` in the tokens of the user
     id: Uuid,
+    /// The username
+    #[schema(example = "alice")]
     username: String,
+    /// The e-mail address, or `null`
+    #[schema(example = "alice@example.com")]
     email: Option<String>,
+    /// Whether the user can log in
     enabled: bool,
+    /// The names of the roles
+    #[schema(example = json!(["customer"]))]
     roles: BTreeSet<String>,
+    /// When the user was created
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
+    /// When the user was last changed
     #[serde(with = "time::serde::rfc3339")]
     updated_at: OffsetDateTime,
+    /// When the user last logged in, or `null`
     #[serde(with = "time::serde::rfc3339::option")]
     last_login: Option<OffsetDateTime>,
 }
 
+/// A password for one login
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct OneTimePassword {
-    /// Good for one login. Shown this once.
+    /// The one-time password. It is shown only here
+    #[schema(example = "ksop_…")]
     one_time_password: String,
 }
 
