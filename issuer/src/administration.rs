@@ -32,15 +32,15 @@ pub enum AdminError {
     Refused(#[from] Refused),
     #[error(transparent)]
     Key(#[from] KeyRefusal),
-    #[error("the server failed")]
+    #[error("internal error; the log has the cause under the x-request-id")]
     Keys(KeysError),
-    #[error("the token is a client's; this is for users")]
+    #[error("the token belongs to a client; this operation is for users")]
     NotAUser,
-    #[error("too many attempts; try again later")]
+    #[error("too many attempts; try again after the seconds in Retry-After")]
     TooMany(TooMany),
-    #[error("too many logins at the moment; try again shortly")]
+    #[error("too many logins in progress; try again shortly")]
     Overloaded,
-    #[error("the server cannot answer at the moment; try again shortly")]
+    #[error("the server is temporarily unavailable; try again shortly")]
     Store(#[from] StoreError),
 }
 
@@ -48,16 +48,16 @@ pub enum AdminError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
     #[error(
-        "the username must have 1 to 64 letters, digits or . _ - + @ ', begin with a letter or digit, show every character, and not mix alphabets"
+        "not a valid username: use 1 to 64 letters, digits or . _ - + @ ', starting with a letter or digit, all visible and of one alphabet"
     )]
     Username,
-    #[error("the e-mail address is not one")]
+    #[error("not a valid e-mail address")]
     Email,
     #[error(
-        "a name is 1 to 128 printable ASCII characters without space, quote and backslash; a role's without comma too"
+        "not a valid name: use 1 to 128 printable ASCII characters except space, double quote and backslash; in the name of a role, no comma either"
     )]
     Name,
-    #[error("a text has at most 256 characters, all of them visible, in one line")]
+    #[error("a text must be one line of at most 256 visible characters")]
     Text,
 }
 

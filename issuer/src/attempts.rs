@@ -89,7 +89,7 @@ impl Attempts {
             tracing::warn!(
                 client_id,
                 most,
-                "somebody guesses passwords through a client that does not forward its users' addresses"
+                "too many failed logins through a client that does not forward its users' addresses"
             );
         }
         if hits.count > most {
@@ -137,7 +137,7 @@ impl Attempts {
         let (most, window) = (self.limits.client_attempts, self.limits.login_window);
         let hits = self.cache.hit(&secrets.bucket("client", &[client_id]), window).await;
         if hits.just_passed(most) {
-            tracing::warn!(client_id, most, "somebody guesses secrets of a client, or it has a wrong one");
+            tracing::warn!(client_id, most, "too many failed authentications of a client");
         }
         self.within("client", hits, most)
     }

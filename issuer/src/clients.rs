@@ -109,7 +109,7 @@ impl Clients {
         match self.store.client(&client_id).await {
             Ok(Some(client)) => self.remembered.insert(client_id, Remembered::new(client, now)).await,
             Ok(None) => self.remembered.invalidate(&client_id).await,
-            Err(error) => tracing::warn!(%error, client_id, "a client could not be read again"),
+            Err(error) => tracing::warn!(%error, client_id, "refreshing a cached client failed"),
         }
     }
 
@@ -133,7 +133,7 @@ impl Clients {
         let load = async {
             let origins = self.store.browser_origins().await;
             Arc::new(origins.unwrap_or_else(|error| {
-                tracing::warn!(%error, "the origins of browser clients cannot be read; for a moment there are none");
+                tracing::warn!(%error, "reading the origins of clients failed; browsers are refused until the next attempt");
                 BTreeSet::new()
             }))
         };

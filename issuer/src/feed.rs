@@ -12,7 +12,7 @@ use crate::store::{FeedEvent, Position, StoreError};
 #[derive(Debug, thiserror::Error)]
 pub enum FeedError {
     /// Swept, or from before the database was restored from a backup.
-    #[error("there is no such place in the feed any more; start again without `after`")]
+    #[error("the cursor is unknown or has expired; start again without `after`")]
     UnknownCursor,
     /// This replica, at the moment; another one may.
     #[error("the server cannot sign at the moment; try again shortly")]
@@ -21,7 +21,7 @@ pub enum FeedError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Key(#[from] KeyError),
-    #[error("the page cannot be written: {0}")]
+    #[error("the claims of the page cannot be serialized: {0}")]
     Claims(#[from] serde_json::Error),
 }
 

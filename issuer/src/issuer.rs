@@ -39,7 +39,7 @@ pub enum OpenError {
     Secrets(#[from] SecretsError),
     #[error(transparent)]
     Keys(#[from] KeysError),
-    #[error("the password threads cannot be started: {0}")]
+    #[error("the threads of the password hash pool cannot be started: {0}")]
     Threads(#[source] std::io::Error),
 }
 
@@ -53,7 +53,7 @@ impl Issuer {
         match store.password_schemes().await {
             Ok(schemes) => passwords.know(&schemes),
             Err(error) => {
-                tracing::warn!(%error, "how stored passwords are hashed is learned at their logins only");
+                tracing::warn!(%error, "reading the parameters of stored password hashes failed; they are learned at login instead");
             }
         }
         Ok(Self {

@@ -46,21 +46,29 @@ impl Metrics {
     pub fn register(&self, registry: &mut Registry) {
         let Requests { answered, durations } = &self.requests;
         registry.register("http_requests", "Answered requests", answered.clone());
-        registry.register("http_request_duration_seconds", "From a request to its answer", durations.clone());
+        registry.register(
+            "http_request_duration_seconds",
+            "Time from a request to its response",
+            durations.clone(),
+        );
         for (name, help, tally) in [
-            ("auth_attempts", "Token requests by what came of them", &self.attempts),
-            ("tokens_generated", "Tokens handed out", &self.tokens),
-            ("keystone_refreshes", "Genuine refresh tokens by what came of them", &self.refreshes),
-            ("keystone_revocations", "Sessions and tokens ended one by one", &self.revocations),
-            ("keystone_rate_limited", "Attempts refused by a limit", &self.rate_limited),
-            ("keystone_client_cache", "Look-ups of clients by whether memory had them", &self.client_cache),
-            ("keystone_telemetry_dropped", "Spans and errors that did not arrive", &self.telemetry_dropped),
+            ("auth_attempts", "Token requests by result", &self.attempts),
+            ("tokens_generated", "Tokens issued", &self.tokens),
+            ("keystone_refreshes", "Valid refresh tokens by result", &self.refreshes),
+            ("keystone_revocations", "Revoked sessions and tokens", &self.revocations),
+            ("keystone_rate_limited", "Attempts rejected by a rate limit", &self.rate_limited),
+            ("keystone_client_cache", "Client lookups by cache result", &self.client_cache),
+            (
+                "keystone_telemetry_dropped",
+                "Spans and errors that were not delivered",
+                &self.telemetry_dropped,
+            ),
         ] {
             registry.register(name, help, tally.counters.clone());
         }
         registry.register(
             "keystone_redis_fallbacks",
-            "Attempts counted by this process alone because Redis did not answer",
+            "Attempts counted in this process because Redis was unavailable",
             self.redis_fallbacks.clone(),
         );
         registry.register("keystone_panics", "Requests that ended in a panic", self.panics.clone());

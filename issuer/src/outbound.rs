@@ -30,11 +30,11 @@ pub enum OutboundError {
     Connection(#[from] io::Error),
     #[error(transparent)]
     Http(#[from] hyper::Error),
-    #[error("the name has no address")]
+    #[error("the host name has no address")]
     Nowhere,
-    #[error("the answer is longer than it may be, or breaks off")]
+    #[error("the response is too long or incomplete")]
     Body,
-    #[error("no answer within {} seconds", PATIENCE.as_secs())]
+    #[error("no response within {} seconds", PATIENCE.as_secs())]
     Late,
 }
 

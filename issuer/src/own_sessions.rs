@@ -10,12 +10,12 @@ use crate::store::{Actor, EndReason, EndSession, Holder, LiveSession, SessionId,
 
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
-    #[error("only a user has sessions; the token is a client's")]
+    #[error("the token belongs to a client; only users have sessions")]
     NoSession,
     /// Someone else's and none at all are one answer.
-    #[error("you have no such session")]
+    #[error("the user has no session with this id")]
     Unknown,
-    #[error("the server cannot answer at the moment; try again shortly")]
+    #[error("the server is temporarily unavailable; try again shortly")]
     Store(#[from] StoreError),
 }
 

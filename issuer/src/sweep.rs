@@ -26,7 +26,7 @@ pub async fn complete_names(store: &dyn Store) -> Result<()> {
     loop {
         let Skeletons { last, alike } = store.write_skeletons(after, NAMES).await?;
         for id in alike {
-            tracing::warn!(user = %id, "the name or address of this user looks like another user's; rename one of them");
+            tracing::warn!(user = %id, "the username or e-mail address looks like another user's; rename one of them");
         }
         let Some(last) = last else { return Ok(()) };
         after = last;

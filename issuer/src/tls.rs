@@ -35,11 +35,11 @@ pub enum TlsError {
     Read { path: PathBuf, source: io::Error },
     #[error("{} cannot be read as PEM: {source}", .path.display())]
     Pem { path: PathBuf, source: PemError },
-    #[error("{} must hold a section CERTIFICATE, and holds {found}", .path.display())]
+    #[error("{} must contain a CERTIFICATE section, but contains {found}", .path.display())]
     NoCertificate { path: PathBuf, found: Labels },
-    #[error("{} must hold a section PRIVATE KEY, and holds {found}", .path.display())]
+    #[error("{} must contain a PRIVATE KEY section, but contains {found}", .path.display())]
     NoKey { path: PathBuf, found: Labels },
-    #[error("the private key in {} is not that of the first certificate in {}", .0.key.display(), .0.certificate.display())]
+    #[error("the private key in {} does not belong to the first certificate in {}", .0.key.display(), .0.certificate.display())]
     Mismatch(TlsFiles),
     #[error("{} and {} cannot be used: {source}", .files.certificate.display(), .files.key.display())]
     Unusable { files: TlsFiles, source: Error },
@@ -76,7 +76,7 @@ impl Tls {
         self.held.pair().validity
     }
 
-    /// Whether everyone on this machine may read the private key.
+    /// Whether the private key is readable by every user of this machine.
     pub fn key_is_open(&self) -> bool {
         is_open(&self.files.key)
     }

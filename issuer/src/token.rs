@@ -38,15 +38,15 @@ pub struct AccessToken {
 #[derive(Debug, thiserror::Error)]
 pub enum MintError {
     /// Would be refused by proxies on the way; issuing it would only move the failure.
-    #[error("the token would take {bytes} bytes of at most {budget}")]
+    #[error("the token would have {bytes} bytes, more than the maximum of {budget}")]
     TooLarge { bytes: usize, budget: usize },
-    #[error("no key is active")]
+    #[error("no signing key is active")]
     NoKey,
     #[error(transparent)]
     CannotSign(#[from] CannotSign),
     #[error(transparent)]
     Key(#[from] KeyError),
-    #[error("the claims cannot be written: {0}")]
+    #[error("the claims cannot be serialized: {0}")]
     Claims(#[from] serde_json::Error),
 }
 

@@ -42,26 +42,26 @@ pub struct NewPassword {
 #[derive(Debug, thiserror::Error)]
 pub enum UserError {
     #[error(
-        "the username must have 1 to 64 letters, digits or . _ - + @ ', begin with a letter or digit, show every character, and not mix alphabets"
+        "not a valid username: use 1 to 64 letters, digits or . _ - + @ ', starting with a letter or digit, all visible and of one alphabet"
     )]
     Username,
-    #[error("the e-mail address is not one")]
+    #[error("not a valid e-mail address")]
     Email,
-    #[error("the password cannot be used: {}", explain(.0))]
+    #[error("the password does not satisfy the password policy: {}", explain(.0))]
     Weak(Vec<Weakness>),
     #[error(transparent)]
     Refused(#[from] Refused),
-    #[error("only a user has a password; the token is a client's")]
+    #[error("the token belongs to a client; only users have a password")]
     NotAUser,
-    #[error("the old password is missing or wrong")]
+    #[error("old_password is missing or wrong")]
     OldPassword,
-    #[error("the password was changed by someone else at the same time")]
+    #[error("the password was changed by another request at the same time")]
     Conflict,
-    #[error("too many attempts; try again later")]
+    #[error("too many attempts; try again after the seconds in Retry-After")]
     TooMany(TooMany),
-    #[error("too many logins at the moment; try again shortly")]
+    #[error("too many logins in progress; try again shortly")]
     Overloaded,
-    #[error("the server cannot answer at the moment; try again shortly")]
+    #[error("the server is temporarily unavailable; try again shortly")]
     Store(#[from] StoreError),
 }
 

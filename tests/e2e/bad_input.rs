@@ -156,7 +156,7 @@ fn a_database_that_is_away_is_named(lab: &Lab) -> Result<()> {
         let finished = home.command(&[command])?;
 
         assert_eq!(finished.code(), Some(1), "{}", finished.stderr);
-        ensure!(finished.stderr.contains("nobody answers at 127.0.0.1:1"), "{}", finished.stderr);
+        ensure!(finished.stderr.contains("no server at 127.0.0.1:1"), "{}", finished.stderr);
         ensure!(finished.stderr.contains("start PostgreSQL there"), "{}", finished.stderr);
         ensure!(!finished.stderr.contains("hunter2"), "tells the password: {}", finished.stderr);
     }

@@ -37,12 +37,12 @@ fn doctor_finds_nothing_wrong_with_an_issuer_that_serves(stack: &Stack) -> Resul
         ("database", if stack.backends.is_some() { "PostgreSQL " } else { "SQLite 3." }),
         ("schema", "up to date"),
         ("redis", if stack.backends.is_some() { "answers" } else { "not configured" }),
-        ("key-encryption key", "opens all 6 secrets"),
+        ("key-encryption key", "decrypts all 6 secrets"),
         ("set-up", "1 administrator"),
-        ("listeners", "an issuer listens on `listen`"),
-        ("listeners", "an issuer listens on `operations_listen`"),
-        ("issuer URL", "answers as it should"),
-        ("published keys", "holds every key that signs or waits to"),
+        ("listeners", "an issuer is listening on `listen`"),
+        ("listeners", "an issuer is listening on `operations_listen`"),
+        ("issuer URL", "responds as expected"),
+        ("published keys", "has every key that signs or is due to sign"),
     ] {
         found(&report, check, "ok", says)?;
     }
@@ -74,7 +74,7 @@ fn explain_follows_a_session_from_its_login_to_its_end(stack: &Stack) -> Result<
     ensure!(forged.get("claims").is_none(), "{forged}");
 
     let refresh = first.refresh()?;
-    checked(&explained(&stack.home, &[], refresh, true)?, "generation", "passed", "newest")?;
+    checked(&explained(&stack.home, &[], refresh, true)?, "generation", "passed", "latest")?;
     let second = stack.issuer.tokens(&stack.issuer.refresh_grant(refresh))?;
     stack.issuer.tokens(&stack.issuer.refresh_grant(second.refresh()?))?;
     let reuse = explained(&stack.home, &[], refresh, false)?;
@@ -142,7 +142,7 @@ fn rehearse_and_apply(home: &Home) -> Result<()> {
     explained(home, &[], &alice.access, true)?;
     let words = home.command(&["apply", "less.toml", "--prune", "--dry-run"])?.succeeded()?;
     ensure!(words.contains("would delete role customer, which 1 user held"), "{words}");
-    ensure!(words.ends_with("changes to make; nothing was changed\n"), "{words}");
+    ensure!(words.ends_with("changes would be made (dry run)\n"), "{words}");
     ensure!(words.contains("would create client new") && !words.contains("kscs_"), "{words}");
 
     let homeless = home.command(&["apply", "less.toml", "--prune", "--json"])?;
@@ -161,7 +161,7 @@ fn rehearse_and_apply(home: &Home) -> Result<()> {
         assert_eq!(Some(value), applied.get(member), "{member}");
     }
     let revoked = explained(home, &[], &alice.access, false)?;
-    checked(&revoked, "user scopes", "failed", "no more: orders:read")?;
+    checked(&revoked, "user scopes", "failed", "no longer held: orders:read")?;
     assert_eq!(apply(&["--dry-run"])?.get("changes"), Some(&0.into()));
 
     fs::write(
@@ -170,9 +170,9 @@ fn rehearse_and_apply(home: &Home) -> Result<()> {
     )?;
     let wrong = home.command(&["apply", "wrong.toml", "--prune"])?;
     assert_eq!(wrong.code(), Some(1));
-    ensure!(wrong.stderr.contains("wrong.toml: role `x` names the scope `gone`"), "{}", wrong.stderr);
+    ensure!(wrong.stderr.contains("wrong.toml: role `x`: scope `gone` is neither"), "{}", wrong.stderr);
     let piped = home.command_reading(&["apply", "-", "--prune", "--dry-run"], LESS)?.succeeded()?;
-    assert_eq!(piped, "everything is as declared\n");
+    assert_eq!(piped, "no changes; everything is as declared\n");
     let wrong = home.command_reading(&["apply", "-"], "[[roles]]\nnam = 1\n")?;
     ensure!(wrong.stderr.contains("standard input: line 2: unknown field `nam`"), "{}", wrong.stderr);
     Ok(())
@@ -199,9 +199,9 @@ scopes = ["orders:read"]
 fn doctor_changes_nothing_before_the_first_start(lab: &Lab) -> Result<()> {
     let home = lab.issuer_home("doctor-first", |_| ())?;
     let report = doctor(&home, Some(0))?;
-    found(&report, "database", "warning", "`keystone serve` makes it")?;
+    found(&report, "database", "warning", "`keystone serve` creates it")?;
     found(&report, "clock", "skipped", "database")?;
-    found(&report, "listeners", "ok", "no issuer runs here")?;
+    found(&report, "listeners", "ok", "no issuer is running here")?;
     found(&report, "issuer URL", "warning", "start an issuer")?;
     ensure!(!home.directory.join("data").exists(), "the doctor made the data directory");
 
@@ -234,7 +234,7 @@ fn doctor_says_what_to_do_about_each_thing_that_is_wrong(lab: &Lab) -> Result<()
     found(&doctor(&half, Some(1))?, "schema", "failed", "run `keystone migrate`")?;
     half.migrate()?;
     let report = doctor(&half, Some(1))?;
-    found(&report, "redis", "failed", "every issuer counts attempts for itself")?;
+    found(&report, "redis", "failed", "each issuer counts attempts on its own")?;
     found(&report, "set-up", "warning", "run `keystone bootstrap`")?;
     drop(half.serve()?);
 
@@ -245,13 +245,13 @@ fn doctor_says_what_to_do_about_each_thing_that_is_wrong(lab: &Lab) -> Result<()
     })?;
     fs::set_permissions(other_key.directory.join("keystone.toml"), fs::Permissions::from_mode(0o644))?;
     let report = doctor(&other_key, Some(1))?;
-    found(&report, "key-encryption key", "failed", "not the key this database was set up with")?;
+    found(&report, "key-encryption key", "failed", "set the key that this database was set up with")?;
     found(&report, "secret files", "warning", "chmod 600 keystone.toml")?;
 
     let taken = TcpListener::bind(("127.0.0.1", 0))?;
     let port = taken.local_addr()?.port();
     let crowded = home("doctor-crowded", &|settings| settings.listen = port)?;
-    found(&doctor(&crowded, Some(1))?, "listeners", "failed", "another program listens on `listen`")?;
+    found(&doctor(&crowded, Some(1))?, "listeners", "failed", "another program is listening on `listen`")?;
     let typo = home("doctor-typo", &|settings| settings.sections = "lissten = 1".to_owned())?;
     found(&doctor(&typo, Some(1))?, "configuration", "failed", "did you mean `listen`?").map(drop)
 }
@@ -288,13 +288,13 @@ fn doctor_asks_the_issuer_itself_behind_split_dns(lab: &Lab) -> Result<()> {
     let unreachable = home("split-dns", "http://127.0.0.1:1/.well-known/jwks.json")?;
     let _issuer = unreachable.serve()?;
     let report = doctor(&unreachable, Some(1))?;
-    found(&report, "issuer URL", "warning", "the issuer on `listen` answers as it should")?;
+    found(&report, "issuer URL", "warning", "the issuer on `listen` responds as expected")?;
     found(&report, "published keys", "failed", "set `keys.jwks_url`")?;
 
     let set = home("split-dns-set", "http://127.0.0.1:LISTEN/.well-known/jwks.json")?;
     let _issuer = set.serve()?;
     let report = doctor(&set, Some(0))?;
-    found(&report, "published keys", "ok", "holds every key")?;
+    found(&report, "published keys", "ok", "has every key")?;
 
     fs::set_permissions(set.directory.join("data"), fs::Permissions::from_mode(0o777))?;
     fs::set_permissions(set.directory.join("data/keystone.sqlite3"), fs::Permissions::from_mode(0o666))?;

@@ -147,7 +147,7 @@ fn an_outage_is_one_error_at_sentry_with_a_request_id(lab: &Lab) -> Result<()> {
     ensure!(post.header("x-sentry-auth").is_some_and(|auth| auth.contains("sentry_key=k4n4ry")), "{post:?}");
     let envelope = Envelope::from_slice(&post.body)?;
     let event: &Event<'_> = envelope.event().context("no event")?;
-    assert_eq!(event.message.as_deref(), Some("503 POST /auth/token: the store did not answer"));
+    assert_eq!(event.message.as_deref(), Some("503 POST /auth/token: store request failed"));
     assert_eq!(event.tags.get("request_id").cloned(), first.header("x-request-id"));
     assert_eq!(event.environment.as_deref(), Some("development"));
     let told = String::from_utf8_lossy(&post.body);
@@ -184,7 +184,7 @@ fn receivers_that_are_gone_cost_no_request_anything(lab: &Lab) -> Result<()> {
     let status = issuer.process.ended(Duration::from_secs(20))?;
 
     ensure!(status.success(), "{status}");
-    let told = lines_below(&home.directory, "telemetry does not arrive")?;
+    let told = lines_below(&home.directory, "exporting telemetry failed")?;
     assert_eq!(told.len(), 1, "one line for one outage: {told:?}");
     Ok(())
 }

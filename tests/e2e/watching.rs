@@ -64,9 +64,9 @@ fn every_line_about_a_request_carries_the_number_its_client_got(lab: &Lab) -> Re
         lines.iter().filter(|line| line.pointer("/span/id") == Some(&number.clone().into())).collect();
     let says =
         |message: &str| told.iter().any(|line| line.pointer("/fields/message") == Some(&message.into()));
-    ensure!(says("token refused") && says("answered"), "{told:?}");
+    ensure!(says("token request refused") && says("answered"), "{told:?}");
     let stray = lines.iter().find(|line| {
-        line.pointer("/fields/message") == Some(&"token refused".into()) && line.get("span").is_none()
+        line.pointer("/fields/message") == Some(&"token request refused".into()) && line.get("span").is_none()
     });
     ensure!(stray.is_none(), "{stray:?}");
     Ok(())

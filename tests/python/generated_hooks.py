@@ -26,14 +26,14 @@ STATE = {
 # The same, where one code also stands for what is not well-formed.
 SENTENCES = {
     "invalid_request": {
-        "the client authenticates in more than one way; use one",
-        "client_id is not the client of the Authorization header",
+        "the client uses more than one authentication method; use one",
+        "client_id in the body differs from the client in the Authorization header",
     },
     "invalid_client_settings": {
         "a public client cannot use client_credentials",
-        "so it is not believed about its users' addresses (`forwards_user_address`)",
-        "is not among its scopes",
-        "must not look like a user's id",
+        "because anyone can make requests in its name",
+        "is not one of its scopes",
+        "must not look like the id of a user (a UUID)",
     },
 }
 

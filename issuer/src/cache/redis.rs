@@ -187,13 +187,13 @@ impl Keeper {
         self.serial = self.serial.wrapping_add(1);
         self.link.send_replace(Link::Up { serial: self.serial, connection });
         if std::mem::replace(&mut self.missed, false) {
-            tracing::info!("redis is back; limits are shared again");
+            tracing::info!("redis available again; rate limits are shared");
         }
     }
 
     fn down(&mut self, error: RedisError) {
         if !std::mem::replace(&mut self.missed, true) {
-            tracing::warn!(%error, "redis is unavailable; until it is back, every process counts for itself and allows its part");
+            tracing::warn!(%error, "redis unavailable; each process counts its share of the rate limits");
         }
         self.link.send_replace(Link::Down(error));
     }
@@ -216,7 +216,7 @@ fn millis(window: Duration) -> u64 {
 }
 
 fn silent() -> RedisError {
-    RedisError::from((ErrorKind::Io, "no answer in time"))
+    RedisError::from((ErrorKind::Io, "no response in time"))
 }
 
 /// A limit is asked for on every login: better an own count than a late one.

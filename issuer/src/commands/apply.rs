@@ -19,21 +19,21 @@ use crate::store::{Actor, Applied, Declaration, Store};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The file with the declaration, in TOML; `-` reads standard input
+    /// Declaration file, in TOML; `-` reads standard input
     file: PathBuf,
-    /// Say what would be done, and change nothing
+    /// Print the changes without making them
     #[arg(long)]
     dry_run: bool,
-    /// Delete the scopes, roles and clients that the file does not declare, but for what is built in
+    /// Delete the scopes, roles and clients that the file does not declare, except built-in ones
     #[arg(long)]
     prune: bool,
-    /// Print one line of JSON
+    /// Print the result as one line of JSON
     #[arg(long)]
     json: bool,
-    /// Take the secret of each new client from DIR/CLIENT_ID.secret; a file that is missing is made, for its owner only
+    /// Read the secret of each new client from DIR/CLIENT_ID.secret; generate missing files, readable only for their owner
     #[arg(long, value_name = "DIR")]
     secrets: Option<PathBuf>,
-    /// Print the secrets of new clients even where the output is no terminal, and may be kept
+    /// Print the secrets of new clients even if standard output is not a terminal and may be stored
     #[arg(long, conflicts_with = "secrets")]
     show_secrets: bool,
 }
@@ -138,9 +138,9 @@ impl Report<'_> {
                 .map(|whose| format!("{} the tokens of {whose}", verb("revoked", "would revoke"))),
         );
         match (self.changes, self.dry_run) {
-            (0, _) => lines.push("everything is as declared".to_owned()),
-            (1, true) => lines.push("1 change to make; nothing was changed".to_owned()),
-            (changes, true) => lines.push(format!("{changes} changes to make; nothing was changed")),
+            (0, _) => lines.push("no changes; everything is as declared".to_owned()),
+            (1, true) => lines.push("1 change would be made (dry run)".to_owned()),
+            (changes, true) => lines.push(format!("{changes} changes would be made (dry run)")),
             (_, false) => {}
         }
         lines.extend(

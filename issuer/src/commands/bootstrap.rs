@@ -30,7 +30,7 @@ pub(super) async fn run(
 ) -> Result<String, Failure> {
     let Some(username_key) = identifier::new_username_key(username) else {
         return Err(Failure::new(
-            "--username must have 1 to 64 letters, digits or . _ - + @ ', and begin with a letter or digit",
+            "--username must be 1 to 64 letters, digits or . _ - + @ ', starting with a letter or digit",
         ));
     };
     let store = open::store(config, Schema::Check).await?;
@@ -50,7 +50,7 @@ pub(super) async fn run(
     };
     let bootstrap = Bootstrap { administrator, console_client: CONSOLE.to_owned() };
     if !store.bootstrap(&bootstrap).await.map_err(open::failed)? {
-        return Err(Failure::new("already bootstrapped; an administrator can make others"));
+        return Err(Failure::new("already bootstrapped; an existing administrator can create more"));
     }
     open::close(&*store).await;
     let username = username.trim();
@@ -72,5 +72,5 @@ pub(super) async fn run(
 
 async fn hash(config: &Config, world: &World, password: &Secret) -> Result<String, Failure> {
     let passwords = Passwords::start(&config.passwords, world.clone()).map_err(open::failed)?;
-    passwords.hash(password).await.map_err(|_| Failure::new("the password could not be hashed"))
+    passwords.hash(password).await.map_err(|_| Failure::new("hashing the password failed"))
 }

@@ -10,7 +10,7 @@ use crate::tls::{Standing, Tls, TlsError};
 pub(super) fn open(files: &TlsFiles) -> Result<Tls, Failure> {
     let tls = Tls::open(files).map_err(open::failed)?;
     if tls.key_is_open() {
-        tracing::warn!(file = %files.key.display(), "everyone on this machine may read the private key");
+        tracing::warn!(file = %files.key.display(), "the private key is readable by every user of this machine");
     }
     Ok(tls)
 }
@@ -36,9 +36,7 @@ pub(super) async fn watch(tls: Tls, world: World, mut hangup: Hangup) {
 pub(super) async fn ignore(mut hangup: Hangup) {
     loop {
         hangup.heard().await;
-        tracing::warn!(
-            "SIGHUP ignored: it reloads the certificate of `tls.certificate_file`, which is not set; other settings need a restart"
-        );
+        tracing::warn!("SIGHUP ignored: `tls.certificate_file` is not set; other settings need a restart");
     }
 }
 
@@ -53,12 +51,14 @@ impl Told {
     fn outcome(&mut self, outcome: Result<bool, TlsError>) {
         match &outcome {
             Ok(true) => {
-                tracing::info!("a new certificate is in use");
+                tracing::info!("certificate reloaded");
                 self.standing = None;
             }
             Ok(false) => {}
             Err(error) if self.error.as_ref() == Some(&error.to_string()) => {}
-            Err(error) => tracing::error!(%error, "the new certificate is not used; the one before still is"),
+            Err(error) => {
+                tracing::error!(%error, "reloading the certificate failed; the previous one stays in use")
+            }
         }
         self.error = outcome.err().map(|error| error.to_string());
     }
@@ -71,11 +71,11 @@ impl Told {
         }
         let (begins, ends) = (validity.begins, validity.ends);
         match standing {
-            Standing::Good => tracing::info!(%ends, "the certificate is good"),
-            Standing::EndsSoon => tracing::warn!(%ends, "the certificate ends soon"),
-            Standing::Ended => tracing::error!(%ends, "the certificate has ended: clients refuse it"),
+            Standing::Good => tracing::info!(%ends, "certificate valid"),
+            Standing::EndsSoon => tracing::warn!(%ends, "certificate expires soon"),
+            Standing::Ended => tracing::error!(%ends, "certificate expired; clients reject it"),
             Standing::NotYet => {
-                tracing::error!(%begins, "the certificate is not good yet: clients refuse it")
+                tracing::error!(%begins, "certificate not valid yet; clients reject it")
             }
         }
     }

@@ -24,7 +24,7 @@ fn share(descriptors: u64, database: u64) -> Result<Connections, Failure> {
         None => {
             let least = kept + FEWEST;
             Err(Failure::new(format!(
-                "this process may open {descriptors} files, and needs {least}: raise `ulimit -n` or lower `database.max_connections`"
+                "this process may open {descriptors} files but needs {least}: raise `ulimit -n` or lower `database.max_connections`"
             )))
         }
     }
@@ -37,7 +37,7 @@ fn most() -> u64 {
     if current != maximum
         && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
     {
-        tracing::warn!(%error, "the limit of open files cannot be raised");
+        tracing::warn!(%error, "raising the limit of open files failed");
         return current.unwrap_or(ENOUGH);
     }
     maximum.unwrap_or(ENOUGH)
@@ -74,7 +74,7 @@ mod tests {
         assert_eq!(
             error.as_deref(),
             Some(
-                "this process may open 128 files, and needs 224: raise `ulimit -n` or lower `database.max_connections`"
+                "this process may open 128 files but needs 224: raise `ulimit -n` or lower `database.max_connections`"
             )
         );
     }

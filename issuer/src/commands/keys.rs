@@ -11,24 +11,24 @@ use crate::store::{Actor, KeyChange, Store};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KeysCommand {
-    /// Show every signing key and its state
+    /// List every signing key and its state
     List {
-        /// Print one line of JSON
+        /// Print the result as one line of JSON
         #[arg(long)]
         json: bool,
     },
-    /// Let the standby sign as soon as every verifier knows it
+    /// Activate the standby key once every verifier has fetched it
     Rotate,
-    /// Give up a key that somebody else may have: the standby signs at once, verifiers refuse the key's tokens
+    /// Revoke a compromised key: the standby key signs immediately, and verifiers reject the tokens of the revoked key
     Compromise {
-        /// As `keystone keys list` shows it; it may begin with a hyphen
+        /// Key id, as `keystone keys list` shows it; it may begin with a hyphen
         #[arg(allow_hyphen_values = true)]
         kid: String,
-        /// Even where verifiers do not know the standby yet and would refuse good tokens for a while
+        /// Do it even if some verifiers have not fetched the standby key yet and would reject valid tokens for a while
         #[arg(long)]
         now: bool,
     },
-    /// Seal everything again under `key_encryption_key`, which may differ from `key_encryption_key_previous`
+    /// Encrypt all secrets in the database again, with `key_encryption_key` instead of `key_encryption_key_previous`
     Reseal,
 }
 
@@ -60,7 +60,7 @@ async fn carry_out(
             let kek = open::key_encryption_key(config, world)?;
             let count = reseal(store, &kek, world).await.map_err(open::failed)?;
             Ok(format!(
-                "{count} secrets are sealed with `key_encryption_key`; the previous key is of no more use"
+                "{count} secrets are now encrypted with `key_encryption_key`; `key_encryption_key_previous` is no longer needed"
             ))
         }
     }
@@ -78,7 +78,7 @@ async fn list(store: &dyn Store, json: bool) -> Result<String, Failure> {
         return serde_json::to_string(&shown).map_err(open::failed);
     }
     Ok(match shown.as_slice() {
-        [] => "there are no signing keys yet; `keystone serve` makes the first".to_owned(),
+        [] => "no signing keys yet; `keystone serve` generates the first ones".to_owned(),
         shown => shown.iter().map(line).collect::<Vec<_>>().join("\n"),
     })
 }
@@ -100,7 +100,7 @@ fn line(key: &KeyView) -> String {
 
 fn rotated(changes: &[KeyChange]) -> String {
     match changes {
-        [] => "a rotation is planned already; `keystone keys list` shows when".to_owned(),
+        [] => "a rotation is already planned; `keystone keys list` shows its time".to_owned(),
         changes => in_words(changes),
     }
 }
@@ -112,15 +112,15 @@ fn in_words(changes: &[KeyChange]) -> String {
 fn sentence(change: &KeyChange) -> Option<String> {
     match change {
         KeyChange::Publish { active: true, .. } => {
-            Some("published a new key, which signs at once".to_owned())
+            Some("published a new key, which signs immediately".to_owned())
         }
-        KeyChange::Publish { active: false, .. } => Some("published a new standby".to_owned()),
+        KeyChange::Publish { active: false, .. } => Some("published a new standby key".to_owned()),
         KeyChange::Activate { kid, at, .. } => Some(format!("{kid} signs from {}", to_the_second(*at))),
         KeyChange::Retire { kid, at: Some(at) } => Some(format!("{kid} retires at {}", to_the_second(*at))),
-        KeyChange::Retire { kid, at: None } => Some(format!("{kid} goes on signing")),
-        KeyChange::Compromise { kid } => Some(format!("{kid} is given up: verifiers refuse its tokens")),
+        KeyChange::Retire { kid, at: None } => Some(format!("{kid} continues to sign")),
+        KeyChange::Compromise { kid } => Some(format!("{kid} is compromised: verifiers reject its tokens")),
         KeyChange::Remove { kid } => Some(format!("{kid} is removed")),
-        KeyChange::CallOff { kid } => Some(format!("{kid} stands by again")),
+        KeyChange::CallOff { kid } => Some(format!("{kid} is standby again")),
         KeyChange::Keep { .. }
         | KeyChange::Watch { .. }
         | KeyChange::Sighted { .. }
@@ -182,13 +182,13 @@ mod tests {
         );
 
         let unseen = keystone(&directory, KeysCommand::Rotate).await.unwrap_err();
-        assert!(unseen.contains("no look at the published key set found the standby"), "{unseen}");
+        assert!(unseen.contains("no recent check of the published key set found the standby"), "{unseen}");
         look(&directory).await;
         let said = keystone(&directory, KeysCommand::Rotate).await.unwrap();
         let again = keystone(&directory, KeysCommand::Rotate).await.unwrap();
 
-        assert!(said.contains(" signs from ") && said.ends_with("published a new standby"), "{said}");
-        assert!(again.contains("planned already"), "{again}");
+        assert!(said.contains(" signs from ") && said.ends_with("published a new standby key"), "{said}");
+        assert!(again.contains("already planned"), "{again}");
         assert_eq!(states(&listed(&directory).await), ["active", "planned", "standby"]);
         let lines = keystone(&directory, KeysCommand::List { json: false }).await.unwrap();
         assert_eq!(lines.lines().filter(|line| line.contains(", activates 20")).count(), 2, "{lines}");
@@ -206,9 +206,9 @@ mod tests {
         let done = keystone(&directory, compromise(true)).await.unwrap();
         let again = keystone(&directory, compromise(true)).await.unwrap_err();
 
-        assert!(refused.contains("verifiers would refuse good tokens"), "{refused}");
-        assert!(done.starts_with(&format!("{lost} is given up")), "{done}");
-        assert!(again.contains("is compromised already"), "{again}");
+        assert!(refused.contains("would reject valid tokens"), "{refused}");
+        assert!(done.starts_with(&format!("{lost} is compromised")), "{done}");
+        assert!(again.contains("is already marked as compromised"), "{again}");
         assert_eq!(states(&listed(&directory).await), ["compromised", "active", "standby"]);
     }
 
@@ -227,6 +227,6 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let unknown = KeysCommand::Compromise { kid: "x".to_owned(), now: false };
 
-        assert!(keystone(&directory, unknown).await.unwrap_err().contains("no signing key `x`"));
+        assert!(keystone(&directory, unknown).await.unwrap_err().contains("signing key `x` does not exist"));
     }
 }

@@ -30,11 +30,11 @@ use crate::config::{Config, Mistake, Source};
 #[command(
     name = "keystone",
     version,
-    about = "The Keystone issuer: short-lived signed tokens for proof of identity",
+    about = "The Keystone issuer: an OAuth 2.0 authorization server with short-lived signed access tokens",
     arg_required_else_help = true
 )]
 pub struct Arguments {
-    /// Settings; the environment (KEYSTONE_…) overrides them [default: keystone.toml, if there is one]
+    /// Configuration file; environment variables (KEYSTONE_…) override it [default: keystone.toml, if it exists]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -43,39 +43,39 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Answer requests until stopped
+    /// Run the issuer until it is stopped
     Serve {
-        /// Bring the database's schema up to date first
+        /// Migrate the database schema first
         #[arg(long)]
         migrate: bool,
     },
-    /// Bring the database's schema up to date
+    /// Migrate the database schema to this version
     Migrate,
-    /// Make the first administrator, once, and print a password for one login
+    /// Create the first administrator and print a one-time password
     Bootstrap {
-        /// Print one line of JSON
+        /// Print the result as one line of JSON
         #[arg(long)]
         json: bool,
-        /// The administrator's username
+        /// Username of the administrator
         #[arg(long, value_name = "NAME", default_value = "admin")]
         username: String,
     },
-    /// Create and update scopes, roles and clients as a file declares them
+    /// Create and update the scopes, roles and clients that a file declares
     Apply(apply::Arguments),
-    /// Look at everything an issuer stands on, and say what to do; changes nothing of it
+    /// Check the configuration, the database, the keys and the network, and say how to fix what is wrong
     Doctor {
-        /// Print one line of JSON
+        /// Print the result as one line of JSON
         #[arg(long)]
         json: bool,
     },
-    /// Say why a token, a refresh token or a client secret is accepted or refused; counts and changes nothing
+    /// Explain why an access token, a refresh token or a client secret is accepted or refused
     Explain(explain::Arguments),
-    /// Look after the signing keys
+    /// List, rotate and revoke signing keys
     Keys {
         #[command(subcommand)]
         command: keys::KeysCommand,
     },
-    /// Work on policy files
+    /// Check and convert policy files
     Policy {
         #[command(subcommand)]
         command: policy::PolicyCommand,

@@ -42,7 +42,7 @@ pub(super) fn existing(config: &Config) -> Result<Arc<dyn Store>, Failure> {
     let file = config.data_dir.join(SQLITE_FILE);
     if config.database.url.is_none() && !file.exists() {
         let file = file.display();
-        return Err(Failure::new(format!("there is no database yet: {file}; `keystone serve` makes it")));
+        return Err(Failure::new(format!("no database yet: {file}; `keystone serve` creates it")));
     }
     connect(config)
 }
@@ -103,7 +103,7 @@ fn size(path: &Path) -> u64 {
 /// Lets the last calls end. What SQLite wrote is in one file then.
 pub(super) async fn close(store: &dyn Store) {
     if !matches!(tokio::time::timeout(CLOSE, store.close()).await, Ok(Ok(()))) {
-        tracing::warn!("the database was not closed cleanly; what was committed is kept");
+        tracing::warn!("database was not closed cleanly; committed data is intact");
     }
 }
 
@@ -128,7 +128,7 @@ pub(super) fn key_encryption_key(config: &Config, world: &World) -> Result<KeyEn
         return Ok(key.clone());
     }
     if config.mode == Mode::Production {
-        return Err(Failure::new("production needs `key_encryption_key`"));
+        return Err(Failure::new("`key_encryption_key` is required in production"));
     }
     data_directory(&config.data_dir)?;
     let path = development_key_file(config);
@@ -137,7 +137,7 @@ pub(super) fn key_encryption_key(config: &Config, world: &World) -> Result<KeyEn
         .map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
     tracing::warn!(
         file = %path.display(),
-        "no `key_encryption_key` is set: a development key seals the signing keys; production refuses it"
+        "`key_encryption_key` is not set; a development key encrypts the signing keys, which production refuses"
     );
     development_key(&path, &text)
 }
@@ -157,7 +157,7 @@ pub(super) fn existing_key(config: &Config) -> Result<Option<KeyEncryptionKey>, 
 
 fn development_key(path: &Path, text: &str) -> Result<KeyEncryptionKey, Failure> {
     KeyEncryptionKey::parse(text.trim())
-        .ok_or_else(|| Failure::new(format!("{} does not hold a key-encryption key", path.display())))
+        .ok_or_else(|| Failure::new(format!("{} must hold a key-encryption key", path.display())))
 }
 
 pub(super) fn development_key_file(config: &Config) -> PathBuf {
@@ -227,7 +227,7 @@ pub(super) fn is_database_plain(config: &Config) -> bool {
     url.is_some_and(|url| store::postgres::may_be_plain(url.expose()))
 }
 
-pub(super) const PLAIN_DATABASE: &str = "the connection to the database may be without TLS: add sslmode=verify-full to the database URL, and sslrootcert where its CA is a private one";
+pub(super) const PLAIN_DATABASE: &str = "the database connection may not use TLS: add sslmode=verify-full to the database URL, and sslrootcert for a private CA";
 
 /// Says in the log whose modes let others on this machine at the data. The log's reader may not know that it matters.
 pub(super) fn warn_of_modes(config: &Config) {
@@ -238,7 +238,7 @@ pub(super) fn warn_of_modes(config: &Config) {
     for (path, mode) in files.map(|file| (file, "600")).chain(directory) {
         if let Some(others) = others_may(&path) {
             let path = path.display();
-            tracing::warn!(%path, "others on this machine may {others} what should be this user's alone: chmod {mode}");
+            tracing::warn!(%path, "other users of this machine may {others} a private file: chmod {mode}");
         }
     }
 }

@@ -95,7 +95,7 @@ fn leave_no_core() {
     {
         use rustix::process::{Resource, Rlimit, setrlimit};
         if let Err(error) = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }) {
-            tracing::warn!(%error, "core files cannot be switched off");
+            tracing::warn!(%error, "disabling core dumps failed");
         }
     }
 }
@@ -116,7 +116,7 @@ fn listener(address: SocketAddr) -> io::Result<TcpListener> {
 
 fn cause(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::AddrInUse => "another process listens there".to_owned(),
+        io::ErrorKind::AddrInUse => "another process is listening there".to_owned(),
         _ => error.to_string(),
     }
 }
@@ -138,14 +138,14 @@ async fn watch_keys(issuer: Arc<Issuer>) {
     loop {
         tokio::time::sleep(pause).await;
         if let Err(error) = issuer.keys.refresh(&*issuer.store).await {
-            tracing::warn!(%error, "the signing keys could not be looked at; the last view stays");
+            tracing::warn!(%error, "refreshing the signing keys failed; the previous ones stay in use");
             pause = KEY_RETRY;
             continue;
         }
         pause = KEY_POLL;
         match issuer.keys.tend(&*issuer.store).await {
             Ok(changes) => changes.iter().for_each(|change| tracing::info!(?change, "signing keys changed")),
-            Err(error) => tracing::warn!(%error, "what is due for the signing keys was not done"),
+            Err(error) => tracing::warn!(%error, "a scheduled change of the signing keys failed"),
         }
     }
 }
@@ -158,7 +158,7 @@ async fn watch_published_keys(issuer: Arc<Issuer>, lookout: Lookout) {
             Ok(changes) => changes.iter().for_each(tell_of_look),
             Err(error) => {
                 let url = issuer.config.jwks_url.as_str();
-                tracing::warn!(%error, url, "no look at the published key set; without one, no rotation begins");
+                tracing::warn!(%error, url, "checking the published key set failed; rotation waits for it");
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
         }
@@ -175,10 +175,10 @@ async fn report_alive(issuer: Arc<Issuer>) {
             match issuer.store.report_alive(grace / 2).await {
                 Ok(Some(outage)) => tracing::warn!(
                     seconds = outage.as_secs(),
-                    "no issuer could answer; refresh tokens that were used shortly before get their successor again"
+                    "no issuer was available; the grace period of refresh tokens is extended by this time"
                 ),
                 Ok(None) => {}
-                Err(error) => tracing::debug!(%error, "no sign of life could be written"),
+                Err(error) => tracing::debug!(%error, "recording a heartbeat failed"),
             }
         }
         tokio::time::sleep(grace / 4).await;
@@ -188,16 +188,24 @@ async fn report_alive(issuer: Arc<Issuer>) {
 /// Any replica deletes what is over; that one of them stops stops nothing.
 async fn sweep_always(issuer: Arc<Issuer>) {
     if let Err(error) = complete_names(&*issuer.store).await {
-        tracing::warn!(%error, "the names of older users are not all known yet; the next start goes on");
+        tracing::warn!(%error, "completing the names of older users failed; the next start continues");
     }
     loop {
         tokio::time::sleep(SWEEP).await;
         match sweep(&*issuer.store, &issuer.world).await {
             Ok(Swept { sessions, events, behind: true }) => {
-                tracing::warn!(sessions, events, "more sessions and revocations end than are swept away");
+                tracing::warn!(
+                    sessions,
+                    events,
+                    "retention cannot keep up with expired sessions and revocations"
+                );
             }
-            Ok(Swept { sessions, events, .. }) => tracing::debug!(sessions, events, "swept"),
-            Err(error) => tracing::warn!(%error, "nothing was swept; the next time it will be more"),
+            Ok(Swept { sessions, events, .. }) => {
+                tracing::debug!(sessions, events, "expired sessions and revocations deleted")
+            }
+            Err(error) => {
+                tracing::warn!(%error, "deleting expired sessions and revocations failed; the next run retries")
+            }
         }
     }
 }
@@ -205,9 +213,9 @@ async fn sweep_always(issuer: Arc<Issuer>) {
 fn tell_of_look(change: &KeyChange) {
     match change {
         KeyChange::Missed { kid } => {
-            tracing::warn!(kid, "a published key set lacks a key that waits to sign")
+            tracing::warn!(kid, "published key set lacks a key that is due to sign")
         }
-        KeyChange::CallOff { kid } => tracing::warn!(kid, "a rotation is called off"),
+        KeyChange::CallOff { kid } => tracing::warn!(kid, "rotation cancelled"),
         _ => {}
     }
 }
@@ -215,7 +223,7 @@ fn tell_of_look(change: &KeyChange) {
 fn announce(listener: &'static str, socket: &TcpListener, issuer: &Issuer) {
     match socket.local_addr() {
         Ok(address) => tracing::info!(listener, %address, issuer = issuer.config.issuer, "listening"),
-        Err(error) => tracing::warn!(listener, %error, "listening at an unknown address"),
+        Err(error) => tracing::warn!(listener, %error, "listening on an unknown address"),
     }
 }
 
@@ -224,7 +232,7 @@ fn warn_of_algorithm(algorithm: Algorithm) {
         let name = algorithm.as_str();
         tracing::warn!(
             algorithm = name,
-            "tokens of new keys are refused by Keystone's Envoy filter and npm package, which accept EdDSA only"
+            "the Envoy filter and the npm package reject tokens of new keys: they accept EdDSA only"
         );
     }
 }
@@ -245,7 +253,7 @@ fn stop_signal() -> Result<watch::Receiver<bool>, Failure> {
         }
         #[cfg(not(unix))]
         drop(tokio::signal::ctrl_c().await);
-        tracing::info!("stopping: requests under way finish");
+        tracing::info!("stopping; waiting for requests in progress");
         sender.send_replace(true);
     });
     Ok(receiver)

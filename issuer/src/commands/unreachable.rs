@@ -16,16 +16,16 @@ pub(super) async fn why(error: &StoreError, config: &Config) -> String {
     let connecting = tokio::net::TcpStream::connect((host.as_str(), port));
     match tokio::time::timeout(PATIENCE, connecting).await {
         Ok(Ok(_)) => {
-            format!("{says}; {host}:{port} does accept connections: is it PostgreSQL, and not too busy?")
+            format!(
+                "{says}; {host}:{port} accepts connections: check that it is PostgreSQL and not overloaded"
+            )
         }
         Ok(Err(error)) => {
             format!(
-                "nobody answers at {host}:{port} ({error}): start PostgreSQL there, or correct the database URL"
+                "no server at {host}:{port} ({error}): start PostgreSQL there or correct the database URL"
             )
         }
-        Err(_) => format!(
-            "{host}:{port} does not answer: is it the right address, and does a firewall let you through?"
-        ),
+        Err(_) => format!("{host}:{port} does not respond: check the address and the firewall"),
     }
 }
 

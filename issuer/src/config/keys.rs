@@ -77,7 +77,7 @@ impl KeyTimes {
         if self.rotation_interval < self.lead.max(self.tail) {
             reader.mistake::<()>(
                 "keys.rotation_interval",
-                "must be at least `keys.lead` and `keys.tail`; a key must be known before it signs, and stay known after",
+                "must be at least `keys.lead` and `keys.tail`: a key must be published before it signs and stay published after",
             );
         }
     }

@@ -41,7 +41,7 @@ impl Log {
     pub(super) fn read(reader: &mut Reader) -> Self {
         let level = match (reader.text(LEVEL), reader.text(SHORT)) {
             (Some(_), Some(_)) => {
-                reader.mistake(SHORT, format!("is short for `{LEVEL}`, and both are set; keep one"))
+                reader.mistake(SHORT, format!("is a short form of `{LEVEL}`, and both are set; remove one"))
             }
             (Some(level), None) => Some((LEVEL, level)),
             (None, Some(level)) => Some((SHORT, level)),

@@ -148,9 +148,9 @@ impl std::str::FromStr for Mode {
 fn issuer(reader: &mut Reader, (mode, tls): (Mode, bool), listen: SocketAddr) -> String {
     let Some(text) = reader.text("issuer") else {
         if mode == Mode::Production {
-            reader.mistake::<()>("issuer", "is missing; production needs the public https URL");
+            reader.mistake::<()>("issuer", "is missing; production requires the public https URL");
         } else if listen.port() == 0 {
-            reader.mistake::<()>("issuer", "is missing; it cannot be guessed while `listen` has the port 0");
+            reader.mistake::<()>("issuer", "is missing; it has no default if `listen` has port 0");
         }
         let host = if listen.ip().is_unspecified() {
             SocketAddr::new([127, 0, 0, 1].into(), listen.port())
@@ -169,7 +169,7 @@ fn issuer(reader: &mut Reader, (mode, tls): (Mode, bool), listen: SocketAddr) ->
         Ok(url) if !has_servable_path(&url) => {
             reader.mistake::<()>(
                 "issuer",
-                "must have a path of letters, digits, `-`, `.`, `_` and `~` only, if it has one; other characters have several spellings, and requests for them are refused",
+                "must have a path of only letters, digits, `-`, `.`, `_` and `~`, if any: other characters have several encodings, and such requests are refused",
             );
         }
         // Compared byte by byte by every verifier, so only the one canonical spelling is taken (RFC 8414 §2).
@@ -205,10 +205,7 @@ fn database(reader: &mut Reader, source: &Source) -> Database {
     if let Some((name, _)) =
         found.as_ref().filter(|(_, url)| !url.starts_with("postgres://") && !url.starts_with("postgresql://"))
     {
-        reader.mistake::<()>(
-            name,
-            "must begin with postgres://; without it, the data is in SQLite in `data_dir`",
-        );
+        reader.mistake::<()>(name, "must begin with postgres://; leave it out to use SQLite in `data_dir`");
     }
     let url = found.map(|(_, url)| url);
     let max_connections = reader.number("database.max_connections", 16, 1..=1000);
@@ -228,9 +225,8 @@ fn key_encryption_key(reader: &mut Reader, source: &Source, mode: Mode) -> Optio
     let key = one_key(reader, source, KEY, mode);
     match (key, one_key(reader, source, PREVIOUS_KEY, mode)) {
         (Some(key), Some(previous)) => Some(key.with_previous(&previous)),
-        (None, Some(_)) => {
-            reader.mistake("key_encryption_key_previous", "is of use only together with `key_encryption_key`")
-        }
+        (None, Some(_)) => reader
+            .mistake("key_encryption_key_previous", "has an effect only together with `key_encryption_key`"),
         (key, None) => key,
     }
 }
@@ -245,7 +241,7 @@ fn one_key(
     let (name, text) = match inline_or_file(reader, source, names).ok()? {
         Some(found) => found,
         None if mode == Mode::Production && names == KEY => {
-            return reader.mistake(inline_name, format!("is missing; production needs one. {MAKE_A_KEY}"));
+            return reader.mistake(inline_name, format!("is missing; production requires it. {MAKE_A_KEY}"));
         }
         None => return None,
     };
@@ -276,7 +272,7 @@ fn inline_or_file(
         (Some(_), Some(_)) => {
             reader.mistake::<()>(
                 file_name,
-                format!("and `{inline_name}` are both set in one place, so neither wins; keep one"),
+                format!("and `{inline_name}` are both set in the same place; remove one"),
             );
             return Err(Reported);
         }
@@ -313,6 +309,6 @@ const REDIS_URL: [&str; 2] = ["redis_url", "redis_url_file"];
 const KEY: [&str; 2] = ["key_encryption_key", "key_encryption_key_file"];
 /// Still opens what it sealed, until `keystone keys reseal` has run.
 const PREVIOUS_KEY: [&str; 2] = ["key_encryption_key_previous", "key_encryption_key_previous_file"];
-const NO_TLS: &str = "is missing; in production, list the proxy that ends TLS here, or set `tls.certificate_file` and `tls.key_file`";
+const NO_TLS: &str = "is missing; in production, list the proxy that terminates TLS, or set `tls.certificate_file` and `tls.key_file`";
 const ADDRESS: &str = "an address and a port, like \"127.0.0.1:8000\"";
-const MAKE_A_KEY: &str = "Make one with: echo \"kskek_$(openssl rand -hex 32)\"";
+const MAKE_A_KEY: &str = "Generate one with: echo \"kskek_$(openssl rand -hex 32)\"";

@@ -175,7 +175,7 @@ impl Reader {
     }
 
     fn wrong_type<T>(&mut self, name: &str, expected: &str, found: &toml::Value) -> Option<T> {
-        self.mistake(name, format!("must be {expected}, and is a TOML {}", found.type_str()))
+        self.mistake(name, format!("must be {expected}, but is a TOML {}", found.type_str()))
     }
 
     /// Every key that was asked for.
@@ -206,9 +206,9 @@ fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Mistake {
     match nearest {
         // A short name is near to every other short one.
         Some((distance, key)) if distance <= 3.min(name.len() / 2) || key.ends_with(&format!(".{name}")) => {
-            Mistake(format!("`{name}` is not a setting; did you mean `{key}`?"))
+            Mistake(format!("unknown setting `{name}`; did you mean `{key}`?"))
         }
-        _ => Mistake(format!("`{name}` is not a setting")),
+        _ => Mistake(format!("unknown setting `{name}`")),
     }
 }
 

@@ -33,7 +33,7 @@ impl Tokens {
             let most = tokens.max_access_token_lifetime;
             reader.mistake::<()>(
                 "tokens.access_token_lifetime",
-                format!("must not be above `tokens.max_access_token_lifetime`, which is {most}"),
+                format!("must be at most `tokens.max_access_token_lifetime`, which is {most}"),
             );
         }
         tokens
@@ -63,7 +63,7 @@ impl Sessions {
             step_up: reader.number("sessions.step_up", 900, 60..=YEAR),
         };
         if sessions.inactivity > sessions.absolute {
-            reader.mistake::<()>("sessions.inactivity", "must not be above `sessions.absolute`");
+            reader.mistake::<()>("sessions.inactivity", "must be at most `sessions.absolute`");
         }
         sessions
     }
@@ -183,7 +183,7 @@ impl Limits {
         if trusted_proxies.len() < listed.len() {
             reader.mistake::<()>(
                 "limits.trusted_proxies",
-                "must hold addresses or networks only, like \"10.0.0.0/8\" or \"::1\"",
+                "must contain only addresses and networks, like \"10.0.0.0/8\" or \"::1\"",
             );
         }
         Self { trusted_proxies, ..limits }
@@ -211,8 +211,8 @@ impl TlsFiles {
                 reader.secret_files.insert(files.key.clone());
                 Some(files)
             }
-            [Some(_), None] => reader.mistake(KEY, format!("is missing; `{CERTIFICATE}` needs it")),
-            [None, Some(_)] => reader.mistake(CERTIFICATE, format!("is missing; `{KEY}` needs it")),
+            [Some(_), None] => reader.mistake(KEY, format!("is missing; `{CERTIFICATE}` requires it")),
+            [None, Some(_)] => reader.mistake(CERTIFICATE, format!("is missing; `{KEY}` requires it")),
             [None, None] => None,
         }
     }

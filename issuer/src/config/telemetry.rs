@@ -25,7 +25,7 @@ impl Telemetry {
             for key in keys {
                 if !is_built && reader.is_given(key) {
                     let why =
-                        format!("needs a build with the Cargo feature `{feature}`, and this is one without");
+                        format!("needs a build with the Cargo feature `{feature}`, which this build lacks");
                     reader.mistake::<()>(key, why);
                 }
             }
@@ -55,7 +55,7 @@ fn is_http(url: &Url) -> bool {
 fn sentry_dsn(reader: &mut Reader, source: &Source) -> Option<Secret> {
     let (name, text) = inline_or_file(reader, source, DSN).ok().flatten()?;
     if !is_dsn(&text) {
-        return reader.mistake(name, "must be a DSN as Sentry shows it, like \"https://key@host/project\"");
+        return reader.mistake(name, "must be a Sentry DSN, like \"https://key@host/project\"");
     }
     Some(Secret::new(text))
 }

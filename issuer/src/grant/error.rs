@@ -11,18 +11,18 @@ use crate::token::MintError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum GrantError {
-    #[error("the parameter {0} is missing")]
+    #[error("the parameter `{0}` is missing")]
     MissingParameter(&'static str),
     /// RFC 6749 §2.3: "The client MUST NOT use more than one authentication method in each request."
-    #[error("the client authenticates in more than one way; use one")]
+    #[error("the client uses more than one authentication method; use one")]
     SeveralAuthentications,
     /// RFC 6749 §2.3: two names for one client, one of them perhaps someone else's.
-    #[error("client_id is not the client of the Authorization header")]
+    #[error("client_id in the body differs from the client in the Authorization header")]
     ClientMismatch,
     /// RFC 6749 §5.2, `invalid_client`: unknown, disabled and wrong secret are one answer.
     #[error("the client is unknown or its authentication failed")]
     InvalidClient,
-    #[error("no client_id was given, and this server has no default client")]
+    #[error("client_id is missing, and this server has no default client")]
     NoClient,
     /// Unknown, disabled and wrong password are one answer (ASVS 6.3.8).
     #[error("the username or the password is wrong")]
@@ -30,53 +30,53 @@ pub enum GrantError {
     #[error("the refresh token is not valid")]
     RefreshToken,
     /// RFC 6749 §5.2, `unauthorized_client`.
-    #[error("the client may not use the grant type {}", .0.as_str())]
+    #[error("the client may not use the grant type `{}`", .0.as_str())]
     UnauthorizedClient(GrantType),
     /// RFC 6749 §5.2, `unsupported_grant_type`.
-    #[error("the grant type is not one of password, client_credentials, refresh_token")]
+    #[error("grant_type must be password, client_credentials or refresh_token")]
     UnsupportedGrantType,
     /// RFC 6749 §5.2, `invalid_scope`.
     #[error(transparent)]
     InvalidScope(#[from] ScopeFault),
-    #[error("too many attempts; try again later")]
+    #[error("too many attempts; try again after the seconds in Retry-After")]
     TooManyAttempts { retry_after: Duration },
-    #[error("too many logins at the moment; try again shortly")]
+    #[error("too many logins in progress; try again shortly")]
     Overloaded,
-    #[error("the server cannot answer at the moment; try again shortly")]
+    #[error("the server is temporarily unavailable; try again shortly")]
     Store(Arc<StoreError>),
     /// This replica, at the moment; another one may.
     #[error("the server cannot sign at the moment; try again shortly")]
     CannotSign(CannotSign),
     /// This replica, at the moment; another one may.
-    #[error("the server cannot judge tokens at the moment; try again shortly")]
+    #[error("the server cannot verify tokens at the moment; try again shortly")]
     WrongClock(WrongClock),
-    #[error("the server could not issue a token")]
+    #[error("internal error; no token was issued")]
     Mint(MintError),
-    #[error("the server failed")]
+    #[error("internal error; the log has the cause under the x-request-id")]
     Internal(&'static str),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScopeFault {
     /// RFC 6749 appendix A.4.
-    #[error("scope is not a list of names separated by single spaces")]
+    #[error("scope must be a list of names separated by single spaces")]
     Malformed,
-    #[error("the client may not ask for {}", names(.0))]
+    #[error("the client may not request the scopes {}", names(.0))]
     BeyondClient(Vec<String>),
     /// RFC 6749 §6: "MUST NOT include any scope not originally granted by the resource owner".
-    #[error("one of these scopes is not part of the session")]
+    #[error("a requested scope was not granted to the session")]
     BeyondSession,
-    #[error("the scope keystone:grant is for users, not for a client on its own")]
+    #[error("the scope keystone:grant is for users only")]
     ForUsers,
-    #[error("nothing is left of these scopes")]
+    #[error("no requested scope remains")]
     NothingLeft,
-    #[error("the user holds nothing of {}", names(.0))]
+    #[error("the user holds none of the scopes {}", names(.0))]
     NothingHeld(Vec<String>),
     #[error(
-        "the password must be changed first: log in with the scope keystone:account, at a client that may ask for it, and set one with POST /users/me/password"
+        "the password must be changed first: log in with the scope keystone:account, at a client that may request it, and set one with POST /users/me/password"
     )]
     PasswordMustChange,
-    #[error("the token would take {bytes} bytes of at most {budget}; ask for fewer scopes")]
+    #[error("the token would have {bytes} bytes, more than the maximum of {budget}; request fewer scopes")]
     TooLarge { bytes: usize, budget: usize },
 }
 

@@ -134,7 +134,7 @@ fn rehash(issuer: std::sync::Arc<Issuer>, password: Secret, session: NewSession)
     let rehash = async move {
         let Ok(new) = issuer.passwords.hash(&password).await else { return };
         if let Err(error) = issuer.store.rehash_password(session.user_id, &session.checked_hash, &new).await {
-            tracing::warn!(%error, "a password keeps its old hash until the next login");
+            tracing::warn!(%error, "rehashing a password failed; the next login retries");
         }
     };
     tokio::spawn(rehash.in_current_span());

@@ -22,7 +22,7 @@ pub struct KeyEncryptionKey {
 /// The sealed bytes were sealed under another key, for another purpose, or were changed.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
-    "the key-encryption key does not open what the database holds; it is not the key this database was set up with"
+    "the key-encryption key does not decrypt the secrets in the database; set the key that this database was set up with"
 )]
 pub struct CannotOpen;
 

@@ -24,7 +24,7 @@ pub struct Lookout {
 pub enum LookError {
     #[error(transparent)]
     Outbound(#[from] OutboundError),
-    #[error("the answer is {0}")]
+    #[error("the response has status {0}")]
     Status(StatusCode),
     #[error("{0}")]
     KeySet(String),
@@ -33,9 +33,9 @@ pub enum LookError {
 /// Why nobody can look there.
 #[derive(Debug, thiserror::Error)]
 pub enum LookoutError {
-    #[error("the key set cannot be looked at: {0}")]
+    #[error("the key set cannot be checked: {0}")]
     Url(#[from] url::ParseError),
-    #[error("the key set cannot be looked at: {0}")]
+    #[error("the key set cannot be checked: {0}")]
     Tls(#[from] rustls::Error),
 }
 

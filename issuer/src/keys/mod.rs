@@ -73,13 +73,13 @@ pub enum KeysError {
     Key(#[from] KeyError),
     #[error(transparent)]
     Secrets(#[from] SecretsError),
-    #[error("verifiers would refuse the key set: {0}")]
+    #[error("verifiers would reject the key set: {0}")]
     Published(String),
-    #[error("the database holds no signing key that is active")]
+    #[error("the database has no active signing key")]
     NoneActive,
     #[error(transparent)]
     Refused(#[from] KeyRefusal),
-    #[error("the published key set could not be looked at: {0}")]
+    #[error("the published key set could not be checked: {0}")]
     Look(#[from] LookError),
 }
 

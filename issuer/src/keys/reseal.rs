@@ -11,7 +11,7 @@ use crate::store::{Actor, SealedName, Store, StoreError};
 pub enum ResealError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("neither the key-encryption key nor the previous one opens the {0}; nothing was changed")]
+    #[error("neither the key-encryption key nor the previous one decrypts the {0}; nothing was changed")]
     CannotOpen(SealedName),
 }
 

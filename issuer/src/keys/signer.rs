@@ -30,13 +30,13 @@ pub struct Signer {
 pub enum KeyError {
     #[error(transparent)]
     CannotOpen(#[from] CannotOpen),
-    #[error("the stored signing key `{0}` is not what its public half says")]
+    #[error("stored signing key `{0}`: the private key does not match the public key")]
     Mismatch(String),
-    #[error("the stored signing key `{0}` is for the algorithm `{1}`, which this version does not know")]
+    #[error("stored signing key `{0}`: this version does not support the algorithm `{1}`")]
     Algorithm(String, String),
     #[error("signing failed")]
     Signing,
-    #[error("no signing key could be made")]
+    #[error("generating a signing key failed")]
     Generation,
 }
 

@@ -16,7 +16,7 @@ pub struct Sight {
 /// A token signed now could carry a key that verifiers do not know, or that somebody else has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CannotSign {
-    #[error("the signing keys were not seen for too long")]
+    #[error("the signing keys have not been refreshed for too long")]
     StaleView,
     #[error("this replica's clock differs from the database's by {} seconds", .0.as_secs())]
     ClockSkew(Duration),

@@ -248,7 +248,7 @@ fn step_back() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(NICE) {
         // On Linux this concerns the calling thread only.
-        tracing::debug!(%error, "the password threads keep their priority");
+        tracing::debug!(%error, "lowering the priority of the password hash pool failed");
     }
 }
 

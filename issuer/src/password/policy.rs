@@ -30,13 +30,13 @@ impl Weakness {
         match self {
             Self::TooShort => "it is too short",
             Self::TooLong => "it is longer than 128 characters or 1024 bytes",
-            Self::NoUpperCase => "it has no upper-case letter",
-            Self::NoLowerCase => "it has no lower-case letter",
+            Self::NoUpperCase => "it has no uppercase letter",
+            Self::NoLowerCase => "it has no lowercase letter",
             Self::NoDigit => "it has no digit",
             Self::NoSpecialCharacter => "it has no special character",
             Self::Common => "it is a common password or a variation of one",
-            Self::Context => "it is made of the username, the e-mail address or the name of this service",
-            Self::Unchanged => "somebody else knows it; choose another one",
+            Self::Context => "it consists of the username, the e-mail address or the name of this service",
+            Self::Unchanged => "someone else knows it; choose a new one",
         }
     }
 }

@@ -13,12 +13,12 @@ pub enum StoreError {
     #[error("the database is unavailable: {0}")]
     Unavailable(#[source] sqlx::Error),
     /// A row says what no row may say.
-    #[error("the database holds something impossible: {0}")]
+    #[error("the database holds inconsistent data: {0}")]
     Inconsistent(String),
     /// The schema is not the one this program was built for.
-    #[error("the database schema: {0}")]
+    #[error("the database schema does not fit: {0}")]
     Migration(#[source] MigrateError),
-    #[error("another program migrates this database at the moment; try again when it has finished")]
+    #[error("another process is migrating this database; try again when it has finished")]
     Migrating,
     /// That migration did nothing; those before it are done.
     #[error(
@@ -33,7 +33,7 @@ pub enum StoreError {
 impl StoreError {
     /// No answer came in time.
     pub(super) fn late(limit: Duration) -> Self {
-        let says = format!("no answer within {} ms", limit.as_millis());
+        let says = format!("no response within {} ms", limit.as_millis());
         Self::Unavailable(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, says)))
     }
 

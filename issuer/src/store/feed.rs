@@ -73,12 +73,7 @@ impl Row {
     fn said(self) -> Option<FeedEvent> {
         let Some(kind) = kind(&self.kind).filter(|kind| is_whole(kind, &self.value, self.min_epoch)) else {
             let Self { position, kind, value, .. } = self;
-            tracing::error!(
-                seq = position.seq,
-                kind,
-                value,
-                "a row of revocation_events revokes nothing: the feed cannot say it"
-            );
+            tracing::error!(seq = position.seq, kind, value, "skipped an invalid row of revocation_events");
             return None;
         };
         let Self { position, value, min_epoch, drop_after, .. } = self;

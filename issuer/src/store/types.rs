@@ -447,26 +447,28 @@ pub struct DeclaredClient {
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApplyError {
-    #[error("{holder} names the scope `{scope}`, which neither the file nor the database has")]
+    #[error("{holder}: scope `{scope}` is neither in the file nor in the database")]
     UnknownScope { holder: String, scope: String },
-    #[error("{holder} names the scope `{scope}`, which the file does not declare and --prune would delete")]
+    #[error("{holder}: scope `{scope}` is not in the file, and --prune would delete it")]
     PrunedScope { holder: String, scope: String },
     #[error(
         "role `administrator` must keep the scope `{scope}`; without it nobody could administer Keystone"
     )]
     Administrator { scope: String },
-    #[error("client `keystone-console` must have {lacks}; without it nobody could administer Keystone")]
+    #[error("client `keystone-console` must have {lacks}; administrators need it to log in")]
     Console { lacks: String },
-    #[error("{what} is built in and stays as it is; leave it out")]
+    #[error("{what} is built in and cannot be changed; remove it from the file")]
     BuiltIn { what: String },
     #[error(
         "client `{client_id}` is {stored} in the database and {declared} in the file; a client cannot change its kind"
     )]
     ClientKind { client_id: String, stored: &'static str, declared: &'static str },
-    #[error("client `{client_id}` has the default scope `{scope}`, which is not among its scopes")]
+    #[error("client `{client_id}`: default scope `{scope}` is not one of its scopes")]
     DefaultScope { client_id: String, scope: String },
-    #[error("client `{client_id}` has the default scope `keystone:grant`, which is asked for by name only")]
+    #[error(
+        "client `{client_id}`: `keystone:grant` cannot be a default scope; clients must request it by name"
+    )]
     GrantByDefault { client_id: String },
-    #[error("{what} is declared twice")]
+    #[error("{what} is declared more than once")]
     Twice { what: String },
 }

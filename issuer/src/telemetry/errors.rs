@@ -250,17 +250,13 @@ mod tests {
             request(200, || tracing::warn!("harmless"));
             request(404, || ());
             request(503, || {
-                tracing::warn!(
-                    error = "of alice@example.com",
-                    password = "hunter2",
-                    "the store did not answer"
-                );
+                tracing::warn!(error = "of alice@example.com", password = "hunter2", "store request failed");
                 tracing::info!("by the way");
             });
         });
 
         let [event] = events.as_slice() else { panic!("{events:?}") };
-        assert_eq!(event.message.as_deref(), Some("503 POST /x: the store did not answer"));
+        assert_eq!(event.message.as_deref(), Some("503 POST /x: store request failed"));
         assert_eq!(event.transaction.as_deref(), Some("POST /x"));
         let tags: Vec<_> = event.tags.iter().map(|(name, text)| format!("{name}={text}")).collect();
         assert_eq!(tags, ["method=POST", "request_id=0011", "route=/x", "status=503", "trace_id=7f"]);

@@ -29,7 +29,7 @@ pub struct Telemetry {
 
 /// Why nobody can be told anything.
 #[derive(Debug, thiserror::Error)]
-#[error("telemetry cannot be sent: {0}")]
+#[error("telemetry cannot be exported: {0}")]
 pub struct TelemetryError(String);
 
 impl Telemetry {
@@ -50,7 +50,7 @@ impl Telemetry {
         #[cfg(feature = "sentry")]
         if let Some(dsn) = &settings.sentry_dsn {
             let dsn = dsn.expose().parse::<sentry_types::Dsn>();
-            let dsn = dsn.map_err(|_| TelemetryError("the DSN is none".to_owned()))?;
+            let dsn = dsn.map_err(|_| TelemetryError("the DSN is malformed".to_owned()))?;
             all.push(errors::watch((&dsn, config.mode.as_str()), world, way));
         }
         let (watchers, carriers) = all.into_iter().unzip();
@@ -68,7 +68,7 @@ impl Telemetry {
         #[cfg(any(feature = "otel", feature = "sentry"))]
         for carrier in self.carriers {
             if tokio::time::timeout(FAREWELL, carrier.finish()).await.is_err() {
-                tracing::warn!("telemetry that did not arrive in time is lost");
+                tracing::warn!("telemetry not delivered in time is lost");
             }
         }
     }

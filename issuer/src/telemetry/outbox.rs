@@ -148,7 +148,7 @@ impl<R: Receiver> Work<R> {
                 Err(trouble) => trouble,
             };
             if !std::mem::replace(&mut self.failing, true) {
-                tracing::warn!(receiver = R::NAME, error = %trouble, "telemetry does not arrive");
+                tracing::warn!(receiver = R::NAME, error = %trouble, "exporting telemetry failed");
             }
             let (Some(pause), false) = (pauses.next(), trouble.is_final()) else { return Err(()) };
             tokio::select! {
@@ -173,7 +173,7 @@ impl<R: Receiver> Work<R> {
 enum Trouble {
     #[error(transparent)]
     Outbound(#[from] OutboundError),
-    #[error("the answer is {status}")]
+    #[error("the response has status {status}")]
     Refused { status: StatusCode, retry_after: Option<Duration> },
 }
 

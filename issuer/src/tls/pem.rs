@@ -21,9 +21,7 @@ pub enum PemError {
     Der,
     #[error("its private key is encrypted; decrypt it, for example with `openssl pkey`")]
     Encrypted,
-    #[error(
-        "a line begins with `-----BEGIN ` and is not a whole marker; the base64 must begin on the next line"
-    )]
+    #[error("a `-----BEGIN ` marker is incomplete; the base64 must start on the next line")]
     SectionStart,
     #[error("a section does not end with its `-----END …-----` line")]
     SectionEnd,

@@ -114,13 +114,13 @@ fn a_broken_pair_is_named_without_its_content() {
     let nonsense = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
 
     for (certificate, key, why) in [
-        (certificate.as_str(), other.as_str(), "tls.key is not that of the first certificate in"),
-        ("", &key, "tls.crt must hold a section CERTIFICATE, and holds no PEM section at all"),
-        (&key, &key, "tls.crt must hold a section CERTIFICATE, and holds only PRIVATE KEY"),
-        (&old_label, &key, "and holds only X509 CERTIFICATE"),
-        (&certificate, "", "tls.key must hold a section PRIVATE KEY, and holds no PEM section at all"),
+        (certificate.as_str(), other.as_str(), "tls.key does not belong to the first certificate in"),
+        ("", &key, "tls.crt must contain a CERTIFICATE section, but contains no PEM section at all"),
+        (&key, &key, "tls.crt must contain a CERTIFICATE section, but contains only PRIVATE KEY"),
+        (&old_label, &key, "but contains only X509 CERTIFICATE"),
+        (&certificate, "", "tls.key must contain a PRIVATE KEY section, but contains no PEM section at all"),
         (&certificate, &torn, "tls.key cannot be read as PEM: a section does not end"),
-        (&certificate, &one_line, "tls.key cannot be read as PEM: a line begins with"),
+        (&certificate, &one_line, "tls.key cannot be read as PEM: a `-----BEGIN "),
         (&certificate, &marked, "tls.key cannot be read as PEM: it begins with a byte order mark"),
         (&certificate, &encrypted, "tls.key cannot be read as PEM: its private key is encrypted"),
         (&certificate, nonsense, "tls.key cannot be used"),

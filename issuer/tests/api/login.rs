@@ -303,7 +303,7 @@ async fn what_a_file_gives_a_client_is_not_refused_for_seconds() {
     let body =
         format!("grant_type=password&client_id=app&username=alice&password={PASSWORD}&scope=refunds:read");
     let unknown = test.form(body.clone()).await;
-    assert_eq!(unknown.body["error_description"], "the client may not ask for refunds:read");
+    assert_eq!(unknown.body["error_description"], "the client may not request the scopes refunds:read");
     unknown.refused(400, "invalid_scope");
 
     test.declare(
@@ -330,5 +330,5 @@ async fn a_login_that_holds_nothing_names_what_was_asked() {
         format!("grant_type=password&client_id=app&username=olaf&password={PASSWORD}&scope=orders:read");
 
     let answer = test.form(body).await;
-    assert_eq!(answer.body["error_description"], "the user holds nothing of orders:read");
+    assert_eq!(answer.body["error_description"], "the user holds none of the scopes orders:read");
 }

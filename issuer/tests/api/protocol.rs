@@ -222,7 +222,11 @@ async fn missing_parameters_are_named() {
         ("client_secret=x&grant_type=client_credentials", "client_id"),
     ] {
         let answer = test.form(body).await.refused(400, "invalid_request");
-        assert_eq!(answer.text("error_description"), format!("the parameter {missing} is missing"), "{body}");
+        assert_eq!(
+            answer.text("error_description"),
+            format!("the parameter `{missing}` is missing"),
+            "{body}"
+        );
     }
     for kind in ["implicit", "authorization_code", "PASSWORD", "urn:ietf:params:oauth:grant-type:jwt-bearer"]
     {
@@ -303,7 +307,7 @@ async fn a_token_beyond_its_budget_is_not_issued() {
     let all = test.form_with(std::slice::from_ref(&wide), CLIENT).await.refused(400, "invalid_scope");
     let one = test.form_with(&[wide], format!("{CLIENT}&scope=resource:number:7")).await;
 
-    assert!(all.text("error_description").ends_with("of at most 1024; ask for fewer scopes"), "{all:?}");
+    assert!(all.text("error_description").ends_with("maximum of 1024; request fewer scopes"), "{all:?}");
     one.success();
 }
 

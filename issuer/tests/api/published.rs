@@ -150,5 +150,5 @@ async fn another_key_encryption_key_does_not_start() {
 
     let refused = keystone_issuer::issuer::Issuer::open(test.issuer.config.clone(), parts).await.unwrap_err();
 
-    assert!(refused.to_string().contains("is not the key this database was set up with"), "{refused}");
+    assert!(refused.to_string().contains("set the key that this database was set up with"), "{refused}");
 }

@@ -172,7 +172,10 @@ async fn plain_http_in_production_is_answered_to_proxies_and_this_machine_only()
     for address in ["192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1"] {
         let refusal = ask(address).await.refused(421, "tls_required");
         assert_eq!(refusal.header("location"), "", "never a redirect");
-        assert_eq!(refusal.text("detail"), format!("this is plain HTTP; ask {ISSUER} over TLS"));
+        assert_eq!(
+            refusal.text("detail"),
+            format!("this request came over plain HTTP; send it to {ISSUER} over TLS")
+        );
     }
     let nowhere = test.from("192.0.2.1").get("/nowhere", &[]).await;
     assert_eq!(nowhere.status, StatusCode::MISDIRECTED_REQUEST);

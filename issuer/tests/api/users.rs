@@ -146,7 +146,7 @@ async fn weak_passwords_are_refused_with_reasons() {
 
     for (password, reason) in [
         ("Sh0rt!", "too short"),
-        ("alllowercase", "no upper-case letter"),
+        ("alllowercase", "no uppercase letter"),
         ("P@ssw0rd1!", "common password"),
         ("Keystone-1!", "name of this service"),
         ("Bobby-77!", "username"),

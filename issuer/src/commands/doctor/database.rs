@@ -45,9 +45,10 @@ async fn schema(store: &dyn Store, config: &Config, report: &mut Report) -> bool
         }
     };
     if let Some(newest) = unknown.last() {
-        let says = format!("a newer Keystone was here: migration {newest:04} is unknown to this one");
+        let says =
+            format!("the schema is from a newer Keystone: migration {newest:04} is unknown to this version");
         match on_postgres {
-            true => report.warning(SCHEMA, format!("{says}; upgrade this one, too")),
+            true => report.warning(SCHEMA, format!("{says}; upgrade this one too")),
             false => report.failed(SCHEMA, format!("{says}; run the newer one, or restore a backup")),
         }
     }
@@ -73,9 +74,9 @@ async fn schema(store: &dyn Store, config: &Config, report: &mut Report) -> bool
 /// As readiness judges: one row that means nothing is changed.
 pub(super) async fn writes(store: &dyn Store, report: &mut Report) {
     match store.probe_write().await {
-        Ok(()) => report.ok(WRITES, "the database takes changes"),
+        Ok(()) => report.ok(WRITES, "the database accepts writes"),
         Err(error) => {
-            report.failed(WRITES, format!("the database takes no changes: {}", sentence(&error)));
+            report.failed(WRITES, format!("the database does not accept writes: {}", sentence(&error)));
         }
     }
 }
@@ -96,7 +97,7 @@ pub(super) async fn clock((store, world): (&dyn Store, &World), config: &Config,
         let most = config.keys.skew.as_secs();
         report.failed(
             CLOCK,
-            format!("this machine's clock is {says}: an issuer signs nothing beyond {most} s; set the clocks right"),
+            format!("this machine's clock is {says}; the issuer stops signing beyond {most} s: synchronize the clocks"),
         );
     } else if off < Duration::from_millis(100) {
         report.ok(CLOCK, "agrees with the database's");
@@ -109,7 +110,7 @@ pub(super) async fn clock((store, world): (&dyn Store, &World), config: &Config,
 pub(super) async fn set_up(store: &dyn Store, config: &Config, report: &mut Report) {
     match store.administrators().await {
         Err(error) => report.failed(SET_UP, sentence(&error)),
-        Ok(0) => report.warning(SET_UP, "nobody can administer Keystone: run `keystone bootstrap`"),
+        Ok(0) => report.warning(SET_UP, "there is no administrator: run `keystone bootstrap`"),
         Ok(1) => report.ok(SET_UP, "there is 1 administrator"),
         Ok(count) => report.ok(SET_UP, format!("there are {count} administrators")),
     }
@@ -118,12 +119,10 @@ pub(super) async fn set_up(store: &dyn Store, config: &Config, report: &mut Repo
         Err(error) => report.failed(SET_UP, sentence(&error)),
         Ok(None) => report.warning(
             SET_UP,
-            format!(
-                "`default_client` names `{id}`, which does not exist: declare it and run `keystone apply`"
-            ),
+            format!("`default_client` is `{id}`, which does not exist: declare it and run `keystone apply`"),
         ),
         Ok(Some(client)) if !client.enabled => {
-            report.warning(SET_UP, format!("`default_client` names `{id}`, which is disabled"));
+            report.warning(SET_UP, format!("`default_client` is `{id}`, which is disabled"));
         }
         Ok(Some(_)) => {}
     }

@@ -17,31 +17,34 @@ pub(super) async fn encryption_key(store: &dyn Store, config: &Config, report: &
     let count = sealed.len();
     let Some(key) = key else {
         return match count {
-            0 => report.ok(ENCRYPTION, "none yet; `keystone serve` makes one for development"),
+            0 => report.ok(ENCRYPTION, "none yet; `keystone serve` generates one for development"),
             _ => report.failed(
                 ENCRYPTION,
-                format!("no `key_encryption_key` is set, and the database holds {count} secrets sealed with one: set it"),
+                format!("`key_encryption_key` is not set, and the database holds {count} secrets encrypted with one: set it"),
             ),
         };
     };
     if let Some((name, _)) = sealed.iter().find(|(name, sealed)| !opens(&key, name, sealed)) {
         return report.failed(
             ENCRYPTION,
-            format!("it does not open the {name}: it is not the key this database was set up with; set the right one"),
+            format!("it does not decrypt the {name}: set the key that this database was set up with"),
         );
     }
     let alone = key.without_previous();
     match sealed.iter().filter(|(name, sealed)| !opens(&alone, name, sealed)).count() {
-        0 => report.ok(ENCRYPTION, format!("opens all {count} secrets in the database")),
+        0 => report.ok(ENCRYPTION, format!("decrypts all {count} secrets in the database")),
         old => report.warning(
             ENCRYPTION,
             format!(
-                "{old} of {count} secrets are still sealed with the previous key: run `keystone keys reseal`"
+                "{old} of {count} secrets are still encrypted with the previous key: run `keystone keys reseal`"
             ),
         ),
     }
     if key.is_development() && config.database.url.is_some() {
-        report.warning(ENCRYPTION, "it is a development key, and production refuses it: make one and reseal");
+        report.warning(
+            ENCRYPTION,
+            "it is a development key, which production refuses: set a new one and run `keystone keys reseal`",
+        );
     }
 }
 
@@ -65,14 +68,15 @@ pub(super) async fn signing(store: &dyn Store, config: &Config, report: &mut Rep
 fn complaints(history: &KeyHistory, times: &KeyTimes) -> Vec<String> {
     let first = |state| history.keys.iter().find(|key| key.state(history.now) == state);
     if history.keys.is_empty() {
-        return vec!["there are none yet; `keystone serve` makes the first two".to_owned()];
+        return vec!["none yet; `keystone serve` generates the first two".to_owned()];
     }
     let mut complaints = Vec::new();
     match first(KeyState::Active) {
-        None => complaints.push("none is active, so nothing can be signed: is an issuer running?".to_owned()),
+        None => complaints
+            .push("none is active, so no token can be signed: check that an issuer is running".to_owned()),
         Some(active) if first(KeyState::Planned).is_none() && is_overdue(active, history.now, times) => {
             complaints.push(format!(
-                "{} has signed for longer than `keys.rotation_interval`: is an issuer running, and is the standby seen?",
+                "{} has been active for longer than `keys.rotation_interval`: check that an issuer is running and that the standby key is published",
                 active.kid
             ));
         }
@@ -80,13 +84,14 @@ fn complaints(history: &KeyHistory, times: &KeyTimes) -> Vec<String> {
     }
     if first(KeyState::Standby).is_none() {
         complaints.push(
-            "no standby is ready for an emergency: a running issuer publishes one within seconds".to_owned(),
+            "there is no standby key for an emergency; a running issuer publishes one within seconds"
+                .to_owned(),
         );
     }
     let waiting = [first(KeyState::Planned), first(KeyState::Standby)];
     let unseen = |key: &&KeyLine| !schedule::is_seen(history, times, key);
     complaints.extend(waiting.into_iter().flatten().filter(unseen).map(|key| {
-        format!("no look at the published key set found {} lately, so no rotation to it begins; a running issuer looks every minute", key.kid)
+        format!("no recent check of the published key set found {}, so rotation to it waits; a running issuer checks every minute", key.kid)
     }));
     complaints
 }
@@ -157,9 +162,10 @@ mod tests {
         assert!(complained(&[key("b", 20, None)]).contains("none is active"));
         assert!(complained(&[key("a", 20, Some(20))]).contains("no standby"));
         assert!(
-            complained(&[key("a", 31, Some(31)), key("b", 20, None)]).starts_with("a has signed for longer")
+            complained(&[key("a", 31, Some(31)), key("b", 20, None)])
+                .starts_with("a has been active for longer")
         );
-        assert!(complained(&[key("a", 20, Some(20)), unseen]).contains("found b lately"));
+        assert!(complained(&[key("a", 20, Some(20)), unseen]).contains("published key set found b"));
     }
 
     const DAY: u64 = 86_400;

@@ -25,7 +25,7 @@ pub(super) async fn run(
             for mistake in mistakes.lines() {
                 report.failed("configuration", mistake);
             }
-            report.skipped("everything else", "the configuration cannot be read");
+            report.skipped("everything else", "the configuration is invalid");
         }
     }
     let text = if json { report.json().map_err(open::failed)? } else { report.to_string() };

@@ -15,7 +15,7 @@ use crate::store::{KeyHistory, KeyState};
 
 pub(super) async fn redis(config: &Config, world: &World, report: &mut Report) {
     let Some(url) = &config.redis_url else {
-        return report.ok(REDIS, "not configured: attempts are counted in this process");
+        return report.ok(REDIS, "not configured; attempts are counted in each process");
     };
     let fallbacks = world.metrics.redis_fallbacks.clone();
     let cache = match RedisCache::connect(url.expose(), MemoryCache::new(world.clock.clone(), 1), fallbacks) {
@@ -28,9 +28,7 @@ pub(super) async fn redis(config: &Config, world: &World, report: &mut Report) {
             let advice = if error.is_unknown_ca() { UNKNOWN_CA } else { "" };
             report.failed(
                 REDIS,
-                format!(
-                    "{error}{advice}; until it answers, every issuer counts attempts for itself, and nothing else changes"
-                ),
+                format!("{error}{advice}; until it responds, each issuer counts attempts on its own"),
             );
         }
     }
@@ -42,14 +40,14 @@ pub(super) async fn listeners(config: &Config, report: &mut Report) -> bool {
     let runs = read(&live).await.is_ok_and(|body| member(&body, "status").as_deref() == Some("live"));
     for (name, address) in [("listen", config.listen), ("operations_listen", config.operations_listen)] {
         match TcpListener::bind(address).await {
-            Ok(_) => report.ok(LISTENERS, format!("`{name}` {address} is free: no issuer runs here")),
+            Ok(_) => report.ok(LISTENERS, format!("`{name}` {address} is free; no issuer is running here")),
             Err(error) if error.kind() != std::io::ErrorKind::AddrInUse => {
                 report.failed(LISTENERS, format!("`{name}` {address} cannot be used: {error}"));
             }
-            Err(_) if runs => report.ok(LISTENERS, format!("an issuer listens on `{name}` {address}")),
+            Err(_) if runs => report.ok(LISTENERS, format!("an issuer is listening on `{name}` {address}")),
             Err(_) => report.failed(
                 LISTENERS,
-                format!("another program listens on `{name}` {address}: end it, or choose another port"),
+                format!("another program is listening on `{name}` {address}: stop it or choose another port"),
             ),
         }
     }
@@ -65,17 +63,17 @@ pub(super) async fn issuer(config: &Config, runs: bool, report: &mut Report) {
         Err(why) => return not_started(ISSUER, (&url, &why), report),
     };
     if body == http::metadata(&config.issuer).body.as_bytes() {
-        return report.ok(ISSUER, format!("{url} answers as it should"));
+        return report.ok(ISSUER, format!("{url} responds as expected"));
     }
     match member(&body, "issuer") {
         Some(told) if told == config.issuer => {
-            report.warning(ISSUER, format!("{url} is not what this Keystone publishes: is another version serving?"));
+            report.warning(ISSUER, format!("{url} differs from what this version publishes: check which version is serving"));
         }
         Some(told) => report.failed(
             ISSUER,
-            format!("{url} speaks for the issuer `{told}`, so nobody takes its tokens: correct `issuer`, or the proxy"),
+            format!("{url} names the issuer `{told}`, so verifiers reject its tokens: correct `issuer` or the proxy"),
         ),
-        None => report.failed(ISSUER, format!("{url} is no issuer's metadata: does a proxy answer instead?")),
+        None => report.failed(ISSUER, format!("{url} is not an issuer's metadata: check the proxy")),
     }
 }
 
@@ -110,20 +108,20 @@ pub(super) async fn key_set(
         .filter(|key| due.contains(&key.state(history.now)) && !seen.contains(&key.kid))
         .peekable();
     if missing.peek().is_none() {
-        return report.ok(KEY_SET, format!("{url} holds every key that signs or waits to"));
+        return report.ok(KEY_SET, format!("{url} has every key that signs or is due to sign"));
     }
     for key in missing {
         let (kid, state) = (&key.kid, key.state(history.now));
         report.failed(
             KEY_SET,
-            format!("{url} lacks {kid}, which is {state}: is it another database's issuer, or an old copy in a cache?"),
+            format!("{url} lacks {kid}, which is {state}: check for an issuer of another database or a stale cache"),
         );
     }
 }
 
 /// Before the first start this is as it should be.
 fn not_started(check: &'static str, (url, why): (&str, &str), report: &mut Report) {
-    report.warning(check, format!("{url} is not reached ({why}): start an issuer with `keystone serve`"));
+    report.warning(check, format!("{url} cannot be reached ({why}): start an issuer with `keystone serve`"));
 }
 
 /// The public name may mean nothing on the machine that serves it (split DNS, a proxy elsewhere), so the issuer that runs
@@ -131,17 +129,17 @@ fn not_started(check: &'static str, (url, why): (&str, &str), report: &mut Repor
 async fn unreached_issuer(config: &Config, (url, why): (&str, &str), report: &mut Report) {
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let direct = url.split_once("://").map(|(_, rest)| format!("{scheme}://{rest}"));
-    let says = format!("{url} is not reached from here ({why})");
+    let says = format!("{url} cannot be reached from here ({why})");
     match read_from(reachable(config.listen), &direct.unwrap_or_default()).await {
         Ok(body) if body == http::metadata(&config.issuer).body.as_bytes() => report.warning(
             ISSUER,
             format!(
-                "{says}; the issuer on `listen` answers as it should. If clients do not reach it either, correct \
+                "{says}; the issuer on `listen` responds as expected. If clients do not reach it either, correct \
                  `issuer`, the name, the certificate or the proxy"
             ),
         ),
-        Ok(_) => report.failed(ISSUER, format!("{says}, and `listen` answers with another metadata: is another version serving?")),
-        Err(direct) => report.failed(ISSUER, format!("{says}, and `listen` neither ({direct})")),
+        Ok(_) => report.failed(ISSUER, format!("{says}, and `listen` serves other metadata: check which version is serving")),
+        Err(direct) => report.failed(ISSUER, format!("{says}, nor can `listen` ({direct})")),
     }
 }
 

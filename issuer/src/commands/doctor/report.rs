@@ -69,7 +69,7 @@ impl fmt::Display for Report {
             writeln!(f, "{outcome:<7}  {check:<18}  {says}")?;
         }
         match (self.count(Outcome::Failed), self.count(Outcome::Warning)) {
-            (0, 0) => f.write_str("everything is well"),
+            (0, 0) => f.write_str("all checks passed"),
             (0, warnings) => write!(f, "nothing failed; warnings: {warnings}"),
             (failed, warnings) => write!(f, "failed: {failed}; warnings: {warnings}"),
         }

@@ -43,24 +43,24 @@ fn advice(config: &Config) -> Vec<String> {
     };
     when(
         config.mode == Mode::Development && (on_postgres || !is_local),
-        "this is development mode, and others seem to rely on this issuer: set `mode = \"production\"`, which checks more",
+        "development mode, although others seem to rely on this issuer: set `mode = \"production\"`, which checks more",
     );
     when(
         !is_https && !is_local,
-        "`issuer` begins with http://: whoever is on the way reads passwords and tokens; use https://",
+        "`issuer` begins with http://, so passwords and tokens can be read in transit: use https://",
     );
     when(open::is_database_plain(config), open::PLAIN_DATABASE);
     when(
         on_postgres && config.redis_url.is_none(),
-        "no `redis_url` is set: every issuer counts attempts for itself, so several allow several times as many",
+        "`redis_url` is not set: each issuer counts attempts on its own, so N issuers allow N times as many",
     );
     when(
         is_https && config.tls.is_none() && config.limits.trusted_proxies.is_empty(),
-        "`limits.trusted_proxies` is empty: all who come through a proxy share one address and its limit; name the proxy",
+        "`limits.trusted_proxies` is empty: all users behind a proxy share one address and its rate limit; list the proxy",
     );
     when(
         everybody("192.0.2.1") && everybody("203.0.113.1"),
-        "`limits.trusted_proxies` holds everybody: anyone can claim any address and pass the limits; name the proxy alone",
+        "`limits.trusted_proxies` includes every address: anyone can claim any address and evade the rate limits; list only the proxy",
     );
     advice
 }
@@ -87,18 +87,18 @@ pub(super) fn certificate(config: &Config, world: &World, report: &mut Report) {
         Standing::EndsSoon => report.warning(
             CERTIFICATE,
             format!(
-                "{}: renew it; a running issuer takes the new one by itself",
+                "{}: renew it; a running issuer reloads it",
                 relative(("ended", "ends"), validity.ends, now)
             ),
         ),
         Standing::Ended => report.failed(
             CERTIFICATE,
-            format!("{}, and clients refuse it: renew it", relative(("ended", "ends"), validity.ends, now)),
+            format!("{}, and clients reject it: renew it", relative(("ended", "ends"), validity.ends, now)),
         ),
         Standing::NotYet => report.failed(
             CERTIFICATE,
             format!(
-                "{}, and clients refuse it until then: is the clock right?",
+                "{}, and clients reject it until then: check the clock",
                 relative(("began", "begins"), validity.begins, now)
             ),
         ),
@@ -125,7 +125,7 @@ pub(super) fn secret_files(config: &Config, report: &mut Report) {
             report.warning(
                 "secret files",
                 format!(
-                    "{file} holds a secret, and others on this machine may {others} it: chmod 600 {file}"
+                    "{file} holds a secret, and other users of this machine may {others} it: chmod 600 {file}"
                 ),
             );
         }
@@ -133,9 +133,11 @@ pub(super) fn secret_files(config: &Config, report: &mut Report) {
     match files.len() {
         _ if open_to_others => {}
         0 => report.ok("secret files", "no file holds a secret"),
-        1 => report.ok("secret files", "1 file holds secrets, and only its owner and group read it"),
-        count => report
-            .ok("secret files", format!("{count} files hold secrets, and only owners and groups read them")),
+        1 => report.ok("secret files", "1 file holds secrets; only its owner and group can read it"),
+        count => report.ok(
+            "secret files",
+            format!("{count} files hold secrets; only their owners and groups can read them"),
+        ),
     }
 }
 
@@ -147,21 +149,19 @@ pub(super) fn data_directory(config: &Config, report: &mut Report) {
             report.ok(DATA_DIR, "not needed: the data is in PostgreSQL, and the key is configured")
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            report.ok(DATA_DIR, format!("{path} is not there yet; `keystone serve` makes it"));
+            report.ok(DATA_DIR, format!("{path} does not exist yet; `keystone serve` creates it"));
         }
-        Err(error) => report.failed(DATA_DIR, format!("{path} cannot be looked at: {error}")),
+        Err(error) => report.failed(DATA_DIR, format!("{path} cannot be read: {error}")),
         Ok(metadata) if !metadata.is_dir() => {
             report.failed(DATA_DIR, format!("{path} is not a directory; correct `data_dir`"));
         }
         Ok(_) if !is_writable(&config.data_dir) => report.failed(
             DATA_DIR,
-            format!(
-                "{path} cannot be written to by the user who asks; give it to the user who runs Keystone"
-            ),
+            format!("{path} is not writable for this user: change its owner to the user who runs Keystone"),
         ),
         Ok(_) => match open::others_may(&config.data_dir) {
             Some(others) => {
-                let says = format!("others on this machine may {others} {path}: chmod 700 {path}");
+                let says = format!("other users of this machine may {others} {path}: chmod 700 {path}");
                 report.warning(DATA_DIR, says);
             }
             None => report.ok(DATA_DIR, format!("{path}")),
@@ -208,7 +208,7 @@ mod tests {
             ("issuer = 'http://id.example.com'", &["development mode", "https://"]),
             (
                 "issuer = 'https://id.example.com'\n[limits]\ntrusted_proxies = ['0.0.0.0/0']",
-                &["development mode", "everybody"],
+                &["development mode", "every address"],
             ),
             ("issuer = 'https://localhost:8443'", &["trusted_proxies"]),
         ] {

@@ -99,7 +99,7 @@ impl Facts {
     fn refused_elsewhere(&self) -> Option<String> {
         let alg = self.header.as_ref()?.get("alg")?.as_str()?;
         let says =
-            format!("Keystone's Envoy filter and npm package refuse it: alg ({alg}, they accept EdDSA only)");
+            format!("Keystone's Envoy filter and npm package reject it: alg ({alg}; they accept EdDSA only)");
         (alg != Algorithm::EdDsa.as_str()).then_some(says)
     }
 
@@ -119,9 +119,9 @@ fn says(step: &Step, facts: &Facts, history: &KeyHistory) -> String {
     match step.check {
         Check::Key if reached => key(facts.kid(), history),
         Check::Signature if step.outcome == verifier::Outcome::Failed => {
-            "the token was changed or cut off, or somebody else made it".to_owned()
+            "the token was altered or truncated, or is not from this issuer".to_owned()
         }
-        Check::Signature if reached => "by that key, over header and claims".to_owned(),
+        Check::Signature if reached => "valid for this key".to_owned(),
         Check::Issuer if !reached => facts.shown("iss"),
         Check::Audience if !reached => facts.shown("aud"),
         Check::Exp => relative("exp", ("expired", "expires")).unwrap_or_default(),

@@ -13,7 +13,7 @@ use crate::tagged;
 pub(super) async fn explain(case: &Case<'_>, text: &Secret) -> Result<Explanation, Failure> {
     let mut explanation = Explanation::of("client secret");
     if tagged::decode::<32>(tagged::CLIENT_SECRET, text.expose()).is_none() {
-        explanation.add("form", Outcome::Failed, "the checksum is wrong: it was cut off or mistyped");
+        explanation.add("form", Outcome::Failed, "the checksum is wrong: it is truncated or mistyped");
         return Ok(explanation.refused("malformed"));
     }
     explanation.add("form", Outcome::Passed, "the checksum is right");
@@ -22,17 +22,17 @@ pub(super) async fn explain(case: &Case<'_>, text: &Secret) -> Result<Explanatio
         explanation.add(
             "client",
             Outcome::Failed,
-            "no client has it: removed, expired, or of another database",
+            "no client has this secret: it was deleted, has expired, or is from another database",
         );
         return Ok(explanation.refused("unknown"));
     };
     let state = if client.enabled { "enabled" } else { "disabled" };
     explanation.judge("client", client.enabled, format!("{:?}, {state}", client.client_id));
-    let until = slot.expires_at.map_or("until it is removed".to_owned(), |at| format!("until {}", date(at)));
+    let until = slot.expires_at.map_or("until it is deleted".to_owned(), |at| format!("until {}", date(at)));
     explanation.add(
         "slot",
         Outcome::Passed,
-        format!("{}, made {}, good {until}", slot.slot, date(slot.created_at)),
+        format!("{}, created {}, valid {until}", slot.slot, date(slot.created_at)),
     );
     Ok(explanation.decided((!client.enabled).then_some("disabled")))
 }

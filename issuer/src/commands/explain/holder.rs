@@ -47,7 +47,7 @@ async fn user(
     let id = subject.parse().unwrap_or_default();
     let profile = case.store.user(id).await.map_err(open::failed)?;
     match &profile {
-        None => explanation.judge("subject", false, format!("there is no user {subject:?} any more")),
+        None => explanation.judge("subject", false, format!("user {subject:?} no longer exists")),
         Some(user) => {
             let state = if user.enabled { "enabled" } else { "disabled" };
             explanation.judge("subject", user.enabled, format!("user {:?}, {state}", user.username));
@@ -77,8 +77,8 @@ async fn session(
         Some(id) => case.store.session_record(id).await.map_err(open::failed)?,
     };
     let (holds, says) = match record {
-        None => (false, "there is no such session any more".to_owned()),
-        Some(session) if session.user_id != user => (false, "it is another user's".to_owned()),
+        None => (false, "the session no longer exists".to_owned()),
+        Some(session) if session.user_id != user => (false, "it belongs to another user".to_owned()),
         Some(session) => match session.end {
             Some((at, reason)) => (false, format!("ended {} ({reason})", date(at))),
             None => (true, format!("open since {}", date(session.auth_time))),
@@ -90,7 +90,7 @@ async fn session(
 
 fn client((client_id, client): (&str, Option<&Client>), facts: &Facts, explanation: &mut Explanation) {
     let Some(client) = client else {
-        return explanation.judge("client", false, format!("there is no client {client_id:?} any more"));
+        return explanation.judge("client", false, format!("client {client_id:?} no longer exists"));
     };
     let state = if client.enabled { "enabled" } else { "disabled" };
     explanation.judge("client", client.enabled, format!("{client_id:?}, {state}"));
@@ -101,7 +101,7 @@ fn epochs((check, claim): (&'static str, &str), now: i64, (facts, explanation): 
     let token = facts.number(claim);
     let says = match token >= now {
         true => format!("{claim} {token}; now {now}"),
-        false => format!("{claim} {token}; now {now}: what was issued before was revoked"),
+        false => format!("{claim} {token}; now {now}: earlier tokens were revoked"),
     };
     explanation.judge(check, token >= now, says);
 }
@@ -137,5 +137,9 @@ fn beside(claimed: &BTreeSet<String>, held: &BTreeSet<String>) -> String {
     let lost = list(&mut claimed.difference(held));
     let held = list(&mut held.iter());
     let held = if held.is_empty() { "none".to_owned() } else { held };
-    if lost.is_empty() { format!("now: {held}") } else { format!("now: {held}; no more: {lost}") }
+    if lost.is_empty() {
+        format!("now: {held}")
+    } else {
+        format!("still held: {held}; no longer held: {lost}")
+    }
 }

@@ -21,12 +21,12 @@ use crate::tagged;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// What to explain is in this file; on standard input without it. Never on the command line, which others can see
+    /// File with the token or secret; standard input without it. Not an argument, because other users can see the command line
     file: Option<PathBuf>,
-    /// Ask as this audience; without it, any audience of the token will do
+    /// Verify for this audience; any audience of the token by default
     #[arg(long)]
     audience: Option<String>,
-    /// Print one line of JSON
+    /// Print the result as one line of JSON
     #[arg(long)]
     json: bool,
 }
@@ -61,7 +61,7 @@ fn from_file(path: &Path) -> Result<Secret, Failure> {
     let beginnings = ["eyJ", tagged::REFRESH_TOKEN, tagged::CLIENT_SECRET, tagged::ONE_TIME_PASSWORD];
     if !path.exists() && beginnings.iter().any(|beginning| name.starts_with(beginning)) {
         return Err(Failure::new(
-            "this looks like a secret: everybody who lists processes sees the command line; give a file, or standard input",
+            "this looks like a secret, and the command line is visible to other users: pass a file or standard input",
         ));
     }
     let file = std::fs::File::open(path).map_err(|error| Failure::new(format!("{name}: {error}")))?;
@@ -80,16 +80,15 @@ fn read(from: impl Read, name: &str) -> Result<Secret, Failure> {
         0 => Err(Failure::new(format!(
             "{name} is empty; it must hold a token, a refresh token or a client secret"
         ))),
-        _ => Err(Failure::new(format!(
-            "{name} holds more than one word; it must hold what is to be explained, alone"
-        ))),
+        _ => Err(Failure::new(format!("{name} must hold only the token, refresh token or client secret"))),
     }
 }
 
 impl Case<'_> {
     /// Those that the issuers made; explaining makes none.
     async fn secrets(&self) -> Result<Secrets, Failure> {
-        let none = || Failure::new("no issuer has used this database yet, so nothing can be from it");
+        let none =
+            || Failure::new("no issuer has used this database yet, so nothing can have been issued from it");
         let kek = open::existing_key(self.config)?.ok_or_else(none)?;
         Secrets::existing(self.store, &kek).await.map_err(open::failed)?.ok_or_else(none)
     }

@@ -11,7 +11,7 @@ use crate::store::{AskedScope, RequestContext, Rotate, RotationRefusal, SessionR
 pub(super) async fn explain(case: &Case<'_>, text: &Secret) -> Result<Explanation, Failure> {
     let mut explanation = Explanation::of("refresh token");
     let Some(presented) = Presented::parse(text) else {
-        explanation.add("form", Outcome::Failed, "the checksum is wrong: it was cut off or mistyped");
+        explanation.add("form", Outcome::Failed, "the checksum is wrong: it is truncated or mistyped");
         return Ok(explanation.refused("malformed"));
     };
     explanation.add("form", Outcome::Passed, format!("session {}", presented.session));
@@ -21,15 +21,15 @@ pub(super) async fn explain(case: &Case<'_>, text: &Secret) -> Result<Explanatio
         explanation.add(
             "session",
             Outcome::Failed,
-            "there is none with this id: deleted, or of another database",
+            "no session has this id: it was deleted, or is from another database",
         );
         return Ok(explanation.refused("unknown"));
     };
     let is_genuine = presented.is_genuine(&case.secrets().await?, salt);
     let says = if is_genuine {
-        "made by this issuer"
+        "issued by this issuer"
     } else {
-        "not made by this issuer, or before its secrets were replaced"
+        "not issued by this issuer, or issued before its secrets were replaced"
     };
     explanation.judge("authenticity", is_genuine, says);
     if !is_genuine {
@@ -74,15 +74,15 @@ fn generation(
     let (presented, current) = (rotate.presented, record.generation);
     let grace = span(rotate.grace);
     let says = match (presented == current, refusal) {
-        (true, _) => "the newest of its session: its use brings the next one".to_owned(),
+        (true, _) => "the latest of its session; using it returns the next one".to_owned(),
         (_, _) if presented > current => {
-            "it was never handed out: the database is older than the token".to_owned()
+            "it was never issued: the database is older than the token".to_owned()
         }
         (_, None | Some(RotationRefusal::NothingHeld)) => {
-            format!("used before; within {grace} its use brings the same successor again")
+            format!("already used; within {grace}, using it again returns the same successor")
         }
         (_, Some(RotationRefusal::Reused)) => {
-            format!("used before, and not within {grace}: its use would end the session as stolen")
+            format!("already used, more than {grace} ago: using it again would end the session as stolen")
         }
         (_, Some(_)) => "used before".to_owned(),
     };
@@ -102,7 +102,11 @@ async fn holders(
         explanation.judge("user", user.enabled, format!("{:?}, {}", user.username, state(user.enabled)));
     }
     if let Some(client) = client {
-        let says = format!("{:?}, {}; it must be the one who asks", client.client_id, state(client.enabled));
+        let says = format!(
+            "{:?}, {}; the request must come from this client",
+            client.client_id,
+            state(client.enabled)
+        );
         explanation.judge("client", client.enabled, says);
     }
     Ok(())
@@ -114,7 +118,8 @@ async fn scopes(case: &Case<'_>, rotate: &Rotate, explanation: &mut Explanation)
     // What is not live is refused already.
     let Some(session) = live else { return Ok(()) };
     let names = crate::rbac::join(&session.scopes);
-    let says = if names.is_empty() { "user and client share none any more".to_owned() } else { names };
+    let says =
+        if names.is_empty() { "the user and the client no longer share any scope".to_owned() } else { names };
     explanation.judge("scopes", !session.scopes.is_empty(), says);
     Ok(())
 }

@@ -9,10 +9,10 @@ use crate::commands::{Failure, Output};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// A policy file; more of them are added to the first, and must not change what it decides
+    /// Policy files; each is merged into the first and must not change its decisions
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Print one line of JSON
+    /// Print the result as one line of JSON
     #[arg(long)]
     json: bool,
 }

@@ -9,9 +9,9 @@ mod lint;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
-    /// Turn an Envoy configuration with jwt_authn, and rbac on scopes, into a policy, and say what could not be turned
+    /// Convert an Envoy configuration (jwt_authn and rbac) to a policy file, and list what cannot be converted
     Convert(convert::Arguments),
-    /// Say what is public and which rule yields to which; refuse what does not load
+    /// Validate policy files, and list public routes and overlapping rules
     Lint(lint::Arguments),
 }
 

@@ -80,7 +80,7 @@ pub(super) async fn delete(
     Ok(())
 }
 
-/// The slot of the new secret. The old one lives on until its deadline, or until it is removed.
+/// The slot of the new secret. The old one lives on until its deadline, or until it is deleted.
 pub(super) async fn add_secret(
     desk: &mut impl Desk,
     by: &Authority,

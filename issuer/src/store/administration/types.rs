@@ -44,44 +44,42 @@ pub type Outcome<T> = Result<T, Refused>;
 /// Why a change was not made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    #[error("there is no such thing")]
+    #[error("not found")]
     Missing,
-    #[error("it was changed since it was read; read it again")]
+    #[error("the object has changed since it was read; read it again")]
     Stale,
     /// An administrator can only grant, and take away, what they hold and their token allows.
-    #[error("it takes scopes that you do not hold, or your token does not have: {}", .0.join(" "))]
+    #[error("the caller or the token does not hold these scopes: {}", .0.join(" "))]
     BeyondCaller(Vec<String>),
     #[error(
-        "`keystone:grant` gives nothing to its holders, you included, and does not give itself; ask for a token with all of the scopes"
+        "`keystone:grant` cannot give scopes to its holders, including the caller, and cannot give itself; request a token with all of these scopes"
     )]
     ThroughGrant,
     /// RFC 9470.
-    #[error("a change to Keystone itself takes a login of the last {0} seconds")]
+    #[error("the login behind the token is older than {0} seconds, too old for this change; log in again")]
     LoginTooOld(u64),
-    #[error("nobody could administer Keystone any more")]
+    #[error("the last enabled administrator cannot be disabled, deleted or demoted")]
     LastAdministrator,
-    #[error("the username, or one that looks the same, is taken")]
+    #[error("the username, or one that looks the same, is already in use")]
     UsernameTaken,
-    #[error("the e-mail address is taken")]
+    #[error("the e-mail address is already in use")]
     EmailTaken,
-    #[error("there is no role `{0}`")]
+    #[error("role `{0}` does not exist")]
     UnknownRole(String),
-    #[error("there is no scope `{0}`")]
+    #[error("scope `{0}` does not exist")]
     UnknownScope(String),
-    #[error("the name is taken")]
+    #[error("the name is already in use")]
     Exists,
-    #[error("it is built in and stays as it is")]
+    #[error("built-in objects cannot be changed or deleted")]
     BuiltIn,
-    #[error("a default scope is not among the client's scopes")]
+    #[error("every default scope must be one of the client's scopes")]
     DefaultScope,
-    #[error("`keystone:grant` is never a default scope; it is asked for by name")]
+    #[error("`keystone:grant` cannot be a default scope; clients must request it by name")]
     GrantByDefault,
     /// RFC 6749 §4.4.
-    #[error(
-        "a public client has no secret, cannot use client_credentials, and is not believed about its users' addresses"
-    )]
+    #[error("a public client cannot have a secret, use client_credentials or set `forwards_user_address`")]
     PublicClient,
-    #[error("two secrets live already; remove one first")]
+    #[error("the client already has two active secrets; delete one first")]
     TwoSecrets,
 }
 
@@ -308,7 +306,7 @@ impl ClientChange {
 pub struct NewSecret {
     pub client_id: String,
     pub hash: [u8; 32],
-    /// `None`: until it is removed.
+    /// `None`: until it is deleted.
     pub old_valid_for: Option<Duration>,
 }
 

@@ -33,19 +33,19 @@ impl Access {
             return Ok(Self::Denied);
         }
         if outcome.is_unsaid() {
-            return Err("it depends on what a policy cannot say");
+            return Err("it depends on a condition that a policy cannot express");
         }
         if outcome.missing != Formula::False || outcome.invalid != Formula::False {
-            return Err("Envoy lets requests without a valid token pass, and looks at the token of others");
+            return Err("Envoy lets requests without a valid token pass, and checks the token of others");
         }
         let normal = |at: &usize| outcome.valid.get(*at).and_then(Formula::clauses);
         let forms: Vec<Option<Clauses>> = issuers.iter().map(normal).collect();
-        let Some(Some(first)) = forms.first() else { return Err("it asks for too many combinations") };
+        let Some(Some(first)) = forms.first() else { return Err("it needs too many combinations") };
         if forms.iter().any(|form| form.as_ref() != Some(first)) {
-            return Err("a policy believes each of its issuers on every route, and Envoy does not here");
+            return Err("a policy trusts each of its issuers on every route, but Envoy does not here");
         }
         let needs = Needs::of(first)
-            .ok_or("a policy asks for all of some scopes, one of others, and one of some roles")?;
+            .ok_or("a policy can require only all of some scopes, one of others, and one of some roles")?;
         Ok(Self::Token(needs))
     }
 
@@ -90,7 +90,7 @@ impl Outcome {
         [&self.missing, &self.invalid].into_iter().chain(&self.valid)
     }
 
-    /// Whether it depends on what a policy cannot say.
+    /// Whether it depends on a condition that a policy cannot express.
     pub(super) fn is_unsaid(&self) -> bool {
         self.all().any(Formula::is_unsaid)
     }

@@ -51,7 +51,7 @@ pub(super) fn locate<'a>(document: &'a Value, report: &'a Report) -> Said<Locate
         (Some(last), false) => {
             let places: Vec<&str> = parts.iter().chain([&last]).map(|part| part.node().place.as_str()).collect();
             Err(report.unsaid(format!(
-                "jwt_authn stands in {} places, of which one can be converted at a time: {}",
+                "jwt_authn occurs in {} places; convert one at a time: {}",
                 places.len(),
                 places.join(", ")
             )))
@@ -127,9 +127,9 @@ fn refuse_others(node: &Node<'_>) -> Said<()> {
     let name = type_name(node.value).unwrap_or_default();
     let old = [".jwt_authn.v2alpha.", ".http.rbac.v2.", "http_connection_manager.v2.", ".api.v2."];
     if old.iter().any(|part| name.contains(part)) {
-        return Err(node.unsaid(&format!(
-            "{name} is of Envoy's v2 API, which Envoy 1.18 removed: write it in the v3 API"
-        )));
+        return Err(
+            node.unsaid(&format!("{name} is from Envoy's v2 API, which Envoy 1.18 removed: use the v3 API"))
+        );
     }
     node.children().iter().try_for_each(refuse_others)
 }

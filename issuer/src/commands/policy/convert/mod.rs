@@ -32,13 +32,13 @@ use source::Source;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// A bootstrap, a listener or a part of one, as YAML or JSON
+    /// Envoy configuration, as YAML or JSON: a bootstrap, a listener or a part of one
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Print a policy that denies what cannot be converted, instead of none
+    /// Print a policy that denies whatever cannot be converted, instead of none
     #[arg(long)]
     partial: bool,
-    /// Print one line of JSON, with the policy, the notes and what is denied
+    /// Print a JSON object with the policy, the notes and the denied requests
     #[arg(long)]
     json: bool,
 }
@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Output, Failure> {
     let Some(policy) = policy.filter(|_| *partial || unsaid.is_empty()) else {
         let mut reasons = unsaid;
         if *partial && !is_left {
-            reasons.push("nothing is left that a policy can say".to_owned());
+            reasons.push("nothing that a policy can express is left".to_owned());
         }
         return Err(Failure::new(named(&reasons)));
     };
@@ -112,7 +112,7 @@ fn policy(document: &Value, report: &Report) -> Said<Value> {
             Ok(policy)
         }
         Err(_) if report.has_unsaid() => Err(Unsaid),
-        Err(error) => Err(report.unsaid(format!("a policy cannot say this: {error}"))),
+        Err(error) => Err(report.unsaid(format!("a policy cannot express this: {error}"))),
     }
 }
 

@@ -128,7 +128,7 @@ impl Decisions {
             if kind.is_continued() {
                 let text = kind.text();
                 report.note(format!(
-                    "paths as {text}x are denied or need more now: a prefix of a policy ends at a slash"
+                    "paths as {text}x are denied, or need more: a prefix of a policy ends at a slash"
                 ));
             } else if !(outcome.is_unsaid() && report.has_unsaid()) {
                 losses.push(Loss { kind: kind.to_string(), why });
@@ -141,13 +141,13 @@ impl Decisions {
     fn rival(&self, plan: &Plan, at: usize) -> String {
         match plan.rivals.get(&at).and_then(|rival| self.kinds.get(*rival)) {
             Some(rival) if rival.is_continued() => format!(
-                "Envoy asks for something else on paths as {}x, and a prefix of a policy ends at a slash",
+                "Envoy requires something else on paths as {}x, and a prefix of a policy ends at a slash",
                 rival.text()
             ),
             Some(rival) => {
-                format!("Envoy asks for something else on {rival}, and a policy cannot except that")
+                format!("Envoy requires something else on {rival}, and a policy cannot except that")
             }
-            None => "a policy has no way to write this path".to_owned(),
+            None => "a policy cannot express this path".to_owned(),
         }
     }
 }

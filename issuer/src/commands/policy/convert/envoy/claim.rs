@@ -61,13 +61,13 @@ impl Claim {
                     .to_owned()
             }
             Some("scope") => {
-                "a policy can ask for one whole scope, as `list_match` with `exact` does".to_owned()
+                "a policy can require one whole scope, as `list_match` with `exact` does".to_owned()
             }
             Some("roles") => {
-                "a policy can ask for one whole role, as `list_match` with `exact` does".to_owned()
+                "a policy can require one whole role, as `list_match` with `exact` does".to_owned()
             }
-            Some(other) => format!("a policy asks for the claims `scope` and `roles`, not for `{other}`"),
-            None => "a policy asks for the claims `scope` and `roles`".to_owned(),
+            Some(other) => format!("a policy can require only the claims `scope` and `roles`, not `{other}`"),
+            None => "a policy can require only the claims `scope` and `roles`".to_owned(),
         }
     }
 }

@@ -25,7 +25,7 @@ pub(crate) fn read(node: &Node<'_>) -> Said<Condition> {
     })?;
     let name = message.need("name")?;
     if !name.text()?.eq_ignore_ascii_case(":method") {
-        return Err(name.unsaid("a policy looks at no header but `:method`"));
+        return Err(name.unsaid("a policy cannot check headers other than `:method`"));
     }
     let method =
         |kind, text: &str| Condition::Method(StringMatch { kind, text: text.to_owned(), ignore_case: false });

@@ -29,8 +29,9 @@ pub(crate) fn read<'a>(nodes: &[Node<'a>]) -> Said<Vec<Filter<'a>>> {
             None => between = between.or(Some(node)),
             Some(_) if between.is_some() => {
                 let other = between.unwrap_or(node);
-                return Err(other
-                    .unsaid("it stands between jwt_authn and rbac, and may change what the later one sees"));
+                return Err(
+                    other.unsaid("it is between jwt_authn and rbac, and may change what the later one sees")
+                );
             }
             Some(filter) => filters.push(filter),
         }
@@ -79,7 +80,7 @@ fn another<'a>(node: &Node<'a>) -> Said<Option<Filter<'a>>> {
         return Err(node.unsaid("the filter has no `typed_config` of Envoy's v3 API"));
     }
     if document::mentions(node.value, JWT_NAME) {
-        return Err(node.unsaid("it reads what jwt_authn leaves, and the policy's filter leaves nothing"));
+        return Err(node.unsaid("it reads the metadata of jwt_authn, which Keystone's filter does not write"));
     }
     Ok(None)
 }

@@ -13,14 +13,14 @@ pub(crate) fn read(node: &Node<'_>, providers: &[Provider]) -> Said<Condition> {
     let message = node.message(Known { read: &["filter", "path", "value", "invert"], refused: &[] })?;
     let filter = message.need("filter")?;
     if filter.text()? != NAMESPACE {
-        return Err(filter.unsaid(&format!("a policy knows no metadata but those of {NAMESPACE}")));
+        return Err(filter.unsaid(&format!("a policy cannot check metadata other than {NAMESPACE}")));
     }
     let path = message.need("path")?;
     let segments: Said<Vec<&str>> = path.items()?.iter().map(segment).collect();
     let (payload, claim) = match segments?.as_slice() {
         [payload] => (*payload, None),
         [payload, claim] => (*payload, Some(*claim)),
-        _ => return Err(path.unsaid("a policy looks at no claim inside another")),
+        _ => return Err(path.unsaid("a policy cannot check nested claims")),
     };
     let tests = tests(message.need("value")?)?;
     let named = |test| Claim { payload: payload.to_owned(), name: claim.map(str::to_owned), test };
@@ -70,7 +70,7 @@ fn tests(node: &Node<'_>) -> Said<Vec<Test>> {
             let each: Said<Vec<Vec<Test>>> = any.items("value_matchers")?.iter().map(tests).collect();
             Ok(each?.into_iter().flatten().collect())
         }
-        None => Err(node.unsaid("must say what to compare with")),
+        None => Err(node.unsaid("must have a value to compare with")),
     }
 }
 

@@ -78,7 +78,7 @@ impl Provider {
         self.forward = message.boolean("forward")?;
         self.headers = identity_headers::read(&message.items("claim_to_headers")?)?;
         if self.issuer.is_none() {
-            message.node.unsaid("a policy believes issuers by their name: `issuer` is missing");
+            message.node.unsaid("`issuer` is missing; a policy identifies issuers by name");
         }
         // Each fault is named, so all of them are read before the first ends this.
         let parts = (locations(message), keys::read(message), leeway(message));
@@ -102,7 +102,7 @@ impl Provider {
         match sayable::issuer(&definition) {
             Ok(()) => Some(definition),
             Err(error) => {
-                node.unsaid(&format!("a policy does not take this issuer: {error}"));
+                node.unsaid(&format!("a policy does not accept this issuer: {error}"));
                 None
             }
         }
@@ -123,7 +123,7 @@ fn locations(message: &Message<'_>) -> Said<()> {
         let (name, prefix) = (parts.text("name")?, parts.text("value_prefix")?);
         let usual = name.is_some_and(|name| name.eq_ignore_ascii_case("authorization"));
         if !usual || prefix != Some("Bearer ") {
-            return Err(header.unsaid("a policy takes tokens from `Authorization: Bearer` alone"));
+            return Err(header.unsaid("a policy accepts tokens only in `Authorization: Bearer`"));
         }
     }
     Ok(())

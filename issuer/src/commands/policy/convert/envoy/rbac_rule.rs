@@ -90,6 +90,6 @@ fn url_path(node: &Node<'_>) -> Said<Condition> {
     match matcher.kind {
         Kind::Exact => Ok(Condition::Path(matcher.text)),
         Kind::Prefix => Ok(Condition::Prefix(matcher.text)),
-        Kind::Suffix | Kind::Contains => Err(path.unsaid("a policy compares paths from their beginning")),
+        Kind::Suffix | Kind::Contains => Err(path.unsaid("a policy matches paths from the beginning")),
     }
 }

@@ -176,7 +176,7 @@ impl Reader<'_> {
             _ => None,
         });
         if named.collect::<BTreeSet<usize>>().len() > 1 {
-            return Err(list.unsaid("a policy looks at one token, and so at one issuer"));
+            return Err(list.unsaid("a policy checks one token, and so one issuer"));
         }
         Ok(Requirement::All(parts))
     }

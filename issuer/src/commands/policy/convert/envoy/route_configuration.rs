@@ -116,7 +116,7 @@ pub(crate) fn read<'a>(node: &Node<'a>, filters: Filters<'a, '_>) -> Said<Vec<Ho
     }
     if hosts.len() > 1 {
         node.unsaid(
-            "a policy looks at no host name, and so at one virtual host where routes change what filters do",
+            "a policy has no host names, so only one virtual host can have routes that change filters",
         );
     }
     Ok(read)

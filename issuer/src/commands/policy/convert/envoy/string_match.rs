@@ -26,7 +26,7 @@ impl StringMatch {
         })?;
         let ignore_case = message.boolean("ignore_case")?;
         let set = message.one_of(&["exact", "prefix", "suffix", "contains"])?;
-        let (name, text) = set.ok_or_else(|| node.unsaid("must say what to compare with"))?;
+        let (name, text) = set.ok_or_else(|| node.unsaid("must have a value to compare with"))?;
         Ok(Self { kind: Kind::named(name), text: text.text()?.to_owned(), ignore_case })
     }
 

@@ -54,7 +54,7 @@ fn the_second_api_of_envoy_is_named() {
     let old = ENVOY
         .replace("envoy.extensions.filters.http.jwt_authn.v3", "envoy.config.filter.http.jwt_authn.v2alpha");
 
-    assert!(unsaid(&old).contains("is of Envoy's v2 API"));
+    assert!(unsaid(&old).contains("is from Envoy's v2 API"));
 }
 
 #[test]
@@ -62,10 +62,7 @@ fn exactly_one_jwt_authn_filter_is_converted() {
     let twice = format!("- {}\n- {}", ENVOY.trim().replace('\n', "\n  "), ENVOY.trim().replace('\n', "\n  "));
     let (_, filters) = ENVOY.split_once("http_filters:\n").unwrap();
 
-    assert!(
-        unsaid(&twice)
-            .contains("jwt_authn stands in 2 places, of which one can be converted at a time: [0], [1]")
-    );
+    assert!(unsaid(&twice).contains("jwt_authn occurs in 2 places; convert one at a time: [0], [1]"));
     assert!(unsaid(&format!("{filters}\n{filters}")).contains("a chain with two jwt_authn filters"));
     assert!(unsaid("{}").contains("no jwt_authn filter was found"));
     assert!(
@@ -83,7 +80,7 @@ fn filters_that_stand_between_or_around_the_two_are_refused() {
     );
     let second = "- name: envoy.filters.http.rbac";
 
-    assert!(unsaid(&with(second, &format!("{lua}{second}"))).contains("stands between jwt_authn and rbac"));
+    assert!(unsaid(&with(second, &format!("{lua}{second}"))).contains("is between jwt_authn and rbac"));
     assert_eq!(complete(&format!("{ENVOY}{lua}")), complete(ENVOY));
     assert!(unsaid(&format!("{ENVOY}{inner}")).contains("inside another message"));
     assert!(
@@ -95,7 +92,7 @@ fn filters_that_stand_between_or_around_the_two_are_refused() {
             .contains("no `typed_config`")
     );
     let reading = format!("{ENVOY}{}", lua.replace("Lua }", "Lua, code: \"envoy.filters.http.jwt_authn\" }"));
-    assert!(unsaid(&reading).contains("it reads what jwt_authn leaves"));
+    assert!(unsaid(&reading).contains("it reads the metadata of jwt_authn"));
     let upgrade = format!("upgrade_configs: [ {{ upgrade_type: websocket, filters: [] }} ]\n{ENVOY}");
     assert!(unsaid(&upgrade).contains("upgrade_configs[0]: a chain of filters of its own"));
 }

@@ -61,13 +61,13 @@ fn questions_about_claims_that_no_policy_asks_are_refused() {
     let exact = "{ string_match: { exact: a } }";
     let list = "{ list_match: { one_of: { string_match: { exact: a } } } }";
     for (path, value, reason) in [
-        ("{ key: jwt_payload }, { key: email }", exact, "not for `email`"),
-        ("{ key: jwt_payload }, { key: sub }", exact, "not for `sub`"),
-        ("{ key: jwt_payload }, { key: scopes }", list, "not for `scopes`"),
+        ("{ key: jwt_payload }, { key: email }", exact, "not `email`"),
+        ("{ key: jwt_payload }, { key: sub }", exact, "not `sub`"),
+        ("{ key: jwt_payload }, { key: scopes }", list, "not `scopes`"),
         (
             "{ key: jwt_payload }, { key: realm_access }, { key: roles }",
             list,
-            "metadata.path: a policy looks at no claim inside another",
+            "metadata.path: a policy cannot check nested claims",
         ),
         ("{ key: jwt_payload }, { key: roles }", exact, "one whole role"),
         (scope, exact, "one whole scope"),
@@ -85,16 +85,18 @@ fn questions_about_claims_that_no_policy_asks_are_refused() {
         ),
         (scope, "{ bool_match: true }", "bool_match: a policy has no counterpart"),
         (scope, "{ present_match: true }", "one whole scope"),
-        (scope, "{}", "must say what to compare with"),
+        (scope, "{}", "must have a value to compare with"),
     ] {
         let said = unsaid(&allow(ANY, &claim(path, value)));
         assert!(said.contains(reason), "{path} {value}: {said}");
     }
     let other = claim(scope, list)
         .replace("filter: envoy.filters.http.jwt_authn", "filter: envoy.filters.http.ext_authz");
-    assert!(unsaid(&allow(ANY, &other)).contains("a policy knows no metadata but those of"));
+    assert!(unsaid(&allow(ANY, &other)).contains("a policy cannot check metadata other than"));
     let inverted = claim(scope, list).replace("value:", "invert: true, value:");
-    assert!(unsaid(&allow(ANY, &inverted)).contains("it depends on what a policy cannot say"));
+    assert!(
+        unsaid(&allow(ANY, &inverted)).contains("it depends on a condition that a policy cannot express")
+    );
     assert!(
         unsaid(&allow(ANY, &format!("{{ not_id: {} }}", listed("scope", "a")))).contains("it depends on")
     );
@@ -156,7 +158,7 @@ fn deny_takes_away_and_log_does_nothing() {
     };
 
     for action in ["DENY", "1"] {
-        assert!(unsaid(&deny(action, ANY)).contains("Envoy asks for something else on /admin"));
+        assert!(unsaid(&deny(action, ANY)).contains("Envoy requires something else on /admin"));
         let policy = complete(&deny(action, &format!("{{ not_id: {} }}", listed("scope", "a"))));
         assert_eq!(route(&policy, "GET", "/admin")["require"], json!({ "all": ["a"] }));
         assert_eq!(route(&policy, "GET", "/{*rest}")["authenticated"], true);
@@ -184,17 +186,14 @@ fn permissions_and_principals_that_no_policy_has_are_refused() {
         ("{ destination_port: 80 }", "destination_port: a policy has no counterpart"),
         (
             "{ header: { name: x-a, string_match: { exact: a } } }",
-            "header.name: a policy looks at no header but",
+            "header.name: a policy cannot check headers other than",
         ),
         (
             "{ header: { name: \":path\", string_match: { exact: /a } } }",
-            "header.name: a policy looks at no header but",
+            "header.name: a policy cannot check headers other than",
         ),
         ("{ header: { name: \":method\", safe_regex_match: { regex: a } } }", "safe_regex_match"),
-        (
-            "{ url_path: { path: { suffix: a } } }",
-            "url_path.path: a policy compares paths from their beginning",
-        ),
+        ("{ url_path: { path: { suffix: a } } }", "url_path.path: a policy matches paths from the beginning"),
         (
             "{ url_path: { path: { prefix: /a, ignore_case: true } } }",
             "a policy cannot ignore the case of paths",

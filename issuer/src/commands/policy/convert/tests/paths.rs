@@ -42,22 +42,22 @@ fn the_first_rule_decides_however_narrow_the_later_ones() {
 #[test]
 fn a_prefix_without_a_slash_never_opens_what_it_closed() {
     let said = unsaid(&rules(&[("prefix: /api", true)]));
-    assert!(said.contains("/… (every method): Envoy asks for something else on paths as /apix"), "{said}");
+    assert!(said.contains("/… (every method): Envoy requires something else on paths as /apix"), "{said}");
     let partial = conversion(&rules(&[("prefix: /api", true)])).policy.unwrap();
     assert_eq!(split(&partial).0, vec!["/"], "/apix is not open");
 
     let covered = rules(&[("prefix: /health", false), ("prefix: /", true)]);
     let policy = complete(&covered);
     assert_eq!(split(&policy), (vec!["/health", "/health/{*rest}"], vec!["/{*rest}"]));
-    assert!(conversion(&covered).notes.join("\n").contains("paths as /healthx are denied or need more now"));
+    assert!(conversion(&covered).notes.join("\n").contains("paths as /healthx are denied, or need more"));
 }
 
 #[test]
 fn paths_that_no_template_has_are_refused_where_they_matter() {
     for path in ["path: /a%20b", "prefix: /a%20b/", "path: \"/{id}\"", "path: \"/a*\""] {
         let said = unsaid(&rules(&[(path, false), ("prefix: /", true)]));
-        assert!(said.contains("a policy has no way to write this path"), "{said}");
-        assert!(unsaid(&rules(&[(path, true)])).contains("Envoy asks for something else on"));
+        assert!(said.contains("a policy cannot express this path"), "{said}");
+        assert!(unsaid(&rules(&[(path, true)])).contains("Envoy requires something else on"));
         complete(&rules(&[(path, true), ("prefix: /", true)]));
     }
 }
@@ -69,7 +69,7 @@ fn conditions_of_a_rule_that_no_route_has_are_refused() {
         ("prefix: /a, case_sensitive: false", "match.case_sensitive: a policy cannot ignore the case"),
         (
             "prefix: /a, headers: [ { name: x-a, present_match: true } ]",
-            "headers[0].name: a policy looks at no header",
+            "headers[0].name: a policy cannot check headers",
         ),
         ("prefix: /a, query_parameters: [ { name: a } ]", "match.query_parameters"),
         ("prefix: /a, grpc: {}", "match.grpc"),

@@ -109,7 +109,7 @@ fn what_routes_change_in_ways_that_no_policy_has_is_refused() {
             "{open}  - {{ name: b, domains: [ b ], routes: [ {{ match: {{ prefix: / }}, route: {{ cluster: a }} }} ] }}\n"
         ),
     );
-    assert!(unsaid(&two).contains("a policy looks at no host name"));
+    assert!(unsaid(&two).contains("a policy has no host names"));
     assert!(!conversion(&two).policy.unwrap().to_string().contains("public"));
 }
 

@@ -22,7 +22,7 @@ fn what_a_policy_cannot_say_of_a_provider_is_refused() {
         (audiences("audiences: [orders]\n        forward_payload_header: x-a"), "forward_payload_header"),
         (
             audiences("audiences: [orders]\n        from_headers: [ { name: x-jwt } ]"),
-            "from_headers[0]: a policy takes tokens from",
+            "from_headers[0]: a policy accepts tokens only in",
         ),
         (
             audiences("audiences: [orders]\n        max_lifetime: 20s"),
@@ -53,7 +53,7 @@ fn keys_are_fetched_or_inline() {
     assert_eq!(inline["issuers"][0]["keys"]["inline"]["keys"][0]["kid"], "k");
     for (source, reason) in [
         ("{ filename: /keys }", "local_jwks.filename: a policy has no counterpart"),
-        ("{ inline_string: '{\"keys\":[]}' }", "a policy does not take this issuer"),
+        ("{ inline_string: '{\"keys\":[]}' }", "a policy does not accept this issuer"),
         ("{ inline_string: 'x' }", "inline_string: must be a JWK set"),
     ] {
         let said = unsaid(&keys(source));
@@ -113,7 +113,7 @@ fn a_provider_that_no_rule_names_is_not_believed() {
 fn what_differs_between_issuers_is_refused() {
     let apart = "    - { match: { prefix: /a/ }, requires: { provider_name: keystone } }\n    - { match: { prefix: / }, requires: { provider_name: other } }";
     for (second, rules, reason) in [
-        (SAME, apart, "a policy believes each of its issuers on every route"),
+        (SAME, apart, "a policy trusts each of its issuers on every route"),
         (
             "forward: true, claim_to_headers: [ { header_name: x-user, claim_name: sub } ]",
             EITHER,
@@ -194,5 +194,5 @@ fn requirements_that_no_policy_has_are_refused() {
         assert!(said.contains(reason), "{said}");
     }
     let both = "    - { match: { prefix: / }, requires: { requires_all: { requirements: [ { provider_name: keystone }, { provider_name: other } ] } } }";
-    assert!(unsaid(&two(SAME, both)).contains("a policy looks at one token"));
+    assert!(unsaid(&two(SAME, both)).contains("a policy checks one token"));
 }
