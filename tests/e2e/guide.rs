@@ -1,4 +1,4 @@
-//! `docs/api.md`: its commands, run one after the other as they are written.
+//! `docs/how-to/use-the-api.md`: its commands, run one after the other as they are written.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,8 @@ use crate::shell;
 pub(crate) const PROMISES: &[(&str, Alone)] = promises![every_command_of_the_guide_does_what_it_says];
 
 fn every_command_of_the_guide_does_what_it_says(lab: &Lab) -> Result<()> {
-    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/api.md"))?;
+    let text =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/how-to/use-the-api.md"))?;
     let home = lab.issuer_home("guide", |_| ())?;
     let administrator = home.bootstrap()?;
     let applied = home.apply(&cast::orders(&home.url()))?;
@@ -24,7 +25,7 @@ fn every_command_of_the_guide_does_what_it_says(lab: &Lab) -> Result<()> {
     let given = deployment::text(deployment::at(&administrator, "/one_time_password")?)?;
     issuer.replace_password(("keystone-console", "admin"), &given, ADMIN_PASSWORD)?;
 
-    let lines = shell_lines(&text, "# The API");
+    let lines = shell_lines(&text, "# Use the API");
     let script = lines.iter().map(|line| format!("{line}\necho\n")).collect::<String>();
     let names = [
         ("ISSUER", issuer.site.url("")),

@@ -43,6 +43,7 @@ mod shell;
 mod soak;
 mod telemetry;
 mod tls;
+mod tutorial;
 mod verdicts;
 mod watching;
 
@@ -135,6 +136,7 @@ fn alone() -> impl Iterator<Item = (&'static str, Alone)> {
         deployment::PROMISES,
         operating::PROMISES,
         guide::PROMISES,
+        tutorial::PROMISES,
         generated::PROMISES,
         tls::PROMISES,
         watching::PROMISES,

@@ -1,4 +1,4 @@
-//! The runbook in `docs/operating.md`, from "Backup" on: every command is run as it is written, and does what is said.
+//! The guides of backups and incidents in `docs/how-to`: every command is run as it is written, and does what is said.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -20,9 +20,14 @@ use crate::shell::{self, Name};
 pub(crate) const PROMISES: &[(&str, Alone)] = promises![every_command_of_the_runbook_does_what_it_says];
 
 fn every_command_of_the_runbook_does_what_it_says(lab: &Lab) -> Result<()> {
-    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operating.md"))?;
-    let book =
-        Book { written: shell_lines(&text, "## Backup").into_iter().collect(), ran: RefCell::default() };
+    let guides = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/how-to");
+    let mut written = BTreeSet::new();
+    for (guide, title) in
+        [("back-up-and-restore.md", "# Back up and restore"), ("incidents.md", "# Handle an incident")]
+    {
+        written.extend(shell_lines(&fs::read_to_string(guides.join(guide))?, title));
+    }
+    let book = Book { written, ran: RefCell::default() };
 
     let home = lab.issuer_home("runbook-sqlite", |settings| {
         settings.data_directory = Some("keystone-data".into());
@@ -62,7 +67,7 @@ fn tell(desk: &Desk<'_>, restored: impl FnOnce(Home) -> Result<Home>) -> Result<
     a_signing_key_leaks(desk, &issuer)?;
     drop(issuer);
     let said = desk.run("keystone keys reseal", &[])?;
-    ensure!(said.contains("secrets are sealed"), "{said}");
+    ensure!(said.contains("secrets are now encrypted"), "{said}");
 
     let desk = Desk { home: restored(desk.home.clone())?, ..*desk };
     a_backup_is_restored(&desk, [alice.refresh()?, refreshed.refresh()?])?;

@@ -1,10 +1,62 @@
-//! Reading the documents as a newcomer would: every path and command they name.
+//! Reading the documents as a newcomer would: every path, link and command they name.
+
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 /// A piece of code in a document.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Mention {
     pub line: usize,
     pub text: String,
+}
+
+/// Returns the documents of the project at `root`: its README, CONTRIBUTING, and every page below `docs`.
+pub fn documents(root: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = vec![root.join("README.md"), root.join("CONTRIBUTING.md")];
+    let mut folders = vec![root.join("docs")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "md") {
+                found.push(path);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Returns the targets of links inside the project: a path relative to the document, an anchor, or both.
+pub fn links(markdown: &str) -> Vec<Mention> {
+    let mut found = mentions(markdown);
+    let is_link = |line: &str, target: &str| line.contains(&format!("]({target})"));
+    let lines: Vec<&str> = markdown.lines().collect();
+    found.retain(|mention| {
+        lines.get(mention.line - 1).is_some_and(|line| is_link(line, &mention.text))
+            && !mention.text.contains("://")
+    });
+    found
+}
+
+/// Returns the anchors of a document, made from its headings as GitHub does.
+pub fn anchors(markdown: &str) -> Vec<String> {
+    let mut fenced = false;
+    let mut found = Vec::new();
+    for line in markdown.lines() {
+        fenced ^= line.trim_start().starts_with("```");
+        if let Some(heading) =
+            line.trim_start_matches('#').strip_prefix(' ').filter(|_| !fenced && line.starts_with('#'))
+        {
+            let kept = heading
+                .to_lowercase()
+                .chars()
+                .filter(|c| c.is_alphanumeric() || " -_".contains(*c))
+                .collect::<String>();
+            found.push(kept.replace(' ', "-"));
+        }
+    }
+    found
 }
 
 /// Returns the texts between backticks, the lines of fenced blocks and the targets of links.
@@ -98,6 +150,21 @@ mod tests {
 
         let texts: Vec<&str> = found.iter().map(|mention| mention.text.as_str()).collect();
         assert_eq!(texts, ["a/b.rs", "docs/c.md", "cargo xtask demo"]);
+    }
+
+    #[test]
+    fn links_are_told_from_code_and_from_other_sites() {
+        let found = links("[a](a.md#b) `c/d.md` [e](https://e.example) [f](#g)");
+
+        let targets: Vec<&str> = found.iter().map(|link| link.text.as_str()).collect();
+        assert_eq!(targets, ["a.md#b", "#g"]);
+    }
+
+    #[test]
+    fn anchors_are_those_of_github() {
+        let found = anchors("# The `a_b` key\n```sh\n# no heading\n```\n## What next?\n");
+
+        assert_eq!(found, ["the-a_b-key", "what-next"]);
     }
 
     #[test]

@@ -145,7 +145,7 @@ mod tests {
     use std::path::PathBuf;
 
     use clap::CommandFactory;
-    use keystone_tests::docs::{mentions, subcommands};
+    use keystone_tests::docs::{documents, mentions, subcommands};
 
     use super::*;
 
@@ -212,9 +212,7 @@ mod tests {
     #[test]
     fn every_command_the_documents_name_exists() {
         let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
-        let docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
-        let documents = docs.filter(|path| path.extension().is_some_and(|end| end == "md"));
-        for document in documents.chain([root.join("README.md"), root.join("CONTRIBUTING.md")]) {
+        for document in documents(&root).unwrap() {
             for mention in mentions(&fs::read_to_string(&document).unwrap()) {
                 for command in subcommands(&mention, "cargo xtask") {
                     assert!(parse(&command).is_ok(), "{}:{}: {command}", document.display(), mention.line);

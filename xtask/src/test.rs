@@ -112,7 +112,7 @@ fn npm_test() -> Result<()> {
 /// Installs and builds what the end-to-end tests start.
 fn tools(built: Built) -> Result<Tools> {
     let programs = install::programs(keystone_tests::stack::Store::Postgres)?;
-    // A pooler before PostgreSQL, and the tools that docs/operating.md uses.
+    // A pooler before PostgreSQL, and the tools that docs/how-to uses.
     distribution::install(&[PGBOUNCER, CURL, SQLITE])?;
     install::node::packages("tests/js")?;
     let python_packages = Packages::installed(&PYTHON)?.home;

@@ -62,12 +62,12 @@ fn every_mistake_is_reported_at_once_with_its_key() {
         mistakes,
         [
             "`issuer` must be an http(s) URL in lower case without user, query, fragment or final slash",
-            "`tokens.byte_budget` must be a whole number, and is a TOML string",
+            "`tokens.byte_budget` must be a whole number, but is a TOML string",
             "`sessions.grace` must be a whole number from 0 to 60",
             "`KEYSTONE_LIMITS_LOGIN_WINDOW` must be a whole number from 1 to 86400",
-            "`listn` is not a setting; did you mean `listen`?",
-            "`tokens.lifetime` is not a setting",
-            "`KEYSTONE_DATABASE_URI` is not a setting; did you mean `KEYSTONE_DATABASE_URL`?",
+            "unknown setting `listn`; did you mean `listen`?",
+            "unknown setting `tokens.lifetime`",
+            "unknown setting `KEYSTONE_DATABASE_URI`; did you mean `KEYSTONE_DATABASE_URL`?",
         ]
     );
 }
@@ -125,7 +125,10 @@ fn an_issuer_has_one_spelling() {
 fn an_issuer_has_a_path_that_can_be_served() {
     for wrong in ["/a%20b", "/a*", "/*", "/{a}", "/:a", "/a//b", "/a;b", "/a@b", "/a,b"] {
         let mistakes = load(&format!("issuer = 'https://id.example.com{wrong}'"), &[]).unwrap_err();
-        assert!(mistakes.concat().contains("`issuer` must have a path of letters"), "{wrong}: {mistakes:?}");
+        assert!(
+            mistakes.concat().contains("`issuer` must have a path of only letters"),
+            "{wrong}: {mistakes:?}"
+        );
     }
     assert!(load("issuer = 'https://id.example.com/Tenant-1/v1.0_~'", &[]).is_ok());
 }
@@ -161,7 +164,7 @@ fn in_production_somebody_ends_tls() {
     assert_eq!(
         nobody,
         [
-            "`limits.trusted_proxies` is missing; in production, list the proxy that ends TLS here, or set `tls.certificate_file` and `tls.key_file`"
+            "`limits.trusted_proxies` is missing; in production, list the proxy that terminates TLS, or set `tls.certificate_file` and `tls.key_file`"
         ]
     );
     assert!(!ours.asks_for_tls() && load(PRODUCTION, &[]).unwrap().asks_for_tls());
@@ -179,11 +182,11 @@ fn a_certificate_comes_with_its_key_and_makes_the_issuer_https() {
     );
     assert_eq!(
         load("", &files[..1]).unwrap_err(),
-        ["`tls.key_file` is missing; `tls.certificate_file` needs it"]
+        ["`tls.key_file` is missing; `tls.certificate_file` requires it"]
     );
     assert_eq!(
         load("", &files[1..]).unwrap_err(),
-        ["`tls.certificate_file` is missing; `tls.key_file` needs it"]
+        ["`tls.certificate_file` is missing; `tls.key_file` requires it"]
     );
 }
 
@@ -220,7 +223,7 @@ fn each_wait_that_is_too_short_names_its_formula() {
             "`keys.lead` must be at least 3635: `keys.propagation` 30 + `keys.cache` 3600 + `keys.skew` 5",
             "`keys.tail` must be at least 3650: `tokens.max_access_token_lifetime` 3600 + `keys.leeway` 30 + 4 × `keys.skew` 5",
             "`keys.jwks_max_age` must be at most 3000: `keys.cache` 3600 - the 600 for which a verifier uses its copy",
-            "`keys.rotation_interval` must be at least `keys.lead` and `keys.tail`; a key must be known before it signs, and stay known after",
+            "`keys.rotation_interval` must be at least `keys.lead` and `keys.tail`: a key must be published before it signs and stay published after",
         ]
     );
     assert!(
@@ -249,7 +252,10 @@ fn a_previous_key_is_read_like_the_key_and_needs_it() {
     let wrong = load(PRODUCTION, &[("KEYSTONE_KEY_ENCRYPTION_KEY_PREVIOUS", "short")]).unwrap_err().concat();
 
     assert!(both.key_encryption_key.is_some());
-    assert_eq!(alone, ["`key_encryption_key_previous` is of use only together with `key_encryption_key`"]);
+    assert_eq!(
+        alone,
+        ["`key_encryption_key_previous` has an effect only together with `key_encryption_key`"]
+    );
     assert!(wrong.starts_with("`key_encryption_key_previous` must be `kskek_`"), "{wrong}");
 }
 
@@ -262,10 +268,7 @@ fn urls_that_hold_passwords_may_stand_in_files() {
 
     assert_eq!(config.database.url.unwrap().expose(), "postgres://u:hunter2@db/k");
     assert_eq!(config.redis_url.unwrap().expose(), "redis://:hunter2@redis");
-    assert_eq!(
-        twice,
-        ["`database_url_file` and `database_url` are both set in one place, so neither wins; keep one"]
-    );
+    assert_eq!(twice, ["`database_url_file` and `database_url` are both set in the same place; remove one"]);
     assert!(gone[0].starts_with("`database_url_file` cannot be read: "), "{gone:?}");
     assert!(gone[1].starts_with("`redis_url_file` must begin with redis://"), "{gone:?}");
 }
@@ -280,7 +283,7 @@ fn telemetry_is_refused_by_a_build_without_it() {
     let mistakes = load(TELEMETRY, &[]).unwrap_err();
 
     let needs = |key: &str, feature: &str| {
-        format!("`telemetry.{key}` needs a build with the Cargo feature `{feature}`, and this is one without")
+        format!("`telemetry.{key}` needs a build with the Cargo feature `{feature}`, which this build lacks")
     };
     let expected = [needs("otlp_url", "otel"), needs("otlp_percent", "otel"), needs("sentry_dsn", "sentry")];
     assert_eq!(mistakes, expected);
@@ -302,7 +305,9 @@ fn telemetry_has_urls_without_a_trap_and_a_dsn_that_is_a_secret() {
 
 /// Key and default of each row in the tables of the reference.
 fn reference() -> Vec<(&'static str, &'static str)> {
-    let rows = include_str!("../../../docs/configuration.md").lines().filter(|line| line.starts_with("| `"));
+    let rows = include_str!("../../../docs/reference/configuration.md")
+        .lines()
+        .filter(|line| line.starts_with("| `"));
     rows.map(|row| {
         let mut cells = row.split('|').skip(1).map(str::trim);
         (cells.next().unwrap().trim_matches('`'), cells.next().unwrap())

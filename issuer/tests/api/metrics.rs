@@ -271,12 +271,13 @@ impl hyper::body::Body for NeverSent {
 }
 
 #[tokio::test]
-async fn the_guide_names_every_metric_and_no_other() {
+async fn the_reference_names_every_metric_and_no_other() {
     let test = TestIssuer::start().await;
     test.login("alice").await.success();
     let page = Page::of(&test).await;
-    let guide = include_str!("../../../docs/operating.md");
-    let table = |head: &str| guide.split_once(head).unwrap().1.lines().take_while(|row| row.starts_with('|'));
+    let reference = include_str!("../../../docs/reference/metrics.md");
+    let table =
+        |head: &str| reference.split_once(head).unwrap().1.lines().take_while(|row| row.starts_with('|'));
     let rows = table("| name | what |\n").filter_map(|row| row.strip_prefix("| `"));
     let named: BTreeSet<&str> = rows.map(|row| row.split(['{', '`']).next().unwrap()).collect();
 
