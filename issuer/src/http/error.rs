@@ -60,7 +60,7 @@ pub(super) enum Problem {
 pub(super) struct TokenErrorBody {
     /// Stable error code, for programs
     error: &'static str,
-    /// What is wrong and what would be right, for people; may change between versions
+    /// A sentence for people: what is wrong and what would be right. It may change between versions
     error_description: String,
 }
 
@@ -80,7 +80,7 @@ pub(super) struct ProblemBody<'a> {
     status: u16,
     /// Stable error code, for programs
     code: &'a str,
-    /// What is wrong and what would be right, for people; may change between versions
+    /// A sentence for people: what is wrong and what would be right. It may change between versions
     detail: &'a str,
     /// The claim at fault, if the code is `missing_claim` or `claim_type`
     #[serde(skip_serializing_if = "Option::is_none")]

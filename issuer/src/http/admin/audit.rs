@@ -27,7 +27,7 @@ pub(in crate::http) const READ: &str = "keystone:audit:read";
     get,
     path = "/admin/audit",
     params(
-        ("actor" = inline(Option<Words>), Query, description = "Who made the change: `user:` and an id, `client:` and a `client_id`, `operator` or `schedule`"),
+        ("actor" = inline(Option<Words>), Query, description = "The author of the change: `user:` and an id, `client:` and a `client_id`, `operator` or `schedule`"),
         ("action" = inline(Option<Words>), Query, description = "Prefix of the action"),
         ("target" = inline(Option<Words>), Query, description = "The id or name of the changed object"),
         ("since" = Option<OffsetDateTime>, Query, description = "Only entries from this time on"),
@@ -85,13 +85,13 @@ struct AuditLogEntry {
     /// When the change was made
     #[serde(with = "time::serde::rfc3339")]
     at: OffsetDateTime,
-    /// Who made the change: `user:` and an id, `client:` and a `client_id`, `operator` or `schedule`
+    /// The author of the change: `user:` and an id, `client:` and a `client_id`, `operator` or `schedule`
     #[schema(example = "client:keystone-console")]
     actor: String,
     /// The name of the user or client at that time
     #[schema(example = "admin")]
     actor_name: Option<String>,
-    /// What was done
+    /// The action
     #[schema(example = "role.updated")]
     action: String,
     /// The id or name of the changed object
@@ -127,10 +127,10 @@ struct Change {
     /// The value after, of a single value
     #[schema(example = "Buys things")]
     to: Option<String>,
-    /// What was added, of a set
+    /// The added values, of a set
     #[schema(nullable = false, example = json!(["orders:write"]))]
     added: Option<Vec<String>>,
-    /// What was removed, of a set
+    /// The removed values, of a set
     #[schema(nullable = false, example = json!(["orders:read"]))]
     removed: Option<Vec<String>>,
 }
