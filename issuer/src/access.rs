@@ -46,7 +46,7 @@ pub fn verify(issuer: &Issuer, text: &[u8]) -> Result<Result<Verified, Refusal>,
 }
 
 /// One question to the store. `None`: the session ended, the token or an epoch was revoked, or someone is disabled.
-pub async fn standing(store: &dyn Store, token: &Verified) -> Result<Option<Standing>, StoreError> {
+pub async fn standing(store: &Store, token: &Verified) -> Result<Option<Standing>, StoreError> {
     let (Some(holder), Some(more)) = (holder(token), More::of(token)) else { return Ok(None) };
     let token = IssuedToken {
         token_id: token.token_id().to_owned(),

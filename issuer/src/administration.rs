@@ -10,16 +10,14 @@ use uuid::Uuid;
 use crate::access::{self, Caller};
 use crate::attempts::TooMany;
 use crate::declaration::{Client, origin_mistakes};
+use crate::identity::{Authority, ChangeError, ClientChange, Expected, NewSecret, Refused, RoleSet};
 use crate::issuer::Issuer;
 use crate::keys::{KeyView, KeysError};
 use crate::password::Overloaded;
 use crate::secret::Secret;
-use crate::store::administration::{
-    Authority, ClientChange, ClientProfile, Expected, Identifier, NewSecret, Outcome, Profile, Refused,
-    Reset, RoleSet, ScopeChange, UserChange,
-};
 use crate::store::{Actor, DeclaredScope, KeyRefusal, StoreError};
-use crate::{identifier, rbac, users};
+use crate::store::{ClientProfile, Identifier, Profile, Reset, ScopeChange, UserChange};
+use crate::{identifier, identity, rbac, users};
 
 /// Why an administrator does not get what they asked for.
 #[derive(Debug, thiserror::Error)]
@@ -90,7 +88,7 @@ pub async fn may_read(issuer: &Issuer, by: &Authority) -> Result<(), AdminError>
 pub async fn rotate_keys(issuer: &Arc<Issuer>, by: &Authority) -> Result<Vec<KeyView>, AdminError> {
     may_change_keys(issuer, by).await?;
     let (its, by) = (Arc::clone(issuer), by.initiator());
-    to_its_end(async move { its.keys.rotate(&*its.store, &by).await }).await?;
+    to_its_end(async move { its.keys.rotate(&its.store, &by).await }).await?;
     keys(issuer).await
 }
 
@@ -102,7 +100,7 @@ pub async fn compromise_key(
 ) -> Result<Vec<KeyView>, AdminError> {
     may_change_keys(issuer, by).await?;
     let (its, by, kid) = (Arc::clone(issuer), by.initiator(), kid.to_owned());
-    to_its_end(async move { its.keys.compromise(&*its.store, &by, (&kid, anyway)).await }).await?;
+    to_its_end(async move { its.keys.compromise(&its.store, &by, (&kid, anyway)).await }).await?;
     keys(issuer).await
 }
 
@@ -144,12 +142,11 @@ pub async fn change_user(
     });
     let change = UserChange {
         id,
-        expected,
         username: username.transpose()?,
         email: email.transpose()?,
         enabled: wishes.enabled,
     };
-    settled(issuer.store.change_user(by, &change).await?)
+    Ok(identity::users::change(&issuer.store, by, &expected, &change).await?)
 }
 
 pub async fn set_roles(
@@ -158,7 +155,7 @@ pub async fn set_roles(
     (id, expected): (Uuid, Expected),
     roles: BTreeSet<String>,
 ) -> Result<Profile, AdminError> {
-    settled(issuer.store.set_roles(by, &RoleSet { id, expected, roles }).await?)
+    Ok(identity::users::set_roles(&issuer.store, by, &RoleSet { id, expected, roles }).await?)
 }
 
 /// The password for one login, shown once. Nobody but its reader ever knows it.
@@ -169,8 +166,8 @@ pub async fn reset_user(
 ) -> Result<Secret, AdminError> {
     let secret = users::one_time_password(issuer.world.bytes());
     let password_hash = issuer.passwords.hash(&secret).await?;
-    let reset = Reset { id, expected, password_hash, good_for: users::ONE_TIME_LIFETIME };
-    settled(issuer.store.reset_user(by, &reset).await?)?;
+    let reset = Reset { id, password_hash, good_for: users::ONE_TIME_LIFETIME };
+    identity::users::reset(&issuer.store, by, &expected, &reset).await?;
     Ok(secret)
 }
 
@@ -186,7 +183,7 @@ pub async fn create_client(
     }
     described(wanted.name.clone())?;
     let (secret, hash) = issuer.secrets.new_client_secret(&issuer.world);
-    let client = settled(issuer.store.create_client(by, &wanted.declare(hash)).await?)?;
+    let client = identity::clients::create(&issuer.store, by, &wanted.declare(hash)).await?;
     let secret = (!client.public).then_some(secret);
     Ok((client, secret))
 }
@@ -201,7 +198,7 @@ pub async fn change_client(
     if !mistakes.is_empty() {
         return Err(AdminError::Client(mistakes));
     }
-    settled(issuer.store.change_client(by, &change).await?)
+    Ok(identity::clients::update(&issuer.store, by, &change).await?)
 }
 
 pub async fn delete_client(
@@ -209,7 +206,7 @@ pub async fn delete_client(
     by: &Authority,
     (client_id, expected): (&str, &Expected),
 ) -> Result<(), AdminError> {
-    settled(issuer.store.delete_client(by, client_id, expected).await?)
+    Ok(identity::clients::delete(&issuer.store, by, client_id, expected).await?)
 }
 
 /// A new secret and its slot; shown once.
@@ -221,7 +218,7 @@ pub async fn add_secret(
     let (secret, hash) = issuer.secrets.new_client_secret(&issuer.world);
     let old_valid_for = old_valid_for.map(|seconds| Duration::from_secs(seconds.into()));
     let new = NewSecret { client_id: client_id.to_owned(), hash, old_valid_for };
-    Ok((settled(issuer.store.add_secret(by, &new).await?)?, secret))
+    Ok((identity::clients::add_secret(&issuer.store, by, &new).await?, secret))
 }
 
 pub async fn remove_secret(
@@ -229,7 +226,7 @@ pub async fn remove_secret(
     by: &Authority,
     (client_id, slot): (&str, i64),
 ) -> Result<(), AdminError> {
-    settled(issuer.store.remove_secret(by, client_id, slot).await?)
+    Ok(identity::clients::remove_secret(&issuer.store, by, client_id, slot).await?)
 }
 
 /// The console may ask for it from now on.
@@ -238,16 +235,17 @@ pub async fn create_scope(
     by: &Authority,
     scope: &DeclaredScope,
 ) -> Result<DeclaredScope, AdminError> {
-    settled(issuer.store.create_scope(by, scope).await?)
+    Ok(identity::scopes::create(&issuer.store, by, scope).await?)
 }
 
 /// Clients hold scopes by name and resource: what is remembered of them ends with a scope's change.
 pub async fn change_scope(
     issuer: &Issuer,
     by: &Authority,
+    expected: Expected,
     change: ScopeChange,
 ) -> Result<DeclaredScope, AdminError> {
-    settled(issuer.store.change_scope(by, &change).await?)
+    Ok(identity::scopes::update(&issuer.store, by, &expected, &change).await?)
 }
 
 pub async fn delete_scope(
@@ -255,7 +253,7 @@ pub async fn delete_scope(
     by: &Authority,
     (name, expected): (&str, &Expected),
 ) -> Result<(), AdminError> {
-    settled(issuer.store.delete_scope(by, name, expected).await?)
+    Ok(identity::scopes::delete(&issuer.store, by, name, expected).await?)
 }
 
 /// Whether a role, a scope, a client or a resource may be called so.
@@ -287,8 +285,13 @@ fn canonical(
     Ok(Identifier { text: text.trim().to_owned(), key })
 }
 
-pub fn settled<T>(outcome: Outcome<T>) -> Result<T, AdminError> {
-    Ok(outcome?)
+impl From<ChangeError> for AdminError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Refused(refused) => Self::Refused(refused),
+            ChangeError::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 impl From<KeysError> for AdminError {

@@ -14,7 +14,7 @@ use crate::store::{Client, Store, StoreError};
 
 #[derive(Clone, Debug)]
 pub struct Clients {
-    store: Arc<dyn Store>,
+    store: Store,
     remembered: Cache<String, Arc<Remembered>>,
     /// By the store's revision of clients.
     origins: Cache<u64, Arc<BTreeSet<String>>>,
@@ -44,7 +44,7 @@ enum Miss {
 }
 
 impl Clients {
-    pub fn new(store: Arc<dyn Store>, world: World) -> Self {
+    pub fn new(store: Store, world: World) -> Self {
         let remembered = Cache::builder().max_capacity(CAPACITY).time_to_live(KEPT).build();
         let origins = Cache::builder().max_capacity(ORIGIN_SETS).time_to_live(ORIGINS_LIFETIME).build();
         Self { store, remembered, origins, world }

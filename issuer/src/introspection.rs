@@ -98,7 +98,7 @@ async fn access_token(
     if is_over || !concerns(client, &token) {
         return Ok(None);
     }
-    let standing = access::standing(&*issuer.store, &token).await?;
+    let standing = access::standing(&issuer.store, &token).await?;
     Ok(standing.map(|standing| Introspection {
         scope: token.scope().to_owned(),
         client_id: token.client_id().to_owned(),

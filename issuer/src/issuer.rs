@@ -16,7 +16,7 @@ use crate::store::Store;
 pub struct Issuer {
     pub config: Config,
     pub world: World,
-    pub store: Arc<dyn Store>,
+    pub store: Store,
     pub clients: Clients,
     pub attempts: Attempts,
     pub passwords: Passwords,
@@ -28,7 +28,7 @@ pub struct Issuer {
 #[derive(Clone, Debug)]
 pub struct Parts {
     pub world: World,
-    pub store: Arc<dyn Store>,
+    pub store: Store,
     pub cache: Arc<dyn Cache>,
     pub kek: KeyEncryptionKey,
 }
@@ -47,8 +47,8 @@ impl Issuer {
     /// The schema must be there. First keys and secrets are made where the database has none.
     pub async fn open(config: Config, parts: Parts) -> Result<Self, OpenError> {
         let Parts { world, store, cache, kek } = parts;
-        let secrets = Secrets::open(&*store, &kek, &world).await?;
-        let keys = Keys::open(&*store, kek, &world, config.keys.clone()).await?;
+        let secrets = Secrets::open(&store, &kek, &world).await?;
+        let keys = Keys::open(&store, kek, &world, config.keys.clone()).await?;
         let passwords = Passwords::start(&config.passwords, world.clone()).map_err(OpenError::Threads)?;
         match store.password_schemes().await {
             Ok(schemes) => passwords.know(&schemes),

@@ -17,6 +17,7 @@ pub mod grant;
 pub mod hex;
 pub mod http;
 pub mod identifier;
+pub mod identity;
 pub mod introspection;
 pub mod issuer;
 pub mod keys;

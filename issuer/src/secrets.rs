@@ -28,11 +28,7 @@ pub enum SecretsError {
 }
 
 impl Secrets {
-    pub async fn open(
-        store: &dyn Store,
-        kek: &KeyEncryptionKey,
-        world: &World,
-    ) -> Result<Self, SecretsError> {
+    pub async fn open(store: &Store, kek: &KeyEncryptionKey, world: &World) -> Result<Self, SecretsError> {
         let mut keys = Vec::new();
         for name in NAMES {
             keys.push(Key::new(HMAC_SHA256, &shared(name, store, kek, world).await?));
@@ -41,7 +37,7 @@ impl Secrets {
     }
 
     /// The same where they were made before. `None`: none were.
-    pub async fn existing(store: &dyn Store, kek: &KeyEncryptionKey) -> Result<Option<Self>, SecretsError> {
+    pub async fn existing(store: &Store, kek: &KeyEncryptionKey) -> Result<Option<Self>, SecretsError> {
         let stored = store.sealed().await?;
         let mut keys = Vec::new();
         for name in NAMES {
@@ -94,7 +90,7 @@ const NAMES: [&str; 3] = ["refresh tokens", "client secrets", "rate limits"];
 /// The 32 bytes called `name`, made here where the database has none. All replicas get the same.
 pub(crate) async fn shared(
     name: &str,
-    store: &dyn Store,
+    store: &Store,
     kek: &KeyEncryptionKey,
     world: &World,
 ) -> Result<Zeroizing<Vec<u8>>, SecretsError> {

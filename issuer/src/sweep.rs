@@ -6,7 +6,7 @@ use crate::clock::World;
 use crate::store::{Result, Skeletons, Store, Swept};
 
 /// A little at a time, so that nobody waits for it, until nothing is due; or, where that is too much for one go, almost.
-pub async fn sweep(store: &dyn Store, world: &World) -> Result<Swept> {
+pub async fn sweep(store: &Store, world: &World) -> Result<Swept> {
     let mut total = Swept::default();
     for _ in 0..MOST_STEPS {
         let Swept { sessions, events, behind } = store.sweep(STEP).await?;
@@ -21,7 +21,7 @@ pub async fn sweep(store: &dyn Store, world: &World) -> Result<Swept> {
 }
 
 /// Gives users from before that rule what their names look like, so that nobody new looks like them.
-pub async fn complete_names(store: &dyn Store) -> Result<()> {
+pub async fn complete_names(store: &Store) -> Result<()> {
     let mut after = Uuid::nil();
     loop {
         let Skeletons { last, alike } = store.write_skeletons(after, NAMES).await?;

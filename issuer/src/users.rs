@@ -8,12 +8,12 @@ use uuid::Uuid;
 
 use crate::access::Caller;
 use crate::attempts::{Source, TooMany};
+use crate::identity::{Authority, ChangeError, Refused};
 use crate::issuer::Issuer;
 use crate::password::{Checked, Overloaded, Passwords, Weakness};
 use crate::secret::Secret;
-use crate::store::administration::{Authority, Profile, Refused};
-use crate::store::{Actor, NewUser, PasswordChange, SessionId, StoreError};
-use crate::{hex, identifier, tagged};
+use crate::store::{Actor, NewUser, PasswordChange, Profile, SessionId, StoreError};
+use crate::{hex, identifier, identity, tagged};
 
 /// A user as an administrator wants it.
 #[derive(Debug)]
@@ -65,6 +65,15 @@ pub enum UserError {
     Store(#[from] StoreError),
 }
 
+impl From<ChangeError> for UserError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Refused(refused) => Self::Refused(refused),
+            ChangeError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
 pub async fn create(issuer: &Issuer, by: &Authority, account: Account) -> Result<Created, UserError> {
     let username_key = identifier::new_username_key(&account.username).ok_or(UserError::Username)?;
     let email_key = match &account.email {
@@ -94,7 +103,7 @@ pub async fn create(issuer: &Issuer, by: &Authority, account: Account) -> Result
         password_must_change: true,
         roles: account.roles,
     };
-    let user = issuer.store.create_user(by, &user).await??;
+    let user = identity::users::create(&issuer.store, by, &user).await?;
     Ok(Created { user, one_time_password })
 }
 

@@ -14,6 +14,7 @@ use super::open::{self, Schema};
 use crate::clock::World;
 use crate::config::Config;
 use crate::declaration::File;
+use crate::identity::manifest;
 use crate::secrets::Secrets;
 use crate::store::{Actor, Applied, Declaration, Store};
 
@@ -56,17 +57,18 @@ pub(super) async fn run(config: &Config, world: &World, arguments: &Arguments) -
     let store = open::store(config, schema).await?;
 
     let plan = declared.declare_without_secrets().pruning(arguments.prune);
-    let planned = store.rehearse(&Actor::Operator, &plan).await.map_err(open::failed)?.map_err(wrong)?;
+    let planned =
+        manifest::dry_run(&store, &Actor::Operator, &plan).await.map_err(open::failed)?.map_err(wrong)?;
     let mut new = NewSecrets::default();
     let applied = if arguments.dry_run {
         planned
     } else {
         new = new_secrets(arguments, &planned.secrets_taken, world)?;
-        let declaration = declaration(&declared, &mut new, (config, world, &*store)).await?;
+        let declaration = declaration(&declared, &mut new, (config, world, &store)).await?;
         let declaration = declaration.pruning(arguments.prune);
-        store.apply(&Actor::Operator, &declaration).await.map_err(open::failed)?.map_err(wrong)?
+        manifest::apply(&store, &Actor::Operator, &declaration).await.map_err(open::failed)?.map_err(wrong)?
     };
-    open::close(&*store).await;
+    open::close(&store).await;
 
     let report = Report {
         dry_run: arguments.dry_run,
@@ -96,7 +98,7 @@ fn new_secrets(arguments: &Arguments, clients: &[String], world: &World) -> Resu
 async fn declaration(
     declared: &File,
     new: &mut NewSecrets,
-    (config, world, store): (&Config, &World, &dyn Store),
+    (config, world, store): (&Config, &World, &Store),
 ) -> Result<Declaration, Failure> {
     let secrets = secrets(config, world, store).await?;
     Ok(declared.declare_with(|client_id| new.hash(client_id, &secrets, world)))
@@ -120,7 +122,7 @@ fn shown(path: &Path) -> String {
     if path == Path::new(STANDARD_INPUT) { "standard input".to_owned() } else { path.display().to_string() }
 }
 
-async fn secrets(config: &Config, world: &World, store: &dyn Store) -> Result<Secrets, Failure> {
+async fn secrets(config: &Config, world: &World, store: &Store) -> Result<Secrets, Failure> {
     let kek = open::key_encryption_key(config, world)?;
     Secrets::open(store, &kek, world).await.map_err(open::failed)
 }

@@ -8,9 +8,10 @@ use super::open::{self, Schema};
 use crate::clock::World;
 use crate::config::Config;
 use crate::identifier;
+use crate::identity::{ADMINISTRATOR, CONSOLE};
 use crate::password::Passwords;
 use crate::secret::Secret;
-use crate::store::{ADMINISTRATOR, Bootstrap, CONSOLE, NewUser};
+use crate::store::{Bootstrap, NewUser};
 use crate::users::{ONE_TIME_LIFETIME, one_time_password, user_id};
 
 /// What is printed, once.
@@ -52,7 +53,7 @@ pub(super) async fn run(
     if !store.bootstrap(&bootstrap).await.map_err(open::failed)? {
         return Err(Failure::new("already bootstrapped; an existing administrator can create more"));
     }
-    open::close(&*store).await;
+    open::close(&store).await;
     let username = username.trim();
     let credential = Credential {
         username,

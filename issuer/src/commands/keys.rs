@@ -34,15 +34,15 @@ pub(super) enum KeysCommand {
 
 pub(super) async fn run(config: &Config, world: &World, command: &KeysCommand) -> Result<String, Failure> {
     let store = open::store(config, Schema::Check).await?;
-    let said = carry_out(config, world, &*store, command).await;
-    open::close(&*store).await;
+    let said = carry_out(config, world, &store, command).await;
+    open::close(&store).await;
     said
 }
 
 async fn carry_out(
     config: &Config,
     world: &World,
-    store: &dyn Store,
+    store: &Store,
     command: &KeysCommand,
 ) -> Result<String, Failure> {
     match command {
@@ -66,12 +66,12 @@ async fn carry_out(
     }
 }
 
-async fn keys(config: &Config, world: &World, store: &dyn Store) -> Result<Keys, Failure> {
+async fn keys(config: &Config, world: &World, store: &Store) -> Result<Keys, Failure> {
     let kek = open::key_encryption_key(config, world)?;
     Keys::open(store, kek, world, config.keys.clone()).await.map_err(open::failed)
 }
 
-async fn list(store: &dyn Store, json: bool) -> Result<String, Failure> {
+async fn list(store: &Store, json: bool) -> Result<String, Failure> {
     let history = store.key_history().await.map_err(open::failed)?;
     let shown = KeyView::all(&history);
     if json {

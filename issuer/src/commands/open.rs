@@ -2,7 +2,6 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Failure, unreachable};
@@ -10,8 +9,6 @@ use crate::clock::World;
 use crate::config::{Config, Mode};
 use crate::keys::KeyEncryptionKey;
 use crate::secret::Secret;
-use crate::store::postgres::Postgres;
-use crate::store::sqlite::Sqlite;
 use crate::store::{self, Store};
 
 /// What to do about a schema that is not this program's.
@@ -25,20 +22,18 @@ pub(super) enum Schema {
 }
 
 /// The database as it is.
-pub(super) fn connect(config: &Config) -> Result<Arc<dyn Store>, Failure> {
+pub(super) fn connect(config: &Config) -> Result<Store, Failure> {
     Ok(match &config.database.url {
-        Some(url) => {
-            Arc::new(Postgres::connect(url.expose(), config.database.max_connections).map_err(failed)?)
-        }
+        Some(url) => Store::postgres(url.expose(), config.database.max_connections).map_err(failed)?,
         None => {
             data_directory(&config.data_dir)?;
-            Arc::new(Sqlite::open(&config.data_dir.join(SQLITE_FILE)).map_err(failed)?)
+            Store::sqlite(&config.data_dir.join(SQLITE_FILE)).map_err(failed)?
         }
     })
 }
 
 /// The same where there is one; none is made.
-pub(super) fn existing(config: &Config) -> Result<Arc<dyn Store>, Failure> {
+pub(super) fn existing(config: &Config) -> Result<Store, Failure> {
     let file = config.data_dir.join(SQLITE_FILE);
     if config.database.url.is_none() && !file.exists() {
         let file = file.display();
@@ -48,7 +43,7 @@ pub(super) fn existing(config: &Config) -> Result<Arc<dyn Store>, Failure> {
 }
 
 /// The database with the schema that this program was built for.
-pub(super) async fn store(config: &Config, schema: Schema) -> Result<Arc<dyn Store>, Failure> {
+pub(super) async fn store(config: &Config, schema: Schema) -> Result<Store, Failure> {
     let store = if schema == Schema::Untouched { existing(config)? } else { to_change(config).await? };
     if schema == Schema::Migrate || (schema == Schema::Check && config.database.url.is_none()) {
         answered(store.migrate().await, config).await?;
@@ -67,7 +62,7 @@ pub(super) async fn store(config: &Config, schema: Schema) -> Result<Arc<dyn Sto
 ///
 /// An empty SQLite file beside a key that sealed data is a copy without its write-ahead log, or took the place of what was
 /// deleted: a new start would make new keys and a new administrator.
-pub(super) async fn to_change(config: &Config) -> Result<Arc<dyn Store>, Failure> {
+pub(super) async fn to_change(config: &Config) -> Result<Store, Failure> {
     if config.database.url.is_some() {
         return connect(config);
     }
@@ -81,7 +76,7 @@ pub(super) async fn to_change(config: &Config) -> Result<Arc<dyn Store>, Failure
     }
     let store = connect(config)?;
     if has_key && !answered(store.has_schema().await, config).await? {
-        close(&*store).await;
+        close(&store).await;
         return Err(lost(&key));
     }
     Ok(store)
@@ -101,8 +96,8 @@ fn size(path: &Path) -> u64 {
 }
 
 /// Lets the last calls end. What SQLite wrote is in one file then.
-pub(super) async fn close(store: &dyn Store) {
-    if !matches!(tokio::time::timeout(CLOSE, store.close()).await, Ok(Ok(()))) {
+pub(super) async fn close(store: &Store) {
+    if tokio::time::timeout(CLOSE, store.close()).await.is_err() {
         tracing::warn!("database was not closed cleanly; committed data is intact");
     }
 }
@@ -224,7 +219,7 @@ pub(super) fn warn_of_plain_database(config: &Config) {
 
 pub(super) fn is_database_plain(config: &Config) -> bool {
     let url = config.database.url.as_ref().filter(|_| config.mode == Mode::Production);
-    url.is_some_and(|url| store::postgres::may_be_plain(url.expose()))
+    url.is_some_and(|url| store::may_be_plain(url.expose()))
 }
 
 pub(super) const PLAIN_DATABASE: &str = "the database connection may not use TLS: add sslmode=verify-full to the database URL, and sslrootcert for a private CA";
@@ -316,14 +311,14 @@ mod tests {
             assert!(says.contains(trace) && says.contains("restore keystone.sqlite3"), "{says}");
         };
         let first = store(&config, Schema::Check).await.unwrap();
-        close(&*first).await;
+        close(&first).await;
         let file = directory.path().join(SQLITE_FILE);
 
         std::fs::write(development_key_file(&config), "key").unwrap();
-        close(&*store(&config, Schema::Check).await.unwrap()).await;
+        close(&store(&config, Schema::Check).await.unwrap()).await;
         std::fs::rename(&file, directory.path().join("elsewhere")).unwrap();
         refused("development.key").await;
-        close(&*connect(&config).unwrap()).await;
+        close(&connect(&config).unwrap()).await;
         refused("development.key").await;
 
         std::fs::remove_file(&file).unwrap();

@@ -43,7 +43,7 @@ pub(super) async fn run(config: Config, world: World, migrate: bool) -> Result<(
     let issuer = Issuer::open(config, Parts { world, store, cache, kek }).await.map_err(open::failed)?;
     let issuer = Arc::new(issuer);
     // Before the first token: settings that let tokens live longer keep older keys for longer.
-    issuer.keys.tend(&*issuer.store).await.map_err(open::failed)?;
+    issuer.keys.tend(&issuer.store).await.map_err(open::failed)?;
 
     let lookout = Lookout::new(&issuer.config.jwks_url).map_err(open::failed)?;
     let stop = Stop::new(stop_signal()?, issuer.config.drain);
@@ -83,7 +83,7 @@ pub(super) async fn run(config: Config, world: World, migrate: bool) -> Result<(
     for served in serving {
         served.await.map_err(open::failed)?;
     }
-    open::close(&*store).await;
+    open::close(&store).await;
     telemetry.finish().await;
     tracing::info!("stopped");
     Ok(())
@@ -137,13 +137,13 @@ async fn watch_keys(issuer: Arc<Issuer>) {
     let mut pause = KEY_POLL;
     loop {
         tokio::time::sleep(pause).await;
-        if let Err(error) = issuer.keys.refresh(&*issuer.store).await {
+        if let Err(error) = issuer.keys.refresh(&issuer.store).await {
             tracing::warn!(%error, "refreshing the signing keys failed; the previous ones stay in use");
             pause = KEY_RETRY;
             continue;
         }
         pause = KEY_POLL;
-        match issuer.keys.tend(&*issuer.store).await {
+        match issuer.keys.tend(&issuer.store).await {
             Ok(changes) => changes.iter().for_each(|change| tracing::info!(?change, "signing keys changed")),
             Err(error) => tracing::warn!(%error, "a scheduled change of the signing keys failed"),
         }
@@ -154,7 +154,7 @@ async fn watch_keys(issuer: Arc<Issuer>) {
 async fn watch_published_keys(issuer: Arc<Issuer>, lookout: Lookout) {
     loop {
         tokio::time::sleep(KEY_POLL).await;
-        match issuer.keys.look(&*issuer.store, &lookout).await {
+        match issuer.keys.look(&issuer.store, &lookout).await {
             Ok(changes) => changes.iter().for_each(tell_of_look),
             Err(error) => {
                 let url = issuer.config.jwks_url.as_str();
@@ -187,12 +187,12 @@ async fn report_alive(issuer: Arc<Issuer>) {
 
 /// Any replica deletes what is over; that one of them stops stops nothing.
 async fn sweep_always(issuer: Arc<Issuer>) {
-    if let Err(error) = complete_names(&*issuer.store).await {
+    if let Err(error) = complete_names(&issuer.store).await {
         tracing::warn!(%error, "completing the names of older users failed; the next start continues");
     }
     loop {
         tokio::time::sleep(SWEEP).await;
-        match sweep(&*issuer.store, &issuer.world).await {
+        match sweep(&issuer.store, &issuer.world).await {
             Ok(Swept { sessions, events, behind: true }) => {
                 tracing::warn!(
                     sessions,

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::error::Problem;
-use crate::store::administration::{Expected, Version};
+use crate::identity::{Expected, Version};
 
 /// A representation under its version.
 pub(super) fn versioned(version: &Version, body: impl Serialize) -> Response {

@@ -15,9 +15,9 @@ use super::decode::DecodeError;
 use crate::administration::{AdminError, Invalid};
 use crate::feed::FeedError;
 use crate::grant::GrantError;
+use crate::identity::Refused;
 use crate::keys::WrongClock;
 use crate::own_sessions::SessionError;
-use crate::store::administration::Refused;
 use crate::store::{KeyRefusal, StoreError};
 use crate::users::UserError;
 

@@ -104,7 +104,7 @@ async fn in_good_standing(State(app): State<App>, mut request: Request, next: Ne
     let Some(token) = request.extensions_mut().remove::<Verified>() else {
         return Problem::Refused(Code::NoRoute.into()).into_response();
     };
-    match access::standing(&*app.issuer.store, &token).await {
+    match access::standing(&app.issuer.store, &token).await {
         Ok(Some(standing)) if standing.password_must_change && request.uri().path() != CHANGE_PASSWORD => {
             Problem::PasswordMustChange.into_response()
         }

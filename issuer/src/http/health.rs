@@ -27,7 +27,7 @@ pub(super) struct WriteProbe {
 }
 
 impl WriteProbe {
-    async fn succeeds(&self, store: &dyn Store) -> bool {
+    async fn succeeds(&self, store: &Store) -> bool {
         let mut last = self.last.lock().await;
         match *last {
             Some((at, succeeded)) if at.elapsed() < EVERY => succeeded,
@@ -48,7 +48,7 @@ const EVERY: Duration = Duration::from_secs(1);
 /// The shared cache may be lost without a wrong answer, so it is reported and not required.
 pub(super) async fn ready(State(app): State<App>, stopping: Option<Extension<Stopping>>) -> Response {
     let (store, cache) =
-        tokio::join!(app.write_probe.succeeds(&*app.issuer.store), app.issuer.attempts.cache.ping());
+        tokio::join!(app.write_probe.succeeds(&app.issuer.store), app.issuer.attempts.cache.ping());
     let now = app.issuer.world.now();
     let signing = app.issuer.keys.signing(now);
     let clock = !matches!(signing, Err(CannotSign::ClockSkew(_)));

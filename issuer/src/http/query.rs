@@ -1,7 +1,7 @@
 //! Query strings, decoded as strictly as bodies: none repeated, none unknown, each of its type.
 
 use super::decode::{DecodeError, Parameters};
-use crate::store::administration::Page;
+use crate::store::Page;
 use axum::http::Uri;
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};

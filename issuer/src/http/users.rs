@@ -20,9 +20,9 @@ use super::guard::Caller;
 use super::openapi::IfMatch;
 use crate::administration::{self, AdminError, Wishes, authority};
 use crate::grammar::{EmailAddress, NewPasswordText};
+use crate::identity::Refused;
 use crate::rbac::ACCOUNT;
 use crate::secret::Secret;
-use crate::store::administration::Refused;
 use crate::users::{self, NewPassword};
 
 /// Get your account

@@ -23,7 +23,7 @@ pub struct FeedKey {
 impl FeedKey {
     /// One more secret of the server: its 32 bytes are the private key (RFC 8032 §5.1.5).
     pub(super) async fn open(
-        store: &dyn Store,
+        store: &Store,
         kek: &KeyEncryptionKey,
         world: &World,
     ) -> Result<Self, KeysError> {

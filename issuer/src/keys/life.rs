@@ -7,7 +7,7 @@ use crate::store::{Actor, Decide, Initiator, KeyChange, KeyHistory, Store};
 
 impl Keys {
     /// Does what is due in the keys' lives, and looks at the outcome. Of many replicas that ask at once, one does it.
-    pub async fn tend(&self, store: &dyn Store) -> Result<Vec<KeyChange>, KeysError> {
+    pub async fn tend(&self, store: &Store) -> Result<Vec<KeyChange>, KeysError> {
         let times = self.times.clone();
         self.change(
             store,
@@ -18,7 +18,7 @@ impl Keys {
     }
 
     /// Looks at the published key set for the keys that wait, unless somebody did so lately.
-    pub async fn look(&self, store: &dyn Store, lookout: &Lookout) -> Result<Vec<KeyChange>, KeysError> {
+    pub async fn look(&self, store: &Store, lookout: &Lookout) -> Result<Vec<KeyChange>, KeysError> {
         if !schedule::wants_look(&store.key_history().await?) {
             return Ok(Vec::new());
         }
@@ -29,7 +29,7 @@ impl Keys {
     }
 
     /// Lets the standby sign as soon as every verifier knows it. Empty: that is planned already.
-    pub async fn rotate(&self, store: &dyn Store, by: &Initiator) -> Result<Vec<KeyChange>, KeysError> {
+    pub async fn rotate(&self, store: &Store, by: &Initiator) -> Result<Vec<KeyChange>, KeysError> {
         let times = self.times.clone();
         self.change(store, by, Arc::new(move |history| schedule::rotation(history, &times))).await
     }
@@ -37,7 +37,7 @@ impl Keys {
     /// Gives up a key that somebody else may have. `anyway`: even where verifiers do not know its successor yet.
     pub async fn compromise(
         &self,
-        store: &dyn Store,
+        store: &Store,
         by: &Initiator,
         (kid, anyway): (&str, bool),
     ) -> Result<Vec<KeyChange>, KeysError> {
@@ -48,7 +48,7 @@ impl Keys {
 
     async fn change(
         &self,
-        store: &dyn Store,
+        store: &Store,
         by: &Initiator,
         decide: Arc<Decide>,
     ) -> Result<Vec<KeyChange>, KeysError> {

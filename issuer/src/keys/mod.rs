@@ -86,7 +86,7 @@ pub enum KeysError {
 impl Keys {
     /// Makes the first key and its standby, and the key of the feed, where the database has none.
     pub async fn open(
-        store: &dyn Store,
+        store: &Store,
         kek: KeyEncryptionKey,
         world: &World,
         times: KeyTimes,
@@ -121,7 +121,7 @@ impl Keys {
     }
 
     /// Looks at the database again. On an error the last view stays.
-    pub async fn refresh(&self, store: &dyn Store) -> Result<(), KeysError> {
+    pub async fn refresh(&self, store: &Store) -> Result<(), KeysError> {
         let sight = look_at_clock(store, &self.world).await?;
         let ring = Ring::new(&store.signing_keys().await?, &self.kek)?;
         // Most of the time the keys are the same, and what was worked out for them is worth keeping.
@@ -151,7 +151,7 @@ fn read_key_set(jwks: &[u8]) -> Result<KeySet, KeySetError> {
 }
 
 /// Before the keys are read: the view is no older than this.
-async fn look_at_clock(store: &dyn Store, world: &World) -> Result<Sight, StoreError> {
+async fn look_at_clock(store: &Store, world: &World) -> Result<Sight, StoreError> {
     let before = world.now();
     let database = store.now().await?;
     Ok(Sight::new(before, database, world.now()))

@@ -16,7 +16,7 @@ pub enum ResealError {
 }
 
 /// How many secrets are now under the key that seals.
-pub async fn reseal(store: &dyn Store, kek: &KeyEncryptionKey, world: &World) -> Result<usize, ResealError> {
+pub async fn reseal(store: &Store, kek: &KeyEncryptionKey, world: &World) -> Result<usize, ResealError> {
     let (kek, world) = (kek.clone(), world.clone());
     let again = move |name: &SealedName, sealed: &[u8]| -> Result<Vec<u8>, CannotOpen> {
         let purpose = purpose(name);

@@ -62,7 +62,7 @@ impl Applied {
 
 impl Difference {
     /// `None`: they are the same.
-    pub(super) fn of_values<'a>(
+    pub fn of_values<'a>(
         member: &'static str,
         from: impl Into<Option<&'a str>>,
         to: impl Into<Option<&'a str>>,
@@ -74,7 +74,7 @@ impl Difference {
     }
 
     /// The same for sets.
-    pub(super) fn of_sets<T: Ord + ToString>(
+    pub fn of_sets<T: Ord + ToString>(
         member: &'static str,
         from: &BTreeSet<T>,
         to: &BTreeSet<T>,

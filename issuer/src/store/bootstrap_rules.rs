@@ -29,7 +29,7 @@ pub(super) fn console(client_id: &str, scopes: &[(String, bool)]) -> DeclaredCli
 /// Returns what administrators need of the console's client and `client` lacks, if it lacks anything.
 ///
 /// `scopes`: those of which it must have Keystone's own. `keystone:grant` is not among them: administration goes on without.
-pub(super) fn console_lacks(client: &DeclaredClient, scopes: &BTreeSet<String>) -> Option<String> {
+pub fn console_lacks(client: &DeclaredClient, scopes: &BTreeSet<String>) -> Option<String> {
     if !client.public {
         return Some("`public = true`".to_owned());
     }
@@ -43,7 +43,7 @@ pub(super) fn console_lacks(client: &DeclaredClient, scopes: &BTreeSet<String>) 
 }
 
 /// Whether nobody could administer Keystone without this scope, or only a part of it.
-pub(super) fn is_needed(scope: &str) -> bool {
+pub fn is_needed(scope: &str) -> bool {
     scope.starts_with(rbac::OWN_PREFIX) && scope != rbac::GRANT
 }
 

@@ -15,6 +15,9 @@ pub enum StoreError {
     /// A row says what no row may say.
     #[error("the database holds inconsistent data: {0}")]
     Inconsistent(String),
+    /// A statement would have made a row that no row may be. The message names the constraint, never the values.
+    #[error("the database holds inconsistent data: {message}")]
+    Constraint { name: Option<String>, message: String },
     /// The schema is not the one this program was built for.
     #[error("the database schema does not fit: {0}")]
     Migration(#[source] MigrateError),
@@ -48,6 +51,14 @@ impl StoreError {
         let Self::Unavailable(sqlx::Error::Database(refusal)) = self else { return false };
         let code = refusal.code().and_then(|code| code.parse::<u32>().ok());
         code.is_some_and(|code| matches!(code & 0xff, 7 | 8 | 10 | 11 | 14 | 26))
+    }
+
+    /// The name of the constraint that a statement would have broken. SQLite does not tell it.
+    pub(super) fn constraint(&self) -> Option<&str> {
+        match self {
+            Self::Constraint { name, .. } => name.as_deref(),
+            _ => None,
+        }
     }
 
     /// Not even a refusal came: a pool only says that it got no connection.
@@ -85,9 +96,11 @@ pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match error {
-            // The message names the constraint, never the values.
             sqlx::Error::Database(ref refusal) if !matches!(refusal.kind(), ErrorKind::Other) => {
-                Self::Inconsistent(refusal.message().to_owned())
+                Self::Constraint {
+                    name: refusal.constraint().map(str::to_owned),
+                    message: refusal.message().to_owned(),
+                }
             }
             sqlx::Error::RowNotFound
             | sqlx::Error::TypeNotFound { .. }

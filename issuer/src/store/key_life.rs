@@ -1,37 +1,15 @@
 //! The lives of the signing keys: what a decision about them sees, and what it may change.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::ledger::{Entry, Event};
-use super::{Actor, Difference, Initiator, NewSigningKey, Result};
-
-/// What the store can do with the lives of keys.
-#[async_trait]
-pub trait KeyLife: Send + Sync + fmt::Debug {
-    /// Every key there ever was, oldest first, and the time.
-    async fn key_history(&self) -> Result<KeyHistory>;
-    /// Asks `decide` while nobody else can change a key, and does what it says, with audit rows and revocation events.
-    /// `candidates` are taken in order by [`KeyChange::Publish`].
-    async fn change_keys(
-        &self,
-        by: &Initiator,
-        candidates: &[NewSigningKey],
-        decide: Arc<Decide>,
-    ) -> Result<std::result::Result<Vec<KeyChange>, KeyRefusal>>;
-    /// Replaces everything that is sealed by what `reseal` makes of it: all or nothing. How many there were, or the first that it
-    /// could not open.
-    async fn reseal(
-        &self,
-        actor: &Actor,
-        reseal: Arc<Reseal>,
-    ) -> Result<std::result::Result<usize, SealedName>>;
-}
+use super::audit::Entry;
+use super::columns::{OptionalSeconds, OptionalTimestamp, Timestamp};
+use super::revocation_events::Event;
+use super::{Difference, Initiator};
 
 /// Pure: it is asked inside a transaction.
 pub type Decide = dyn Fn(&KeyHistory) -> std::result::Result<Vec<KeyChange>, KeyRefusal> + Send + Sync;
@@ -63,26 +41,36 @@ pub struct KeyHistory {
 }
 
 /// One key's life, without its material.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct KeyLine {
     pub kid: String,
     pub alg: String,
+    #[sqlx(try_from = "Timestamp")]
     pub published_at: OffsetDateTime,
     /// How long verifiers were given to fetch the key before it signs.
+    #[sqlx(try_from = "OptionalSeconds")]
     pub lead: Option<Duration>,
     /// `None`: a standby.
+    #[sqlx(try_from = "OptionalTimestamp")]
     pub activates_at: Option<OffsetDateTime>,
     /// When its successor activates.
+    #[sqlx(try_from = "OptionalTimestamp")]
     pub retires_at: Option<OffsetDateTime>,
     /// How long the key stays known after that, at least.
+    #[sqlx(try_from = "OptionalSeconds")]
     pub tail: Option<Duration>,
+    #[sqlx(try_from = "OptionalTimestamp")]
     pub removed_at: Option<OffsetDateTime>,
+    #[sqlx(try_from = "OptionalTimestamp")]
     pub compromised_at: Option<OffsetDateTime>,
     /// Since when every look at the published key set found the key. `None`: never yet, or the last look missed it.
+    #[sqlx(try_from = "OptionalTimestamp")]
     pub seen_since: Option<OffsetDateTime>,
     /// When that was looked at last.
+    #[sqlx(try_from = "OptionalTimestamp")]
     pub seen_at: Option<OffsetDateTime>,
     /// How long the key must have been seen before it signs. `None`: nobody asks.
+    #[sqlx(try_from = "OptionalSeconds")]
     pub watch: Option<Duration>,
 }
 

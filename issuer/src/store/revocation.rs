@@ -1,30 +1,10 @@
-//! What ends before it expires: sessions, single tokens, and the question whether a token still stands.
+//! Why sessions end, and what a token says about who holds it.
 
-use std::fmt;
-use std::time::Duration;
-
-use async_trait::async_trait;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Actor, FeedPage, Initiator, Position, RequestContext, Result, Session, SessionId};
-
-#[async_trait]
-pub trait Revocations: Send + Sync + fmt::Debug {
-    /// Ends a session, with its event and its audit row. `false`: the actor has no such session, or it ended before.
-    async fn end_session(&self, end: &EndSession) -> Result<bool>;
-    /// Revokes one access token that belongs to no session. Doing it twice is doing it once.
-    async fn revoke_token(&self, by: &Initiator, token_id: &str) -> Result<()>;
-    /// Whether a token that we issued still stands, in one question. `None`: it was revoked.
-    async fn standing(&self, token: &IssuedToken) -> Result<Option<Standing>>;
-    /// A session whose refresh token may be used. `None`: it ended, expired, or its user or client is disabled.
-    async fn live_session(&self, id: SessionId, inactivity: Duration) -> Result<Option<Session>>;
-    /// A user's sessions that have neither ended nor expired, the newest first.
-    async fn live_sessions(&self, user_id: Uuid, inactivity: Duration) -> Result<Vec<LiveSession>>;
-    /// What was revoked after `position`, or ever, as far as a token may be left that it matches: at most `most` events. `None`:
-    /// there is no such position, or it was another's before the database was restored from a backup.
-    async fn revoked_after(&self, position: Option<Position>, most: u32) -> Result<Option<FeedPage>>;
-}
+use super::columns::Timestamp;
+use super::{Actor, RequestContext, SessionId};
 
 #[derive(Clone, Debug)]
 pub struct EndSession {
@@ -47,6 +27,16 @@ pub enum EndReason {
     EndedByAdministrator,
     /// The user opened more than may be live at once.
     OverLimit,
+    /// The user set another password.
+    PasswordChanged,
+    /// An administrator replaced the password.
+    PasswordReset,
+    /// The user was disabled.
+    Disabled,
+    /// An old refresh token was presented.
+    Reused,
+    /// Another client presented the refresh token.
+    ForeignClient,
 }
 
 impl EndReason {
@@ -57,6 +47,11 @@ impl EndReason {
             Self::EndedByUser => "ended_by_user",
             Self::EndedByAdministrator => "ended_by_administrator",
             Self::OverLimit => "over_limit",
+            Self::PasswordChanged => "password_changed",
+            Self::PasswordReset => "password_reset",
+            Self::Disabled => "disabled",
+            Self::Reused => "reused",
+            Self::ForeignClient => "foreign_client",
         }
     }
 }
@@ -82,7 +77,7 @@ pub enum Holder {
 }
 
 /// Who stands behind a token that was not revoked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Standing {
     /// `None`: a client on its own.
     pub username: Option<String>,
@@ -90,11 +85,14 @@ pub struct Standing {
     pub password_must_change: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, sqlx::FromRow)]
 pub struct LiveSession {
     pub id: SessionId,
     pub client_id: String,
+    #[sqlx(rename = "auth_time", try_from = "Timestamp")]
     pub created_at: OffsetDateTime,
+    #[sqlx(try_from = "Timestamp")]
     pub last_used_at: OffsetDateTime,
+    #[sqlx(try_from = "Timestamp")]
     pub expires_at: OffsetDateTime,
 }

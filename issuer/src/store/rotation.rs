@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{Rotate, RotationRefusal};
+use super::{EndReason, Rotate, RotationRefusal};
 
 /// A session's row, read under its lock after the rotation found nothing to rotate.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, sqlx::FromRow)]
 pub(super) struct Stored {
+    #[sqlx(try_from = "i64")]
     pub(super) generation: u32,
     pub(super) client_id: String,
     pub(super) ended: bool,
@@ -20,6 +21,7 @@ pub(super) struct Stored {
     /// User and client both are.
     pub(super) enabled: bool,
     /// What the session may ever hold.
+    #[sqlx(json)]
     pub(super) scope: BTreeSet<String>,
     /// Whether the user holds anything of what is asked for.
     pub(super) holds_any: bool,
@@ -84,10 +86,10 @@ pub(super) fn refusal(stored: Option<&Stored>, rotate: &Rotate) -> Option<Rotati
 }
 
 /// The reason to end the session for, where the refusal is the sign of a copied token.
-pub(super) fn end_reason(refusal: RotationRefusal) -> Option<&'static str> {
+pub(super) fn end_reason(refusal: RotationRefusal) -> Option<EndReason> {
     match refusal {
-        RotationRefusal::Reused => Some("reused"),
-        RotationRefusal::ForeignClient => Some("foreign_client"),
+        RotationRefusal::Reused => Some(EndReason::Reused),
+        RotationRefusal::ForeignClient => Some(EndReason::ForeignClient),
         RotationRefusal::Unknown
         | RotationRefusal::Ended
         | RotationRefusal::Expired

@@ -19,6 +19,7 @@ mod schema;
 mod sessions;
 mod setup;
 mod sqlite_only;
+mod statements;
 mod world;
 
 use bed::Bed;
@@ -47,6 +48,8 @@ macro_rules! promises {
 }
 
 promises! {
+    statements:
+        every_statement_can_be_prepared;
     schema:
         migrating_twice_changes_nothing,
         the_schema_is_the_documented_one,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::columns::{Bytes, Hashes, OptionalSeconds, OptionalTimestamp, Timestamp};
 use crate::{hex, network};
 
 /// 128 random bits; `sid` in tokens, as lower-case hex.
@@ -71,7 +72,7 @@ pub struct Scope {
     pub resource: String,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, sqlx::FromRow)]
 pub struct SigningKey {
     pub kid: String,
     pub alg: String,
@@ -79,10 +80,13 @@ pub struct SigningKey {
     pub public_jwk: String,
     /// The private key, sealed under the key-encryption key.
     pub sealed: Vec<u8>,
+    #[sqlx(try_from = "Timestamp")]
     pub published_at: OffsetDateTime,
     /// `None`: a standby.
+    #[sqlx(try_from = "OptionalTimestamp")]
     pub activates_at: Option<OffsetDateTime>,
     /// When its successor activates.
+    #[sqlx(try_from = "OptionalTimestamp")]
     pub retires_at: Option<OffsetDateTime>,
 }
 
@@ -96,27 +100,33 @@ pub struct NewSigningKey {
     pub active: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Client {
     pub client_id: String,
     pub enabled: bool,
     /// Public clients have no secret (RFC 6749 §2.1).
     pub public: bool,
+    #[sqlx(json)]
     pub grants: BTreeSet<GrantType>,
+    #[sqlx(json)]
     pub scopes: Vec<Scope>,
+    #[sqlx(json)]
     pub default_scopes: BTreeSet<String>,
     /// The origins whose pages may read its answers in a browser.
+    #[sqlx(json)]
     pub origins: BTreeSet<String>,
     /// Its requests say at which address its user is, and are believed.
     pub forwards_user_address: bool,
     /// Keyed hashes of the live secrets, at most two.
+    #[sqlx(json, try_from = "Hashes")]
     pub secrets: Vec<[u8; 32]>,
     /// Until the first of them ends. `None`: none does.
+    #[sqlx(try_from = "OptionalSeconds")]
     pub secrets_change_in: Option<Duration>,
     pub epoch: i64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Credential {
     pub user_id: Uuid,
     pub username: String,
@@ -155,22 +165,28 @@ pub struct Lifetimes {
 }
 
 /// A live session with its subject as the database knows it now.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Session {
     pub id: SessionId,
+    #[sqlx(try_from = "Bytes")]
     pub salt: [u8; 16],
     /// The generation of the refresh token to hand out.
+    #[sqlx(try_from = "i64")]
     pub generation: u32,
     pub client_id: String,
     pub client_epoch: i64,
     pub user_id: Uuid,
     pub username: String,
     pub user_epoch: i64,
+    #[sqlx(json)]
     pub roles: Vec<String>,
     /// The session's scopes that the user still holds through roles and the client may still ask.
+    #[sqlx(json)]
     pub scopes: Vec<Scope>,
+    #[sqlx(try_from = "Timestamp")]
     pub auth_time: OffsetDateTime,
     /// Nothing issued in this session may outlive it.
+    #[sqlx(try_from = "Timestamp")]
     pub expires_at: OffsetDateTime,
 }
 
@@ -242,6 +258,14 @@ pub enum Rotation {
 }
 
 impl Rotation {
+    pub(super) fn rotated(session: Session) -> Self {
+        Self::Rotated(Box::new(session))
+    }
+
+    pub(super) fn repeated(session: Session) -> Self {
+        Self::Repeated(Box::new(session))
+    }
+
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Rotated(_) => "rotated",
@@ -415,17 +439,18 @@ impl Declaration {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct DeclaredScope {
     pub name: String,
     pub description: String,
     pub resource: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct DeclaredRole {
     pub name: String,
     pub description: String,
+    #[sqlx(json)]
     pub scopes: BTreeSet<String>,
 }
 

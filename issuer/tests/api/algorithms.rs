@@ -81,10 +81,10 @@ async fn replicas_that_differ_in_the_algorithm_publish_and_accept_the_same_keys(
     config.keys.algorithm = Algorithm::Es256;
     let new = Issuer::open(config, parts).await.unwrap();
 
-    new.keys.tend(&*new.store).await.unwrap();
-    old.issuer.keys.refresh(&*old.issuer.store).await.unwrap();
-    old.issuer.keys.tend(&*old.issuer.store).await.unwrap();
-    assert!(new.keys.tend(&*new.store).await.unwrap().is_empty());
+    new.keys.tend(&new.store).await.unwrap();
+    old.issuer.keys.refresh(&old.issuer.store).await.unwrap();
+    old.issuer.keys.tend(&old.issuer.store).await.unwrap();
+    assert!(new.keys.tend(&new.store).await.unwrap().is_empty());
     let jwks = old.get("/.well-known/jwks.json", &[]).await;
     let algorithms: Vec<_> = jwks.body["keys"].as_array().unwrap().iter().map(|key| &key["alg"]).collect();
     assert_eq!(algorithms, ["EdDSA", "EdDSA", "ES256"]);
@@ -92,8 +92,8 @@ async fn replicas_that_differ_in_the_algorithm_publish_and_accept_the_same_keys(
 
     // Verifiers know none of the standbys yet, so the one that is wanted follows.
     let lost = new.store.key_history().await.unwrap().keys[0].kid.clone();
-    new.keys.compromise(&*new.store, &Actor::Operator.into(), (&lost, true)).await.unwrap();
-    old.issuer.keys.refresh(&*old.issuer.store).await.unwrap();
+    new.keys.compromise(&new.store, &Actor::Operator.into(), (&lost, true)).await.unwrap();
+    old.issuer.keys.refresh(&old.issuer.store).await.unwrap();
     old.call("/admin/users", &token, json!({ "username": "bob" })).await.refused(401, "unknown_kid");
     let token = old.client_token("robot", "keystone:users:write").await;
     signed_with(&old, &token, Algorithm::Es256).await;

@@ -1,6 +1,6 @@
 //! Which pages a browser lets read an answer: those of the client that asked.
 
-use std::sync::Arc;
+use keystone_issuer::identity::manifest;
 
 use axum::body::Body;
 use axum::http::Request;
@@ -8,7 +8,7 @@ use keystone_issuer::clients::Clients;
 use keystone_issuer::declaration::File;
 use keystone_issuer::http::guarded_routes;
 use keystone_issuer::store::Actor;
-use keystone_issuer::store::postgres::Postgres;
+use keystone_issuer::store::Store;
 use serde_json::json;
 
 use crate::support::{Answer, PASSWORD, TestIssuer, basic};
@@ -49,7 +49,7 @@ const CLIENTS: &str = r#"
 
 async fn declare(test: &TestIssuer, file: &str) -> (&'static str, String) {
     let (declaration, secrets) = File::parse(file).unwrap().declare(&test.issuer.secrets, &test.issuer.world);
-    test.issuer.store.apply(&Actor::Operator, &declaration).await.unwrap().unwrap();
+    manifest::apply(&test.issuer.store, &Actor::Operator, &declaration).await.unwrap().unwrap();
     basic("other", secrets["other"].expose())
 }
 
@@ -236,9 +236,9 @@ async fn without_the_database_no_origin_outlives_its_client() {
     let test = TestIssuer::start().await;
     declare(&test, CLIENTS).await;
     // Nothing listens on port 1.
-    let gone = Postgres::connect("postgres://keystone@127.0.0.1:1/keystone", 2).unwrap();
+    let gone = Store::postgres("postgres://keystone@127.0.0.1:1/keystone", 2).unwrap();
     let test = test.rebuilt(|issuer| {
-        issuer.clients = Clients::new(Arc::new(gone), issuer.world.clone());
+        issuer.clients = Clients::new(gone, issuer.world.clone());
     });
 
     let answer = test.get(METADATA, &[("origin", PAGE)]).await.success();

@@ -136,7 +136,7 @@ async fn whatever_is_revoked_shows_up_after_the_last_cursor() {
     assert_eq!(events(&page), [json!(["cid", robot_says["client_id"], epoch])]);
 
     let kid = decode_header(&robot).unwrap().kid.unwrap();
-    test.issuer.keys.compromise(&*test.issuer.store, &Actor::Operator.into(), (&kid, true)).await.unwrap();
+    test.issuer.keys.compromise(&test.issuer.store, &Actor::Operator.into(), (&kid, true)).await.unwrap();
     let page = read(&test, page["to"].as_str().unwrap()).await;
     assert_eq!(events(&page), [json!(["kid", kid, null])]);
 
@@ -209,7 +209,7 @@ async fn replicas_sign_the_feed_with_one_key_under_any_key_encryption_key() {
     let (keys, first) = (test.get(FEED_KEYS, &[]).await.bytes, read(&test, "").await);
 
     let new = kek("c7").with_previous(&kek("5a"));
-    reseal(&*test.issuer.store, &new, &test.issuer.world).await.unwrap();
+    reseal(&test.issuer.store, &new, &test.issuer.world).await.unwrap();
     let sealed = test.issuer.store.sealed().await.unwrap();
     assert!(sealed.iter().any(|(name, _)| *name == SealedName::ServerSecret("revocation feed".to_owned())));
     let replica = replica(&test, kek("c7")).await;
@@ -260,11 +260,11 @@ async fn without_a_database_there_is_no_page_and_still_the_keys() {
 async fn a_replica_whose_clock_is_wrong_signs_no_page() {
     let test = TestIssuer::start_with("[keys]").await;
     test.clock.advance(Duration::from_secs(600));
-    test.issuer.keys.refresh(&*test.issuer.store).await.unwrap();
+    test.issuer.keys.refresh(&test.issuer.store).await.unwrap();
 
     unavailable(test.get(FEED, &[]).await);
 
     test.clock.retreat(Duration::from_secs(600));
-    test.issuer.keys.refresh(&*test.issuer.store).await.unwrap();
+    test.issuer.keys.refresh(&test.issuer.store).await.unwrap();
     test.get(FEED, &[]).await.success();
 }

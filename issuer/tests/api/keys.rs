@@ -31,7 +31,7 @@ async fn states(test: &TestIssuer) -> Vec<KeyState> {
 #[tokio::test]
 async fn what_is_due_is_done_once() {
     let test = TestIssuer::start().await;
-    let (keys, store) = (&test.issuer.keys, &*test.issuer.store);
+    let (keys, store) = (&test.issuer.keys, &test.issuer.store);
 
     // The first keys do not know yet how long they must be kept.
     assert!(matches!(
@@ -45,14 +45,14 @@ async fn what_is_due_is_done_once() {
 #[tokio::test]
 async fn a_planned_rotation_publishes_the_next_standby_at_once() {
     let test = TestIssuer::start().await;
-    test.issuer.keys.look(&*test.issuer.store, &lookout(&test).await).await.unwrap();
+    test.issuer.keys.look(&test.issuer.store, &lookout(&test).await).await.unwrap();
 
-    let changes = test.issuer.keys.rotate(&*test.issuer.store, &Actor::Operator.into()).await.unwrap();
+    let changes = test.issuer.keys.rotate(&test.issuer.store, &Actor::Operator.into()).await.unwrap();
 
     assert_eq!(changes.len(), 3);
     assert_eq!(states(&test).await, [KeyState::Active, KeyState::Planned, KeyState::Standby]);
     assert_eq!(published(&test).await, 3);
-    assert!(test.issuer.keys.rotate(&*test.issuer.store, &Actor::Operator.into()).await.unwrap().is_empty());
+    assert!(test.issuer.keys.rotate(&test.issuer.store, &Actor::Operator.into()).await.unwrap().is_empty());
 }
 
 /// A look at `routes` on connections of its own.
@@ -82,7 +82,7 @@ fn third(other: (StatusCode, String), usual: String) -> axum::Router {
 }
 
 async fn refusal(test: &TestIssuer) -> Option<KeyRefusal> {
-    match test.issuer.keys.rotate(&*test.issuer.store, &Actor::Operator.into()).await {
+    match test.issuer.keys.rotate(&test.issuer.store, &Actor::Operator.into()).await {
         Ok(_) => None,
         Err(KeysError::Refused(refusal)) => Some(refusal),
         Err(error) => panic!("{error}"),
@@ -92,7 +92,7 @@ async fn refusal(test: &TestIssuer) -> Option<KeyRefusal> {
 #[tokio::test]
 async fn a_standby_that_one_replica_does_not_publish_does_not_sign() {
     let test = TestIssuer::start().await;
-    let (keys, store) = (&test.issuer.keys, &*test.issuer.store);
+    let (keys, store) = (&test.issuer.keys, &test.issuer.store);
     keys.tend(store).await.unwrap();
     let all = test.get(JWKS, &[]).await.body;
     let mut old = all.clone();
@@ -123,7 +123,7 @@ async fn a_standby_that_one_replica_does_not_publish_does_not_sign() {
 #[tokio::test]
 async fn a_look_that_fails_says_nothing_of_any_key() {
     let test = TestIssuer::start().await;
-    let (keys, store) = (&test.issuer.keys, &*test.issuer.store);
+    let (keys, store) = (&test.issuer.keys, &test.issuer.store);
     let all = test.get(JWKS, &[]).await.body.to_string();
 
     for (other, why) in [
@@ -150,11 +150,11 @@ async fn a_compromised_key_is_published_and_accepted_no_more() {
     let refused = test
         .issuer
         .keys
-        .compromise(&*test.issuer.store, &Actor::Operator.into(), (&lost, false))
+        .compromise(&test.issuer.store, &Actor::Operator.into(), (&lost, false))
         .await
         .unwrap_err();
     assert!(refused.to_string().contains("would reject valid tokens"), "{refused}");
-    test.issuer.keys.compromise(&*test.issuer.store, &Actor::Operator.into(), (&lost, true)).await.unwrap();
+    test.issuer.keys.compromise(&test.issuer.store, &Actor::Operator.into(), (&lost, true)).await.unwrap();
 
     let jwks = test.get(JWKS, &[]).await;
     assert!(!String::from_utf8(jwks.bytes).unwrap().contains(&lost));
@@ -194,7 +194,7 @@ async fn a_replica_that_has_not_seen_the_keys_for_long_signs_nothing() {
 
     // Nothing was spent meanwhile, and the clock is right again.
     test.clock.retreat(Duration::from_secs(31));
-    test.issuer.keys.refresh(&*test.issuer.store).await.unwrap();
+    test.issuer.keys.refresh(&test.issuer.store).await.unwrap();
     test.refresh("app", &refresh).await.success();
     assert_eq!(readiness(&test).await, (200, serde_json::from_str(WELL).unwrap()));
 }
@@ -207,13 +207,13 @@ async fn a_replica_whose_clock_is_wrong_signs_nothing_until_it_is_right() {
     test.clock.advance(Duration::from_secs(600));
 
     login().await.refused(503, "temporarily_unavailable");
-    test.issuer.keys.refresh(&*test.issuer.store).await.unwrap();
+    test.issuer.keys.refresh(&test.issuer.store).await.unwrap();
     login().await.refused(503, "temporarily_unavailable");
     assert_eq!(readiness(&test).await, with("clock"));
 
     test.clock.retreat(Duration::from_secs(600));
     login().await.refused(503, "temporarily_unavailable");
-    test.issuer.keys.refresh(&*test.issuer.store).await.unwrap();
+    test.issuer.keys.refresh(&test.issuer.store).await.unwrap();
     login().await.success();
 }
 
@@ -244,7 +244,7 @@ async fn a_replica_whose_clock_is_wrong_judges_no_token() {
         } else {
             test.clock.retreat(step)
         };
-        test.issuer.keys.refresh(&*test.issuer.store).await.unwrap();
+        test.issuer.keys.refresh(&test.issuer.store).await.unwrap();
         for answer in asked().await {
             assert_eq!(answer.status.as_u16(), 503, "{answer:?}");
             assert_eq!(answer.header("retry-after"), "2");
@@ -255,7 +255,7 @@ async fn a_replica_whose_clock_is_wrong_judges_no_token() {
         } else {
             test.clock.advance(step)
         };
-        test.issuer.keys.refresh(&*test.issuer.store).await.unwrap();
+        test.issuer.keys.refresh(&test.issuer.store).await.unwrap();
     }
 
     let statuses = asked().await.map(|answer| answer.status.as_u16());
@@ -280,11 +280,11 @@ async fn a_key_encryption_key_is_changed_without_a_stop() {
     let refresh = test.login("alice").await.success().text("refresh_token");
 
     assert!(starts_with(&test, both.clone()).await);
-    assert_eq!(reseal(&*test.issuer.store, &both, &test.issuer.world).await.unwrap(), 6);
+    assert_eq!(reseal(&test.issuer.store, &both, &test.issuer.world).await.unwrap(), 6);
 
     assert!(starts_with(&test, new.clone()).await && starts_with(&test, both.clone()).await);
     assert!(!starts_with(&test, old.clone()).await);
-    let foreign = reseal(&*test.issuer.store, &old, &test.issuer.world).await.unwrap_err().to_string();
+    let foreign = reseal(&test.issuer.store, &old, &test.issuer.world).await.unwrap_err().to_string();
     assert!(foreign.contains("nothing was changed"), "{foreign}");
     test.refresh("app", &refresh).await.success();
 }

@@ -249,7 +249,7 @@ async fn a_sweep_that_leaves_nothing_over_resets_its_age() {
     test.clock.advance(Duration::from_secs(1000));
     let before = Page::of(&test).await.figure("keystone_sweep_age_seconds");
 
-    sweep(&*test.issuer.store, &test.issuer.world).await.unwrap();
+    sweep(&test.issuer.store, &test.issuer.world).await.unwrap();
 
     assert!((1000.0..1100.0).contains(&before), "{before}");
     assert!(Page::of(&test).await.figure("keystone_sweep_age_seconds") < 100.0);

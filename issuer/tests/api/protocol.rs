@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::{Method, Request};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use keystone_issuer::identity::manifest;
 use serde_json::Value;
 
 use crate::support::{Answer, ISSUER, PASSWORD, TestIssuer, basic};
@@ -301,7 +302,10 @@ async fn a_token_beyond_its_budget_is_not_issued() {
     let (declaration, secrets) = keystone_issuer::declaration::File::parse(&file)
         .unwrap()
         .declare(&test.issuer.secrets, &test.issuer.world);
-    test.issuer.store.apply(&keystone_issuer::store::Actor::Operator, &declaration).await.unwrap().unwrap();
+    manifest::apply(&test.issuer.store, &keystone_issuer::store::Actor::Operator, &declaration)
+        .await
+        .unwrap()
+        .unwrap();
 
     let wide = basic("wide", secrets["wide"].expose());
     let all = test.form_with(std::slice::from_ref(&wide), CLIENT).await.refused(400, "invalid_scope");

@@ -122,7 +122,7 @@ async fn replicas_on_one_database_have_the_same_keys_and_secrets() {
     let before = test.get(JWKS, &[]).await.bytes;
     let refresh = test.login("alice").await.success().text("refresh_token");
 
-    test.issuer.keys.refresh(&*test.issuer.store).await.unwrap();
+    test.issuer.keys.refresh(&test.issuer.store).await.unwrap();
     let parts = keystone_issuer::issuer::Parts {
         world: test.issuer.world.clone(),
         store: test.issuer.store.clone(),

@@ -4,6 +4,7 @@
 
 use keystone_issuer::declaration::File;
 use keystone_issuer::http::guarded_routes;
+use keystone_issuer::identity::manifest;
 use keystone_issuer::store::Actor;
 use serde_json::{Value, json};
 
@@ -21,7 +22,7 @@ async fn the_authorisation_table_is_the_routers() {
         { name = "reader", scopes = ["keystone:users:read", "keystone:roles:read", "keystone:scopes:read", "keystone:clients:read"] },
     ]"#;
     let (roles, _) = File::parse(file).unwrap().declare(&test.issuer.secrets, &test.issuer.world);
-    test.issuer.store.apply(&Actor::Operator, &roles).await.unwrap().unwrap();
+    manifest::apply(&test.issuer.store, &Actor::Operator, &roles).await.unwrap().unwrap();
     let mut tokens = vec![String::new()];
     for role in ROLES {
         let name = format!("a-{role}");

@@ -15,12 +15,11 @@ use keystone_issuer::cache::MemoryCache;
 use keystone_issuer::clock::World;
 use keystone_issuer::declaration::File;
 use keystone_issuer::http::{self, Peer};
+use keystone_issuer::identity::{self, Authority, Expected, RoleSet};
 use keystone_issuer::issuer::{Issuer, Parts};
 use keystone_issuer::keys::KeyEncryptionKey;
 use keystone_issuer::secret::Secret;
-use keystone_issuer::store::administration::{Authority, Expected, RoleSet};
-use keystone_issuer::store::postgres::Postgres;
-use keystone_issuer::store::{Actor, NewUser, RequestContext};
+use keystone_issuer::store::{Actor, NewUser, RequestContext, Store};
 use keystone_issuer::{identifier, users};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -63,7 +62,7 @@ impl TestIssuer {
 
         let (declaration, secrets) =
             File::parse(DECLARATION).unwrap().declare(&issuer.secrets, &issuer.world);
-        issuer.store.apply(&Actor::Operator, &declaration).await.unwrap().unwrap();
+        identity::manifest::apply(&issuer.store, &Actor::Operator, &declaration).await.unwrap().unwrap();
         let test = Self::around(issuer, clock, directory);
         let test = Self { secrets, ..test };
         test.user("alice", &["customer"]).await;
@@ -111,7 +110,7 @@ impl TestIssuer {
             password_must_change: false,
             roles: roles.iter().map(|role| (*role).to_owned()).collect(),
         };
-        issuer.store.create_user(&operator("keystone:users:write"), &user).await.unwrap().unwrap();
+        identity::users::create(&issuer.store, &operator("keystone:users:write"), &user).await.unwrap();
     }
 
     /// Gives the user these roles and no others.
@@ -119,7 +118,9 @@ impl TestIssuer {
         let id = self.issuer.store.credential(name).await.unwrap().unwrap().user_id;
         let roles = roles.iter().map(|role| (*role).to_owned()).collect();
         let set = RoleSet { id, expected: Expected::Any, roles };
-        self.issuer.store.set_roles(&operator("keystone:users:write"), &set).await.unwrap().unwrap();
+        identity::users::set_roles(&self.issuer.store, &operator("keystone:users:write"), &set)
+            .await
+            .unwrap();
     }
 
     pub(crate) fn secret(&self, client_id: &str) -> &str {
@@ -234,7 +235,7 @@ impl TestIssuer {
             "[[clients]]\nclient_id = 'keystone-console'\nname = 'c'\npublic = true\ngrants = ['password', 'refresh_token']\nscopes = {all:?}\n[[roles]]\nname = 'administrator'\ndescription = 'May do everything in Keystone'\nscopes = {held:?}"
         );
         let (declaration, _) = File::parse(&file).unwrap().declare(&test.issuer.secrets, &test.issuer.world);
-        test.issuer.store.apply(&Actor::Operator, &declaration).await.unwrap().unwrap();
+        identity::manifest::apply(&test.issuer.store, &Actor::Operator, &declaration).await.unwrap().unwrap();
         test.user("root", &["administrator"]).await;
         test.user("boss", &["administrator", "customer", "clerk"]).await;
         test
@@ -295,7 +296,7 @@ impl TestIssuer {
     /// Applies a file.
     pub(crate) async fn declare(&self, file: &str) {
         let (declaration, _) = File::parse(file).unwrap().declare(&self.issuer.secrets, &self.issuer.world);
-        self.issuer.store.apply(&Actor::Operator, &declaration).await.unwrap().unwrap();
+        identity::manifest::apply(&self.issuer.store, &Actor::Operator, &declaration).await.unwrap().unwrap();
     }
 
     /// Moves the epoch of the client.
@@ -306,8 +307,8 @@ impl TestIssuer {
     /// The same issuer, which remembers its clients, after its database went away.
     pub(crate) fn without_database(self) -> Self {
         // Nothing listens on port 1.
-        let gone = Postgres::connect("postgres://keystone@127.0.0.1:1/keystone", 2).unwrap();
-        self.rebuilt(|issuer| issuer.store = Arc::new(gone))
+        let gone = Store::postgres("postgres://keystone@127.0.0.1:1/keystone", 2).unwrap();
+        self.rebuilt(|issuer| issuer.store = gone)
     }
 
     /// A JSON body with a bearer token.

@@ -47,7 +47,7 @@ async fn keys_and_metadata_are_served_all_the_same() {
 
     assert_eq!(test.get("/.well-known/jwks.json", &[]).await.body["keys"].as_array().unwrap().len(), 2);
     assert_eq!(test.get("/.well-known/oauth-authorization-server", &[]).await.status.as_u16(), 200);
-    assert!(test.issuer.keys.refresh(&*test.issuer.store).await.is_err());
+    assert!(test.issuer.keys.refresh(&test.issuer.store).await.is_err());
     assert_eq!(test.get("/.well-known/jwks.json", &[]).await.status.as_u16(), 200);
 }
 

@@ -1,5 +1,6 @@
 //! Users made by administrators, and people's own passwords.
 
+use keystone_issuer::identity::manifest;
 use std::time::Duration;
 
 use serde_json::json;
@@ -51,7 +52,10 @@ async fn a_token_without_the_scope_is_told_which() {
     let (declaration, secrets) = keystone_issuer::declaration::File::parse(file)
         .unwrap()
         .declare(&test.issuer.secrets, &test.issuer.world);
-    test.issuer.store.apply(&keystone_issuer::store::Actor::Operator, &declaration).await.unwrap().unwrap();
+    manifest::apply(&test.issuer.store, &keystone_issuer::store::Actor::Operator, &declaration)
+        .await
+        .unwrap()
+        .unwrap();
     let basic = crate::support::basic("reader", secrets["reader"].expose());
     let token =
         test.form_with(&[basic], "grant_type=client_credentials").await.success().text("access_token");

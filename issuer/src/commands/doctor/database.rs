@@ -1,6 +1,5 @@
 //! The database: there, ready for this program, of the same time, and set up.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::report::Report;
@@ -11,7 +10,7 @@ use crate::config::Config;
 use crate::store::Store;
 
 /// `None`: nothing can be asked of it, and the report says why.
-pub(super) async fn reach(config: &Config, report: &mut Report) -> Option<Arc<dyn Store>> {
+pub(super) async fn reach(config: &Config, report: &mut Report) -> Option<Store> {
     let store = match open::existing(config) {
         Ok(store) => store,
         Err(Failure(says)) => {
@@ -31,11 +30,11 @@ pub(super) async fn reach(config: &Config, report: &mut Report) -> Option<Arc<dy
             return None;
         }
     }
-    schema(&*store, config, report).await.then_some(store)
+    schema(&store, config, report).await.then_some(store)
 }
 
 /// Whether the tables can be read by this program.
-async fn schema(store: &dyn Store, config: &Config, report: &mut Report) -> bool {
+async fn schema(store: &Store, config: &Config, report: &mut Report) -> bool {
     let on_postgres = config.database.url.is_some();
     let (pending, unknown) = match (store.pending_migrations().await, store.unknown_migrations().await) {
         (Ok(pending), Ok(unknown)) => (pending, unknown),
@@ -72,7 +71,7 @@ async fn schema(store: &dyn Store, config: &Config, report: &mut Report) -> bool
 }
 
 /// As readiness judges: one row that means nothing is changed.
-pub(super) async fn writes(store: &dyn Store, report: &mut Report) {
+pub(super) async fn writes(store: &Store, report: &mut Report) {
     match store.probe_write().await {
         Ok(()) => report.ok(WRITES, "the database accepts writes"),
         Err(error) => {
@@ -82,7 +81,7 @@ pub(super) async fn writes(store: &dyn Store, report: &mut Report) {
 }
 
 /// As a replica judges before it signs.
-pub(super) async fn clock((store, world): (&dyn Store, &World), config: &Config, report: &mut Report) {
+pub(super) async fn clock((store, world): (&Store, &World), config: &Config, report: &mut Report) {
     let before = world.now();
     let database = match store.now().await {
         Ok(database) => database,
@@ -107,7 +106,7 @@ pub(super) async fn clock((store, world): (&dyn Store, &World), config: &Config,
 }
 
 /// Who can log in with what.
-pub(super) async fn set_up(store: &dyn Store, config: &Config, report: &mut Report) {
+pub(super) async fn set_up(store: &Store, config: &Config, report: &mut Report) {
     match store.administrators().await {
         Err(error) => report.failed(SET_UP, sentence(&error)),
         Ok(0) => report.warning(SET_UP, "there is no administrator: run `keystone bootstrap`"),

@@ -8,7 +8,7 @@ use crate::config::{Config, KeyTimes};
 use crate::keys::{opens, schedule};
 use crate::store::{KeyHistory, KeyLine, KeyState, Store};
 
-pub(super) async fn encryption_key(store: &dyn Store, config: &Config, report: &mut Report) {
+pub(super) async fn encryption_key(store: &Store, config: &Config, report: &mut Report) {
     let (key, sealed) = match (open::existing_key(config), store.sealed().await) {
         (Ok(key), Ok(sealed)) => (key, sealed),
         (Err(Failure(says)), _) => return report.failed(ENCRYPTION, says),
@@ -48,7 +48,7 @@ pub(super) async fn encryption_key(store: &dyn Store, config: &Config, report: &
     }
 }
 
-pub(super) async fn signing(store: &dyn Store, config: &Config, report: &mut Report) -> Option<KeyHistory> {
+pub(super) async fn signing(store: &Store, config: &Config, report: &mut Report) -> Option<KeyHistory> {
     match store.key_history().await {
         Err(error) => {
             report.failed(SIGNING, error.to_string());

@@ -48,11 +48,11 @@ async fn examine(config: &Config, world: &World, report: &mut Report) {
             None
         }
         Some(store) => {
-            database::writes(&**store, report).await;
-            database::clock((&**store, world), config, report).await;
-            keys::encryption_key(&**store, config, report).await;
-            let history = keys::signing(&**store, config, report).await;
-            database::set_up(&**store, config, report).await;
+            database::writes(store, report).await;
+            database::clock((store, world), config, report).await;
+            keys::encryption_key(store, config, report).await;
+            let history = keys::signing(store, config, report).await;
+            database::set_up(store, config, report).await;
             history
         }
     };

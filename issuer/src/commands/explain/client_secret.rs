@@ -7,7 +7,7 @@ use crate::commands::times::date;
 use crate::secret::Secret;
 use crate::secrets::Secrets;
 use crate::store::Client;
-use crate::store::administration::{Page, SecretSlot};
+use crate::store::{Page, SecretSlot};
 use crate::tagged;
 
 pub(super) async fn explain(case: &Case<'_>, text: &Secret) -> Result<Explanation, Failure> {

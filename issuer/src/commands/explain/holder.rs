@@ -79,7 +79,7 @@ async fn session(
     let (holds, says) = match record {
         None => (false, "the session no longer exists".to_owned()),
         Some(session) if session.user_id != user => (false, "it belongs to another user".to_owned()),
-        Some(session) => match session.end {
+        Some(session) => match session.end() {
             Some((at, reason)) => (false, format!("ended {} ({reason})", date(at))),
             None => (true, format!("open since {}", date(session.auth_time))),
         },

@@ -35,7 +35,7 @@ pub(super) struct Arguments {
 struct Case<'a> {
     config: &'a Config,
     world: &'a World,
-    store: &'a dyn Store,
+    store: &'a Store,
 }
 
 pub(super) async fn run(config: &Config, world: &World, arguments: &Arguments) -> Result<Output, Failure> {
@@ -45,7 +45,7 @@ pub(super) async fn run(config: &Config, world: &World, arguments: &Arguments) -
         Some(path) => from_file(path)?,
     };
     let store = open::store(config, Schema::Untouched).await?;
-    let case = Case { config, world, store: &*store };
+    let case = Case { config, world, store: &store };
     let explanation = if text.expose().starts_with(tagged::REFRESH_TOKEN) {
         refresh_token::explain(&case, &text).await?
     } else if text.expose().starts_with(tagged::CLIENT_SECRET) {

@@ -55,8 +55,8 @@ pub(super) async fn explain(case: &Case<'_>, text: &Secret) -> Result<Explanatio
 
 fn session(case: &Case<'_>, record: &SessionRecord, explanation: &mut Explanation) {
     let now = case.world.now();
-    match &record.end {
-        Some((at, reason)) => explanation.judge("session", false, format!("ended {} ({reason})", date(*at))),
+    match record.end() {
+        Some((at, reason)) => explanation.judge("session", false, format!("ended {} ({reason})", date(at))),
         None => explanation.judge("session", true, format!("open since {}", date(record.auth_time))),
     }
     let unused_until = record.last_used_at + case.config.sessions.inactivity;

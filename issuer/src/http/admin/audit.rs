@@ -16,7 +16,7 @@ use super::super::openapi::Limited;
 use super::super::query::Query;
 use crate::administration::{self, AdminError, authority};
 use crate::grammar::Words;
-use crate::store::administration::{AuditEntry, AuditSearch};
+use crate::store::{AuditEntry, AuditSearch};
 
 pub(in crate::http) const READ: &str = "keystone:audit:read";
 

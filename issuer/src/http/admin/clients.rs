@@ -26,8 +26,9 @@ use super::name::{self, Name, located};
 use crate::administration::{self, AdminError, authority, described};
 use crate::declaration::Client as NewClient;
 use crate::grammar::{Description, NameInPath, Origin, ScopeName};
+use crate::identity::{ClientChange, Refused};
 use crate::store::GrantType;
-use crate::store::administration::{ClientChange, ClientProfile, Refused, SecretSlot};
+use crate::store::{ClientProfile, SecretSlot};
 
 pub(in crate::http) const READ: &str = "keystone:clients:read";
 pub(in crate::http) const WRITE: &str = "keystone:clients:write";

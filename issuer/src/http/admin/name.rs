@@ -15,7 +15,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::super::App;
 use super::super::error::Problem;
 use crate::administration::{AdminError, is_name};
-use crate::store::administration::Refused;
+use crate::identity::Refused;
 
 /// The only name in a path.
 pub(in crate::http) struct Name(pub(in crate::http) String);

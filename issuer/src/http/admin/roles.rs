@@ -21,10 +21,10 @@ use super::super::guard::Caller;
 use super::super::openapi::{IfMatch, IfMatchOrNot, Paged};
 use super::super::query::{Query, next};
 use super::name::{Name, located};
-use crate::administration::{self, AdminError, authority, described, role_name, settled};
+use crate::administration::{self, AdminError, authority, described, role_name};
 use crate::grammar::{Description, NameInPath, RoleName, ScopeName};
+use crate::identity::{Refused, RoleChange, roles};
 use crate::store::DeclaredRole;
-use crate::store::administration::{Refused, RoleChange};
 
 pub(in crate::http) const READ: &str = "keystone:roles:read";
 pub(in crate::http) const WRITE: &str = "keystone:roles:write";
@@ -103,8 +103,8 @@ pub(in crate::http) async fn create(
     let (head, body) = request.into_parts();
     let NewRole { name, description, scopes } = json(&head.headers, body).await?;
     let role = DeclaredRole { name: role_name(name)?, description: described(description)?, scopes };
-    let outcome = app.issuer.store.create_role(&authority(&app.issuer, &caller, WRITE), &role).await;
-    let made = created(shown(settled(outcome.map_err(AdminError::from)?)?));
+    let outcome = roles::create(&app.issuer.store, &authority(&app.issuer, &caller, WRITE), &role).await;
+    let made = created(shown(outcome.map_err(AdminError::from)?));
     Ok(located(&app, "/admin/roles", &role.name, made))
 }
 
@@ -142,8 +142,8 @@ pub(in crate::http) async fn change(
     let expected = required(&head.headers)?;
     let RolePatch { description, scopes } = json(&head.headers, body).await?;
     let change = RoleChange { name, expected, description: description.map(described).transpose()?, scopes };
-    let outcome = app.issuer.store.change_role(&authority(&app.issuer, &caller, WRITE), &change).await;
-    Ok(shown(settled(outcome.map_err(AdminError::from)?)?))
+    let outcome = roles::update(&app.issuer.store, &authority(&app.issuer, &caller, WRITE), &change).await;
+    Ok(shown(outcome.map_err(AdminError::from)?))
 }
 
 /// Delete a role
@@ -163,8 +163,8 @@ pub(in crate::http) async fn remove(
     NoBody(headers): NoBody,
 ) -> Result<StatusCode, Problem> {
     let by = authority(&app.issuer, &caller, WRITE);
-    let gone = app.issuer.store.delete_role(&by, &name, &honoured(&headers)).await;
-    settled(gone.map_err(AdminError::from)?)?;
+    let gone = roles::delete(&app.issuer.store, &by, &name, &honoured(&headers)).await;
+    gone.map_err(AdminError::from)?;
     Ok(StatusCode::NO_CONTENT)
 }
 

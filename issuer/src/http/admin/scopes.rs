@@ -20,8 +20,9 @@ use super::super::query::{Query, next};
 use super::name::{Name, located};
 use crate::administration::{self, AdminError, authority, described, scope_name};
 use crate::grammar::{Description, NameInPath, ScopeName};
+use crate::identity::Refused;
 use crate::store::DeclaredScope;
-use crate::store::administration::{Refused, ScopeChange};
+use crate::store::ScopeChange;
 
 pub(in crate::http) const READ: &str = "keystone:scopes:read";
 pub(in crate::http) const WRITE: &str = "keystone:scopes:write";
@@ -140,9 +141,10 @@ pub(in crate::http) async fn change(
     let expected = required(&head.headers)?;
     let ScopePatch { description, resource } = json(&head.headers, body).await?;
     let description = description.map(described).transpose()?;
-    let change = ScopeChange { name, expected, description, resource: resource.map(scope_name).transpose()? };
+    let change = ScopeChange { name, description, resource: resource.map(scope_name).transpose()? };
     let scope =
-        administration::change_scope(&app.issuer, &authority(&app.issuer, &caller, WRITE), change).await?;
+        administration::change_scope(&app.issuer, &authority(&app.issuer, &caller, WRITE), expected, change)
+            .await?;
     Ok(shown(scope))
 }
 

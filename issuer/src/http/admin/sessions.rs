@@ -19,11 +19,12 @@ use super::super::guard::Caller;
 use super::super::openapi::Limited;
 use super::super::query::{Query, next};
 use super::users::user_id;
-use crate::administration::{self, AdminError, authority, settled};
+use crate::administration::{self, AdminError, authority};
 use crate::grammar::{SessionIdText, Words};
 use crate::hex;
+use crate::identity::{Refused, sessions};
 use crate::store::SessionId;
-use crate::store::administration::{Refused, SessionSearch, UserSession};
+use crate::store::{SessionSearch, UserSession};
 
 pub(in crate::http) const READ: &str = "keystone:sessions:read";
 pub(in crate::http) const WRITE: &str = "keystone:sessions:write";
@@ -74,7 +75,7 @@ pub(in crate::http) async fn end(
 ) -> Result<StatusCode, Problem> {
     let id = hex::decode(&id).map(SessionId).ok_or(AdminError::Refused(Refused::Missing))?;
     let by = authority(&app.issuer, &caller, WRITE);
-    settled(app.issuer.store.end_any_session(&by, id).await.map_err(AdminError::from)?)?;
+    sessions::end(&app.issuer.store, &by, id).await.map_err(AdminError::from)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -95,7 +96,7 @@ pub(in crate::http) async fn end_all(
     _: NoBody,
 ) -> Result<StatusCode, Problem> {
     let by = authority(&app.issuer, &caller, WRITE);
-    settled(app.issuer.store.end_sessions(&by, user_id(&id)?).await.map_err(AdminError::from)?)?;
+    sessions::end_all(&app.issuer.store, &by, user_id(&id)?).await.map_err(AdminError::from)?;
     Ok(StatusCode::NO_CONTENT)
 }
 

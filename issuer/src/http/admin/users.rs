@@ -22,10 +22,11 @@ use super::super::error::Problem;
 use super::super::guard::Caller;
 use super::super::openapi::{IfMatch, IfMatchOrNot, Limited};
 use super::super::query::{Query, next};
-use crate::administration::{self, AdminError, Wishes, authority, settled};
+use crate::administration::{self, AdminError, Wishes, authority};
 use crate::grammar::{EmailAddress, RoleName, Search, Username};
 use crate::identifier;
-use crate::store::administration::{Profile, Refused, UserSearch};
+use crate::identity::{Refused, users};
+use crate::store::{Profile, UserSearch};
 
 pub(in crate::http) const READ: &str = "keystone:users:read";
 pub(in crate::http) const WRITE: &str = "keystone:users:write";
@@ -138,8 +139,8 @@ pub(in crate::http) async fn remove(
     NoBody(headers): NoBody,
 ) -> Result<StatusCode, Problem> {
     let by = authority(&app.issuer, &caller, WRITE);
-    let gone = app.issuer.store.delete_user(&by, user_id(&id)?, &honoured(&headers)).await;
-    settled(gone.map_err(AdminError::from)?)?;
+    let gone = users::delete(&app.issuer.store, &by, user_id(&id)?, &honoured(&headers)).await;
+    gone.map_err(AdminError::from)?;
     Ok(StatusCode::NO_CONTENT)
 }
 

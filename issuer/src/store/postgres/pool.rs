@@ -10,14 +10,12 @@ use std::time::Duration;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{PgConnection, PgPool, Row as _};
 use tokio::time::Instant;
-use tracing::Instrument as _;
 
 use super::url;
-use crate::store::{Result, StoreError};
-use crate::telemetry::STEP;
+use crate::store::Result;
 
 /// `distrust`: told of what `bounded` sees.
-pub(super) fn lazy(url: &str, max_connections: u32, distrust: Arc<Distrust>) -> Result<PgPool> {
+pub(in crate::store) fn lazy(url: &str, max_connections: u32, distrust: Arc<Distrust>) -> Result<PgPool> {
     // PgBouncer refuses this start-up parameter. It sets how numbers are written as text, and sqlx reads their bytes.
     let options = url::options(url)?.extra_float_digits(None);
     let options = match options.get_application_name() {
@@ -28,7 +26,7 @@ pub(super) fn lazy(url: &str, max_connections: u32, distrust: Arc<Distrust>) -> 
     let before_use = Arc::clone(&distrust);
     Ok(PgPoolOptions::new()
         .max_connections(max_connections.max(1))
-        .acquire_timeout(ACQUIRE)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(IDLE)
         .max_lifetime(RECYCLE)
         .after_connect(|connection, _| Box::pin(set_up(connection)))
@@ -46,7 +44,7 @@ pub(super) fn lazy(url: &str, max_connections: u32, distrust: Arc<Distrust>) -> 
 }
 
 /// How many connections administration and self-service share, so that logins and refreshes always have the others.
-pub(super) fn administration_share(max_connections: u32) -> usize {
+pub(in crate::store) fn administration_share(max_connections: u32) -> usize {
     usize::try_from(max_connections / 4).unwrap_or(1).max(1)
 }
 
@@ -61,11 +59,6 @@ const TIMEOUTS: &str = "
     SET statement_timeout = '2s';
     SET lock_timeout = '1500ms';
     SET idle_in_transaction_session_timeout = '5s'";
-
-/// Lets the statements of one transaction wait and run for longer.
-pub(super) const PATIENT: &str = "
-    SET LOCAL lock_timeout = '10s';
-    SET LOCAL statement_timeout = '60s'";
 
 /// Whether the server answers, and is a primary: where another took its place, a connection to the old one may go on
 /// reading for as long as it is kept.
@@ -90,14 +83,14 @@ async fn in_time(answer: impl Future<Output = sqlx::Result<bool>>) -> sqlx::Resu
 /// Since a server refused to write, or a call was given up, every connection is looked at before and after its use. One
 /// that is not used for a while is looked at anyway, so a while is enough.
 #[derive(Debug)]
-pub(super) struct Distrust {
+pub(in crate::store) struct Distrust {
     base: Instant,
     /// In microseconds after `base`.
     ends: AtomicU64,
 }
 
 impl Distrust {
-    pub(super) fn new() -> Arc<Self> {
+    pub(in crate::store) fn new() -> Arc<Self> {
         Arc::new(Self { base: Instant::now(), ends: AtomicU64::new(0) })
     }
 
@@ -105,7 +98,7 @@ impl Distrust {
         micros(self.base.elapsed()) < self.ends.load(Ordering::Relaxed)
     }
 
-    fn begin(&self) {
+    pub(in crate::store) fn begin(&self) {
         self.ends.store(micros(self.base.elapsed() + TRUSTED), Ordering::Relaxed);
     }
 }
@@ -128,32 +121,23 @@ fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Gives up on a database that has accepted the question and is silent, long after the caller did. Every statement has
-/// ended before, unless the server or the network is away.
-///
-/// A change whose answer is lost this way may still happen; each method can be asked again.
-pub(super) async fn bounded<T>(
+/// Waits for `answer` until `timeout` has passed; `None` then. Connections are looked at from then on, the answer's first.
+pub(in crate::store) async fn watched<T>(
     distrust: Arc<Distrust>,
-    answer: impl Future<Output = Result<T>> + Send,
-) -> Result<T> {
-    let step = tracing::info_span!(target: STEP, "database");
+    timeout: Duration,
+    answer: impl Future<Output = T> + Send,
+) -> Option<T> {
     let mut answer = pin!(answer);
     // Dropped before `answer`, so that the connection that `answer` returns to the pool is looked at.
     let mut watched = Watched { distrust, has_ended: false };
-    match tokio::time::timeout(GIVE_UP, answer.as_mut()).instrument(step).await {
-        Err(_) => Err(StoreError::late(GIVE_UP)),
-        Ok(answer) => {
-            watched.has_ended = !answer.as_ref().is_err_and(StoreError::is_read_only);
-            answer
-        }
-    }
+    let answered = tokio::time::timeout(timeout, answer.as_mut()).await.ok();
+    watched.has_ended = answered.is_some();
+    answered
 }
 
-/// The whole of one method: longer than its statements may take, and soon enough to have its connection replaced.
-const GIVE_UP: Duration = Duration::from_secs(5);
 /// One look at a connection.
 const LOOK: Duration = Duration::from_millis(500);
-pub(super) const ACQUIRE: Duration = Duration::from_millis(1500);
+pub(in crate::store) const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(1500);
 const TRUSTED: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_secs(10 * 60);
 const RECYCLE: Duration = Duration::from_secs(30 * 60);
@@ -175,11 +159,11 @@ mod tests {
     /// A call that does this, and is given up after that.
     async fn given_up(pool: &PgPool, distrust: &Arc<Distrust>, sql: &'static str) {
         let (done, is_done) = oneshot::channel();
-        let call = bounded(Arc::clone(distrust), async {
+        let call = watched(Arc::clone(distrust), Duration::MAX, async {
             let mut connection = pool.acquire().await?;
             let _ = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *connection).await;
             done.send(()).unwrap();
-            pending::<Result<()>>().await
+            pending::<sqlx::Result<()>>().await
         });
         tokio::select! {
             _ = call => panic!("it ended"),

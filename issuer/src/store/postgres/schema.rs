@@ -1,44 +1,16 @@
-//! The database itself: does it take changes, which schema has it, what time is it.
+//! The schema on PostgreSQL.
 
 use std::time::Duration;
 
 use sqlx::migrate::{AppliedMigration, Migrate, MigrateError, Migrator};
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection, PgConnection, PgPool, Postgres, Row as _};
-use time::OffsetDateTime;
 
 use crate::store::{Result, StoreError, migrations};
 
 pub(in crate::store) static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
 
-const PROBE: &str = "
-    UPDATE write_probe
-    SET at = now()";
-
-pub(super) async fn probe_write(pool: &PgPool) -> Result<()> {
-    sqlx::query(PROBE).execute(pool).await?;
-    Ok(())
-}
-
-const NOW: &str = "SELECT now()";
-
-pub(super) async fn now(pool: &PgPool) -> Result<OffsetDateTime> {
-    Ok(sqlx::query_scalar(NOW).fetch_one(pool).await?)
-}
-
 const HAS_MIGRATIONS: &str = "SELECT to_regclass($1) IS NOT NULL";
-
-pub(super) async fn pending(pool: &PgPool) -> Result<Vec<String>> {
-    migrations::pending(&MIGRATIONS, &applied(pool).await?)
-}
-
-pub(super) async fn has_schema(pool: &PgPool) -> Result<bool> {
-    Ok(!applied(pool).await?.is_empty())
-}
-
-pub(super) async fn unknown(pool: &PgPool) -> Result<Vec<i64>> {
-    Ok(migrations::unknown(&MIGRATIONS, &applied(pool).await?))
-}
 
 /// Returns a connection to a database that Keystone can work with.
 async fn checked(pool: &PgPool) -> Result<PoolConnection<Postgres>> {
@@ -86,7 +58,7 @@ async fn check_encoding(connection: &mut PgConnection) -> Result<()> {
     )))
 }
 
-async fn applied(pool: &PgPool) -> Result<Vec<AppliedMigration>> {
+pub(in crate::store) async fn applied(pool: &PgPool) -> Result<Vec<AppliedMigration>> {
     let mut connection = checked(pool).await?;
     let was_migrated: bool =
         sqlx::query_scalar(HAS_MIGRATIONS).bind(migrations::TABLE).fetch_one(&mut *connection).await?;

@@ -9,7 +9,7 @@ use url::{Host, Url};
 use crate::store::{Result, StoreError};
 
 /// The connection that a URL names. Errors name what is wrong and hold nothing of the URL.
-pub(super) fn options(text: &str) -> Result<PgConnectOptions> {
+pub(in crate::store) fn options(text: &str) -> Result<PgConnectOptions> {
     if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
         return Err(wrong("must start with postgres:// or postgresql://"));
     }

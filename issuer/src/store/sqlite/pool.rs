@@ -8,22 +8,24 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection as _, SqliteConnection, SqlitePool, Transaction};
+use sqlx::{Connection as _, SqliteConnection, SqlitePool};
 use tokio::time::Instant;
 
 use super::file::DatabaseFile;
 use crate::store::{Result, StoreError};
 
-#[derive(Clone)]
-pub(super) struct Pools {
+/// The connections to a file.
+#[derive(Clone, Debug)]
+pub struct Pools {
     reader: SqlitePool,
     writer: SqlitePool,
     faults: Arc<Faults>,
     file: Arc<DatabaseFile>,
+    pub(in crate::store) client_revision: Arc<AtomicU64>,
 }
 
 impl Pools {
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    pub(in crate::store) fn open(path: &Path) -> Result<Self> {
         create(path).map_err(|error| {
             StoreError::Configuration(format!("cannot create the database file {}: {error}", path.display()))
         })?;
@@ -49,42 +51,33 @@ impl Pools {
             writer: looked_after(&faults).max_connections(1).connect_lazy_with(writer),
             faults,
             file: Arc::new(DatabaseFile::new(path)),
+            client_revision: Arc::default(),
         })
     }
 
-    pub(super) fn check_file(&self) -> Result<()> {
+    pub(in crate::store) fn check_file(&self) -> Result<()> {
         self.file.check().map_err(|error| StoreError::Unavailable(sqlx::Error::Io(error)))
     }
 
     /// The last connection that closes moves the write-ahead log into the file. That is the writer, unless another process
     /// has the file open.
-    pub(super) async fn close(&self) {
+    pub(in crate::store) async fn close(&self) {
         self.reader.close().await;
         self.writer.close().await;
     }
 
-    pub(super) fn learn_from(&self, error: &StoreError) {
+    pub(in crate::store) fn learn_from(&self, error: &StoreError) {
         if error.is_sqlite_fault() {
             self.faults.learn();
         }
     }
 
-    pub(super) fn reader(&self) -> &SqlitePool {
+    pub(in crate::store) fn reader(&self) -> &SqlitePool {
         &self.reader
     }
 
-    pub(super) fn writer(&self) -> &SqlitePool {
+    pub(in crate::store) fn writer(&self) -> &SqlitePool {
         &self.writer
-    }
-
-    /// One snapshot for several questions.
-    pub(super) async fn read(&self) -> Result<Transaction<'static, sqlx::Sqlite>> {
-        Ok(self.reader.begin().await?)
-    }
-
-    /// Takes the write lock at once: a transaction that reads first and writes later could find itself outdated.
-    pub(super) async fn write(&self) -> Result<Transaction<'static, sqlx::Sqlite>> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
 }
 
@@ -191,7 +184,7 @@ mod tests {
     }
 
     async fn insert(pools: &Pools) -> Result<()> {
-        let mut transaction = pools.write().await?;
+        let mut transaction = pools.writer().begin_with("BEGIN IMMEDIATE").await?;
         sqlx::query("INSERT INTO t VALUES (zeroblob(100000))").execute(&mut *transaction).await?;
         Ok(transaction.commit().await?)
     }

@@ -7,10 +7,11 @@ use uuid::Uuid;
 
 use super::Bed;
 use super::world::*;
-use crate::store::administration::{Expected, Identifier, Refused, UserChange};
+use crate::identity::{Expected, Refused, users};
 use crate::store::{
     Actor, NewSession, NewUser, PasswordChange, RequestContext, RotationRefusal, SessionId, Skeletons,
 };
+use crate::store::{Identifier, UserChange};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -24,7 +25,7 @@ fn first_login(number: u8) -> NewSession {
 
 pub(super) async fn a_one_time_password_opens_one_session(bed: &Bed) {
     world(bed).await;
-    bed.store.create_user(&operator("keystone:users:write"), &invited()).await.unwrap().unwrap();
+    users::create(&bed.store, &operator("keystone:users:write"), &invited()).await.settled().unwrap();
     let before = bed.store.credential("user1").await.unwrap().unwrap();
     assert!(before.one_time && !before.expired && before.password_hash.is_some());
 
@@ -44,7 +45,7 @@ pub(super) async fn a_one_time_password_opens_one_session(bed: &Bed) {
 /// B-02
 pub(super) async fn a_one_time_password_expires(bed: &Bed) {
     world(bed).await;
-    bed.store.create_user(&operator("keystone:users:write"), &invited()).await.unwrap().unwrap();
+    users::create(&bed.store, &operator("keystone:users:write"), &invited()).await.settled().unwrap();
     bed.pass(DAY).await;
 
     assert!(bed.store.credential("user1").await.unwrap().unwrap().expired);
@@ -61,11 +62,11 @@ pub(super) async fn look_alike_names_collide(bed: &Bed) {
     };
 
     assert_eq!(
-        bed.store.create_user(&operator("keystone:users:write"), &name).await.unwrap().unwrap_err(),
+        users::create(&bed.store, &operator("keystone:users:write"), &name).await.settled().unwrap_err(),
         Refused::UsernameTaken
     );
     assert_eq!(
-        bed.store.create_user(&operator("keystone:users:write"), &email).await.unwrap().unwrap_err(),
+        users::create(&bed.store, &operator("keystone:users:write"), &email).await.settled().unwrap_err(),
         Refused::EmailTaken
     );
 
@@ -84,7 +85,7 @@ pub(super) async fn one_of_many_creations_of_a_name_succeeds(bed: &Bed) {
         let replica = bed.replica(usize::from(turn));
         let user = NewUser { id: Uuid::from_u128(100 + u128::from(turn)), ..user(1) };
         creations.spawn(async move {
-            replica.create_user(&operator("keystone:users:write"), &user).await.unwrap()
+            users::create(&replica, &operator("keystone:users:write"), &user).await.settled()
         });
     }
 
@@ -100,7 +101,7 @@ pub(super) async fn a_user_with_an_unknown_role_is_not_made(bed: &Bed) {
     let strange = NewUser { roles: vec!["customer".to_owned(), "pirate".to_owned()], ..user(1) };
 
     let refused =
-        bed.store.create_user(&operator("keystone:users:write"), &strange).await.unwrap().unwrap_err();
+        users::create(&bed.store, &operator("keystone:users:write"), &strange).await.settled().unwrap_err();
 
     assert_eq!(refused, Refused::UnknownRole("pirate".to_owned()));
     assert_eq!(bed.count("users").await, 1);
@@ -131,7 +132,7 @@ pub(super) async fn a_password_change_ends_the_other_sessions(bed: &Bed) {
 
 pub(super) async fn a_password_change_needs_the_expected_hash(bed: &Bed) {
     world(bed).await;
-    bed.store.create_user(&operator("keystone:users:write"), &invited()).await.unwrap().unwrap();
+    users::create(&bed.store, &operator("keystone:users:write"), &invited()).await.settled().unwrap();
     bed.store.open_session(&first_login(1)).await.unwrap().unwrap();
     let change = |user_id, expected: Option<&str>| PasswordChange {
         user_id,
@@ -156,7 +157,7 @@ pub(super) async fn stored_hashes_say_how_they_were_made(bed: &Bed) {
     let schemes = ["$argon2id$v=19$m=65536,t=3,p=1", "$argon2id$v=19$m=8,t=1,p=1"];
     for (number, scheme) in (1..).zip([schemes[0], schemes[1], schemes[1]]) {
         let user = NewUser { password_hash: format!("{scheme}$c2FsdA$b3V0"), ..user(number) };
-        bed.store.create_user(&operator("keystone:users:write"), &user).await.unwrap().unwrap();
+        users::create(&bed.store, &operator("keystone:users:write"), &user).await.settled().unwrap();
     }
     bed.run("UPDATE users SET password_hash = NULL WHERE username_key = 'alice'").await.unwrap();
 
@@ -210,7 +211,7 @@ pub(super) async fn names_that_look_alike_collide(bed: &Bed) {
         email_key: email.map(str::to_owned),
         ..user(number)
     };
-    bed.store.create_user(&by, &named(1, "tom", Some("coco@example.com"))).await.unwrap().unwrap();
+    users::create(&bed.store, &by, &named(1, "tom", Some("coco@example.com"))).await.settled().unwrap();
 
     for (key, email, refused) in [
         ("aiice", None, Refused::UsernameTaken),
@@ -218,23 +219,22 @@ pub(super) async fn names_that_look_alike_collide(bed: &Bed) {
         ("torn", None, Refused::UsernameTaken),
         ("eve", Some("с\u{43e}с\u{43e}@example.com"), Refused::EmailTaken),
     ] {
-        let made = bed.other.create_user(&by, &named(2, key, email)).await.unwrap();
+        let made = users::create(&bed.other, &by, &named(2, key, email)).await.settled();
         assert_eq!(made.unwrap_err(), refused, "{key}");
     }
-    bed.store.create_user(&by, &named(2, "eve", Some("c0co@example.com"))).await.unwrap().unwrap();
+    users::create(&bed.store, &by, &named(2, "eve", Some("c0co@example.com"))).await.settled().unwrap();
     let rename = |text: &str| UserChange {
         id: uuid::Uuid::from_u128(2),
-        expected: Expected::Any,
         username: Some(Identifier { text: text.to_owned(), key: text.to_owned() }),
         email: None,
         enabled: None,
     };
     assert_eq!(
-        bed.store.change_user(&by, &rename("t0m")).await.unwrap().unwrap_err(),
+        users::change(&bed.store, &by, &Expected::Any, &rename("t0m")).await.settled().unwrap_err(),
         Refused::UsernameTaken
     );
-    bed.store.change_user(&by, &rename("eva")).await.unwrap().unwrap();
-    bed.store.create_user(&by, &named(3, "eve", None)).await.unwrap().unwrap();
+    users::change(&bed.store, &by, &Expected::Any, &rename("eva")).await.settled().unwrap();
+    users::create(&bed.store, &by, &named(3, "eve", None)).await.settled().unwrap();
 }
 
 /// They log in as before, and whoever comes later must not look like them.
@@ -247,7 +247,7 @@ pub(super) async fn older_users_keep_their_names(bed: &Bed) {
         ..user(number)
     };
     for (number, key) in [(1, "adm\u{fe0f}in"), (2, "bob"), (3, "rob")] {
-        bed.store.create_user(&by, &named(number, key)).await.unwrap().unwrap();
+        users::create(&bed.store, &by, &named(number, key)).await.settled().unwrap();
     }
     bed.run("UPDATE users SET username_skeleton = NULL, username_capitals = NULL, email_skeleton = NULL")
         .await
@@ -268,7 +268,7 @@ pub(super) async fn older_users_keep_their_names(bed: &Bed) {
     for key in ["adm\u{fe0f}in", "bob", "b0b", "alice"] {
         assert!(bed.store.credential(key).await.unwrap().is_some(), "{key:?}");
     }
-    let late = bed.other.create_user(&by, &named(4, "aiice")).await.unwrap();
+    let late = users::create(&bed.other, &by, &named(4, "aiice")).await.settled();
     assert_eq!(late.unwrap_err(), Refused::UsernameTaken);
     assert_eq!(bed.count("users WHERE username_skeleton IS NULL").await, 1);
 }

@@ -9,18 +9,16 @@ use super::Bed;
 use super::world::*;
 use crate::clients::Clients;
 use crate::clock::{World, testing};
-use crate::store::administration::{
-    AuditSearch, Authority, ClientChange, Expected, Identifier, NewSecret, Page, Refused, Reset, RoleChange,
-    RoleSet, UserChange, UserSearch,
-};
+use crate::identity::{self, Authority, ClientChange, Expected, NewSecret, Refused, RoleChange, RoleSet};
 use crate::store::{Actor, DeclaredScope, NewUser, RotationRefusal};
+use crate::store::{AuditSearch, Identifier, Page, Reset, UserChange, UserSearch};
 
 fn users() -> Authority {
     operator("keystone:users:write")
 }
 
 fn change(id: Uuid) -> UserChange {
-    UserChange { id, expected: Expected::Any, username: None, email: None, enabled: None }
+    UserChange { id, username: None, email: None, enabled: None }
 }
 
 fn roles(id: Uuid, roles: &[&str]) -> RoleSet {
@@ -34,7 +32,10 @@ fn search() -> UserSearch {
 async fn administrators(bed: &Bed, numbers: &[u128]) {
     for number in numbers {
         let admin = NewUser { roles: vec!["administrator".to_owned()], ..user(*number) };
-        bed.store.create_user(&operator("keystone:users:write"), &admin).await.unwrap().unwrap();
+        identity::users::create(&bed.store, &operator("keystone:users:write"), &admin)
+            .await
+            .settled()
+            .unwrap();
     }
 }
 
@@ -43,8 +44,9 @@ pub(super) async fn a_disabled_user_is_revoked_with_an_audit_row(bed: &Bed) {
     open(bed, 1).await;
 
     let disable = UserChange { enabled: Some(false), ..change(ALICE) };
-    let after = bed.store.change_user(&users(), &disable).await.unwrap().unwrap();
-    bed.other.change_user(&users(), &disable).await.unwrap().unwrap();
+    let after =
+        identity::users::change(&bed.store, &users(), &Expected::Any, &disable).await.settled().unwrap();
+    identity::users::change(&bed.other, &users(), &Expected::Any, &disable).await.settled().unwrap();
 
     assert!(!after.enabled);
     assert_eq!(events(bed).await, [format!("sub {ALICE} 1")]);
@@ -55,16 +57,23 @@ pub(super) async fn a_disabled_user_is_revoked_with_an_audit_row(bed: &Bed) {
 ///
 pub(super) async fn a_change_of_names_keeps_what_it_does_not_name(bed: &Bed) {
     world(bed).await;
-    bed.store.create_user(&operator("keystone:users:write"), &user(1)).await.unwrap().unwrap();
+    identity::users::create(&bed.store, &operator("keystone:users:write"), &user(1)).await.settled().unwrap();
     let name = |text: &str, key: &str| Identifier { text: text.to_owned(), key: key.to_owned() };
 
     let rename = UserChange { username: Some(name("Alicia", "alicia")), ..change(ALICE) };
-    let after = bed.store.change_user(&users(), &rename).await.unwrap().unwrap();
+    let after =
+        identity::users::change(&bed.store, &users(), &Expected::Any, &rename).await.settled().unwrap();
     assert_eq!((after.username.as_str(), after.email.as_deref()), ("Alicia", Some("Alice@example.com")));
     let strip = UserChange { email: Some(None), ..change(ALICE) };
-    assert_eq!(bed.store.change_user(&users(), &strip).await.unwrap().unwrap().email, None);
+    assert_eq!(
+        identity::users::change(&bed.store, &users(), &Expected::Any, &strip).await.settled().unwrap().email,
+        None
+    );
     let taken = UserChange { username: Some(name("user1", "user1")), ..change(ALICE) };
-    assert_eq!(bed.store.change_user(&users(), &taken).await.unwrap().unwrap_err(), Refused::UsernameTaken);
+    assert_eq!(
+        identity::users::change(&bed.store, &users(), &Expected::Any, &taken).await.settled().unwrap_err(),
+        Refused::UsernameTaken
+    );
 
     assert_eq!(bed.store.credential("alicia").await.unwrap().unwrap().user_id, ALICE);
     assert!(events(bed).await.is_empty());
@@ -79,16 +88,24 @@ pub(super) async fn a_change_of_names_keeps_what_it_does_not_name(bed: &Bed) {
 pub(super) async fn lost_roles_are_revoked_and_gained_ones_are_not(bed: &Bed) {
     world(bed).await;
 
-    bed.store.set_roles(&users(), &roles(ALICE, &["customer", "clerk"])).await.unwrap().unwrap();
+    identity::users::set_roles(&bed.store, &users(), &roles(ALICE, &["customer", "clerk"]))
+        .await
+        .settled()
+        .unwrap();
     assert!(events(bed).await.is_empty());
-    let after = bed.store.set_roles(&users(), &roles(ALICE, &["clerk"])).await.unwrap().unwrap();
+    let after =
+        identity::users::set_roles(&bed.store, &users(), &roles(ALICE, &["clerk"])).await.settled().unwrap();
     assert_eq!(after.roles, set(&["clerk"]));
     assert_eq!(events(bed).await, [format!("sub {ALICE} 1")]);
 
-    let unknown = bed.store.set_roles(&users(), &roles(ALICE, &["emperor"])).await.unwrap().unwrap_err();
+    let unknown = identity::users::set_roles(&bed.store, &users(), &roles(ALICE, &["emperor"]))
+        .await
+        .settled()
+        .unwrap_err();
     assert_eq!(unknown, Refused::UnknownRole("emperor".to_owned()));
     let by_alice = Authority { actor: Actor::User(ALICE), ..users() };
-    let beyond = bed.store.set_roles(&by_alice, &roles(ALICE, &[])).await.unwrap().unwrap_err();
+    let beyond =
+        identity::users::set_roles(&bed.store, &by_alice, &roles(ALICE, &[])).await.settled().unwrap_err();
     assert_eq!(beyond, Refused::BeyondCaller(vec!["keystone:users:write".to_owned()]));
     assert_eq!(audit(bed, "user.roles_changed").await.len(), 2);
 }
@@ -102,11 +119,17 @@ pub(super) async fn one_administrator_survives_any_race(bed: &Bed) {
         let (replica, id) = (bed.replica(usize::try_from(number).unwrap()), Uuid::from_u128(number));
         attempts.spawn(async move {
             match number {
-                1 | 2 => replica.delete_user(&users(), id, &Expected::Any).await.unwrap(),
-                3 => replica.set_roles(&users(), &roles(id, &[])).await.unwrap().map(|_| ()),
+                1 | 2 => identity::users::delete(&replica, &users(), id, &Expected::Any).await.settled(),
+                3 => identity::users::set_roles(&replica, &users(), &roles(id, &[]))
+                    .await
+                    .settled()
+                    .map(|_| ()),
                 _ => {
                     let disable = UserChange { enabled: Some(false), ..change(id) };
-                    replica.change_user(&users(), &disable).await.unwrap().map(|_| ())
+                    identity::users::change(&replica, &users(), &Expected::Any, &disable)
+                        .await
+                        .settled()
+                        .map(|_| ())
                 }
             }
         });
@@ -122,13 +145,8 @@ pub(super) async fn a_reset_ends_everything_and_opens_one_session(bed: &Bed) {
     world(bed).await;
     open(bed, 1).await;
 
-    let reset = Reset {
-        id: ALICE,
-        expected: Expected::Any,
-        password_hash: "once".to_owned(),
-        good_for: Duration::from_secs(60),
-    };
-    bed.store.reset_user(&users(), &reset).await.unwrap().unwrap();
+    let reset = Reset { id: ALICE, password_hash: "once".to_owned(), good_for: Duration::from_secs(60) };
+    identity::users::reset(&bed.store, &users(), &Expected::Any, &reset).await.settled().unwrap();
 
     assert_eq!(refused(bed, &refresh(1, 0)).await, RotationRefusal::Ended);
     let credential = bed.store.credential("alice").await.unwrap().unwrap();
@@ -142,12 +160,12 @@ pub(super) async fn a_deleted_user_stays_revoked(bed: &Bed) {
     world(bed).await;
     open(bed, 1).await;
 
-    bed.store.delete_user(&users(), ALICE, &Expected::Any).await.unwrap().unwrap();
+    identity::users::delete(&bed.store, &users(), ALICE, &Expected::Any).await.settled().unwrap();
 
     assert_eq!(bed.count("refresh_tokens").await, 0);
     assert_eq!(events(bed).await, [format!("sub {ALICE} 1")]);
     assert_eq!(audit(bed, "user.deleted").await, [format!("operator user.deleted {ALICE}")]);
-    let again = bed.other.delete_user(&users(), ALICE, &Expected::Any).await.unwrap();
+    let again = identity::users::delete(&bed.other, &users(), ALICE, &Expected::Any).await.settled();
     assert_eq!(again.unwrap_err(), Refused::Missing);
 }
 
@@ -161,15 +179,18 @@ pub(super) async fn what_a_role_or_scope_takes_away_is_revoked(bed: &Bed) {
         scopes: Some(set(names)),
     };
 
-    bed.store.change_role(&roles, &change(&["orders:read", "orders:write"])).await.unwrap().unwrap();
+    identity::roles::update(&bed.store, &roles, &change(&["orders:read", "orders:write"]))
+        .await
+        .settled()
+        .unwrap();
     assert!(events(bed).await.is_empty());
-    bed.store.change_role(&roles, &change(&["orders:write"])).await.unwrap().unwrap();
+    identity::roles::update(&bed.store, &roles, &change(&["orders:write"])).await.settled().unwrap();
     assert_eq!(events(bed).await, [format!("sub {ALICE} 1")]);
-    bed.store.delete_scope(&scopes, "orders:write", &Expected::Any).await.unwrap().unwrap();
+    identity::scopes::delete(&bed.store, &scopes, "orders:write", &Expected::Any).await.settled().unwrap();
     let after = events(bed).await;
     assert_eq!(after.len(), 5, "{after:?}");
     assert!(after.contains(&format!("sub {ALICE} 2")) && after.contains(&"cid service 1".to_owned()));
-    bed.store.delete_role(&roles, "customer", &Expected::Any).await.unwrap().unwrap();
+    identity::roles::delete(&bed.store, &roles, "customer", &Expected::Any).await.settled().unwrap();
 
     assert_eq!(events(bed).await.last().unwrap(), &format!("sub {ALICE} 3"));
     assert!(bed.other.user(ALICE).await.unwrap().unwrap().roles.is_empty());
@@ -188,9 +209,12 @@ pub(super) async fn a_new_scope_belongs_to_the_administrator(bed: &Bed) {
         resource: "orders".to_owned(),
     };
 
-    bed.store.create_scope(&by, &scope).await.unwrap().unwrap();
+    identity::scopes::create(&bed.store, &by, &scope).await.settled().unwrap();
 
-    assert_eq!(bed.other.create_scope(&by, &scope).await.unwrap().unwrap_err(), Refused::Exists);
+    assert_eq!(
+        identity::scopes::create(&bed.other, &by, &scope).await.settled().unwrap_err(),
+        Refused::Exists
+    );
     let administrator = bed.store.role("administrator").await.unwrap().unwrap();
     assert!(administrator.scopes.contains("refunds:write"));
 }
@@ -200,17 +224,25 @@ pub(super) async fn a_client_keeps_its_place_in_the_feed(bed: &Bed) {
     let by = operator("keystone:clients:write");
     let secret = |old_valid_for| NewSecret { client_id: "service".to_owned(), hash: [8; 32], old_valid_for };
 
-    assert_eq!(bed.store.add_secret(&by, &secret(Some(Duration::from_secs(60)))).await.unwrap(), Ok(2));
-    assert_eq!(bed.other.add_secret(&by, &secret(None)).await.unwrap(), Err(Refused::TwoSecrets));
+    assert_eq!(
+        identity::clients::add_secret(&bed.store, &by, &secret(Some(Duration::from_secs(60))))
+            .await
+            .settled(),
+        Ok(2)
+    );
+    assert_eq!(
+        identity::clients::add_secret(&bed.other, &by, &secret(None)).await.settled(),
+        Err(Refused::TwoSecrets)
+    );
     let slots = bed.store.client_secrets("service").await.unwrap();
     assert_eq!(slots.iter().map(|slot| slot.expires_at.is_some()).collect::<Vec<_>>(), [true, false]);
-    bed.store.remove_secret(&by, "service", 1).await.unwrap().unwrap();
-    bed.store.delete_client(&by, "service", &Expected::Any).await.unwrap().unwrap();
-    bed.store.create_client(&by, &service()).await.unwrap().unwrap();
+    identity::clients::remove_secret(&bed.store, &by, "service", 1).await.settled().unwrap();
+    identity::clients::delete(&bed.store, &by, "service", &Expected::Any).await.settled().unwrap();
+    identity::clients::create(&bed.store, &by, &service()).await.settled().unwrap();
 
     assert_eq!(events(bed).await, ["cid service 1", "cid service 2"]);
     assert_eq!(bed.store.client("service").await.unwrap().unwrap().epoch, 2);
-    let after = bed.store.change_client(&by, &disabled_service()).await.unwrap().unwrap();
+    let after = identity::clients::update(&bed.store, &by, &disabled_service()).await.settled().unwrap();
     assert_eq!(
         (after.enabled, after.scopes, after.default_scopes, after.origins),
         (false, service().scopes, service().default_scopes, service().origins)
@@ -228,7 +260,10 @@ pub(super) async fn a_replica_keeps_the_deadline_another_set(bed: &Bed) {
     let first = secrets().await;
 
     let second = second_secret(Duration::from_secs(1));
-    bed.other.add_secret(&operator("keystone:clients:write"), &second).await.unwrap().unwrap();
+    identity::clients::add_secret(&bed.other, &operator("keystone:clients:write"), &second)
+        .await
+        .settled()
+        .unwrap();
 
     assert_eq!(secrets().await, first, "it is remembered");
     let ended = async {
@@ -247,7 +282,7 @@ pub(super) async fn a_change_acts_though_its_caller_gave_up(bed: &Bed) {
     let (by, secret) = (operator("keystone:clients:write"), second_secret(DAY));
     let before = bed.store.client_revision();
 
-    drop(tokio::time::timeout(Duration::ZERO, bed.store.add_secret(&by, &secret)).await);
+    drop(tokio::time::timeout(Duration::ZERO, identity::clients::add_secret(&bed.store, &by, &secret)).await);
 
     let changed = async {
         while bed.store.client_revision() == before {
@@ -266,7 +301,7 @@ pub(super) async fn a_busy_client_is_read_again_in_the_background(bed: &Bed) {
     let misses = || surroundings.metrics.client_cache.counted("miss");
     assert!(is_enabled().await);
     let by = operator("keystone:clients:write");
-    bed.other.change_client(&by, &disabled_service()).await.unwrap().unwrap();
+    identity::clients::update(&bed.other, &by, &disabled_service()).await.settled().unwrap();
 
     clock.advance(Duration::from_millis(700));
     assert!(is_enabled().await, "nobody waits");
@@ -302,7 +337,7 @@ pub(super) async fn a_copy_ends_with_the_first_of_its_secrets(bed: &Bed) {
     let (surroundings, clock) = testing::world();
     let clients = Clients::new(bed.store.clone(), surroundings.clone());
     let (by, left) = (operator("keystone:clients:write"), Duration::from_millis(900));
-    bed.other.add_secret(&by, &second_secret(left)).await.unwrap().unwrap();
+    identity::clients::add_secret(&bed.other, &by, &second_secret(left)).await.settled().unwrap();
     assert_eq!(clients.find("service").await.unwrap().unwrap().secrets.len(), 2);
 
     clock.advance(left);
@@ -355,7 +390,10 @@ pub(super) async fn one_of_many_changes_to_an_address_succeeds(bed: &Bed) {
             email_key: None,
             ..alice()
         };
-        bed.store.create_user(&operator("keystone:users:write"), &user).await.unwrap().unwrap();
+        identity::users::create(&bed.store, &operator("keystone:users:write"), &user)
+            .await
+            .settled()
+            .unwrap();
     }
 
     let mut changes = JoinSet::new();
@@ -364,7 +402,7 @@ pub(super) async fn one_of_many_changes_to_an_address_succeeds(bed: &Bed) {
         changes.spawn(async move {
             let by = Authority { actor: Actor::User(id), ..own_account() };
             let change = UserChange { id, ..address("wanted@example.com") };
-            replica.change_user(&by, &change).await.unwrap()
+            identity::users::change(&replica, &by, &Expected::Any, &change).await.settled()
         });
     }
     let outcomes = changes.join_all().await;

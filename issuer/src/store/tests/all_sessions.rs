@@ -2,13 +2,15 @@
 
 use super::Bed;
 use super::world::*;
-use crate::store::administration::{Refused, SessionSearch};
+use crate::identity::Refused;
+use crate::identity::{sessions, users};
+use crate::store::SessionSearch;
 use crate::store::{EndReason, NewSession, RotationRefusal, SessionId};
 
 /// Bob logs in at another client than alice.
 async fn bob(bed: &Bed, number: u8) -> NewSession {
     let bob = user(0xb0b);
-    bed.store.create_user(&operator("keystone:users:write"), &bob).await.unwrap().unwrap();
+    users::create(&bed.store, &operator("keystone:users:write"), &bob).await.settled().unwrap();
     let login = NewSession { user_id: bob.id, client_id: "other".to_owned(), ..login(number) };
     bed.store.open_session(&login).await.unwrap().unwrap();
     login
@@ -55,10 +57,9 @@ pub(super) async fn only_live_sessions_are_found(bed: &Bed) {
     open(bed, 2).await;
     open(bed, 3).await;
 
-    bed.store
-        .end_any_session(&operator("keystone:sessions:write"), SessionId([3; 16]))
+    sessions::end(&bed.store, &operator("keystone:sessions:write"), SessionId([3; 16]))
         .await
-        .unwrap()
+        .settled()
         .unwrap();
 
     assert_eq!(found(bed, &everyone()).await, [(2, "Alice".to_owned())]);
@@ -71,9 +72,9 @@ pub(super) async fn an_administrator_ends_one_session_once(bed: &Bed) {
     let by = operator("keystone:sessions:write");
     let id = SessionId([1; 16]);
 
-    bed.store.end_any_session(&by, id).await.unwrap().unwrap();
+    sessions::end(&bed.store, &by, id).await.settled().unwrap();
 
-    let again = bed.other.end_any_session(&by, id).await.unwrap();
+    let again = sessions::end(&bed.other, &by, id).await.settled();
     assert!(matches!(again, Err(Refused::Missing)), "{again:?}");
     let reason = EndReason::EndedByAdministrator.as_str();
     assert_eq!(events(bed).await, [format!("sid {id}")]);
@@ -89,11 +90,11 @@ pub(super) async fn all_sessions_of_a_user_end_with_one_event(bed: &Bed) {
     bob(bed, 3).await;
     let by = operator("keystone:sessions:write");
 
-    bed.store.end_sessions(&by, ALICE).await.unwrap().unwrap();
+    sessions::end_all(&bed.store, &by, ALICE).await.settled().unwrap();
 
     assert_eq!(events(bed).await, [format!("sub {ALICE} 1")]);
     assert_eq!(audit(bed, "user.sessions_ended").await, [format!("operator user.sessions_ended {ALICE}")]);
     assert_eq!(found(bed, &everyone()).await, [(3, "user2827".to_owned())]);
-    let nobody = bed.store.end_sessions(&by, uuid::Uuid::from_u128(1)).await.unwrap();
+    let nobody = sessions::end_all(&bed.store, &by, uuid::Uuid::from_u128(1)).await.settled();
     assert!(matches!(nobody, Err(Refused::Missing)), "{nobody:?}");
 }

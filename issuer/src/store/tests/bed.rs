@@ -1,6 +1,5 @@
 //! A database of a test's own, and hands to move its rows: tests do not wait for time to pass.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -8,14 +7,12 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, PgPool, SqlitePool};
 use tempfile::TempDir;
 
 use super::cluster;
-use crate::store::postgres::Postgres;
-use crate::store::sqlite::Sqlite;
 use crate::store::{Result, Store, StoreError};
 
 pub(super) struct Bed {
-    pub(super) store: Arc<dyn Store>,
+    pub(super) store: Store,
     /// Another replica, or another process, on the same data.
-    pub(super) other: Arc<dyn Store>,
+    pub(super) other: Store,
     raw: Raw,
 }
 
@@ -28,30 +25,26 @@ impl Bed {
     pub(super) fn sqlite() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("keystone.sqlite3");
-        let store = Sqlite::open(&path).unwrap();
-        let other = Sqlite::open(&path).unwrap();
+        let store = Store::sqlite(&path).unwrap();
+        let other = Store::sqlite(&path).unwrap();
         let pool = SqlitePoolOptions::new()
             .max_connections(1)
             .connect_lazy_with(SqliteConnectOptions::new().filename(&path).foreign_keys(true));
-        Self {
-            store: Arc::new(store),
-            other: Arc::new(other),
-            raw: Raw::Sqlite { pool, _directory: directory },
-        }
+        Self { store, other, raw: Raw::Sqlite { pool, _directory: directory } }
     }
 
     pub(super) async fn postgres() -> Self {
         let url = cluster::fresh_database().await;
         Self {
-            store: Arc::new(Postgres::connect(&url, 16).unwrap()),
-            other: Arc::new(Postgres::connect(&url, 4).unwrap()),
+            store: Store::postgres(&url, 16).unwrap(),
+            other: Store::postgres(&url, 4).unwrap(),
             raw: Raw::Postgres(PgPool::connect_lazy(&url).unwrap()),
         }
     }
 
     /// Turns by turns, so that both replicas are in it.
-    pub(super) fn replica(&self, turn: usize) -> Arc<dyn Store> {
-        Arc::clone(if turn.is_multiple_of(2) { &self.store } else { &self.other })
+    pub(super) fn replica(&self, turn: usize) -> Store {
+        if turn.is_multiple_of(2) { self.store.clone() } else { self.other.clone() }
     }
 
     /// PostgreSQL's.
@@ -142,7 +135,9 @@ impl Bed {
     pub(super) async fn refuses(&self, sql: &str, rule: &str) {
         match self.run(sql).await {
             Ok(()) => panic!("was accepted: {sql}"),
-            Err(StoreError::Inconsistent(why)) => assert!(why.contains(rule), "{sql}\n{why}"),
+            Err(StoreError::Constraint { message, .. }) => {
+                assert!(message.contains(rule), "{sql}\n{message}")
+            }
             // SQLite has no kind for what a trigger refuses.
             Err(error) => assert!(error.to_string().contains(rule), "{sql}\n{error}"),
         }

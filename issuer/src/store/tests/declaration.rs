@@ -3,13 +3,14 @@
 use super::Bed;
 use super::setup::bootstrap;
 use super::world::*;
+use crate::identity::manifest;
 use crate::store::{Actor, Applied, ApplyError, Declaration, DeclaredClient, GrantType};
 
 pub(super) async fn a_declaration_is_applied_once(bed: &Bed) {
     bed.store.migrate().await.unwrap();
 
-    let first = bed.store.apply(&Actor::Operator, &declaration()).await.unwrap().unwrap();
-    let second = bed.other.apply(&Actor::Operator, &declaration()).await.unwrap().unwrap();
+    let first = manifest::apply(&bed.store, &Actor::Operator, &declaration()).await.unwrap().unwrap();
+    let second = manifest::apply(&bed.other, &Actor::Operator, &declaration()).await.unwrap().unwrap();
 
     assert_eq!(
         first.created,
@@ -44,7 +45,7 @@ pub(super) async fn a_declaration_changes_what_differs(bed: &Bed) {
     changed.clients[0].default_scopes = set(&["orders:write"]);
     changed.clients[2].secret_if_new = [9; 32];
 
-    let applied = bed.store.apply(&Actor::Operator, &changed).await.unwrap().unwrap();
+    let applied = manifest::apply(&bed.store, &Actor::Operator, &changed).await.unwrap().unwrap();
 
     let updated: Vec<String> = applied.updated.iter().map(ToString::to_string).collect();
     assert_eq!(
@@ -76,7 +77,7 @@ pub(super) async fn what_a_declaration_takes_away_is_revoked(bed: &Bed) {
         ..Declaration::default()
     };
 
-    bed.store.apply(&Actor::Operator, &less).await.unwrap().unwrap();
+    manifest::apply(&bed.store, &Actor::Operator, &less).await.unwrap().unwrap();
 
     assert_eq!(
         events(bed).await,
@@ -131,7 +132,7 @@ pub(super) async fn a_wrong_declaration_changes_nothing(bed: &Bed) {
     ] {
         let mut wrong = wrong;
         wrong.scopes[0].description = "changed".to_owned();
-        assert_eq!(bed.store.apply(&Actor::Operator, &wrong).await.unwrap().unwrap_err(), why);
+        assert_eq!(manifest::apply(&bed.store, &Actor::Operator, &wrong).await.unwrap().unwrap_err(), why);
     }
 
     assert_eq!(bed.count("scopes WHERE description = 'changed'").await, 0);
@@ -148,16 +149,16 @@ pub(super) async fn a_rehearsal_says_what_would_be_done_and_does_nothing(bed: &B
         before.push(bed.count(table).await);
     }
 
-    let planned = bed.store.rehearse(&Actor::Operator, &changed).await.unwrap().unwrap();
+    let planned = manifest::dry_run(&bed.store, &Actor::Operator, &changed).await.unwrap().unwrap();
 
     for (table, count) in tables.into_iter().zip(before) {
         assert_eq!(bed.count(table).await, count, "{table}");
     }
     assert_eq!(bed.count("users WHERE epoch > 0").await, 0);
-    let applied = bed.other.apply(&Actor::Operator, &changed).await.unwrap().unwrap();
+    let applied = manifest::apply(&bed.other, &Actor::Operator, &changed).await.unwrap().unwrap();
     assert_eq!(planned, applied);
     assert!(applied.changes() > 0);
-    let again = bed.store.rehearse(&Actor::Operator, &changed).await.unwrap().unwrap();
+    let again = manifest::dry_run(&bed.store, &Actor::Operator, &changed).await.unwrap().unwrap();
     assert_eq!(again.changes(), 0);
 }
 
@@ -177,7 +178,8 @@ pub(super) async fn what_a_whole_declaration_does_not_name_goes(bed: &Bed) {
     world(bed).await;
     bed.run("UPDATE user_roles SET role_name = 'clerk'").await.unwrap();
 
-    let applied = bed.store.apply(&Actor::Operator, &whole(&["orders:read"])).await.unwrap().unwrap();
+    let applied =
+        manifest::apply(&bed.store, &Actor::Operator, &whole(&["orders:read"])).await.unwrap().unwrap();
 
     let deleted: Vec<String> = applied.deleted.iter().map(ToString::to_string).collect();
     assert_eq!(
@@ -205,17 +207,18 @@ pub(super) async fn what_a_whole_declaration_does_not_name_goes(bed: &Bed) {
             "operator scope.deleted orders:write"
         ]
     );
-    let again = bed.other.apply(&Actor::Operator, &whole(&["orders:read"])).await.unwrap().unwrap();
+    let again =
+        manifest::apply(&bed.other, &Actor::Operator, &whole(&["orders:read"])).await.unwrap().unwrap();
     assert_eq!(again, Applied::default());
 }
 
 pub(super) async fn a_whole_declaration_keeps_what_is_built_in(bed: &Bed) {
     bed.store.migrate().await.unwrap();
     assert!(bed.store.bootstrap(&bootstrap(1)).await.unwrap());
-    bed.store.apply(&Actor::Operator, &declaration()).await.unwrap().unwrap();
+    manifest::apply(&bed.store, &Actor::Operator, &declaration()).await.unwrap().unwrap();
     let nothing = Declaration { prune: true, ..Declaration::default() };
 
-    let applied = bed.store.apply(&Actor::Operator, &nothing).await.unwrap().unwrap();
+    let applied = manifest::apply(&bed.store, &Actor::Operator, &nothing).await.unwrap().unwrap();
 
     assert_eq!(applied.deleted.len(), 3 + 2 + 2);
     assert_eq!(bed.store.client("keystone-console").await.unwrap().unwrap().scopes.len(), 15);
@@ -253,24 +256,27 @@ pub(super) async fn a_declaration_leaves_administrators_a_way_in(bed: &Bed) {
     };
 
     for (wrong, lacks) in mistakes() {
-        let refused = bed.store.apply(&Actor::Operator, &with(&wrong)).await.unwrap().unwrap_err();
+        let refused =
+            manifest::apply(&bed.store, &Actor::Operator, &with(&wrong)).await.unwrap().unwrap_err();
         assert_eq!(refused, ApplyError::Console { lacks: lacks.to_owned() }, "before there is one");
     }
-    bed.store.apply(&Actor::Operator, &with(&console)).await.unwrap().unwrap();
+    manifest::apply(&bed.store, &Actor::Operator, &with(&console)).await.unwrap().unwrap();
     for (wrong, lacks) in mistakes() {
-        let refused = bed.other.apply(&Actor::Operator, &with(&wrong)).await.unwrap().unwrap_err();
+        let refused =
+            manifest::apply(&bed.other, &Actor::Operator, &with(&wrong)).await.unwrap().unwrap_err();
         let kind = matches!(refused, ApplyError::ClientKind { .. }) && wrong.public != console.public;
         assert!(kind || refused == ApplyError::Console { lacks: lacks.to_owned() }, "{refused}");
     }
 
     // What only some administrators use may go, from the role too.
-    bed.store.apply(&Actor::Operator, &with(&without("keystone:grant"))).await.unwrap().unwrap();
+    manifest::apply(&bed.store, &Actor::Operator, &with(&without("keystone:grant"))).await.unwrap().unwrap();
     let mut administrator = bed.store.role("administrator").await.unwrap().unwrap();
     administrator.scopes.remove("keystone:grant");
     let role = Declaration { roles: vec![administrator], ..Declaration::default() };
-    bed.store.apply(&Actor::Operator, &role).await.unwrap().unwrap();
+    manifest::apply(&bed.store, &Actor::Operator, &role).await.unwrap().unwrap();
     let by_default = DeclaredClient { default_scopes: own, ..console.clone() };
-    let refused = bed.store.apply(&Actor::Operator, &with(&by_default)).await.unwrap().unwrap_err();
+    let refused =
+        manifest::apply(&bed.store, &Actor::Operator, &with(&by_default)).await.unwrap().unwrap_err();
     assert_eq!(refused, ApplyError::GrantByDefault { client_id: console.client_id });
 }
 
@@ -279,8 +285,8 @@ pub(super) async fn a_client_that_comes_back_stays_revoked(bed: &Bed) {
     world(bed).await;
     let without = Declaration { clients: vec![app()], prune: true, ..declaration() };
 
-    bed.store.apply(&Actor::Operator, &without).await.unwrap().unwrap();
-    bed.store.apply(&Actor::Operator, &declaration()).await.unwrap().unwrap();
+    manifest::apply(&bed.store, &Actor::Operator, &without).await.unwrap().unwrap();
+    manifest::apply(&bed.store, &Actor::Operator, &declaration()).await.unwrap().unwrap();
 
     assert_eq!(events(bed).await, ["cid other 1", "cid service 1"]);
     assert_eq!(bed.store.client("service").await.unwrap().unwrap().epoch, 1);
@@ -295,11 +301,14 @@ pub(super) async fn a_new_scope_is_the_administrators_unless_the_declaration_say
     let mut declared = declaration();
     declared.roles.push(administrator.clone());
 
-    let applied = bed.store.apply(&Actor::Operator, &declared).await.unwrap().unwrap();
+    let applied = manifest::apply(&bed.store, &Actor::Operator, &declared).await.unwrap().unwrap();
 
     assert!(applied.updated.is_empty() && events(bed).await.is_empty(), "{applied:?}");
     assert_eq!(bed.store.role("administrator").await.unwrap().unwrap(), administrator);
     let console = bed.store.client_profile("keystone-console").await.unwrap().unwrap();
     assert!(console.scopes.contains("orders:read") && !console.scopes.contains("orders:write"));
-    assert_eq!(bed.other.apply(&Actor::Operator, &declared).await.unwrap().unwrap(), Applied::default());
+    assert_eq!(
+        manifest::apply(&bed.other, &Actor::Operator, &declared).await.unwrap().unwrap(),
+        Applied::default()
+    );
 }

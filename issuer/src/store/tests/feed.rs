@@ -6,12 +6,12 @@ use tokio::task::JoinSet;
 
 use super::Bed;
 use super::world::*;
-use crate::store::ledger::RETENTION;
+use crate::store::RETENTION;
 use crate::store::{
     Actor, EndReason, EndSession, FeedPage, Position, RequestContext, SessionId, Store, Swept,
 };
 
-async fn page(store: &dyn Store, after: Option<Position>, most: u32) -> FeedPage {
+async fn page(store: &Store, after: Option<Position>, most: u32) -> FeedPage {
     store.revoked_after(after, most).await.unwrap().expect("a place that is there")
 }
 
@@ -39,7 +39,7 @@ async fn expire(bed: &Bed) {
 pub(super) async fn pages_follow_each_other_without_a_gap(bed: &Bed) {
     world(bed).await;
     let empty = FeedPage { events: Vec::new(), to: None, more: false };
-    assert_eq!(page(&*bed.store, None, 3).await, empty);
+    assert_eq!(page(&bed.store, None, 3).await, empty);
     for number in 1..=7 {
         revoke(bed, &format!("token{number}")).await;
     }
@@ -54,15 +54,15 @@ pub(super) async fn pages_follow_each_other_without_a_gap(bed: &Bed) {
     .into_iter()
     .enumerate()
     {
-        let page = page(&*bed.replica(turn), after, 3).await;
+        let page = page(&bed.replica(turn), after, 3).await;
         assert_eq!((values(&page).as_slice(), page.more), (expected, more));
         assert_eq!(page.to, page.events.last().map(|event| event.position).or(after));
         after = page.to;
     }
 
     revoke(bed, "token8").await;
-    assert_eq!(values(&page(&*bed.other, after, 3).await), ["token8"]);
-    let whole = page(&*bed.store, None, 8).await;
+    assert_eq!(values(&page(&bed.other, after, 3).await), ["token8"]);
+    let whole = page(&bed.store, None, 8).await;
     assert_eq!((whole.events.len(), whole.more), (8, false), "as many as fit");
 }
 
@@ -87,7 +87,7 @@ pub(super) async fn an_event_is_read_as_it_was_written(bed: &Bed) {
     .await
     .unwrap();
 
-    let page = page(&*bed.store, None, 100).await;
+    let page = page(&bed.store, None, 100).await;
     let read: Vec<_> =
         page.events.iter().map(|event| (event.kind, event.value.as_str(), event.min_epoch)).collect();
     let (sid, sub) = (SessionId([1; 16]).to_string(), ALICE.to_string());
@@ -112,15 +112,15 @@ pub(super) async fn what_no_token_can_match_any_more_is_left_out(bed: &Bed) {
         insert(bed, value, seconds).await;
     }
 
-    let first = page(&*bed.store, None, 1).await;
+    let first = page(&bed.store, None, 1).await;
     assert_eq!((values(&first), first.more), (vec!["live1"], true));
-    let second = page(&*bed.store, first.to, 1).await;
+    let second = page(&bed.store, first.to, 1).await;
     assert_eq!((values(&second), second.more), (vec!["live2"], false));
-    assert_eq!(page(&*bed.store, second.to, 1).await, FeedPage { events: Vec::new(), ..second });
+    assert_eq!(page(&bed.store, second.to, 1).await, FeedPage { events: Vec::new(), ..second });
 
     expire(bed).await;
-    assert_eq!(page(&*bed.store, first.to, 9).await.to, first.to, "its row is over, and still there");
-    assert_eq!(page(&*bed.store, None, 9).await, FeedPage { events: Vec::new(), to: None, more: false });
+    assert_eq!(page(&bed.store, first.to, 9).await.to, first.to, "its row is over, and still there");
+    assert_eq!(page(&bed.store, None, 9).await, FeedPage { events: Vec::new(), to: None, more: false });
 }
 
 /// Whoever has read everything may go on, however long nothing happens.
@@ -129,8 +129,8 @@ pub(super) async fn the_last_place_survives_every_sweep(bed: &Bed) {
     for number in 1..=3 {
         insert(bed, &format!("token{number}"), 60).await;
     }
-    let first = page(&*bed.store, None, 1).await.to;
-    let last = page(&*bed.store, None, 9).await.to;
+    let first = page(&bed.store, None, 1).await.to;
+    let last = page(&bed.store, None, 9).await.to;
     expire(bed).await;
 
     let swept = Swept { sessions: 0, events: 2, behind: false };
@@ -140,9 +140,9 @@ pub(super) async fn the_last_place_survives_every_sweep(bed: &Bed) {
     }
 
     assert_eq!(bed.store.revoked_after(first, 9).await.unwrap(), None);
-    assert_eq!(page(&*bed.store, last, 9).await, FeedPage { events: Vec::new(), to: last, more: false });
+    assert_eq!(page(&bed.store, last, 9).await, FeedPage { events: Vec::new(), to: last, more: false });
     revoke(bed, "token4").await;
-    assert_eq!(values(&page(&*bed.store, last, 9).await), ["token4"]);
+    assert_eq!(values(&page(&bed.store, last, 9).await), ["token4"]);
     assert_eq!(bed.store.sweep(100).await.unwrap(), Swept { events: 1, ..swept }, "it has a successor now");
 }
 
@@ -152,7 +152,7 @@ pub(super) async fn a_place_of_another_history_is_unknown(bed: &Bed) {
     for number in 1..=2 {
         revoke(bed, &format!("token{number}")).await;
     }
-    let last = page(&*bed.store, None, 9).await.to.unwrap();
+    let last = page(&bed.store, None, 9).await.to.unwrap();
 
     for other in [
         Position { at: last.at - 1, ..last },
@@ -163,7 +163,7 @@ pub(super) async fn a_place_of_another_history_is_unknown(bed: &Bed) {
     ] {
         assert_eq!(bed.store.revoked_after(Some(other), 9).await.unwrap(), None, "{other:?}");
     }
-    assert!(page(&*bed.store, Some(last), 9).await.events.is_empty());
+    assert!(page(&bed.store, Some(last), 9).await.events.is_empty());
 }
 
 /// Numbers become visible in their order, so that a reader skips none.
@@ -180,7 +180,7 @@ pub(super) async fn a_reader_misses_nothing_while_others_write(bed: &Bed) {
     let mut after = None;
     let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     while read.len() < 40 && tokio::time::Instant::now() < deadline {
-        let page = page(&*bed.replica(read.len()), after, 7).await;
+        let page = page(&bed.replica(read.len()), after, 7).await;
         read.extend(page.events.iter().map(|event| format!("{} {}", event.kind, event.value)));
         after = page.to;
     }

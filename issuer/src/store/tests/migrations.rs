@@ -10,13 +10,13 @@ const BEFORE_RELEASE: [i64; 3] = [20, 70, 80];
 #[test]
 fn no_migration_blocks_or_breaks_the_program_before_it() {
     for migration in
-        postgres::MIGRATIONS.iter().filter(|migration| !BEFORE_RELEASE.contains(&migration.version))
+        postgres::schema::MIGRATIONS.iter().filter(|migration| !BEFORE_RELEASE.contains(&migration.version))
     {
         let (version, sql) = (migration.version, migration.sql.as_str());
         assert_eq!(faults(sql, migration.no_tx), Vec::<String>::new(), "postgres/{version:04}");
     }
     // One process owns a SQLite file, and an older one refuses a newer file: nobody is blocked, but nothing may be lost.
-    for migration in sqlite::MIGRATIONS.iter() {
+    for migration in sqlite::schema::MIGRATIONS.iter() {
         let lost: Vec<_> = statements(migration.sql.as_str()).into_iter().filter(|sql| loses(sql)).collect();
         assert_eq!(lost, Vec::<String>::new(), "sqlite/{:04}", migration.version);
     }

@@ -1,7 +1,7 @@
 //! What only a server can promise, or fail to.
 
+use crate::identity::{ChangeError, Expected, manifest, roles, users};
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
@@ -10,12 +10,11 @@ use tokio::task::JoinSet;
 
 use super::world::*;
 use super::{Bed, cluster};
-use crate::store::administration::Administration as _;
-use crate::store::postgres::{self, Postgres};
+use crate::store::postgres;
 use crate::store::{Actor, Store, StoreError};
 
 async fn is_unavailable_soon(url: &str) {
-    let store = Postgres::connect(url, 4).unwrap();
+    let store = Store::postgres(url, 4).unwrap();
 
     let answer = tokio::time::timeout(Duration::from_secs(3), store.client("app")).await;
 
@@ -36,7 +35,7 @@ async fn a_server_that_says_nothing_is_unavailable_soon() {
 
 #[tokio::test]
 async fn a_store_never_prints_its_password() {
-    let store = Postgres::connect("postgres://keystone:hunter2@127.0.0.1:9/keystone", 4).unwrap();
+    let store = Store::postgres("postgres://keystone:hunter2@127.0.0.1:9/keystone", 4).unwrap();
 
     assert!(!format!("{store:?}").contains("hunter2"));
     assert!(!store.now().await.unwrap_err().to_string().contains("hunter2"));
@@ -46,7 +45,7 @@ async fn a_store_never_prints_its_password() {
 #[tokio::test]
 async fn a_server_that_dropped_its_connections_is_asked_again() {
     let url = cluster::fresh_database().await;
-    let store = Postgres::connect(&url, 4).unwrap();
+    let store = Store::postgres(&url, 4).unwrap();
     store.migrate().await.unwrap();
     let mut administrator = PgConnection::connect(&url).await.unwrap();
 
@@ -74,7 +73,7 @@ async fn a_database_that_is_not_in_utf8_is_named() {
         sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut administrator).await.unwrap();
         let (path, query) = url.split_once('?').unwrap();
         let (server, _) = path.rsplit_once('/').unwrap();
-        let store = Postgres::connect(&format!("{server}/{name}?{query}"), 1).unwrap();
+        let store = Store::postgres(&format!("{server}/{name}?{query}"), 1).unwrap();
 
         for error in [store.migrate().await.unwrap_err(), store.pending_migrations().await.unwrap_err()] {
             let says = format!("the database has the encoding {encoding}, and must have UTF8");
@@ -88,7 +87,7 @@ async fn a_database_that_is_not_in_utf8_is_named() {
 #[tokio::test]
 async fn a_connection_to_a_server_that_writes_no_more_is_given_up() {
     let url = cluster::fresh_database().await;
-    Postgres::connect(&url, 4).unwrap().migrate().await.unwrap();
+    Store::postgres(&url, 4).unwrap().migrate().await.unwrap();
     let mut administrator = PgConnection::connect(&url).await.unwrap();
     let name = url.split('?').next().and_then(|rest| rest.rsplit('/').next()).unwrap();
     let mut set = async |what: &str| {
@@ -96,7 +95,7 @@ async fn a_connection_to_a_server_that_writes_no_more_is_given_up() {
         sqlx::raw_sql(sql).execute(&mut administrator).await.unwrap();
     };
     set("SET default_transaction_read_only = on").await;
-    let store = Postgres::connect(&url, 1).unwrap();
+    let store = Store::postgres(&url, 1).unwrap();
     assert!(store.client("app").await.unwrap().is_none(), "it reads");
     // What connects from now on writes; what is connected does not.
     set("RESET default_transaction_read_only").await;
@@ -110,10 +109,10 @@ async fn a_connection_to_a_server_that_writes_no_more_is_given_up() {
 #[tokio::test]
 async fn a_silent_transaction_costs_a_caller_two_seconds() {
     let url = cluster::fresh_database().await;
-    let store = Postgres::connect(&url, 4).unwrap();
+    let store = Store::postgres(&url, 4).unwrap();
     store.migrate().await.unwrap();
-    store.apply(&Actor::Operator, &declaration()).await.unwrap().unwrap();
-    store.create_user(&operator("keystone:users:write"), &alice()).await.unwrap().unwrap();
+    manifest::apply(&store, &Actor::Operator, &declaration()).await.unwrap().unwrap();
+    users::create(&store, &operator("keystone:users:write"), &alice()).await.settled().unwrap();
     let mut other = PgConnection::connect(&url).await.unwrap();
     let mut transaction = other.begin().await.unwrap();
     sqlx::query("SELECT FROM users FOR UPDATE").execute(&mut *transaction).await.unwrap();
@@ -127,7 +126,7 @@ async fn a_silent_transaction_costs_a_caller_two_seconds() {
 
 /// The migrations of a later program, whose last one is this.
 fn later(sql: &'static str) -> Migrator {
-    let mut all: Vec<Migration> = postgres::MIGRATIONS.iter().cloned().collect();
+    let mut all: Vec<Migration> = postgres::schema::MIGRATIONS.iter().cloned().collect();
     let without_transaction = sql.starts_with("-- no-transaction");
     all.push(Migration::new(
         9999,
@@ -143,19 +142,20 @@ fn later(sql: &'static str) -> Migrator {
 #[tokio::test]
 async fn a_migration_waits_for_no_lock_while_others_wait_for_it() {
     let url = cluster::fresh_database().await;
-    let store = Postgres::connect(&url, 4).unwrap();
+    let store = Store::postgres(&url, 4).unwrap();
     store.migrate().await.unwrap();
     let pool = PgPool::connect(&url).await.unwrap();
     let later = later("ALTER TABLE users ADD COLUMN nickname text");
     let mut backup = pool.begin().await.unwrap();
     sqlx::query("SELECT FROM users").execute(&mut *backup).await.unwrap();
 
-    let (migrated, answered) = tokio::join!(postgres::migrate(&pool, &later), store.credential("alice"));
+    let (migrated, answered) =
+        tokio::join!(postgres::schema::migrate(&pool, &later), store.credential("alice"));
 
     assert!(matches!(migrated, Err(StoreError::Locked(9999))), "{migrated:?}");
     answered.unwrap();
     backup.rollback().await.unwrap();
-    postgres::migrate(&pool, &later).await.unwrap();
+    postgres::schema::migrate(&pool, &later).await.unwrap();
 }
 
 #[ignore = "needs KEYTEST_POSTGRES, a directory with initdb and postgres"]
@@ -163,7 +163,7 @@ async fn a_migration_waits_for_no_lock_while_others_wait_for_it() {
 async fn an_index_is_built_beside_its_writers() {
     let url = cluster::fresh_database().await;
     let pool = PgPool::connect(&url).await.unwrap();
-    postgres::migrate(&pool, &postgres::MIGRATIONS).await.unwrap();
+    postgres::schema::migrate(&pool, &postgres::schema::MIGRATIONS).await.unwrap();
     let mut writer = pool.begin().await.unwrap();
     sqlx::query("INSERT INTO roles (name, description) VALUES ('slow', '')")
         .execute(&mut *writer)
@@ -172,7 +172,7 @@ async fn an_index_is_built_beside_its_writers() {
 
     let later =
         later("-- no-transaction\nCREATE INDEX CONCURRENTLY roles_description_idx ON roles (description)");
-    let mut migrating = std::pin::pin!(postgres::migrate(&pool, &later));
+    let mut migrating = std::pin::pin!(postgres::schema::migrate(&pool, &later));
     let waits = tokio::time::timeout(Duration::from_millis(1500), &mut migrating).await;
     assert!(waits.is_err(), "{waits:?}");
     sqlx::query("INSERT INTO roles (name, description) VALUES ('quick', '')").execute(&pool).await.unwrap();
@@ -185,7 +185,7 @@ async fn an_index_is_built_beside_its_writers() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_program_migrates_at_a_time() {
     let url = cluster::fresh_database().await;
-    let (one, two) = (Postgres::connect(&url, 4).unwrap(), Postgres::connect(&url, 4).unwrap());
+    let (one, two) = (Store::postgres(&url, 4).unwrap(), Store::postgres(&url, 4).unwrap());
     let mut other = PgConnection::connect(&url).await.unwrap();
     sqlx::query("SELECT pg_advisory_lock(7738429002)").execute(&mut other).await.unwrap();
 
@@ -204,12 +204,12 @@ async fn a_program_works_on_a_later_schema_and_does_not_touch_it() {
     let url = cluster::fresh_database().await;
     let pool = PgPool::connect(&url).await.unwrap();
     let later = later("ALTER TABLE refresh_tokens ADD COLUMN device text; CREATE TABLE devices (name text)");
-    postgres::migrate(&pool, &later).await.unwrap();
-    let store = Postgres::connect(&url, 4).unwrap();
+    postgres::schema::migrate(&pool, &later).await.unwrap();
+    let store = Store::postgres(&url, 4).unwrap();
 
     assert!(store.pending_migrations().await.unwrap().is_empty());
-    store.apply(&Actor::Operator, &declaration()).await.unwrap().unwrap();
-    store.create_user(&operator("keystone:users:write"), &alice()).await.unwrap().unwrap();
+    manifest::apply(&store, &Actor::Operator, &declaration()).await.unwrap().unwrap();
+    users::create(&store, &operator("keystone:users:write"), &alice()).await.settled().unwrap();
     assert!(store.open_session(&login(1)).await.unwrap().is_some());
 
     let refused = store.migrate().await.unwrap_err();
@@ -222,7 +222,7 @@ async fn a_program_works_on_a_later_schema_and_does_not_touch_it() {
 async fn events_become_visible_in_their_order() {
     const EVENT: &str = "INSERT INTO revocation_events (kind, value, drop_after) VALUES ('sid', 'x', now() + interval '1 hour') RETURNING seq";
     let url = cluster::fresh_database().await;
-    Postgres::connect(&url, 4).unwrap().migrate().await.unwrap();
+    Store::postgres(&url, 4).unwrap().migrate().await.unwrap();
     let mut one = PgConnection::connect(&url).await.unwrap();
     let mut two = PgConnection::connect(&url).await.unwrap();
 
@@ -244,17 +244,17 @@ async fn who_waits_for_the_lock_of_changes_leaves_logins_alone() {
     let bed = Bed::postgres().await;
     world(&bed).await;
     let url = bed.url();
-    let store = Arc::new(Postgres::connect(&url, 8).unwrap());
+    let store = Store::postgres(&url, 8).unwrap();
     let mut holder = PgConnection::connect(&url).await.unwrap();
     let mut lock = holder.begin().await.unwrap();
     sqlx::query("LOCK TABLE scopes, roles IN SHARE ROW EXCLUSIVE MODE").execute(&mut *lock).await.unwrap();
 
     let mut waiting = JoinSet::new();
     for number in 0..32 {
-        let store = Arc::clone(&store);
+        let store = store.clone();
         waiting.spawn(async move {
             let role = role(&format!("role-{number}"), &["orders:read"]);
-            store.create_role(&operator("keystone:roles:write"), &role).await
+            roles::create(&store, &operator("keystone:roles:write"), &role).await
         });
     }
     let deadline = Duration::from_secs(1);
@@ -262,17 +262,20 @@ async fn who_waits_for_the_lock_of_changes_leaves_logins_alone() {
         let login = tokio::time::timeout(deadline, store.credential("alice")).await;
         login.expect("a login waited for a connection").unwrap().expect("there is alice");
         let (by, change) = (own_account(), address("new@example.com"));
-        let own = tokio::time::timeout(deadline, store.change_user(&by, &change)).await;
-        assert!(!matches!(own, Ok(Ok(Err(_)))), "{own:?}");
+        let own = tokio::time::timeout(deadline, users::change(&store, &by, &Expected::Any, &change)).await;
+        assert!(!matches!(own, Ok(Err(ChangeError::Refused(_)))), "{own:?}");
         while let Some(change) = waiting.try_join_next() {
             let change = change.unwrap();
-            assert!(matches!(change, Err(StoreError::Unavailable(_))), "{change:?}");
+            assert!(matches!(change, Err(ChangeError::Store(StoreError::Unavailable(_)))), "{change:?}");
         }
     }
-    store.change_user(&own_account(), &address("newer@example.com")).await.unwrap().unwrap();
+    users::change(&store, &own_account(), &Expected::Any, &address("newer@example.com"))
+        .await
+        .settled()
+        .unwrap();
     lock.rollback().await.unwrap();
     let role = role("late", &["orders:read"]);
-    store.create_role(&operator("keystone:roles:write"), &role).await.unwrap().unwrap();
+    roles::create(&store, &operator("keystone:roles:write"), &role).await.settled().unwrap();
 }
 
 #[ignore = "needs KEYTEST_POSTGRES, a directory with initdb and postgres"]
@@ -281,11 +284,11 @@ async fn a_database_that_became_read_only_takes_no_change() {
     let bed = Bed::postgres().await;
     world(&bed).await;
     let url = bed.url();
-    let store = Postgres::connect(&url, 2).unwrap();
+    let store = Store::postgres(&url, 2).unwrap();
     store.probe_write().await.unwrap();
 
     bed.run(&format!("ALTER DATABASE {} SET default_transaction_read_only = on", name(&url))).await.unwrap();
-    let store_since = Postgres::connect(&url, 2).unwrap();
+    let store_since = Store::postgres(&url, 2).unwrap();
     let refused = store_since.probe_write().await.unwrap_err();
     assert_eq!(
         refused.advice().unwrap(),

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::Bed;
 use super::world::*;
-use crate::store::ledger::RETENTION;
+use crate::store::RETENTION;
 use crate::store::{
     Actor, EndReason, EndSession, Holder, IssuedToken, NewSession, RequestContext, RotationRefusal,
     SessionId, Standing, Swept,
@@ -266,6 +266,6 @@ pub(super) async fn many_sweeps_at_once_take_a_step_each(bed: &Bed) {
     assert_eq!(swept.iter().map(|swept| swept.sessions).sum::<u64>(), 60);
 
     assert!(swept.iter().all(|swept| swept.sessions == 10 && swept.behind));
-    assert!(!crate::sweep::sweep(&*bed.store, &crate::clock::testing::world().0).await.unwrap().behind);
+    assert!(!crate::sweep::sweep(&bed.store, &crate::clock::testing::world().0).await.unwrap().behind);
     assert_eq!(bed.count("refresh_tokens").await, 0);
 }

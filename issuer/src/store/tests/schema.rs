@@ -15,13 +15,13 @@ fn both_databases_have_the_same_migrations() {
             .collect::<Vec<_>>()
     };
 
-    assert_eq!(names(&postgres::MIGRATIONS), names(&sqlite::MIGRATIONS));
+    assert_eq!(names(&postgres::schema::MIGRATIONS), names(&sqlite::schema::MIGRATIONS));
 }
 
 /// A name is what an error message says, and what a later migration changes.
 #[test]
 fn every_constraint_has_a_name() {
-    for migration in postgres::MIGRATIONS.iter().chain(sqlite::MIGRATIONS.iter()) {
+    for migration in postgres::schema::MIGRATIONS.iter().chain(sqlite::schema::MIGRATIONS.iter()) {
         for line in migration.sql.as_str().lines().filter(|line| !line.trim_start().starts_with("--")) {
             let is_rule = ["CHECK (", "PRIMARY KEY", "UNIQUE", "REFERENCES", "EXCLUDE"]
                 .iter()
@@ -34,7 +34,7 @@ fn every_constraint_has_a_name() {
 
 pub(super) async fn migrating_twice_changes_nothing(bed: &Bed) {
     let pending = bed.store.pending_migrations().await.unwrap();
-    assert_eq!(pending.len(), sqlite::MIGRATIONS.iter().count());
+    assert_eq!(pending.len(), sqlite::schema::MIGRATIONS.iter().count());
     assert_eq!(pending[0], "0001 scopes");
     assert!(bed.run("SELECT * FROM scopes").await.is_err(), "asking changed the database");
 

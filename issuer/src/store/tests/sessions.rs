@@ -1,12 +1,14 @@
 //! What is promised of sessions and their refresh tokens.
 
+use crate::identity::{manifest, scopes};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 
 use super::Bed;
 use super::world::*;
-use crate::store::administration::{Expected, ScopeChange};
+use crate::identity::Expected;
+use crate::store::ScopeChange;
 use crate::store::{
     Actor, AskedScope, Declaration, DeclaredScope, NewSession, Rotate, Rotation, RotationRefusal, Scope,
     SessionId,
@@ -294,33 +296,32 @@ pub(super) async fn a_scope_of_after_the_login_enters_no_session(bed: &Bed) {
     let give_back = async || {
         let clerk = role("customer", &["orders:read"]);
         let again = Declaration { roles: vec![clerk], clients: vec![app()], ..declaration() };
-        bed.store.apply(&Actor::Operator, &again).await.unwrap().unwrap();
+        manifest::apply(&bed.store, &Actor::Operator, &again).await.unwrap().unwrap();
     };
     for number in 1..=3 {
         assert_eq!(scope_names(&open(bed, number).await), ["orders:read"]);
     }
     assert_eq!(held(1).await, ["orders:read"]);
 
-    bed.store.delete_scope(&by, "orders:read", &Expected::Any).await.unwrap().unwrap();
+    scopes::delete(&bed.store, &by, "orders:read", &Expected::Any).await.settled().unwrap();
     let other = DeclaredScope { resource: "billing".to_owned(), ..scope("orders:read") };
-    bed.store.create_scope(&by, &other).await.unwrap().unwrap();
+    scopes::create(&bed.store, &by, &other).await.settled().unwrap();
     let moved = ScopeChange {
         name: "orders:read".to_owned(),
-        expected: Expected::Any,
         description: None,
         resource: Some("orders".to_owned()),
     };
-    bed.store.change_scope(&by, &moved).await.unwrap().unwrap();
+    scopes::update(&bed.store, &by, &Expected::Any, &moved).await.settled().unwrap();
     give_back().await;
     assert!(held(2).await.is_empty());
     assert_eq!(scope_names(&open(bed, 4).await), ["orders:read"], "a login of now holds it");
 
     let words = ScopeChange { description: Some("See them".to_owned()), resource: None, ..moved.clone() };
-    bed.store.change_scope(&by, &words).await.unwrap().unwrap();
+    scopes::update(&bed.store, &by, &Expected::Any, &words).await.settled().unwrap();
     assert_eq!(held(4).await, ["orders:read"], "its description is no other right");
     open(bed, 5).await;
     let away = ScopeChange { resource: Some("billing".to_owned()), ..moved };
-    bed.store.change_scope(&by, &away).await.unwrap().unwrap();
+    scopes::update(&bed.store, &by, &Expected::Any, &away).await.settled().unwrap();
     assert!(held(5).await.is_empty());
 }
 

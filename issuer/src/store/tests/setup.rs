@@ -1,5 +1,6 @@
 //! What is promised of the bootstrap, of clients, and of what replicas share.
 
+use crate::identity::{manifest, users};
 use tokio::task::JoinSet;
 
 use super::Bed;
@@ -35,7 +36,7 @@ pub(super) async fn the_first_of_many_bootstraps_wins(bed: &Bed) {
     assert!(console.public && console.enabled);
     assert_eq!(console.grants, [GrantType::Password, GrantType::RefreshToken].into());
     assert_eq!((console.scopes.len(), console.default_scopes.len()), (15, 14));
-    bed.store.apply(&Actor::Operator, &declaration()).await.unwrap().unwrap();
+    manifest::apply(&bed.store, &Actor::Operator, &declaration()).await.unwrap().unwrap();
     let console = bed.store.client("keystone-console").await.unwrap().unwrap();
     assert_eq!(
         (console.scopes.len(), console.default_scopes.len()),
@@ -61,7 +62,7 @@ pub(super) async fn a_bootstrap_is_done_for_ever(bed: &Bed) {
 pub(super) async fn a_bootstrap_that_fails_can_be_repeated(bed: &Bed) {
     world(bed).await;
     let squatted = NewUser { username_key: "admin".to_owned(), ..user(9) };
-    bed.store.create_user(&operator("keystone:users:write"), &squatted).await.unwrap().unwrap();
+    users::create(&bed.store, &operator("keystone:users:write"), &squatted).await.settled().unwrap();
 
     let error = bed.store.bootstrap(&bootstrap(1)).await.unwrap_err();
     assert!(matches!(&error, StoreError::Inconsistent(why) if why.contains("`admin`")), "{error}");
@@ -85,7 +86,7 @@ pub(super) async fn a_client_is_read_as_it_was_declared(bed: &Bed) {
     assert!(!service.forwards_user_address && service.secrets_change_in.is_none());
     let forwarding = DeclaredClient { forwards_user_address: true, ..super::world::service() };
     let declaration = Declaration { clients: vec![forwarding], ..Declaration::default() };
-    let applied = bed.store.apply(&Actor::Operator, &declaration).await.unwrap().unwrap();
+    let applied = manifest::apply(&bed.store, &Actor::Operator, &declaration).await.unwrap().unwrap();
     assert_eq!(applied.updated.len(), 1);
     assert!(bed.store.client("service").await.unwrap().unwrap().forwards_user_address);
     bed.run(&format!("UPDATE client_secrets SET expires_at = {}", bed.at(60))).await.unwrap();
@@ -108,14 +109,20 @@ pub(super) async fn origins_are_those_of_enabled_clients(bed: &Bed) {
     assert_eq!(origins().await, set(&["https://app.example.com", "http://localhost:3000"]));
 
     for client in [DeclaredClient { client_id: "other".to_owned(), ..app() }, service()] {
-        bed.store.apply(&Actor::Operator, &with(client, &[])).await.unwrap().unwrap();
+        manifest::apply(&bed.store, &Actor::Operator, &with(client, &[])).await.unwrap().unwrap();
     }
-    bed.store.apply(&Actor::Operator, &with(app(), &["https://new.example.com"])).await.unwrap().unwrap();
+    manifest::apply(&bed.store, &Actor::Operator, &with(app(), &["https://new.example.com"]))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(origins().await, set(&["https://new.example.com"]));
     assert_eq!(bed.store.client("app").await.unwrap().unwrap().origins, origins().await);
 
     let off = DeclaredClient { enabled: false, ..app() };
-    bed.store.apply(&Actor::Operator, &with(off, &["https://new.example.com"])).await.unwrap().unwrap();
+    manifest::apply(&bed.store, &Actor::Operator, &with(off, &["https://new.example.com"]))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(origins().await, set(&[]));
 }
 

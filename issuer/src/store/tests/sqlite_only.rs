@@ -7,20 +7,19 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection as _, SqliteConnection};
 use tempfile::TempDir;
 
-use crate::store::sqlite::Sqlite;
-use crate::store::{Result, Spawned, Store, StoreError};
+use crate::store::{Result, Store, StoreError};
 
 /// A migrated database in `data`, in a directory of the test.
 struct File {
     directory: TempDir,
-    store: Spawned<Sqlite>,
+    store: Store,
 }
 
 impl File {
     async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         fs::create_dir(directory.path().join("data")).unwrap();
-        let store = Sqlite::open(&path(directory.path())).unwrap();
+        let store = Store::sqlite(&path(directory.path())).unwrap();
         store.migrate().await.unwrap();
         Self { directory, store }
     }

@@ -6,11 +6,12 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::Bed;
-use crate::store::administration::{Authority, Expected, Identifier, UserChange};
+use crate::identity::{Authority, ChangeError, Refused, manifest, users};
 use crate::store::{
     Actor, AskedScope, Declaration, DeclaredClient, DeclaredRole, DeclaredScope, GrantType, Lifetimes,
     NewSession, NewUser, RequestContext, Rotate, Rotation, RotationRefusal, Session, SessionId,
 };
+use crate::store::{Identifier, UserChange};
 
 pub(super) const ALICE: Uuid = Uuid::from_u128(0xa11ce);
 pub(super) const GRACE: Duration = Duration::from_secs(10);
@@ -20,8 +21,8 @@ pub(super) const ABSOLUTE: Duration = Duration::from_secs(3000);
 /// Migrated, declared, and alice is there: a customer with the password hash `hash`.
 pub(super) async fn world(bed: &Bed) {
     bed.store.migrate().await.unwrap();
-    bed.store.apply(&Actor::Operator, &declaration()).await.unwrap().unwrap();
-    bed.store.create_user(&operator("keystone:users:write"), &alice()).await.unwrap().unwrap();
+    manifest::apply(&bed.store, &Actor::Operator, &declaration()).await.unwrap().unwrap();
+    users::create(&bed.store, &operator("keystone:users:write"), &alice()).await.settled().unwrap();
 }
 
 pub(super) fn operator(scope: &'static str) -> Authority {
@@ -41,13 +42,7 @@ pub(super) fn own_account() -> Authority {
 
 pub(super) fn address(text: &str) -> UserChange {
     let address = Identifier { text: text.to_owned(), key: text.to_owned() };
-    UserChange {
-        id: ALICE,
-        expected: Expected::Any,
-        username: None,
-        email: Some(Some(address)),
-        enabled: None,
-    }
+    UserChange { id: ALICE, username: None, email: Some(Some(address)), enabled: None }
 }
 
 pub(super) fn declaration() -> Declaration {
@@ -190,4 +185,18 @@ pub(super) fn set(names: &[&str]) -> BTreeSet<String> {
 
 pub(super) fn scope_names(session: &Session) -> Vec<&str> {
     session.scopes.iter().map(|scope| scope.name.as_str()).collect()
+}
+
+/// Outcomes of changes, of which a test expects no failure of the database.
+pub(super) trait Settled<T> {
+    fn settled(self) -> std::result::Result<T, Refused>;
+}
+
+impl<T> Settled<T> for std::result::Result<T, ChangeError> {
+    fn settled(self) -> std::result::Result<T, Refused> {
+        self.map_err(|error| match error {
+            ChangeError::Refused(refused) => refused,
+            ChangeError::Store(error) => panic!("{error}"),
+        })
+    }
 }
