@@ -87,6 +87,7 @@ fn a_rotation_runs_to_its_end_when_its_client_hangs_up(lab: &Lab) -> Result<()> 
     let (_postgres, relay, home) = behind_a_relay(lab, "hung-up")?;
     let issuer = serving_the_cast(&home)?;
     let mut token = issuer.login("alice")?.refresh()?.to_owned();
+    let mut carried_out = 0;
     for messages in 0.. {
         let before = generation(&home)?;
         relay.hold_after(messages);
@@ -96,15 +97,17 @@ fn a_rotation_runs_to_its_end_when_its_client_hangs_up(lab: &Lab) -> Result<()> 
         let was_given_up = asked.hang_up()?;
         relay.release();
         if !was_given_up {
-            // The issuer knows the session since its login: the first message already is the rotation's.
-            ensure!(messages >= 5, "a rotation took {messages} messages");
             break;
         }
-        wait::until("the rotation", PATIENCE, || Ok(generation(&home)? > before))?;
+        // The one connection to the database serves in turn: what was under way on it is done before this.
         token = goes_on(&issuer, &token)?;
         let rotations = generation(&home)? - before;
-        ensure!(rotations == 2, "{rotations} rotations, where one was given up and one was not");
+        // A message of something else was held where the rotation had not begun.
+        ensure!(matches!(rotations, 1 | 2), "{rotations} rotations for two successors");
+        carried_out += rotations - 1;
     }
+
+    ensure!(carried_out >= 5, "only {carried_out} rotations ran to their end without their client");
     Ok(())
 }
 
