@@ -36,8 +36,8 @@ pub(super) struct Description {
     extensions(("x-errors" = json!([NotFound]))),
 )]
 pub(super) async fn page(State(app): State<App>, headers: HeaderMap) -> Response {
-    let answer = document(&app.description.page, ("text/html; charset=utf-8", CACHE), &headers);
-    ([(CONTENT_SECURITY_POLICY, app.description.policy.as_str())], answer).into_response()
+    let answer = document(&app.description().page, ("text/html; charset=utf-8", CACHE), &headers);
+    ([(CONTENT_SECURITY_POLICY, app.description().policy.as_str())], answer).into_response()
 }
 
 impl Description {

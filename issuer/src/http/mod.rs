@@ -33,7 +33,7 @@ mod write_deadline;
 
 use std::future::ready;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::middleware::{from_fn, map_response};
@@ -60,7 +60,7 @@ pub(crate) struct Shared {
     /// `None`: what it guards is closed.
     guard: Option<Guard>,
     metadata: Document,
-    description: Description,
+    description: OnceLock<Description>,
     write_probe: WriteProbe,
 }
 
@@ -109,9 +109,16 @@ pub fn operations(issuer: Arc<Issuer>) -> Router {
 impl App {
     fn new(issuer: Arc<Issuer>) -> Self {
         let guard = Guard::new(&issuer.config.issuer, &routes::policy());
-        let description = Description::of(&description(&issuer.config.issuer));
         let metadata = published::describe(&issuer.config.issuer);
-        Self(Arc::new(Shared { issuer, guard, metadata, description, write_probe: WriteProbe::default() }))
+        let (description, write_probe) = (OnceLock::new(), WriteProbe::default());
+        Self(Arc::new(Shared { issuer, guard, metadata, description, write_probe }))
+    }
+}
+
+impl Shared {
+    /// Returns the description of the API, which is made for the first request: the operations listener has none.
+    fn description(&self) -> &Description {
+        self.description.get_or_init(|| Description::of(&description(&self.issuer.config.issuer)))
     }
 }
 

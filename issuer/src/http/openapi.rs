@@ -40,7 +40,7 @@ use crate::grammar::{EntityTags, NotEmpty, Words};
     extensions(("x-errors" = json!([NotFound]))),
 )]
 pub(super) async fn description(State(app): State<App>, headers: HeaderMap) -> Response {
-    document(&app.description.openapi, ("application/json", CACHE), &headers)
+    document(&app.description().openapi, ("application/json", CACHE), &headers)
 }
 
 pub(super) fn describe(issuer: &str, routes: Vec<Route>) -> Value {

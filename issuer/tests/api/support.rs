@@ -93,8 +93,15 @@ impl TestIssuer {
 
     /// The same issuer, asked from another address.
     pub(crate) fn from(&self, address: &str) -> Self {
-        let same = Self::around(self.issuer.clone(), self.clock.clone(), self._directory.clone());
-        Self { peer: SocketAddr::new(address.parse().unwrap(), 1234), secrets: self.secrets.clone(), ..same }
+        Self {
+            issuer: self.issuer.clone(),
+            clock: self.clock.clone(),
+            secrets: self.secrets.clone(),
+            public: self.public.clone(),
+            operations: self.operations.clone(),
+            peer: SocketAddr::new(address.parse().unwrap(), 1234),
+            _directory: self._directory.clone(),
+        }
     }
 
     pub(crate) async fn user(&self, name: &str, roles: &[&str]) {
