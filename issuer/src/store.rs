@@ -19,6 +19,7 @@ mod listings;
 mod migrations;
 mod outages;
 mod postgres;
+mod queries;
 mod retention;
 mod revocation;
 mod revocation_events;

@@ -1,4 +1,5 @@
-//! What a change made of a user, role, scope or client, member by member. `None`: it was not there, or is no more.
+//! The differences that a change made in a user, role, scope or client, member by member. `None` stands for an object that
+//! did not exist before, or does not exist any more.
 
 use std::collections::BTreeSet;
 

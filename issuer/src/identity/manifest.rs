@@ -79,7 +79,7 @@ async fn carry_out(
     work.close().await.map(Ok)
 }
 
-/// What the database says now, by name.
+/// The objects in the database, by name.
 struct Known {
     scopes: BTreeMap<String, DeclaredScope>,
     roles: BTreeMap<String, DeclaredRole>,
@@ -128,7 +128,7 @@ fn judge(declaration: &Declaration, known: &Known) -> std::result::Result<(), Ap
     Ok(())
 }
 
-/// Whatever else the built-in role is to hold, without Keystone's own scopes nobody could administer any more.
+/// Checks that the built-in role keeps Keystone's own scopes, without which there would be no administrator.
 fn still_administers(role: &DeclaredRole, known: &Known) -> std::result::Result<(), ApplyError> {
     let before = known.roles.get(&role.name).filter(|_| role.name == ADMINISTRATOR);
     let needed = |scope: &&String| store::is_needed(scope);
@@ -189,15 +189,15 @@ fn can_be(client: &DeclaredClient, before: Option<&ClientProfile>) -> std::resul
 struct Work<'a> {
     transaction: &'a mut Transaction,
     by: &'a Actor,
-    /// What the built-in role is to hold, where the declaration says so.
+    /// The built-in role, if the file declares it.
     administrator: Option<&'a DeclaredRole>,
-    /// What was there, and the declaration has not named so far.
+    /// The objects in the database that the file has not named so far.
     undeclared: Known,
     applied: Applied,
     books: Books,
 }
 
-/// What is written down at the end.
+/// The rows to write at the end.
 #[derive(Default)]
 struct Books {
     entries: Vec<Entry>,
@@ -288,7 +288,8 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Nothing built in goes. Those who hold first, then what they held: nobody is left with a name for nothing.
+    /// Deletes everything that the file does not name and that is not built in: clients and roles first, then the scopes that
+    /// they held.
     async fn prune(&mut self) -> Result<()> {
         let clients = std::mem::take(&mut self.undeclared.clients);
         for client in clients.into_values().filter(|client| client.client_id != CONSOLE) {

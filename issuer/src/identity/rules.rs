@@ -1,4 +1,4 @@
-//! Who may change what: judged inside the change, on what everyone holds at that moment.
+//! The rules of administration: each change is judged inside its transaction, on the scopes that are held at that moment.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Only a user's: a client has nobody who could log in anew for each use.
+    /// Whether the caller may use `keystone:grant`. Only a user can log in again for each use.
     fn may_grant(&self, by: &Authority) -> bool {
         matches!(by.actor, Actor::User(_)) && self.in_token.contains(rbac::GRANT)
     }
@@ -38,7 +38,7 @@ pub(super) async fn held(transaction: &mut Transaction, by: &Authority) -> Resul
     Ok(held)
 }
 
-/// What a change to somebody's rights rests on.
+/// The basis on which a change to rights is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Basis {
     /// Everything that the change touches is in the caller's token.
@@ -47,18 +47,18 @@ pub(super) enum Basis {
     Grant,
 }
 
-/// Judges what a change takes away, or touches without handing it to anyone: whoever may take away what they do not hold can
-/// make themselves the last to hold it.
+/// Judges the scopes that a change takes away, or touches without giving them. A caller who could take away scopes that they
+/// do not hold could make themselves their last holder.
 pub(super) fn takes(by: &Authority, held: &Held, taken: &BTreeSet<String>) -> Result<Basis, Refused> {
-    // It is never in a token that nobody asked for it, and an administrator who does harm must be stopped at once.
+    // A token has it only if it was asked for by name, and a harmful administrator must be stopped at once.
     let is_theirs = |scope: &&String| *scope != rbac::GRANT || !held.now.contains(rbac::GRANT);
     basis(by, held, &taken.iter().filter(is_theirs).cloned().collect())
 }
 
 /// Judges what a change gives. `after`: what the receivers hold from then on.
 ///
-/// Through `keystone:grant` nobody receives anything who holds that scope, the caller included, and the scope itself is given
-/// only where the token has all that its receivers hold: two changes must not do together what one may not.
+/// Holders of `keystone:grant`, the caller included, receive nothing through it. The scope itself is given only if the token has
+/// all scopes of its receivers. Otherwise two changes could do together what one must not.
 pub(super) fn gives(
     by: &Authority,
     held: &Held,
@@ -71,7 +71,7 @@ pub(super) fn gives(
     if to_holders || itself { Err(Refused::ThroughGrant) } else { Ok(basis) }
 }
 
-/// What touches rights over Keystone itself takes a recent login (ASVS 7.5.3), and so does each use of `keystone:grant`.
+/// A change to rights over Keystone itself takes a recent login (ASVS 7.5.3), and so does each use of `keystone:grant`.
 fn basis(by: &Authority, held: &Held, touched: &BTreeSet<String>) -> Result<Basis, Refused> {
     let basis = match may(&held.in_token, touched) {
         Ok(()) => Basis::Token,
@@ -92,7 +92,7 @@ fn may(held: &BTreeSet<String>, touched: &BTreeSet<String>) -> Result<(), Refuse
     }
 }
 
-/// What these roles give together. What cannot be a name is not asked for: PostgreSQL takes no NUL in a text.
+/// Returns the scopes that these roles give together. A text that cannot be a name is not looked up: PostgreSQL takes no NUL.
 pub(super) async fn closure(
     transaction: &mut Transaction,
     roles: impl IntoIterator<Item = &String> + Send,

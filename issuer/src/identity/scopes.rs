@@ -42,7 +42,7 @@ pub async fn delete(
     .await
 }
 
-/// Administrators hold every scope made here: what nobody holds, nobody could ever give to anyone.
+/// Creates a scope and gives it to the administrators. A scope without a holder could never be given.
 async fn insert(
     transaction: &mut Transaction,
     by: &Authority,

@@ -1,4 +1,4 @@
-//! What goes in and out of administration.
+//! Arguments and refusals of administration.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,12 +14,12 @@ use crate::store::{
     RequestContext,
 };
 
-/// Who asks, and the scope it takes; both are looked at again inside the change.
+/// The caller and the scope that the operation takes. Both are checked again inside the change.
 #[derive(Clone, Debug)]
 pub struct Authority {
     pub actor: Actor,
     pub scope: &'static str,
-    /// What the token allows of all that its holder holds. `None`: there is no token, as for the operator.
+    /// The scopes of the token. `None`: there is no token, as for the operator.
     pub token: Option<BTreeSet<String>>,
     /// The greatest age of a login for changes to Keystone itself, if the caller's is older.
     pub login_older_than: Option<u64>,
@@ -79,7 +79,7 @@ pub enum Refused {
     TwoSecrets,
 }
 
-/// Names a state of something: two equal states have one version, whoever changed it, by whatever way.
+/// The version of an object's state, for `ETag`. Equal states have equal versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version(String);
 

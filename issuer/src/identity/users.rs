@@ -193,11 +193,11 @@ async fn remove(
     Ok(())
 }
 
-/// What a change does with all that an account holds.
+/// The effect of a change on the rights of an account.
 #[derive(Clone, Copy)]
 enum Effect {
     Takes,
-    /// Whoever makes the change may use the account afterwards, or have somebody use it.
+    /// The caller can use the account afterwards.
     HandsOver,
 }
 

@@ -6,8 +6,9 @@ use serde::Serialize;
 use sqlx::types::Json;
 
 use super::columns::{Timestamp, end_of_prefix};
+use super::queries::{Autocommit, Queries as _};
 use super::sql::statements;
-use super::transaction::{Autocommit, Queries as _, Transaction};
+use super::transaction::Transaction;
 use super::{Actor, AuditEntry, AuditSearch, Difference, RequestContext, Result, Store};
 
 statements! {

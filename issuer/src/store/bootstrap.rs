@@ -1,12 +1,13 @@
 //! The first administrator, once ever.
 
 use super::audit::Entry;
+use super::queries::Queries as _;
 use super::sql::statements;
-use super::transaction::{Queries as _, Transaction};
+use super::transaction::Transaction;
 use super::{Actor, Bootstrap, Result, Store, bootstrap_rules};
 
 statements! {
-    /// Of two at once, the second waits here for the first one's outcome.
+    /// The second of two at once waits here for the outcome of the first.
     ONCE = { "
         INSERT INTO bootstrap_done (administrator)
         VALUES ($1)

@@ -6,8 +6,9 @@ use std::time::Duration;
 use sqlx::types::Json;
 
 use super::columns::Seconds;
+use super::queries::{Autocommit, Queries as _};
 use super::sql::{fragment, statements};
-use super::transaction::{Autocommit, Queries as _, Transaction};
+use super::transaction::Transaction;
 use super::{Client, ClientProfile, DeclaredClient, Page, Result, SecretSlot, Store};
 
 /// The members of a client that are tables of their own, and the columns that every reader takes.
@@ -151,7 +152,7 @@ statements! {
         WHERE true
         ON CONFLICT DO NOTHING" }
 
-    /// What was published of an earlier client of this name must not match the tokens of this one.
+    /// Revocations of an earlier client of this name must not match the tokens of this one.
     CONTINUE_EPOCH = { "
         UPDATE service_clients
         SET epoch = (

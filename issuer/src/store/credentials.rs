@@ -3,9 +3,10 @@
 use uuid::Uuid;
 
 use super::audit::Entry;
+use super::queries::{Autocommit, Queries as _};
 use super::revocation_events::Event;
 use super::sql::statements;
-use super::transaction::{Autocommit, Queries as _, Transaction};
+use super::transaction::Transaction;
 use super::{Actor, Credential, EndReason, PasswordChange, Result, Store};
 
 statements! {

@@ -6,8 +6,8 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::columns::{OptionalTimestamp, Timestamp};
+use super::queries::{Autocommit, Queries as _};
 use super::sql::statements;
-use super::transaction::{Autocommit, Queries as _};
 use super::{Result, SessionId, Store};
 
 statements! {

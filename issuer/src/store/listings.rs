@@ -28,7 +28,7 @@ pub struct Profile {
 
 #[derive(Clone, Debug)]
 pub struct UserSearch {
-    /// What the canonical username or e-mail address begins with.
+    /// The beginning of the canonical username or e-mail address.
     pub prefix: String,
     pub enabled: Option<bool>,
     /// The canonical username after which to go on.
@@ -66,7 +66,7 @@ pub struct Reset {
     pub good_for: Duration,
 }
 
-/// What a listing by name goes on after, and how many it shows.
+/// A page of a listing by name: the name that it follows, and its size.
 #[derive(Clone, Debug)]
 pub struct Page {
     pub after: String,
@@ -139,7 +139,7 @@ pub struct UserSession {
 #[derive(Clone, Debug)]
 pub struct AuditSearch {
     pub actor: Option<String>,
-    /// What the action begins with.
+    /// The beginning of the action.
     pub action: String,
     pub target: Option<String>,
     pub since: Option<OffsetDateTime>,
@@ -155,7 +155,7 @@ pub struct AuditEntry {
     #[sqlx(try_from = "Timestamp")]
     pub at: OffsetDateTime,
     pub actor: String,
-    /// What the actor was called then.
+    /// The actor's name at that time.
     pub actor_name: Option<String>,
     pub action: String,
     pub target: String,

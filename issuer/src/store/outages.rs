@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::columns::Seconds;
+use super::queries::Queries as _;
 use super::sql::{fragment, statements};
-use super::transaction::{Queries as _, Transaction};
+use super::transaction::Transaction;
 use super::{Result, Store};
 
 statements! {

@@ -1,9 +1,9 @@
 //! Deletes rows that make no difference any more. Replicas that do so at once take different rows and never wait.
 
 use super::columns::Seconds;
+use super::queries::{Autocommit, Queries as _};
 use super::revocation_events::RETENTION;
 use super::sql::{fragment, statements};
-use super::transaction::{Autocommit, Queries as _};
 use super::{Result, Store, Swept};
 
 /// Deletes the rows of a table that have been over for longest.

@@ -9,8 +9,9 @@ use uuid::Uuid;
 
 use super::columns::{Seconds, Timestamp};
 use super::feed::{self, FeedPage, Position};
+use super::queries::{Autocommit, Queries as _};
 use super::sql::statements;
-use super::transaction::{Autocommit, Queries as _, Transaction};
+use super::transaction::Transaction;
 use super::{Result, SessionId, Store, StoreError};
 
 statements! {

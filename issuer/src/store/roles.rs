@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
+use super::queries::{Autocommit, Queries as _};
 use super::sql::statements;
-use super::transaction::{Autocommit, Queries as _, Transaction};
+use super::transaction::Transaction;
 use super::{DeclaredRole, Page, Result, Store};
 
 statements! {

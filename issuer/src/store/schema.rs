@@ -4,8 +4,9 @@ use sqlx::migrate::AppliedMigration;
 use time::OffsetDateTime;
 
 use super::columns::Timestamp;
+use super::queries::{Autocommit, Queries as _};
 use super::sql::statements;
-use super::transaction::{ANSWER_TIMEOUT, Autocommit, Queries as _};
+use super::transaction::ANSWER_TIMEOUT;
 use super::{Result, Store, migrations, postgres, sqlite};
 
 statements! {

@@ -2,8 +2,9 @@
 
 use uuid::Uuid;
 
+use super::queries::{Autocommit, Queries as _};
 use super::sql::statements;
-use super::transaction::{Autocommit, Queries as _, Transaction};
+use super::transaction::Transaction;
 use super::{DeclaredScope, Page, Result, ScopeChange, Store};
 
 statements! {

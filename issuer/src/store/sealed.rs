@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::audit::Entry;
 use super::key_life::{Reseal, SealedName};
+use super::queries::Queries;
 use super::sql::statements;
-use super::transaction::{Queries, Transaction};
+use super::transaction::Transaction;
 use super::{Actor, Result, Store};
 
 statements! {

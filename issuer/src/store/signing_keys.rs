@@ -8,9 +8,10 @@ use time::OffsetDateTime;
 use super::audit::Entry;
 use super::columns::{Seconds, Timestamp};
 use super::key_life::{Decide, KeyChange, KeyHistory, KeyRefusal};
+use super::queries::{Autocommit, Queries};
 use super::revocation_events::Event;
 use super::sql::statements;
-use super::transaction::{Autocommit, Queries, Transaction};
+use super::transaction::Transaction;
 use super::{Actor, Initiator, NewSigningKey, Result, SigningKey, Store, StoreError};
 
 statements! {

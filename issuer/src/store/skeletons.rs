@@ -2,8 +2,9 @@
 
 use uuid::Uuid;
 
+use super::queries::Queries as _;
 use super::sql::statements;
-use super::transaction::{Queries as _, Transaction};
+use super::transaction::Transaction;
 use super::{Result, Skeletons, Store};
 use crate::identifier;
 

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::queries::{Autocommit, Queries};
 use super::sql::statements;
-use super::transaction::{Autocommit, Queries, Transaction};
+use super::transaction::Transaction;
 use super::{Actor, Result, Store};
 
 statements! {

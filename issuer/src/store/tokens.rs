@@ -1,9 +1,10 @@
 //! Single tokens: revoked, or still good.
 
 use super::audit::Entry;
+use super::queries::{Autocommit, Queries};
 use super::revocation_events::Event;
 use super::sql::statements;
-use super::transaction::{Autocommit, Queries, Transaction};
+use super::transaction::Transaction;
 use super::{Holder, Initiator, IssuedToken, Result, Standing, Store};
 
 statements! {

@@ -4,8 +4,9 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::columns::{Seconds, end_of_prefix};
+use super::queries::{Autocommit, Queries as _};
 use super::sql::statements;
-use super::transaction::{Autocommit, Queries as _, Transaction};
+use super::transaction::Transaction;
 use super::{NewUser, Profile, Reset, Result, Store, StoreError, UserChange, UserConflict, UserSearch};
 use crate::identifier;
 

@@ -46,6 +46,8 @@ fn statements() -> impl Iterator<Item = &'static (&'static str, Sql)> {
         scopes::STATEMENTS,
         sealed::STATEMENTS,
         sessions::STATEMENTS,
+        sessions::login::STATEMENTS,
+        sessions::refresh::STATEMENTS,
         signing_keys::STATEMENTS,
         skeletons::STATEMENTS,
         subjects::STATEMENTS,
@@ -59,14 +61,16 @@ fn statements() -> impl Iterator<Item = &'static (&'static str, Sql)> {
 /// A module that declares statements is in the list above.
 #[test]
 fn the_list_of_statements_is_complete() {
-    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/src/store");
+    let store = concat!(env!("CARGO_MANIFEST_DIR"), "/src/store");
     let listed = include_str!("statements.rs");
-    for file in std::fs::read_dir(directory).unwrap() {
-        let path = file.unwrap().path();
-        let Ok(text) = std::fs::read_to_string(&path) else { continue };
-        let name = path.file_stem().unwrap().to_str().unwrap();
-        if text.contains("\nstatements! {") {
-            assert!(listed.contains(&format!("{name}::STATEMENTS")), "{name}");
+    for directory in [store.to_owned(), format!("{store}/sessions")] {
+        for file in std::fs::read_dir(directory).unwrap() {
+            let path = file.unwrap().path();
+            let Ok(text) = std::fs::read_to_string(&path) else { continue };
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            if text.contains("\nstatements! {") {
+                assert!(listed.contains(&format!("{name}::STATEMENTS")), "{name}");
+            }
         }
     }
 }
