@@ -91,9 +91,12 @@ fn sentences(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn is_sql(text: &str) -> bool {
-    ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "LOCK", "CREATE", "AND", "FROM", "WHERE", "ALTER"]
-        .iter()
-        .any(|keyword| words(text).next() == Some(keyword))
+    [
+        "SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "LOCK", "CREATE", "AND", "FROM", "WHERE", "ALTER",
+        "EXISTS",
+    ]
+    .iter()
+    .any(|keyword| words(text).next() == Some(keyword))
 }
 
 /// Returns the banned words and phrases in a text, with what to write instead.
