@@ -91,12 +91,8 @@ fn sentences(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn is_sql(text: &str) -> bool {
-    [
-        "SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "LOCK", "CREATE", "AND", "FROM", "WHERE", "ALTER",
-        "EXISTS",
-    ]
-    .iter()
-    .any(|keyword| words(text).next() == Some(keyword))
+    let is_keyword = |word: &str| SQL.contains(&word);
+    words(text).any(is_keyword)
 }
 
 /// Returns the banned words and phrases in a text, with what to write instead.
@@ -114,6 +110,8 @@ const LONGEST_SENTENCE: usize = 35;
 const LONGEST_NAME: usize = 60;
 const SHORTEST_TEXT: usize = 4;
 
+const SQL: [&str; 10] =
+    ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "LOCK", "CREATE", "FROM", "WHERE", "ALTER"];
 const OPENINGS: [&str; 5] = ["What", "Whoever", "Of", "Who", "Nobody"];
 
 /// A word or phrase, what to write instead, and where it is a term of another trade.
