@@ -81,11 +81,11 @@ fn a_call_that_is_given_up_leaves_no_transaction(lab: &Lab) -> Result<()> {
     let (_postgres, relay, home) = behind_a_relay(lab, "given-up")?;
     let on = Staffed::serve(&home)?;
     let mut carol = Carol::log_in(&on.issuer)?;
-    let (_, profile) = ACCOUNT.first().context("there are kinds")?;
-    let profile = profile(&on, 0)?;
+    let (_, change) = ACCOUNT.iter().find(|(name, _)| *name == "own address").context("there are kinds")?;
+    let change = change(&on, 0)?;
 
     relay.hold_after_text("BEGIN");
-    profile.send()?.expect(503)?;
+    change.send()?.expect(503)?;
     let connections = || Ok(on.issuer.operations.get("/metrics").send()?.expect(200)?.text().contains(NONE));
     wait::until("the issuer to give up its connection", PATIENCE, connections)?;
     relay.release();
