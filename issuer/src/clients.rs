@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use moka::future::Cache;
 use time::OffsetDateTime;
-use tracing::Instrument as _;
 
 use crate::clock::World;
 use crate::store::{Client, Store, StoreError};
@@ -59,7 +58,8 @@ impl Clients {
         if let Some(remembered) = self.current(client_id, now).await {
             self.world.metrics.client_cache.count("hit");
             if remembered.is_due(now) {
-                tokio::spawn(self.clone().renew(client_id.to_owned()).in_current_span());
+                // Outside the request's span: it is no part of the request, whose answer does not depend on it.
+                tokio::spawn(self.clone().renew(client_id.to_owned()));
             }
             return Ok(Some(remembered.client.clone()));
         }

@@ -36,7 +36,7 @@ fn tokens_of_other_algorithms_are_read_by_other_libraries(lab: &Lab) -> Result<(
         let ours = node.verify(&home.url(), cast::AUDIENCE, &[&alice.access])?;
         assert_eq!(ours.first().and_then(|verdict| verdict.get("code")), Some(&"alg".into()));
         let explained = home.command_reading(&["explain"], &alice.access)?.succeeded()?;
-        let told = format!("Envoy filter and npm package refuse it: alg ({name}, they accept EdDSA only)");
+        let told = format!("Envoy filter and npm package reject it: alg ({name}; they accept EdDSA only)");
         ensure!(explained.contains(&told), "{explained}");
     }
     Ok(())

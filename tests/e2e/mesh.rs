@@ -136,6 +136,8 @@ fn a_new_key_is_fetched_while_its_first_request_waits(lab: &Lab) -> Result<()> {
 fn a_request_waits_for_a_key_half_a_second_and_no_longer(lab: &Lab) -> Result<()> {
     let mesh = Mesh::start(lab, "no-new-key", 1)?;
     mesh.keys.answers(Reply::Silence);
+    // The first request of all may have waited for the first keys.
+    let before = mesh.envoy.statistic("keystone_held_requests_total")?;
 
     let begun = wait::now();
     let answer = mesh.envoy.site.get("/orders").bearer(&mesh.token(2)).send()?.expect(401)?;
@@ -144,7 +146,7 @@ fn a_request_waits_for_a_key_half_a_second_and_no_longer(lab: &Lab) -> Result<()
     assert_eq!(answer.reason().as_deref(), Some("unknown_kid"));
     // Not at once, and not when the fetch is given up after 5 s; between lies what a busy machine adds.
     ensure!((Duration::from_millis(400)..Duration::from_secs(3)).contains(&took), "{took:?}");
-    let held = || Ok(mesh.envoy.statistic("keystone_held_requests_total")? == 1);
+    let held = || Ok(mesh.envoy.statistic("keystone_held_requests_total")? > before);
     wait::until("the statistics to tell it", Duration::from_secs(20), held)
 }
 

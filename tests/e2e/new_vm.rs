@@ -88,7 +88,7 @@ fn revocations_that_cannot_be_read_back_are_waited_for(lab: &Lab) -> Result<()> 
     site.get("/").send()?.expect(200)?;
     site.get("/orders").send()?.expect(401)?;
     let log = fs::read_to_string(followed.envoy.process.log())?;
-    ensure!(log.contains("cannot be read back"), "the log does not say so");
+    ensure!(log.contains("could not be restored"), "the log does not say so");
 
     followed.issuer.process.thaw()?;
     followed.all(&followed.gone, 401)?;

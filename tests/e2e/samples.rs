@@ -62,7 +62,7 @@ fn a_plugin_without_a_vm_id_is_told_of_and_works(lab: &Lab) -> Result<()> {
     running.await_status("/orders", 200)?;
 
     let log = fs::read_to_string(running.envoy.log())?;
-    ensure!(log.contains("give it a vm_id of its own"), "{log}");
+    ensure!(log.contains("set a unique vm_id"), "{log}");
     Ok(())
 }
 
