@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use moka::future::Cache;
 use sqlx::PgPool;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use self::pool::Distrust;
-use super::{Result, StoreError};
+use super::{Result, SessionId, StoreError};
 
 /// The connections to a server.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct Postgres {
     is_in_share: bool,
     distrust: Arc<Distrust>,
     pub(super) client_revision: Arc<AtomicU64>,
+    /// The salts of recent sessions. A salt never changes, so a refresh need not read it first.
+    pub(super) salts: Cache<SessionId, [u8; 16]>,
 }
 
 impl Postgres {
@@ -30,7 +33,14 @@ impl Postgres {
         let distrust = Distrust::new();
         let pool = pool::lazy(url, max_connections, distrust.clone())?;
         let share = Arc::new(Semaphore::new(pool::administration_share(max_connections)));
-        Ok(Self { pool, share, is_in_share: false, distrust, client_revision: Arc::default() })
+        Ok(Self {
+            pool,
+            share,
+            is_in_share: false,
+            distrust,
+            client_revision: Arc::default(),
+            salts: Cache::new(MAX_SALTS),
+        })
     }
 
     pub(super) fn in_share(&self) -> Self {
@@ -66,5 +76,7 @@ impl Postgres {
     }
 }
 
+/// Some ten megabytes.
+const MAX_SALTS: u64 = 50_000;
 /// One whole transaction: longer than its statements may take, and soon enough to have its connection replaced.
 const GIVE_UP_TIMEOUT: Duration = Duration::from_secs(5);

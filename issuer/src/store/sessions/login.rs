@@ -140,13 +140,18 @@ impl Store {
     /// was used up.
     pub async fn open_session(&self, session: &NewSession) -> Result<Option<Session>> {
         let session = session.clone();
-        self.write(async move |mut transaction: Transaction| {
+        let login = async move |mut transaction: Transaction| {
             let Some(opened) = open(&mut transaction, &session).await? else { return Ok(None) };
             end_oldest(&mut transaction, &session).await?;
             transaction.commit().await?;
             Ok(Some(opened))
-        })
-        .await
+        };
+        let opened: Result<Option<Session>> = self.write(login).await;
+        let opened = opened?;
+        if let Some(session) = &opened {
+            self.remember_salt(session.id, session.salt).await;
+        }
+        Ok(opened)
     }
 }
 

@@ -130,10 +130,26 @@ statements! {
 }
 
 impl Store {
-    /// Returns the salt of a session's refresh tokens, which never changes, or `None` if the session does not exist.
+    /// Returns the salt of a session's refresh tokens, which never changes, or `None` if the session does not exist. A deleted
+    /// session may still be served from the cache.
     pub async fn session_salt(&self, id: SessionId) -> Result<Option<[u8; 16]>> {
+        if let Self::Postgres(postgres) = self
+            && let Some(salt) = postgres.salts.get(&id).await
+        {
+            return Ok(Some(salt));
+        }
         let salt: Option<Bytes> = Autocommit(self.clone()).optional_value(SALT, (id,)).await?;
-        salt.map(|salt| salt.fixed("a salt")).transpose()
+        let salt = salt.map(|salt| salt.fixed("a salt")).transpose()?;
+        if let Some(salt) = salt {
+            self.remember_salt(id, salt).await;
+        }
+        Ok(salt)
+    }
+
+    pub(super) async fn remember_salt(&self, id: SessionId, salt: [u8; 16]) {
+        if let Self::Postgres(postgres) = self {
+            postgres.salts.insert(id, salt).await;
+        }
     }
 
     /// Moves a session from the presented generation to the next, or says why not. Reuse ends the session here.
